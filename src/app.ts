@@ -1,0 +1,91 @@
+import type { AddressInfo } from 'node:net';
+import { openAdminKey } from './accounts/admin-key.ts';
+import type { Config } from './config.ts';
+import type { Database } from './database/open-database.ts';
+import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
+import { StartError } from './errors.ts';
+import type { Repositories } from './graphql/context.ts';
+import { createSchema } from './graphql/schema.ts';
+import { openGraphQLServer } from './graphql/server.ts';
+import { createGroupRepository } from './groups/group-repository.ts';
+import { requireKey } from './http/authenticate.ts';
+import { registerGraphQLRoutes } from './http/graphql-routes.ts';
+import { registerHealthRoutes } from './http/health-routes.ts';
+import { registerIndexRoute } from './http/index-route.ts';
+import { createHttpServer } from './http/server.ts';
+import type { Logger } from './log.ts';
+import { createServiceGroupRepository } from './service-groups/service-group-repository.ts';
+
+/** The running server. */
+export type App = {
+  readonly url: string;
+  /** Which database it uses, without credentials. */
+  readonly database: string;
+  /** The key that was made at this start, to be shown once. */
+  readonly createdKey: string | undefined;
+  /** A group that may be deleted to try it out. */
+  readonly sampleGroupId: number | undefined;
+  /** Takes no further requests, and answers those in flight. */
+  close(): Promise<void>;
+};
+
+/**
+ * Puts the server together upon a database, and listens. Close the app before the database.
+ * @throws StartError that says what to put right.
+ */
+export async function openApp(config: Config, { prisma, isReady, description }: Database, log: Logger): Promise<App> {
+  const adminKey = await openAdminKey(prisma, config.ADMIN_API_KEY);
+  if (config.SAMPLE_DATA) await loadSampleData(prisma);
+
+  const repositories: Repositories = {
+    groups: createGroupRepository(prisma),
+    serviceGroups: createServiceGroupRepository(prisma),
+  };
+  const schema = createSchema();
+  const graphql = await openGraphQLServer(schema, log);
+
+  const http = createHttpServer({
+    log,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_SECONDS * 1000,
+    authenticate: (headers) => requireKey(headers, adminKey),
+  });
+  registerIndexRoute(http);
+  registerHealthRoutes(http, isReady);
+  registerGraphQLRoutes(http, graphql, schema, repositories);
+  await http.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
+    throw explainListenError(error, config);
+  });
+
+  return {
+    url: readUrl(http.server.address() as AddressInfo),
+    database: description,
+    createdKey: adminKey.created,
+    sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
+    async close() {
+      await http.close();
+      await graphql.stop();
+    },
+  };
+}
+
+function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {
+  const where = `${HOST}:${PORT}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new StartError(`Another program listens on ${where}. Stop it, or set PORT to another port (0 takes any free one)`);
+    case 'EACCES':
+      return new StartError(`Listening on ${where} is not allowed. Set PORT to 1024 or above`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(`HOST must be an address of this machine, not ${HOST}. 0.0.0.0 stands for all of them`);
+    default:
+      return error;
+  }
+}
+
+/** A URL that reaches the server from this machine. */
+function readUrl({ address, family, port }: AddressInfo): string {
+  const isAny = address === '0.0.0.0' || address === '::';
+  const host = isAny ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}

@@ -1,0 +1,129 @@
+import { isIP } from 'node:net';
+import { badInput } from './errors.ts';
+
+/**
+ * Reads a value that a caller gave for the argument at this path.
+ * @throws AppError BAD_USER_INPUT that names the argument.
+ */
+export type Parse<T> = (value: unknown, argument: string) => T;
+
+const maxInt = 2_147_483_647;
+
+/** Reads the id of something, of which `what` says the kind: "Group id must be a positive integer". */
+export function parseId(value: unknown, argument: string, what: string): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > maxInt) {
+    throw badInput(argument, `${what} id must be a positive integer`);
+  }
+  return value as number;
+}
+
+/** Reads a whole number within bounds. */
+export function integer({ min, max = maxInt }: { min: number; max?: number }): Parse<number> {
+  return (value, argument) => {
+    if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+      throw badInput(argument, `${argument} must be a whole number from ${min} to ${max}`);
+    }
+    return value as number;
+  };
+}
+
+/** Reads a percentage. */
+export const percent: Parse<number> = (value, argument) => {
+  if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
+    throw badInput(argument, `${argument} must be a number from 0 to 100`);
+  }
+  return value;
+};
+
+export const boolean: Parse<boolean> = (value, argument) => {
+  if (typeof value !== 'boolean') throw badInput(argument, `${argument} must be true or false`);
+  return value;
+};
+
+/**
+ * Reads a text, trimmed and in Unicode's NFC. `min` and `max` count code points, as PostgreSQL does; with `printable`
+ * the invisible ones, such as zero-width spaces, are refused beside the control characters.
+ */
+export function text({ min = 0, max, printable }: { min?: number; max: number; printable?: true }): Parse<string> {
+  return (value, argument) => {
+    if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
+    if (!value.isWellFormed()) throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
+    const normalised = value.trim().normalize('NFC');
+    if (/\p{Cc}/u.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
+    if (printable && /\p{C}/u.test(normalised)) throw badInput(argument, `${argument} must hold printable characters only`);
+    const length = countCodePoints(normalised);
+    if (length < min && min === 1) throw badInput(argument, `${argument} must not be blank`);
+    if (length > max) throw badInput(argument, `${argument} must have at most ${max} characters, not ${length}`);
+    return normalised;
+  };
+}
+
+/** Reads an exact decimal, 0 or more, that a DECIMAL(16,4) holds. Answers its digits: never a float on the way. */
+export const price: Parse<string> = (value, argument) => {
+  if (typeof value !== 'string' || !/^\d{1,12}(\.\d{1,4})?$/.test(value.trim())) {
+    throw badInput(
+      argument,
+      `${argument} must be a decimal such as "29.90", 0 or more, with at most 12 digits before and 4 after the point`,
+    );
+  }
+  return value.trim();
+};
+
+/** Reads an IPv4 or IPv6 address, a CIDR block, or one of the vendor's words STATIC and DYNAMIC. */
+export const ipAddress: Parse<string> = (value, argument) => {
+  const trimmed = typeof value === 'string' ? value.trim() : '';
+  if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
+  const [, address = '', prefix] = /^([\da-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(trimmed) ?? [];
+  const version = isIP(address);
+  if (version === 0 || Number(prefix ?? 0) > (version === 4 ? 32 : 128)) {
+    throw badInput(argument, `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC`);
+  }
+  return trimmed;
+};
+
+/** Lets a value be null, which removes what was there. */
+export function nullable<T>(parse: Parse<T>): Parse<T | null> {
+  return (value, argument) => (value === null ? null : parse(value, argument));
+}
+
+type Fields = Readonly<Record<string, Parse<unknown>>>;
+/** What the fields of an input object are once they are read. */
+export type Parsed<F extends Fields> = { -readonly [Name in keyof F]?: ReturnType<F[Name]> };
+
+/** Reads the fields of an input object that are given; one that is not given stays away. */
+export function parseFields<F extends Fields>(fields: F, input: unknown, argument: string): Parsed<F> {
+  if (!(input instanceof Object)) throw badInput(argument, `${argument} must be given`);
+  const given = Object.entries(input).filter(([name, value]) => name in fields && value !== undefined);
+  return Object.fromEntries(
+    given.map(([name, value]) => [name, fields[name]!(value, `${argument}.${name}`)]),
+  ) as Parsed<F>;
+}
+
+/** Insists on fields that an input object cannot do without. */
+export function requireFields<T extends object, Name extends keyof T & string>(
+  input: T,
+  names: readonly Name[],
+  argument: string,
+): T & { [N in Name]-?: NonNullable<T[N]> } {
+  const missing = names.find((name) => input[name] === undefined);
+  if (missing) throw badInput(`${argument}.${missing}`, `${argument}.${missing} must be given`);
+  return input as T & { [N in Name]-?: NonNullable<T[N]> };
+}
+
+/** Insists that an input object holds something. */
+export function requireAnyField<T extends object>(input: T, argument: string): T {
+  if (Object.keys(input).length === 0) throw badInput(argument, `${argument} must hold at least one field to change`);
+  return input;
+}
+
+/** Takes a null for a value that is not given, as clients mean it that send every field of a form. */
+export function withoutNulls(input: unknown): unknown {
+  if (!(input instanceof Object)) return input;
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
+}
+
+function countCodePoints(value: string): number {
+  let count = 0;
+  for (const _ of value) count++;
+  return count;
+}

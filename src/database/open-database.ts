@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+import { PrismaClient } from '../generated/prisma/client.ts';
+import type { Logger } from '../log.ts';
+import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
+import { migrate } from './migrate.ts';
+import { withUnavailability } from './unavailability.ts';
+
+/** A migrated database, ready for the repositories. */
+export type Database = {
+  readonly prisma: PrismaClient;
+  /** Where it is, for a person: without credentials. */
+  readonly description: string;
+  /** Tells whether the database answers within two seconds. */
+  isReady(): Promise<boolean>;
+  close(): Promise<void>;
+};
+
+/** PostgreSQL 14, as its `server_version_num`. */
+const oldestServerVersion = 140_000;
+/** Within these a call that finds no database is answered: see the contract's five seconds. */
+const connectTimeoutMs = 3000;
+const readyTimeoutMs = 2000;
+
+/**
+ * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
+ * @throws StartError that says what to do where it cannot be reached or is too old.
+ */
+export async function openDatabase(
+  { url, dataDir, poolSize }: { url: string | undefined; dataDir: string; poolSize: number },
+  log: Logger,
+): Promise<Database> {
+  const embedded = url === undefined ? await openEmbeddedPostgres(dataDir) : undefined;
+  const description = url === undefined ? `embedded PostgreSQL in ${dataDir}` : describeUrl(url);
+  const pool = new pg.Pool({
+    ...(embedded?.connection ?? { connectionString: url }),
+    application_name: applicationName,
+    max: poolSize,
+    connectionTimeoutMillis: connectTimeoutMs,
+    // Connections are kept: opening one costs as much as several deletes.
+    idleTimeoutMillis: 0,
+    keepAlive: true,
+  });
+  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+
+  try {
+    await requireServer(pool, description);
+    const applied = await migrate(pool);
+    if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database');
+  } catch (error) {
+    await pool.end();
+    await embedded?.close();
+    throw error;
+  }
+
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator: nameStatement }) });
+  return {
+    prisma: withUnavailability(prisma),
+    description,
+    isReady: () => isReady(pool),
+    async close() {
+      await prisma.$disconnect();
+      await pool.end();
+      await embedded?.close();
+    },
+  };
+}
+
+async function requireServer(pool: pg.Pool, description: string): Promise<void> {
+  let version: number;
+  try {
+    const { rows } = await pool.query(`SELECT current_setting('server_version_num')::int AS version`);
+    version = rows[0].version;
+  } catch (error) {
+    const reason = (error as Error).message || (error as NodeJS.ErrnoException).code;
+    throw new StartError(
+      `Cannot connect to ${description}: ${reason}. Check that the server runs and that DATABASE_URL is right`,
+    );
+  }
+  if (version < oldestServerVersion) {
+    throw new StartError(`${description} is too old (${version}): PostgreSQL 14 or newer is needed`);
+  }
+}
+
+/** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */
+function nameStatement({ sql }: { sql: string }): string {
+  let name = statementNames.get(sql);
+  if (!name) {
+    name = createHash('sha256').update(sql).digest('base64url').slice(0, 32);
+    // Statements with lists of varying length would fill the memory, here and in PostgreSQL.
+    if (statementNames.size < maxStatementNames) statementNames.set(sql, name);
+    else return '';
+  }
+  return name;
+}
+const statementNames = new Map<string, string>();
+const maxStatementNames = 500;
+
+async function isReady(pool: pg.Pool): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<false>((resolve) => (timer = setTimeout(resolve, readyTimeoutMs, false)));
+  const answer = pool.query('SELECT 1').then(
+    () => true,
+    () => false,
+  );
+  try {
+    return await Promise.race([answer, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describeUrl(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url);
+  const host = searchParams.get('host') ?? (hostname || 'localhost');
+  return `PostgreSQL at ${decodeURIComponent(host)}${port ? `:${port}` : ''}${pathname}`;
+}

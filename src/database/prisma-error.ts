@@ -1,0 +1,11 @@
+import { Prisma } from '../generated/prisma/client.ts';
+
+/** Prisma's code for a row that an update or a delete did not find. */
+export const recordNotFound = 'P2025';
+/** Prisma's code for a foreign key that points to nothing, or whose target is still in use. */
+export const foreignKeyViolated = 'P2003';
+
+/** Tells whether a query failed for this reason. Only the code is stable between Prisma's versions. */
+export function isPrismaError(error: unknown, code: string): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
+}

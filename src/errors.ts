@@ -1,0 +1,72 @@
+/**
+ * Every error that a caller can see: its code and the HTTP status that goes with it. The first part is Apollo Server's
+ * own, whose messages we pass on; the second part is ours.
+ */
+const httpStatusByCode = {
+  GRAPHQL_PARSE_FAILED: 400,
+  GRAPHQL_VALIDATION_FAILED: 400,
+  OPERATION_RESOLUTION_FAILURE: 400,
+  BAD_REQUEST: 400,
+
+  BAD_USER_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  REQUEST_TIMEOUT: 408,
+  HAS_GROUPS: 409,
+  GROUP_PROTECTED: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  QUERY_TOO_COMPLEX: 400,
+  INTERNAL_SERVER_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+} as const;
+
+export type ErrorCode = keyof typeof httpStatusByCode;
+
+/** Tells whether a code is one of ours or Apollo's, so that it may be shown. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(httpStatusByCode, code);
+}
+
+/** The HTTP status of an error code; 500 for one that is not in the table. */
+export function httpStatusOf(code: unknown): number {
+  return isErrorCode(code) ? httpStatusByCode[code] : 500;
+}
+
+/** How long a client is asked to wait when the server cannot answer now, in seconds. */
+export const retryAfterSeconds = 1;
+
+/** A refusal that is meant for the caller: the message and the details are shown as they are. */
+export class AppError extends Error {
+  override name = 'AppError';
+  readonly code: ErrorCode;
+  /** What goes into `extensions` beside the code. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** A value that the caller gave is missing or wrong; `argument` is the path to it, as in `group.price`. */
+export function badInput(argument: string, message: string): AppError {
+  return new AppError('BAD_USER_INPUT', message, { argument });
+}
+
+/** The database cannot be reached; nothing is known to have happened. */
+export function serviceUnavailable(cause?: unknown): AppError {
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The database is not available at the moment. Try again later',
+    {},
+    { cause },
+  );
+}
+
+/** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
+export class StartError extends Error {
+  override name = 'StartError';
+}

@@ -1,0 +1,28 @@
+import type { Group } from '../groups/group.ts';
+
+/** One page of a list, as the Relay cursor connections specification has it, before it is asked for its fields. */
+export type Connection<Node> = {
+  readonly nodes: readonly Node[];
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+  readonly cursorOf: (node: Node) => string;
+  /** Counts the whole list; called only where the total is asked for. */
+  readonly count: () => Promise<number>;
+};
+
+export type GroupConnection = Connection<Group>;
+
+/** Resolves the fields of any connection type. @see https://relay.dev/graphql/connections.htm */
+export function connectionResolvers<Node>() {
+  return {
+    edges: ({ nodes, cursorOf }: Connection<Node>) => nodes.map((node) => ({ node, cursor: cursorOf(node) })),
+    nodes: ({ nodes }: Connection<Node>) => [...nodes],
+    pageInfo: ({ nodes, cursorOf, hasNextPage, hasPreviousPage }: Connection<Node>) => ({
+      hasNextPage,
+      hasPreviousPage,
+      startCursor: nodes.length === 0 ? null : cursorOf(nodes.at(0)!),
+      endCursor: nodes.length === 0 ? null : cursorOf(nodes.at(-1)!),
+    }),
+    totalCount: ({ count }: Connection<Node>) => count(),
+  };
+}

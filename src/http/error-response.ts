@@ -1,0 +1,54 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, httpStatusOf, retryAfterSeconds, type ErrorCode } from '../errors.ts';
+
+/** Our code for what Fastify itself refuses, by the status that it chose. */
+const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'BAD_REQUEST',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  408: 'REQUEST_TIMEOUT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/** Answers a request that did not reach GraphQL, in the same shape that GraphQL's errors have. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const refusal = error instanceof AppError ? error : toRefusal(error);
+  if (!refusal) request.log.error({ err: error }, 'unplanned error');
+  const code = refusal?.code ?? 'INTERNAL_SERVER_ERROR';
+  const details = refusal?.details ?? { requestId: request.id };
+  return sendStatus(code, reply)
+    .type(mediaTypeFor(request))
+    .send({
+      errors: [{ message: refusal?.message ?? 'Internal server error', extensions: { code, ...details } }],
+    });
+}
+
+/** Sets the status of an error code, and the headers that go with it. */
+export function sendStatus(code: unknown, reply: FastifyReply): FastifyReply {
+  const status = httpStatusOf(code);
+  if (status === 401) reply.header('WWW-Authenticate', 'Bearer realm="group-api"');
+  if (status === 503) reply.header('Retry-After', String(retryAfterSeconds));
+  return reply.status(status);
+}
+
+/** What Fastify refuses has a status below 500 and a message about the request, which we put in our own words. */
+function toRefusal(error: unknown): AppError | undefined {
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  const code = codeByHttpStatus[status];
+  if (!code) return undefined;
+  const messages: Partial<Record<ErrorCode, string>> = {
+    BAD_REQUEST: 'The body is not valid JSON',
+    PAYLOAD_TOO_LARGE: 'The body is larger than 1 MiB',
+    UNSUPPORTED_MEDIA_TYPE: 'Send the body as "Content-Type: application/json"',
+  };
+  return new AppError(code, messages[code] ?? STATUS_CODES[status]!);
+}
+
+function mediaTypeFor(request: FastifyRequest): string {
+  const accepts = request.headers.accept ?? '';
+  const isGraphQLOnly = accepts.includes('application/graphql-response+json') && !accepts.includes('application/json');
+  return `${isGraphQLOnly ? 'application/graphql-response+json' : 'application/json'}; charset=utf-8`;
+}

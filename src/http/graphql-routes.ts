@@ -1,0 +1,71 @@
+import { HeaderMap, type ApolloServer } from '@apollo/server';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import { createContext, type Context, type Outcome, type Repositories } from '../graphql/context.ts';
+import { createOperationRequestReaders } from '../graphql/operation-request.ts';
+import { sendStatus } from './error-response.ts';
+
+/**
+ * The two doors to GraphQL. `/graphql` follows GraphQL over HTTP, where an operation that was carried out answers 200
+ * whatever became of it; `POST /<root field>` runs that one operation and answers with the HTTP status of its error.
+ */
+export function registerGraphQLRoutes(
+  http: FastifyInstance,
+  graphql: ApolloServer<Context>,
+  schema: GraphQLSchema,
+  repositories: Repositories,
+): void {
+  http.all('/graphql', async (request, reply) => {
+    const { status, body, outcome } = await execute(request, reply, request.body);
+    if (outcome.isUnavailable) return sendStatus('SERVICE_UNAVAILABLE', reply).send(body);
+    return reply.status(isWellFormedJsonExchange(reply, outcome) ? 200 : status).send(body);
+  });
+
+  for (const [fieldName, readRequest] of createOperationRequestReaders(schema)) {
+    http.post(`/${fieldName}`, async (request, reply) => {
+      const { status, body, outcome } = await execute(request, reply, readRequest(request.body));
+      const [code] = outcome.errorCodes;
+      return (code === undefined ? reply.status(status) : sendStatus(code, reply)).send(body);
+    });
+  }
+
+  /** Hands a request to Apollo, and the headers of the answer to the reply. */
+  async function execute(request: FastifyRequest, reply: FastifyReply, body: unknown) {
+    const context = createContext(repositories, request);
+    const response = await graphql.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: {
+        method: request.method,
+        headers: readHeaders(request),
+        search: new URL(request.url, 'http://localhost').search,
+        body,
+      },
+      context: async () => context,
+    });
+    // Incremental delivery needs @defer or @stream, which the schema does not have.
+    if (response.body.kind !== 'complete') throw new Error('an incremental response');
+    for (const [name, value] of response.headers) reply.header(name, value);
+    return { status: response.status ?? 200, body: response.body.string, outcome: context.outcome };
+  }
+}
+
+/** What a server says of a well-formed request to a client that accepts `application/json` only: 200, errors or not. */
+const wellFormedRequestCodes: readonly unknown[] = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'BAD_USER_INPUT',
+];
+
+/** @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json */
+function isWellFormedJsonExchange(reply: FastifyReply, { errorCodes }: Outcome): boolean {
+  const isJson = String(reply.getHeader('content-type')).startsWith('application/json');
+  return isJson && wellFormedRequestCodes.includes(errorCodes[0]);
+}
+
+function readHeaders(request: FastifyRequest): HeaderMap {
+  const headers = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return headers;
+}

@@ -1,0 +1,52 @@
+import { readConfig } from './config.ts';
+import { openDatabase, type Database } from './database/open-database.ts';
+import { StartError } from './errors.ts';
+import { createLogger } from './log.ts';
+import { describeStart } from './start-message.ts';
+
+// The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
+let database: Database | undefined;
+try {
+  loadDotEnv();
+  const config = readConfig(process.env, process.getuid?.() === 0);
+  const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
+  const signal = nextSignal();
+
+  // PostgreSQL starts while the rest of the program is loaded.
+  const opening = openDatabase({ url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE }, log);
+  const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
+  database = opened;
+  const app = await openApp(config, database, log);
+  process.stdout.write(describeStart(app));
+
+  log.info({ signal: await signal }, 'stopping');
+  await app.close();
+  await database.close();
+  log.info('stopped');
+  process.exit(0);
+} catch (error) {
+  await database?.close();
+  // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
+  const text = error instanceof StartError ? error.message : ((error as Error).stack ?? String(error));
+  process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
+  process.exit(1);
+}
+
+/**
+ * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are
+ * ignored: npm passes on those that the terminal has sent us already.
+ */
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve(name));
+  });
+}
+
+/** Adds what `.env` sets to the environment, which has the last word. */
+function loadDotEnv(): void {
+  try {
+    process.loadEnvFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import { nullable, parseFields, parseId, percent, requireAnyField, requireFields, text, withoutNulls, type Parsed } from '../arguments.ts';
+import { AppError } from '../errors.ts';
+
+export type { ServiceGroup } from '../generated/prisma/client.ts';
+
+const fields = {
+  name: text({ min: 1, max: 128 }),
+  description: text({ max: 2000 }),
+  language: nullable(text({ min: 1, max: 64 })),
+  discount: percent,
+};
+
+/** What an edit changes of a service group. */
+export type ServiceGroupChanges = Parsed<typeof fields>;
+/** What a new service group is made of; what is not given takes the table's default. */
+export type NewServiceGroup = ReturnType<typeof parseNewServiceGroup>;
+
+/** @throws AppError BAD_USER_INPUT "Service group id must be a positive integer". */
+export function parseServiceGroupId(value: unknown, argument = 'id'): number {
+  return parseId(value, argument, 'Service group');
+}
+
+/** Reads what `createServiceGroup` was given. A null counts as not given. */
+export function parseNewServiceGroup(input: unknown) {
+  return requireFields(parseFields(fields, withoutNulls(input), 'serviceGroup'), ['name'], 'serviceGroup');
+}
+
+/** Reads what `editServiceGroup` was given. */
+export function parseServiceGroupChanges(input: unknown): ServiceGroupChanges {
+  return requireAnyField(parseFields(fields, input, 'serviceGroup'), 'serviceGroup');
+}
+
+export function serviceGroupNotFound(): AppError {
+  return new AppError('NOT_FOUND', 'Service group not found');
+}
