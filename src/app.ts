@@ -33,7 +33,11 @@ export type App = {
  * Puts the server together upon a database, and listens. Close the app before the database.
  * @throws StartError that says what to put right.
  */
-export async function openApp(config: Config, { prisma, isReady, description }: Database, log: Logger): Promise<App> {
+export async function openApp(
+  config: Config,
+  { prisma, isReady, description }: Database,
+  log: Logger,
+): Promise<App> {
   const adminKey = await openAdminKey(prisma, config.ADMIN_API_KEY);
   if (config.SAMPLE_DATA) await loadSampleData(prisma);
 
@@ -72,12 +76,16 @@ function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config
   const where = `${HOST}:${PORT}`;
   switch (error.code) {
     case 'EADDRINUSE':
-      return new StartError(`Another program listens on ${where}. Stop it, or set PORT to another port (0 takes any free one)`);
+      return new StartError(
+        `Another program listens on ${where}. Stop it, or set PORT to another port (0 takes any free one)`,
+      );
     case 'EACCES':
       return new StartError(`Listening on ${where} is not allowed. Set PORT to 1024 or above`);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new StartError(`HOST must be an address of this machine, not ${HOST}. 0.0.0.0 stands for all of them`);
+      return new StartError(
+        `HOST must be an address of this machine, not ${HOST}. 0.0.0.0 stands for all of them`,
+      );
     default:
       return error;
   }

@@ -44,16 +44,27 @@ export const boolean: Parse<boolean> = (value, argument) => {
  * Reads a text, trimmed and in Unicode's NFC. `min` and `max` count code points, as PostgreSQL does; with `printable`
  * the invisible ones, such as zero-width spaces, are refused beside the control characters.
  */
-export function text({ min = 0, max, printable }: { min?: number; max: number; printable?: true }): Parse<string> {
+export function text({
+  min = 0,
+  max,
+  printable,
+}: {
+  min?: number;
+  max: number;
+  printable?: true;
+}): Parse<string> {
   return (value, argument) => {
     if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
-    if (!value.isWellFormed()) throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
+    if (!value.isWellFormed())
+      throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
     const normalised = value.trim().normalize('NFC');
     if (/\p{Cc}/u.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
-    if (printable && /\p{C}/u.test(normalised)) throw badInput(argument, `${argument} must hold printable characters only`);
+    if (printable && /\p{C}/u.test(normalised))
+      throw badInput(argument, `${argument} must hold printable characters only`);
     const length = countCodePoints(normalised);
     if (length < min && min === 1) throw badInput(argument, `${argument} must not be blank`);
-    if (length > max) throw badInput(argument, `${argument} must have at most ${max} characters, not ${length}`);
+    if (length > max)
+      throw badInput(argument, `${argument} must have at most ${max} characters, not ${length}`);
     return normalised;
   };
 }
@@ -112,7 +123,8 @@ export function requireFields<T extends object, Name extends keyof T & string>(
 
 /** Insists that an input object holds something. */
 export function requireAnyField<T extends object>(input: T, argument: string): T {
-  if (Object.keys(input).length === 0) throw badInput(argument, `${argument} must hold at least one field to change`);
+  if (Object.keys(input).length === 0)
+    throw badInput(argument, `${argument} must hold at least one field to change`);
   return input;
 }
 

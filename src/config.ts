@@ -39,7 +39,8 @@ export const settings = {
     defaultText: '`./data`; as root `/var/lib/group-api`',
   }),
   ADMIN_API_KEY: setting<string | undefined>({
-    meaning: 'The key that opens the API, 32 characters at least. None: one is made at the first start and printed once',
+    meaning:
+      'The key that opens the API, 32 characters at least. None: one is made at the first start and printed once',
     parse: parseApiKey,
     default: undefined,
   }),
@@ -98,7 +99,7 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
 export function describeSettings(): string {
   return Object.entries<Setting<unknown>>(settings)
     .map(([name, { default: fallback, defaultText, meaning }]) => {
-      const text = defaultText ?? (fallback === undefined ? 'none' : `\`${String(fallback)}\``);
+      const text = defaultText ?? (fallback === undefined ? 'none' : `\`${String(fallback as string | number)}\``);
       return `| \`${name}\` | ${text} | ${meaning} |`;
     })
     .join('\n');
@@ -150,7 +151,9 @@ function parsePostgresUrl(text: string): string {
 
 function parseApiKey(text: string): string {
   if (!/^[\x21-\x7e]{32,256}$/.test(text)) {
-    throw new Error('32 to 256 printable ASCII characters without spaces, for example the output of: openssl rand -hex 32');
+    throw new Error(
+      '32 to 256 printable ASCII characters without spaces, for example the output of: openssl rand -hex 32',
+    );
   }
   return text;
 }

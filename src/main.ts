@@ -13,7 +13,10 @@ try {
   const signal = nextSignal();
 
   // PostgreSQL starts while the rest of the program is loaded.
-  const opening = openDatabase({ url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE }, log);
+  const opening = openDatabase(
+    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE },
+    log,
+  );
   const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
   database = opened;
   const app = await openApp(config, database, log);

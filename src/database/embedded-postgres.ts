@@ -45,7 +45,9 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
   const clusterDir = join(dataDir, 'postgres');
   const socketPath = join(clusterDir, `.s.PGSQL.${port}`);
   if (Buffer.byteLength(socketPath) > maxSocketPathBytes) {
-    throw new StartError(`DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`);
+    throw new StartError(
+      `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
+    );
   }
 
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
@@ -84,7 +86,10 @@ async function findBinaries(runAs: RunAs): Promise<Binaries> {
   } catch {
     throw new StartError(unsupported);
   }
-  const { initdb, pg_ctl, postgres } = (await import(pathToFileURL(packageEntry).href)) as Record<string, string>;
+  const { initdb, pg_ctl, postgres } = (await import(pathToFileURL(packageEntry).href)) as Record<
+    string,
+    string
+  >;
   const installed = { initdb: initdb!, pgCtl: pg_ctl!, postgres: postgres! };
 
   const problem = await tryToRun(installed.postgres, runAs);
@@ -111,7 +116,11 @@ async function copyBinaries(installed: Binaries): Promise<Binaries> {
     await moveInto(unfinished, copyDir);
   }
   const copied = (path: string) => join(copyDir, path.slice(installedDir.length));
-  return { initdb: copied(installed.initdb), pgCtl: copied(installed.pgCtl), postgres: copied(installed.postgres) };
+  return {
+    initdb: copied(installed.initdb),
+    pgCtl: copied(installed.pgCtl),
+    postgres: copied(installed.postgres),
+  };
 }
 
 async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
@@ -124,7 +133,12 @@ async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   }
 }
 
-async function initialise(dataDir: string, clusterDir: string, binaries: Binaries, runAs: RunAs): Promise<void> {
+async function initialise(
+  dataDir: string,
+  clusterDir: string,
+  binaries: Binaries,
+  runAs: RunAs,
+): Promise<void> {
   // Made aside and then renamed, so that a killed start leaves no half-made cluster, and one of two racing starts wins.
   const prefix = 'postgres.unfinished-';
   for (const name of await readdir(dataDir)) {
@@ -146,10 +160,9 @@ async function initialise(dataDir: string, clusterDir: string, binaries: Binarie
       '--builtin-locale=C.UTF-8',
       '--locale=C',
       // PostgreSQL's own log: a file a weekday, each begun anew a week later.
-      ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap((each) => [
-        '--set',
-        each,
-      ]),
+      ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap(
+        (each) => ['--set', each],
+      ),
     ],
     dataDir,
     runAs,
@@ -173,20 +186,36 @@ async function requireMajorVersion(clusterDir: string): Promise<void> {
   }
 }
 
-async function start(clusterDir: string, connection: pg.ClientConfig, binaries: Binaries, runAs: RunAs): Promise<void> {
+async function start(
+  clusterDir: string,
+  connection: pg.ClientConfig,
+  binaries: Binaries,
+  runAs: RunAs,
+): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     if (!(await isRunning(clusterDir, binaries, runAs))) {
       const { code, output } = await run(
         binaries.pgCtl,
         // A relative socket folder, so that the whole of DATA_DIR can be moved.
-        ['start', '-D', clusterDir, '-l', join(clusterDir, '..', 'postgres-start.log'), '-w', '-o', `-h '' -p ${port} -k .`],
+        [
+          'start',
+          '-D',
+          clusterDir,
+          '-l',
+          join(clusterDir, '..', 'postgres-start.log'),
+          '-w',
+          '-o',
+          `-h '' -p ${port} -k .`,
+        ],
         clusterDir,
         runAs,
       );
       // The first failure may mean that another process was quicker.
       if (code !== 0 && ++failures > 1) {
-        throw new StartError(`The embedded PostgreSQL did not start: ${lastLine(output)}. See the logs in ${clusterDir}/log`);
+        throw new StartError(
+          `The embedded PostgreSQL did not start: ${lastLine(output)}. See the logs in ${clusterDir}/log`,
+        );
       }
     }
     const problem = await connectOnce(connection);
@@ -239,7 +268,15 @@ async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
 async function requireServiceUser(): Promise<RunAs> {
   const existing = await findUser(serviceUser);
   if (existing) return existing;
-  const args = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin'];
+  const args = [
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--home-dir',
+    '/nonexistent',
+    '--shell',
+    '/usr/sbin/nologin',
+  ];
   const { output } = await run('useradd', [...args, serviceUser], '/', undefined).catch((error: Error) => ({
     output: error.message,
   }));
@@ -262,11 +299,21 @@ async function findUser(name: string): Promise<RunAs> {
 }
 
 /** Runs a program to its end. Rejects only where it cannot be run at all. */
-function run(command: string, args: string[], cwd: string, runAs: RunAs): Promise<{ code: number; output: string }> {
+function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  runAs: RunAs,
+): Promise<{ code: number; output: string }> {
   // PGPORT, PGDATA and their like are meant for other servers.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...runAs, cwd, env: { ...env, LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      ...runAs,
+      cwd,
+      env: { ...env, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const collect = (chunk: Buffer) => (output += chunk.toString());
     child.stdout.on('data', collect);

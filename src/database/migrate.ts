@@ -64,7 +64,7 @@ async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(migrationsDir, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(
-    names.sort().map(async (name) => {
+    names.toSorted().map(async (name) => {
       const sql = await readFile(join(migrationsDir, name, 'migration.sql'), 'utf8');
       return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
     }),
@@ -72,7 +72,9 @@ async function readMigrations(): Promise<Migration[]> {
 }
 
 async function readApplied(client: pg.Pool | pg.PoolClient): Promise<Map<string, string>> {
-  const { rows: tables } = await client.query(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`);
+  const { rows: tables } = await client.query(
+    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`,
+  );
   if (!tables[0].exists) return new Map();
   const { rows } = await client.query(
     'SELECT migration_name, checksum FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
@@ -85,10 +87,14 @@ function findPending(migrations: Migration[], applied: Map<string, string>): Mig
   for (const [name, checksum] of applied) {
     const migration = known.get(name);
     if (!migration) {
-      throw new StartError(`The database has the migration ${name}, which this version of group-api does not know. Update group-api`);
+      throw new StartError(
+        `The database has the migration ${name}, which this version of group-api does not know. Update group-api`,
+      );
     }
     if (migration.checksum !== checksum) {
-      throw new StartError(`The migration ${name} was changed after it was applied to this database. Restore its file`);
+      throw new StartError(
+        `The migration ${name} was changed after it was applied to this database. Restore its file`,
+      );
     }
   }
   return migrations.filter(({ name }) => !applied.has(name));

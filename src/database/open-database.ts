@@ -14,7 +14,7 @@ export type Database = {
   /** Where it is, for a person: without credentials. */
   readonly description: string;
   /** Tells whether the database answers within two seconds. */
-  isReady(): Promise<boolean>;
+  readonly isReady: () => Promise<boolean>;
   close(): Promise<void>;
 };
 

@@ -73,7 +73,9 @@ export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
     await transaction.$executeRaw`LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE`;
     if (await hasHeldGroups(transaction)) return false;
 
-    const [personal, family] = await transaction.serviceGroup.createManyAndReturn({ data: sampleServiceGroups });
+    const [personal, family] = await transaction.serviceGroup.createManyAndReturn({
+      data: sampleServiceGroups,
+    });
     await transaction.group.createMany({
       data: sampleGroups.map((group) => ({
         ...group,
@@ -92,6 +94,9 @@ async function hasHeldGroups(prisma: Pick<PrismaClient, '$queryRaw'>): Promise<b
 /** Finds a sample group that is still there, so that trying out a delete never meets a group of the operator's own. */
 export async function findSampleGroupId(prisma: PrismaClient): Promise<number | undefined> {
   const samples = sampleGroups.map(({ name, description }) => ({ name, description }));
-  const group = await prisma.group.findFirst({ where: { OR: samples, protected: false }, orderBy: { id: 'asc' } });
+  const group = await prisma.group.findFirst({
+    where: { OR: samples, protected: false },
+    orderBy: { id: 'asc' },
+  });
   return group?.id;
 }

@@ -5,7 +5,15 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 const unavailablePrismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2037']);
 /** PostgreSQL's codes for the same: classes 08 (connection), 53 (resources), 57P (shutdown), and read-only after a failover. */
 const unavailableSqlState = /^(08|53|57P0|25006)/;
-const unavailableSystemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const unavailableSystemCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 /** What `pg` says without any code. */
 const unavailableMessage = /timeout exceeded when trying to connect|Connection terminated|not queryable/;
 
@@ -29,7 +37,8 @@ function isUnavailable(error: unknown): boolean {
   for (let each = error, depth = 0; each instanceof Object && depth < 5; depth++) {
     const { code, originalCode, message, cause } = each as Record<string, unknown>;
     const codes = [code, originalCode].filter((value) => typeof value === 'string');
-    if (codes.some((value) => unavailablePrismaCodes.has(value) || unavailableSystemCodes.has(value))) return true;
+    if (codes.some((value) => unavailablePrismaCodes.has(value) || unavailableSystemCodes.has(value)))
+      return true;
     if (codes.some((value) => unavailableSqlState.test(value))) return true;
     if (typeof message === 'string' && unavailableMessage.test(message)) return true;
     each = cause;

@@ -28,7 +28,10 @@ export type Outcome = {
   isUnavailable: boolean;
 };
 
-export function createContext(repositories: Repositories, request: { id: string; log: Context['log'] }): Context {
+export function createContext(
+  repositories: Repositories,
+  request: { id: string; log: Context['log'] },
+): Context {
   return {
     ...repositories,
     requestId: request.id,

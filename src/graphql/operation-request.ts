@@ -46,8 +46,9 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
   const argumentNames = new Set(field.args.map(({ name }) => name));
 
   return (body) => {
-    const given = (body ?? {}) as object;
-    if (typeof given !== 'object' || Array.isArray(given)) throw badInput('body', 'The body must be a JSON object');
+    const given = body ?? {};
+    if (typeof given !== 'object' || Array.isArray(given))
+      throw badInput('body', 'The body must be a JSON object');
 
     const isRequest = Object.keys(given).some((key) => requestKeys.includes(key));
     const request: GraphQLRequestBody = isRequest ? given : { variables: given };
@@ -58,7 +59,10 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
 
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {
-      throw badInput(unknown, `${field.name} has no argument "${unknown}"; it has ${[...argumentNames].join(', ') || 'none'}`);
+      throw badInput(
+        unknown,
+        `${field.name} has no argument "${unknown}"; it has ${[...argumentNames].join(', ') || 'none'}`,
+      );
     }
     return { variables: request.variables, query: defaultQuery };
   };
@@ -75,28 +79,45 @@ function requireOnlyRootField(query: unknown, fieldName: string): void {
   const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
   const selections = operations.flatMap((each) => each.selectionSet.selections);
   const [selection] = selections;
-  if (operations.length !== 1 || selections.length !== 1 || selection?.kind !== Kind.FIELD || selection.name.value !== fieldName) {
-    throw badInput('query', `The query must be one operation whose only root field is ${fieldName}; use /graphql for any other`);
+  if (
+    operations.length !== 1 ||
+    selections.length !== 1 ||
+    selection?.kind !== Kind.FIELD ||
+    selection.name.value !== fieldName
+  ) {
+    throw badInput(
+      'query',
+      `The query must be one operation whose only root field is ${fieldName}; use /graphql for any other`,
+    );
   }
 }
 
 /** Writes an operation that passes every argument on and selects every scalar field of the result. */
 function writeDefaultQuery(kind: string, field: GraphQLField<unknown, unknown>): string {
-  const variables = field.args.map(({ name, type }) => `$${name}: ${type}`).join(', ');
+  const variables = field.args.map(({ name, type }) => `$${name}: ${String(type)}`).join(', ');
   const passed = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
-  const inParentheses = (text: string) => (text ? `(${text})` : '');
   const type = getNamedType(field.type);
   const selection = isObjectType(type) ? `{ ${writeSelection(type)} }` : '';
   return `${kind} ${field.name}${inParentheses(variables)} { ${field.name}${inParentheses(passed)} ${selection} }`;
 }
 
+function inParentheses(text: string): string {
+  return text ? `(${text})` : '';
+}
+
 /** Scalars only; of a connection, whose own scalars say nothing, those of its nodes and of its `pageInfo` too. */
 function writeSelection(type: GraphQLObjectType): string {
   const fields = Object.values(type.getFields());
-  const leaves = fields.filter((field) => isLeafType(getNamedType(field.type)) && !isListType(getNullableType(field.type)));
-  const parts = fields.filter(({ name }) => type.name.endsWith('Connection') && (name === 'nodes' || name === 'pageInfo'));
+  const leaves = fields.filter(
+    (field) => isLeafType(getNamedType(field.type)) && !isListType(getNullableType(field.type)),
+  );
+  const parts = fields.filter(
+    ({ name }) => type.name.endsWith('Connection') && (name === 'nodes' || name === 'pageInfo'),
+  );
   return [
     ...leaves.map(({ name }) => name),
-    ...parts.map(({ name, type: part }) => `${name} { ${writeSelection(getNamedType(part) as GraphQLObjectType)} }`),
+    ...parts.map(
+      ({ name, type: part }) => `${name} { ${writeSelection(getNamedType(part) as GraphQLObjectType)} }`,
+    ),
   ].join(' ');
 }

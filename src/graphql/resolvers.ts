@@ -2,7 +2,11 @@ import { DateTimeISOResolver } from 'graphql-scalars';
 import type { Resolvers } from '../generated/graphql.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
 import { formatCursor, parseGroupSearch } from '../groups/group-search.ts';
-import { parseNewServiceGroup, parseServiceGroupChanges, parseServiceGroupId } from '../service-groups/service-group.ts';
+import {
+  parseNewServiceGroup,
+  parseServiceGroupChanges,
+  parseServiceGroupId,
+} from '../service-groups/service-group.ts';
 import { connectionResolvers } from './connection.ts';
 
 /** One resolver a field: the arguments are read, the repository does the rest. */
@@ -50,7 +54,8 @@ export const resolvers: Resolvers = {
     editServiceGroup: (_, { id, serviceGroup }, { serviceGroups }) =>
       serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup)),
 
-    deleteServiceGroup: (_, { id }, { serviceGroups }) => serviceGroups.deleteServiceGroup(parseServiceGroupId(id)),
+    deleteServiceGroup: (_, { id }, { serviceGroups }) =>
+      serviceGroups.deleteServiceGroup(parseServiceGroupId(id)),
   },
 
   Group: {

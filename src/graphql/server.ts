@@ -32,7 +32,8 @@ const reportOutcome: ApolloServerPlugin<Context> = {
     return {
       async didEncounterErrors({ errors, contextValue: { log } }) {
         for (const error of errors) {
-          if (!isPlanned(error)) log.error({ err: error.originalError ?? error, path: error.path }, 'unplanned error');
+          if (!isPlanned(error))
+            log.error({ err: error.originalError ?? error, path: error.path }, 'unplanned error');
         }
       },
 

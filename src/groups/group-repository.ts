@@ -20,7 +20,11 @@ export function createGroupRepository(prisma: PrismaClient) {
 
     /** All that have these marks, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
     async groups(marks: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
-      const rows = await prisma.group.findMany({ where: marks, orderBy: { id: 'asc' }, take: maxListLength + 1 });
+      const rows = await prisma.group.findMany({
+        where: marks,
+        orderBy: { id: 'asc' },
+        take: maxListLength + 1,
+      });
       return requireListLength(rows, 'Use searchGroups').map(toGroup);
     },
 
@@ -98,7 +102,10 @@ function whereFilter({ filter }: GroupSearch): Prisma.GroupWhereInput {
     ...(tagName !== undefined && { tagName }),
     ...(serviceGroupId !== undefined && { serviceGroupId }),
     ...(hidden !== undefined && { hidden }),
-    price: { ...(minPrice !== undefined && { gte: minPrice }), ...(maxPrice !== undefined && { lte: maxPrice }) },
+    price: {
+      ...(minPrice !== undefined && { gte: minPrice }),
+      ...(maxPrice !== undefined && { lte: maxPrice }),
+    },
     duration: {
       ...(minDuration !== undefined && { gte: minDuration }),
       ...(maxDuration !== undefined && { lte: maxDuration }),

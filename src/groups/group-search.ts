@@ -26,10 +26,16 @@ type GroupCursor = { readonly key: string | number; readonly id: number };
 const sortKeys = {
   ID: { of: (group: Group) => group.id, isKey: Number.isInteger },
   NAME: { of: (group: Group) => group.name, isKey: isString },
-  PRICE: { of: (group: Group) => group.price, isKey: (key: unknown) => /^\d{1,12}\.\d{2,4}$/.test(String(key)) },
+  PRICE: {
+    of: (group: Group) => group.price,
+    isKey: (key: unknown) => /^\d{1,12}\.\d{2,4}$/.test(String(key)),
+  },
   DURATION: { of: (group: Group) => group.duration, isKey: Number.isInteger },
   CREATED_AT: { of: (group: Group) => group.createdAt.toISOString(), isKey: isIsoDate },
-} satisfies Record<GroupOrderField, { of: (group: Group) => string | number; isKey: (key: unknown) => boolean }>;
+} satisfies Record<
+  GroupOrderField,
+  { of: (group: Group) => string | number; isKey: (key: unknown) => boolean }
+>;
 
 /** Reads the arguments of `searchGroups`. @throws AppError BAD_USER_INPUT */
 export function parseGroupSearch(args: Partial<QuerySearchGroupsArgs>) {

@@ -50,7 +50,11 @@ export function parseGroupId(value: unknown, argument = 'id'): number {
 
 /** Reads what `createGroup` was given. A null counts as not given. */
 export function parseNewGroup(input: unknown) {
-  return requireFields(parseFields(fields, withoutNulls(input), 'group'), ['name', 'tagName', 'duration', 'price'], 'group');
+  return requireFields(
+    parseFields(fields, withoutNulls(input), 'group'),
+    ['name', 'tagName', 'duration', 'price'],
+    'group',
+  );
 }
 
 /** Reads what `editGroup` was given. */

@@ -9,7 +9,10 @@ import { AppError } from '../errors.ts';
 export function requireKey(headers: IncomingHttpHeaders, adminKey: AdminKey): void {
   const key = readKey(headers);
   if (key === undefined) {
-    throw new AppError('UNAUTHENTICATED', 'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"');
+    throw new AppError(
+      'UNAUTHENTICATED',
+      'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"',
+    );
   }
   if (!isAdminKey(key, adminKey)) throw new AppError('UNAUTHENTICATED', 'The API key is not known');
 }

@@ -49,6 +49,7 @@ function toRefusal(error: unknown): AppError | undefined {
 
 function mediaTypeFor(request: FastifyRequest): string {
   const accepts = request.headers.accept ?? '';
-  const isGraphQLOnly = accepts.includes('application/graphql-response+json') && !accepts.includes('application/json');
+  const isGraphQLOnly =
+    accepts.includes('application/graphql-response+json') && !accepts.includes('application/json');
   return `${isGraphQLOnly ? 'application/graphql-response+json' : 'application/json'}; charset=utf-8`;
 }

@@ -1,6 +1,7 @@
 import { HeaderMap, type ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
+import { AppError } from '../errors.ts';
 import { createContext, type Context, type Outcome, type Repositories } from '../graphql/context.ts';
 import { createOperationRequestReaders } from '../graphql/operation-request.ts';
 import { sendStatus } from './error-response.ts';
@@ -16,13 +17,15 @@ export function registerGraphQLRoutes(
   repositories: Repositories,
 ): void {
   http.all('/graphql', async (request, reply) => {
+    requireMethod(request, reply, ['GET', 'POST']);
     const { status, body, outcome } = await execute(request, reply, request.body);
     if (outcome.isUnavailable) return sendStatus('SERVICE_UNAVAILABLE', reply).send(body);
     return reply.status(isWellFormedJsonExchange(reply, outcome) ? 200 : status).send(body);
   });
 
   for (const [fieldName, readRequest] of createOperationRequestReaders(schema)) {
-    http.post(`/${fieldName}`, async (request, reply) => {
+    http.all(`/${fieldName}`, async (request, reply) => {
+      requireMethod(request, reply, ['POST']);
       const { status, body, outcome } = await execute(request, reply, readRequest(request.body));
       const [code] = outcome.errorCodes;
       return (code === undefined ? reply.status(status) : sendStatus(code, reply)).send(body);
@@ -60,6 +63,13 @@ const wellFormedRequestCodes: readonly unknown[] = [
 function isWellFormedJsonExchange(reply: FastifyReply, { errorCodes }: Outcome): boolean {
   const isJson = String(reply.getHeader('content-type')).startsWith('application/json');
   return isJson && wellFormedRequestCodes.includes(errorCodes[0]);
+}
+
+/** @throws AppError METHOD_NOT_ALLOWED */
+function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): void {
+  if (allowed.includes(method)) return;
+  reply.header('Allow', allowed.join(', '));
+  throw new AppError('METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')}, not ${method}`);
 }
 
 function readHeaders(request: FastifyRequest): HeaderMap {

@@ -10,6 +10,9 @@ export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promi
   http.get('/readyz', { config }, async (_request, reply) =>
     (await isReady())
       ? { status: 'ready' }
-      : sendStatus('SERVICE_UNAVAILABLE', reply).send({ status: 'unavailable', reason: 'The database does not answer' }),
+      : sendStatus('SERVICE_UNAVAILABLE', reply).send({
+          status: 'unavailable',
+          reason: 'The database does not answer',
+        }),
   );
 }

@@ -18,5 +18,7 @@ const page = `<!doctype html>
 
 /** `/`: says where things are to a person who opens the server in a browser. */
 export function registerIndexRoute(http: FastifyInstance): void {
-  http.get('/', { config: { isPublic: true } }, (_request, reply) => reply.type('text/html; charset=utf-8').send(page));
+  http.get('/', { config: { isPublic: true } }, (_request, reply) =>
+    reply.type('text/html; charset=utf-8').send(page),
+  );
 }

@@ -49,12 +49,19 @@ export function createHttpServer(options: {
   http.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, ip } = request;
     const milliseconds = Math.round(reply.elapsedTime * 10) / 10;
-    request.log.info({ method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip }, 'request');
+    request.log.info(
+      { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
+      'request',
+    );
   });
 
   http.setErrorHandler(sendError);
   http.setNotFoundHandler((request, reply) =>
-    sendError(new AppError('NOT_FOUND', `There is nothing at ${request.method} ${request.url.split('?')[0]}`), request, reply),
+    sendError(
+      new AppError('NOT_FOUND', `There is nothing at ${request.method} ${request.url.split('?')[0]}`),
+      request,
+      reply,
+    ),
   );
   return http;
 }

@@ -59,7 +59,9 @@ export function createServiceGroupRepository(prisma: PrismaClient) {
         if (isPrismaError(error, recordNotFound)) throw serviceGroupNotFound();
         if (!isPrismaError(error, foreignKeyViolated)) throw error;
         const groupCount = await prisma.group.count({ where: { serviceGroupId: id } });
-        throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', { groupCount });
+        throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
+          groupCount,
+        });
       }
     },
   };

@@ -1,4 +1,14 @@
-import { nullable, parseFields, parseId, percent, requireAnyField, requireFields, text, withoutNulls, type Parsed } from '../arguments.ts';
+import {
+  nullable,
+  parseFields,
+  parseId,
+  percent,
+  requireAnyField,
+  requireFields,
+  text,
+  withoutNulls,
+  type Parsed,
+} from '../arguments.ts';
 import { AppError } from '../errors.ts';
 
 export type { ServiceGroup } from '../generated/prisma/client.ts';
