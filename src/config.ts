@@ -99,8 +99,8 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
 export function describeSettings(): string {
   return Object.entries<Setting<unknown>>(settings)
     .map(([name, { default: fallback, defaultText, meaning }]) => {
-      const text = defaultText ?? (fallback === undefined ? 'none' : `\`${String(fallback as string | number)}\``);
-      return `| \`${name}\` | ${text} | ${meaning} |`;
+      const isShown = typeof fallback === 'string' || typeof fallback === 'number';
+      return `| \`${name}\` | ${defaultText ?? (isShown ? `\`${fallback}\`` : 'none')} | ${meaning} |`;
     })
     .join('\n');
 }

@@ -40,6 +40,9 @@ export function createHttpServer(options: {
     forceCloseConnections: 'idle',
   }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
 
+  // JSON is all that is taken; what a form can send is not, which keeps other sites' pages out.
+  http.removeContentTypeParser('text/plain');
+
   http.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-Id', request.id);
     if (request.is404 || request.routeOptions.config.isPublic) return;
@@ -53,6 +56,15 @@ export function createHttpServer(options: {
       { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
       'request',
     );
+  });
+
+  // A connection that was busy when the server began to close would otherwise be kept open for a next request.
+  let isClosing = false;
+  http.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  http.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('Connection', 'close');
   });
 
   http.setErrorHandler(sendError);

@@ -17,7 +17,7 @@ CREATE TABLE "groups" (
     "description" TEXT NOT NULL DEFAULT '' CHECK (char_length("description") <= 2000 AND "description" !~ '[[:cntrl:]]'),
     "tag_name" TEXT NOT NULL CHECK (char_length("tag_name") BETWEEN 1 AND 64 AND "tag_name" ~ '\S' AND "tag_name" !~ '[[:cntrl:]]'),
     "duration" INTEGER NOT NULL CHECK ("duration" >= 0),
-    "price" DECIMAL(16,4) NOT NULL CHECK ("price" >= 0),
+    "price" DECIMAL(16,4) NOT NULL CHECK ("price" >= 0 AND "price" < 1000000000000), -- NaN is above every number
     "username_postfix" TEXT CHECK (char_length("username_postfix") <= 64 AND "username_postfix" !~ '[[:cntrl:]]'),
     "username_postfix_id" TEXT CHECK (char_length("username_postfix_id") <= 64 AND "username_postfix_id" !~ '[[:cntrl:]]'),
     "daily_bandwidth" TEXT NOT NULL DEFAULT 'unlimited' CHECK (char_length("daily_bandwidth") BETWEEN 1 AND 64 AND "daily_bandwidth" ~ '\S' AND "daily_bandwidth" !~ '[[:cntrl:]]'),

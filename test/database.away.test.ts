@@ -1,0 +1,57 @@
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+import { urlOf, useTestDatabase } from './support/test-database.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+// A PostgreSQL of this file's own, which can be stopped without harm to the others.
+let dataDir: string;
+let postgres: EmbeddedPostgres;
+let app: TestApp;
+
+beforeAll(async () => {
+  dataDir = await createTestFolder();
+  postgres = await openEmbeddedPostgres(dataDir);
+  app = await openTestApp({}, useTestDatabase(urlOf(postgres.connection)));
+});
+afterAll(async () => {
+  await app.close();
+  await postgres.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is back they work again', async () => {
+  const id = await app.createGroup();
+  await postgres.close();
+
+  const start = Date.now();
+  const answers = await Promise.all([
+    app.post('/deleteGroup', { id }),
+    app.post('/allGroups', {}),
+    app.graphql('mutation ($id: Int!) { a: deleteGroup(id: $id) { id } b: deleteGroup(id: $id) { id } }', {
+      id,
+    }),
+    app.graphql('{ allGroups { id } }', {}, { Accept: 'application/graphql-response+json' }),
+    app.send('/readyz'),
+  ]);
+  expect(Date.now() - start).toBeLessThan(5000);
+  for (const { status, headers } of answers) {
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('1');
+  }
+  for (const { body } of answers.slice(0, 4)) {
+    expect(body.errors[0]).toMatchObject({
+      message: 'The database is not available at the moment. Try again later',
+      extensions: { code: 'SERVICE_UNAVAILABLE' },
+    });
+  }
+  expect(answers[2]!.body).not.toHaveProperty('data');
+  expect((await app.send('/livez')).status).toBe(200);
+  // What does not need the database still answers.
+  expect((await app.graphql('{ __typename }')).body).toStrictEqual({ data: { __typename: 'Query' } });
+
+  postgres = await openEmbeddedPostgres(dataDir);
+  expect((await app.send('/readyz')).status).toBe(200);
+  expect((await app.post('/deleteGroup', { id })).body.data.deleteGroup).toMatchObject({ id });
+});

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { serverAudits } from 'graphql-http';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const audits = serverAudits({
+  url: () => `${app.httpUrl}/graphql`,
+  fetchFn: (url: string, init?: RequestInit) =>
+    fetch(url, { ...init, headers: { ...init?.headers, Authorization: `Bearer ${testKey}` } }),
+});
+
+test('there are 61 audits', () => {
+  expect(audits).toHaveLength(61);
+});
+
+test.each(audits.map((audit) => [audit.id, audit.name, audit] as const))(
+  '%s %s',
+  async (_id, _name, audit) => {
+    expect(await audit.fn()).toMatchObject({ status: 'ok' });
+  },
+);

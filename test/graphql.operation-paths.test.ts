@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createSchema } from '../src/graphql/schema.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const schema = createSchema();
+const rootFields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
+  Object.keys(type.getFields()),
+);
+
+test.each(rootFields)('POST /%s is there and runs its own operation only', async (field) => {
+  const other = rootFields.find((each) => each !== field);
+  const answer = await app.post(`/${field}`, { query: `{ ${other} }` });
+  expect(answer.status).toBe(400);
+  expect(answer.body.errors[0]).toMatchObject({
+    message: `The query must be one operation whose only root field is ${field}; use /graphql for any other`,
+    extensions: { code: 'BAD_USER_INPUT', argument: 'query' },
+  });
+});
+
+test('the body may be a request, its variables, or the arguments alone', async () => {
+  const id = await app.createGroup();
+  const bodies = [
+    { query: 'query ($id: Int) { group(id: $id) { id } }', variables: { id } },
+    { variables: { id } },
+    { id },
+  ];
+  for (const body of bodies) expect((await app.post('/group', body)).body.data.group).toMatchObject({ id });
+});
+
+test('without a query every scalar field of the result is selected', async () => {
+  const id = await app.createGroup();
+  const answer = await app.post('/deleteGroup', { id });
+  expect(Object.keys(answer.body.data.deleteGroup).toSorted()).toStrictEqual(
+    [
+      ...[
+        'id',
+        'name',
+        'description',
+        'tagName',
+        'duration',
+        'price',
+        'usernamePostfix',
+        'usernamePostfixId',
+      ],
+      ...['dailyBandwidth', 'multiLoginCount', 'downloadUpload', 'ip', 'hidden', 'protected', 'version'],
+      ...['createdAt', 'updatedAt'],
+    ].toSorted(),
+  );
+});
+
+test('of a connection, the nodes and where the page stands', async () => {
+  const { searchGroups } = (await app.post('/searchGroups', { first: 1 })).body.data;
+  expect(searchGroups.nodes[0]).toHaveProperty('price');
+  expect(searchGroups.pageInfo).toHaveProperty('endCursor');
+  expect(searchGroups).toHaveProperty('totalCount');
+});
+
+describe('refuses', () => {
+  const group = 'group(id: 1) { id }';
+  test.each([
+    ['two root fields', { query: `{ ${group} other: ${group} }` }],
+    ['two operations', { query: `query a { ${group} } query b { ${group} }`, operationName: 'a' }],
+    ['a fragment at the root', { query: `{ ...f } fragment f on Query { ${group} }` }],
+    ['no operation at all', { query: 'fragment f on Query { group(id: 1) { id } }' }],
+    ['a query that is not a string', { query: { kind: 'Document' } }],
+  ])('%s', async (_what, body) => {
+    const answer = await app.post('/group', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0].extensions.code).toMatch(/BAD_USER_INPUT|BAD_REQUEST/);
+  });
+
+  test.each([
+    ['an argument that it does not have', { idd: 7 }, 'idd', 'group has no argument "idd"; it has id'],
+    [
+      'the same among the variables',
+      { variables: { idd: 7 } },
+      'idd',
+      'group has no argument "idd"; it has id',
+    ],
+    ['a list', [{ id: 7 }], 'body', 'The body must be a JSON object'],
+    ['a text', 'id', 'body', 'The body must be a JSON object'],
+  ])('%s', async (_what, body, argument, message) => {
+    const answer = await app.post('/group', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0]).toStrictEqual({
+      message,
+      extensions: { code: 'BAD_USER_INPUT', argument },
+    });
+  });
+
+  test('a query that cannot be parsed, or is not valid, as /graphql does but with the status', async () => {
+    const parse = await app.post('/group', { query: '{ group(' });
+    expect([parse.status, parse.body.errors[0].extensions.code]).toStrictEqual([400, 'GRAPHQL_PARSE_FAILED']);
+    const validate = await app.post('/group', { query: '{ group(id: 1) { size } }' });
+    expect([validate.status, validate.body.errors[0].extensions.code]).toStrictEqual([
+      400,
+      'GRAPHQL_VALIDATION_FAILED',
+    ]);
+  });
+
+  test('any method but POST', async () => {
+    const answer = await app.send('/group?id=1');
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toBe('POST');
+  });
+});

@@ -1,0 +1,343 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openTestApp, plainGroup, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const readRow = async (id: number) => (await app.sql('SELECT * FROM groups WHERE id = $1', [id]))[0];
+
+describe('createGroup', () => {
+  test('needs four fields, gives the others their defaults, and stores what it answers', async () => {
+    const answer = await app.post('/createGroup', { group: plainGroup });
+
+    expect(answer.status).toBe(200);
+    const { id, createdAt, updatedAt, ...rest } = answer.body.data.createGroup;
+    expect(rest).toStrictEqual({
+      name: 'Plain',
+      description: '',
+      tagName: 'plain',
+      duration: 30,
+      price: '9.90',
+      usernamePostfix: null,
+      usernamePostfixId: null,
+      dailyBandwidth: 'unlimited',
+      multiLoginCount: 1,
+      downloadUpload: 'unlimited',
+      ip: null,
+      hidden: false,
+      protected: false,
+      version: 1,
+    });
+    expect(createdAt).toBe(updatedAt);
+    expect(Date.now() - Date.parse(createdAt)).toBeLessThan(60_000);
+    expect(await readRow(id)).toMatchObject({ name: 'Plain', price: '9.9000', version: 1 });
+  });
+
+  test.each(['GroupEdit', 'GroupEdit!'])(
+    "takes the vendor's text with a variable of type %s",
+    async (type) => {
+      const query = `mutation createGroup ($group: ${type}) { createGroup (group: $group) { name } }`;
+      const answer = await app.graphql(query, { group: plainGroup });
+      expect(answer.body).toStrictEqual({ data: { createGroup: { name: 'Plain' } } });
+    },
+  );
+
+  test('takes a null for a value that is not given', async () => {
+    const answer = await app.post('/createGroup', {
+      group: { ...plainGroup, dailyBandwidth: null, ip: null },
+    });
+    expect(answer.body.data.createGroup).toMatchObject({ dailyBandwidth: 'unlimited', ip: null });
+  });
+
+  test('trims strings and brings them to NFC', async () => {
+    const answer = await app.post('/createGroup', {
+      group: { ...plainGroup, name: '  Cafe\u0301 ', tagName: ' t ' },
+    });
+    expect(answer.body.data.createGroup).toMatchObject({ name: 'Caf\u00e9', tagName: 't' });
+  });
+
+  test.each([
+    ['0', '0.00'],
+    ['007.5', '7.50'],
+    ['29.9', '29.90'],
+    ['0.1000', '0.10'],
+    ['0.125', '0.125'],
+    ['0.0001', '0.0001'],
+    ['999999999999.9999', '999999999999.9999'],
+    // Digits that a floating-point number would lose.
+    ['123456789012.3457', '123456789012.3457'],
+  ])('keeps the price %s exactly, written as %s', async (given, written) => {
+    const answer = await app.post('/createGroup', { group: { ...plainGroup, price: given } });
+    expect(answer.body.data.createGroup.price).toBe(written);
+  });
+
+  test.each([
+    'STATIC',
+    'DYNAMIC',
+    '192.0.2.1',
+    '192.0.2.0/24',
+    '0.0.0.0/0',
+    '2001:db8::1',
+    '2001:db8::/32',
+    '::ffff:192.0.2.1',
+    '::/0',
+  ])('takes the ip %s', async (ip) => {
+    const answer = await app.post('/createGroup', { group: { ...plainGroup, ip } });
+    expect(answer.body.data.createGroup.ip).toBe(ip);
+  });
+
+  test('takes every field at its upper limit', async () => {
+    const group = {
+      name: '🦊'.repeat(128),
+      description: 'd'.repeat(2000),
+      tagName: 't'.repeat(64),
+      duration: 2_147_483_647,
+      price: '999999999999.9999',
+      usernamePostfix: 'p'.repeat(64),
+      usernamePostfixId: 'i'.repeat(64),
+      dailyBandwidth: 'b'.repeat(64),
+      multiLoginCount: 2_147_483_647,
+      downloadUpload: 'u'.repeat(64),
+    };
+    expect((await app.post('/createGroup', { group })).body.data.createGroup).toMatchObject(group);
+  });
+});
+
+describe('editGroup', () => {
+  test('changes what is given, makes the version one greater, and leaves all else as it was', async () => {
+    const [id, other] = [await app.createGroup({ ip: 'STATIC' }), await app.createGroup()];
+    const [before, otherBefore] = [await readRow(id), await readRow(other)];
+
+    const answer = await app.post('/editGroup', { id, group: { price: '12.5', hidden: true } });
+
+    expect(answer.status).toBe(200);
+    expect(answer.body.data.editGroup).toMatchObject({
+      id,
+      price: '12.50',
+      hidden: true,
+      version: 2,
+      ip: 'STATIC',
+    });
+    const after = await readRow(id);
+    expect(after).toStrictEqual({
+      ...before,
+      price: '12.5000',
+      hidden: true,
+      version: 2,
+      updated_at: after!['updated_at'],
+    });
+    expect(after!['updated_at']).not.toStrictEqual(before!['updated_at']);
+    expect(await readRow(other)).toStrictEqual(otherBefore);
+  });
+
+  test('removes with null what may be missing', async () => {
+    const id = await app.createGroup({ ip: 'STATIC', usernamePostfix: '@x', usernamePostfixId: 'x' });
+    const group = { ip: null, usernamePostfix: null, usernamePostfixId: null, serviceGroupId: null };
+    expect((await app.post('/editGroup', { id, group })).body.data.editGroup).toMatchObject({
+      ip: null,
+      usernamePostfix: null,
+      usernamePostfixId: null,
+    });
+  });
+
+  test('counts every one of 20 concurrent edits', async () => {
+    const id = await app.createGroup();
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) => app.post('/editGroup', { id, group: { duration: i } })),
+    );
+    expect(await readRow(id)).toMatchObject({ version: 21 });
+  });
+
+  test.each(['GroupEdit', 'GroupEdit!'])(
+    "takes the vendor's text with a variable of type %s",
+    async (type) => {
+      const id = await app.createGroup();
+      const query = `mutation editGroup ($id: Int!, $group: ${type}) { editGroup (id: $id, group: $group) { name } }`;
+      const answer = await app.graphql(query, { id, group: { name: 'New' } });
+      expect(answer.body).toStrictEqual({ data: { editGroup: { name: 'New' } } });
+    },
+  );
+
+  test('answers NOT_FOUND for a group that is not there', async () => {
+    const answer = await app.post('/editGroup', { id: 2_000_000_000, group: { name: 'New' } });
+    expect(answer.status).toBe(404);
+    expect(answer.body.errors[0]).toMatchObject({
+      message: 'Group not found',
+      extensions: { code: 'NOT_FOUND' },
+    });
+  });
+});
+
+/** A bad value for a field of GroupEdit; whether null is bad only for `editGroup` is said. */
+const badFields: [string, unknown][] = [
+  ['name', ''],
+  ['name', ' \t '],
+  ['name', '\u00a0'],
+  ['name', 'n'.repeat(129)],
+  ['name', '🦊'.repeat(129)],
+  ['name', 'a\u0000b'],
+  ['name', 'a\nb'],
+  ['name', 'a\u007fb'],
+  ['name', 'a\u0085b'],
+  ['name', 'a\ud800b'],
+  ['name', 7],
+  ['name', true],
+  ['name', ['a']],
+  ['description', 'd'.repeat(2001)],
+  ['description', 'a\u0000b'],
+  ['description', 'a\tb'],
+  ['description', 1],
+  ['tagName', ''],
+  ['tagName', '   '],
+  ['tagName', 't'.repeat(65)],
+  ['tagName', 'a\u001bb'],
+  ['duration', -1],
+  ['duration', 1.5],
+  ['duration', 2_147_483_648],
+  ['duration', '30'],
+  ['duration', true],
+  ['price', ''],
+  ['price', '-1'],
+  ['price', '-0.01'],
+  ['price', '+1'],
+  ['price', '1e3'],
+  ['price', '1,50'],
+  ['price', '1.'],
+  ['price', '.5'],
+  ['price', '0x10'],
+  ['price', 'NaN'],
+  ['price', 'Infinity'],
+  ['price', '1.00001'],
+  ['price', '1000000000000'],
+  ['price', '9.90 EUR'],
+  ['price', '١٢'],
+  ['price', 9.9],
+  ['price', 10],
+  ['usernamePostfix', 'p'.repeat(65)],
+  ['usernamePostfix', 'a\u0000'],
+  ['usernamePostfixId', 'i'.repeat(65)],
+  ['usernamePostfixId', 'a\u0007b'],
+  ['dailyBandwidth', ''],
+  ['dailyBandwidth', 'b'.repeat(65)],
+  ['dailyBandwidth', 'a\u200bb'],
+  ['dailyBandwidth', 'a\u0000b'],
+  ['multiLoginCount', -1],
+  ['multiLoginCount', 0.5],
+  ['multiLoginCount', 2_147_483_648],
+  ['multiLoginCount', '2'],
+  ['downloadUpload', ''],
+  ['downloadUpload', 'u'.repeat(65)],
+  ['downloadUpload', 'a\u202eb'],
+  ['ip', ''],
+  ['ip', 'static'],
+  ['ip', 'localhost'],
+  ['ip', '256.0.0.1'],
+  ['ip', '1.2.3'],
+  ['ip', '192.0.2.0/33'],
+  ['ip', '2001:db8::/129'],
+  ['ip', '192.0.2.0/'],
+  ['ip', '192.0.2.0/-1'],
+  ['ip', 'fe80::1%eth0'],
+  ['ip', ':::'],
+  ['ip', 'STATIC;DROP TABLE groups'],
+  ['serviceGroupId', 0],
+  ['serviceGroupId', -1],
+  ['serviceGroupId', 2_000_000_000],
+  ['serviceGroupId', '1'],
+  ['hidden', 'true'],
+  ['hidden', 1],
+  ['protected', 'no'],
+  ['protected', 0],
+];
+
+const notNullable = [
+  'name',
+  'description',
+  'tagName',
+  'duration',
+  'price',
+  'dailyBandwidth',
+  'multiLoginCount',
+];
+const badEdits: [string, unknown][] = [
+  ...badFields,
+  ...[...notNullable, 'downloadUpload', 'hidden', 'protected'].map((field): [string, null] => [field, null]),
+];
+
+test('the tables of bad inputs are long enough to mean something', () => {
+  expect(badFields.length).toBeGreaterThanOrEqual(60);
+});
+
+describe('refuses a bad value, names it, and changes nothing', () => {
+  let id: number;
+  beforeAll(async () => {
+    id = await app.createGroup();
+  });
+  const readAll = () => app.sql('SELECT * FROM groups ORDER BY id');
+
+  test.each(badFields)('createGroup: %s %j', async (field, value) => {
+    const before = await readAll();
+    const answer = await app.post('/createGroup', { group: { ...plainGroup, [field]: value } });
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0].extensions).toStrictEqual({
+      code: 'BAD_USER_INPUT',
+      argument: `group.${field}`,
+    });
+    expect(await readAll()).toStrictEqual(before);
+  });
+
+  test.each(badEdits)('editGroup: %s %j', async (field, value) => {
+    const before = await readAll();
+    const answer = await app.post('/editGroup', { id, group: { [field]: value } });
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0].extensions).toStrictEqual({
+      code: 'BAD_USER_INPUT',
+      argument: `group.${field}`,
+    });
+    expect(await readAll()).toStrictEqual(before);
+  });
+
+  test.each(['name', 'tagName', 'duration', 'price'])('createGroup without %s', async (field) => {
+    const before = await readAll();
+    const { [field as 'name']: _, ...group } = plainGroup;
+    const answer = await app.post('/createGroup', { group });
+    expect(answer.body.errors[0]).toMatchObject({
+      message: `group.${field} must be given`,
+      extensions: { code: 'BAD_USER_INPUT', argument: `group.${field}` },
+    });
+    expect(await readAll()).toStrictEqual(before);
+  });
+
+  test.each([
+    ['createGroup', {}, 'group'],
+    ['createGroup', { group: null }, 'group'],
+    ['createGroup', { group: [] }, 'group'],
+    ['createGroup', { group: { ...plainGroup, size: 1 } }, 'group'],
+    ['createGroup', { group: { ...plainGroup, id: 1 } }, 'group'],
+    ['editGroup', { group: { name: 'x' } }, 'id'],
+    ['editGroup', { id: 0, group: { name: 'x' } }, 'id'],
+    ['editGroup', { id: 1.5, group: { name: 'x' } }, 'id'],
+    ['editGroup', { id: 1, group: {} }, 'group'],
+    ['editGroup', { id: 1, group: null }, 'group'],
+    ['editGroup', { id: 1 }, 'group'],
+    ['deleteGroup', {}, 'id'],
+    ['deleteGroup', { id: null }, 'id'],
+    ['deleteGroup', { id: 0 }, 'id'],
+    ['deleteGroup', { id: -1 }, 'id'],
+    ['deleteGroup', { id: 2_147_483_648 }, 'id'],
+    ['deleteGroup', { id: 1.5 }, 'id'],
+    ['deleteGroup', { id: '1' }, 'id'],
+    ['deleteGroup', { id: true }, 'id'],
+    ['deleteGroup', { id: [1, 2] }, 'id'],
+    ['deleteGroup', { id: { gt: 0 } }, 'id'],
+  ])('%s %j', async (operation, args, argument) => {
+    const before = await readAll();
+    const answer = await app.post(`/${operation}`, { variables: args });
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument });
+    expect(await readAll()).toStrictEqual(before);
+  });
+});

@@ -1,0 +1,212 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
+});
+afterAll(() => app.close());
+
+describe('the key', () => {
+  const query = JSON.stringify({ query: '{ allGroups { id } }' });
+  const send = (headers: Record<string, string>, path = '/graphql') =>
+    fetch(app.httpUrl + path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: query,
+    });
+
+  test.each([
+    ['X-APIKEY', { 'X-APIKEY': testKey }],
+    ['Authorization: Bearer', { Authorization: `Bearer ${testKey}` }],
+    ['a scheme in another case', { authorization: `bearer ${testKey}` }],
+  ])('opens by %s', async (_how, headers) => {
+    expect((await send(headers as Record<string, string>)).status).toBe(200);
+  });
+
+  test.each([
+    ['none', {}, 'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"'],
+    [
+      'an empty one',
+      { 'X-APIKEY': '' },
+      'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"',
+    ],
+    ['another scheme', { Authorization: `Basic ${testKey}` }, expect.stringContaining('Send the API key')],
+    ['a wrong one', { 'X-APIKEY': 'wrong' }, 'The API key is not known'],
+    ['a longer one', { 'X-APIKEY': `${testKey}x` }, 'The API key is not known'],
+    ['a shorter one', { Authorization: `Bearer ${testKey.slice(0, -1)}` }, 'The API key is not known'],
+  ])('does not open with %s, at any path', async (_what, headers, message) => {
+    for (const path of ['/graphql', '/deleteGroup', '/allGroups']) {
+      const response = await send(headers as Record<string, string>, path);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
+      expect(await response.json()).toStrictEqual({
+        errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }],
+      });
+    }
+  });
+
+  test('is looked at before the body is', async () => {
+    const response = await fetch(`${app.httpUrl}/deleteGroup`, {
+      method: 'POST',
+      body: 'x'.repeat(2 * 1024 * 1024),
+    });
+    expect(response.status).toBe(401);
+  });
+});
+
+describe('open to everyone', () => {
+  test.each([
+    ['/livez', { status: 'live' }],
+    ['/readyz', { status: 'ready' }],
+  ])('%s', async (path, body) => {
+    const response = await fetch(app.httpUrl + path);
+    expect([response.status, await response.json()]).toStrictEqual([200, body]);
+  });
+
+  test('/ says where things are', async () => {
+    const response = await fetch(app.httpUrl);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(await response.text()).toContain('/graphql');
+  });
+});
+
+describe('the media type decides the status of /graphql', () => {
+  const cases: [string, object, number][] = [
+    ['a syntax error', { query: '{' }, 400],
+    ['an unknown field', { query: '{ nothing }' }, 400],
+    [
+      'a variable of a wrong type',
+      { query: 'query ($id: Int) { group(id: $id) { id } }', variables: { id: 'x' } },
+      400,
+    ],
+    ['an operation that is not there', { query: '{ allGroups { id } }', operationName: 'other' }, 400],
+    ['a group that is not there', { query: '{ group(id: 999999) { id } }' }, 200],
+    ['a success', { query: '{ allGroups { id } }' }, 200],
+  ];
+  test.each(cases)('%s', async (_what, body, status) => {
+    const json = await app.post('/graphql', body, { Accept: 'application/json' });
+    expect(json.status).toBe(200);
+    expect(json.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const graphql = await app.post('/graphql', body, { Accept: 'application/graphql-response+json' });
+    expect(graphql.status).toBe(status);
+    expect(graphql.headers.get('content-type')).toBe('application/graphql-response+json; charset=utf-8');
+    expect(graphql.body).toStrictEqual(json.body);
+  });
+});
+
+describe('refuses', () => {
+  const post = (body: BodyInit, headers: Record<string, string>) =>
+    app.send('/graphql', { method: 'POST', body, headers });
+  const json = { 'Content-Type': 'application/json' };
+
+  test.each([
+    [
+      'a body over 1 MiB',
+      () => post(JSON.stringify({ query: ' '.repeat(1024 * 1024) }), json),
+      413,
+      'PAYLOAD_TOO_LARGE',
+    ],
+    ['a body that is not JSON', () => post('{', json), 400, 'BAD_REQUEST'],
+    ['an empty body', () => post('', json), 400, 'BAD_REQUEST'],
+    ['a prototype in the body', () => post('{"__proto__":{"query":"{x}"}}', json), 400, 'BAD_REQUEST'],
+    ['a batch', () => post('[{"query":"{ __typename }"}]', json), 400, 'BAD_REQUEST'],
+    [
+      'a form',
+      () => post('query={}', { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    ['a plain text', () => post('{}', { 'Content-Type': 'text/plain' }), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [
+      'a mutation by GET',
+      () => app.send('/graphql?query=mutation{deleteGroup(id:1){id}}'),
+      405,
+      'BAD_REQUEST',
+    ],
+    ['another method', () => app.send('/graphql', { method: 'DELETE' }), 405, 'METHOD_NOT_ALLOWED'],
+    ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'NOT_FOUND'],
+  ])('%s', async (_what, send, status, code) => {
+    const answer = await send();
+    expect(answer.status).toBe(status);
+    expect(answer.body.errors[0].extensions.code).toBe(code);
+    expect(JSON.stringify(answer.body)).not.toMatch(/Apollo|fastify|FST_|secret|node_modules/i);
+    if (status === 405) expect(answer.headers.get('allow')).toBeTruthy();
+  });
+
+  test('a query by GET without a header that a form cannot send', async () => {
+    const response = await fetch(`${app.httpUrl}/graphql?query={__typename}`);
+    expect(response.status).toBe(401);
+  });
+});
+
+describe('request ids', () => {
+  test('every answer has one', async () => {
+    const ids = await Promise.all(
+      ['/livez', '/nothing', '/graphql'].map(async (path) =>
+        (await fetch(app.httpUrl + path)).headers.get('x-request-id'),
+      ),
+    );
+    expect(new Set(ids).size).toBe(3);
+    for (const id of ids) expect(id).toMatch(/^[\da-f-]{36}$/);
+  });
+
+  test.each([
+    ['trace-1:a.b', true],
+    ['x'.repeat(129), false],
+    ['a b', false],
+    ['a"b', false],
+  ])("the caller's id %s is taken: %s", async (id, isTaken) => {
+    const answer = await app.send('/livez', { headers: { 'X-Request-Id': id } });
+    expect(answer.headers.get('x-request-id') === id).toBe(isTaken);
+  });
+});
+
+test('what was not planned is masked, with the id to find it in the log', async () => {
+  await app.sql('ALTER TABLE groups RENAME COLUMN name TO renamed');
+  try {
+    const answer = await app.post('/allGroups', {}, { 'X-Request-Id': 'find-me' });
+    expect(answer.status).toBe(500);
+    expect(answer.body.errors).toStrictEqual([
+      {
+        message: 'Internal server error',
+        locations: expect.anything(),
+        path: ['allGroups'],
+        extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: 'find-me' },
+      },
+    ]);
+  } finally {
+    await app.sql('ALTER TABLE groups RENAME COLUMN renamed TO name');
+  }
+});
+
+describe('slow clients', () => {
+  /** Sends the beginning of a request and no more; answers what comes back and how long it took. */
+  const sendSlowly = (text: string) =>
+    new Promise<{ answer: string; milliseconds: number }>((resolve, reject) => {
+      const { port } = new URL(app.httpUrl);
+      const start = Date.now();
+      let answer = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(text));
+      socket.on('data', (data) => (answer += data.toString()));
+      socket.on('close', () => resolve({ answer, milliseconds: Date.now() - start }));
+      socket.on('error', reject);
+    });
+
+  test.each([
+    ['in its headers', 'POST /graphql HTTP/1.1\r\nHost: x\r\n', 1000],
+    [
+      'in its body',
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      3000,
+    ],
+  ])('one that stops %s is cut off, and others are served meanwhile', async (_where, text, limitMs) => {
+    const slow = sendSlowly(text);
+    expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
+    const { answer, milliseconds } = await slow;
+    expect(answer).toMatch(/^HTTP\/1\.1 408/);
+    expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
+    expect(milliseconds).toBeLessThan(limitMs + 2500);
+  });
+});

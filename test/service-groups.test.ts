@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const family = { name: 'Family', description: 'Shared', language: 'English', discount: 12.5 };
+const create = async (serviceGroup: object = family): Promise<number> =>
+  (await app.post('/createServiceGroup', { serviceGroup })).body.data.createServiceGroup.id;
+const readAll = () => app.sql('SELECT * FROM service_groups ORDER BY id');
+
+test('creates, reads, edits and lists service groups', async () => {
+  const id = await create();
+  const plain = await create({ name: 'Plain' });
+
+  const read = await app.post('/serviceGroup', { id });
+  expect(read.body).toStrictEqual({ data: { serviceGroup: { id, ...family } } });
+
+  const edited = await app.post('/editServiceGroup', { id, serviceGroup: { discount: 20, language: null } });
+  expect(edited.body).toStrictEqual({
+    data: { editServiceGroup: { id, ...family, discount: 20, language: null } },
+  });
+
+  const list = await app.post('/serviceGroups', {});
+  expect(list.body.data.serviceGroups).toStrictEqual([
+    { id, ...family, discount: 20, language: null },
+    { id: plain, name: 'Plain', description: '', language: null, discount: 0 },
+  ]);
+});
+
+describe('deleteServiceGroup', () => {
+  test('deletes it, answers all that it was, and leaves the others untouched', async () => {
+    const others = await readAll();
+    const id = await create();
+    const answer = await app.post('/deleteServiceGroup', { id });
+    expect(answer.body).toStrictEqual({ data: { deleteServiceGroup: { id, ...family } } });
+    expect(await readAll()).toStrictEqual(others);
+    expect((await app.post('/deleteServiceGroup', { id })).status).toBe(404);
+  });
+
+  test('refuses one that still has groups, says how many, and keeps it', async () => {
+    const id = await create();
+    await app.createGroup({ serviceGroupId: id });
+    await app.createGroup({ serviceGroupId: id });
+    const before = await readAll();
+
+    const answer = await app.post('/deleteServiceGroup', { id });
+
+    expect(answer.status).toBe(409);
+    expect(answer.body.errors[0]).toMatchObject({
+      message: 'Cannot delete a service group that still has groups',
+      extensions: { code: 'HAS_GROUPS', groupCount: 2 },
+    });
+    expect(await readAll()).toStrictEqual(before);
+  });
+});
+
+test.each([
+  ['serviceGroup', { id: 2_000_000_000 }, 404, 'NOT_FOUND', undefined],
+  ['editServiceGroup', { id: 2_000_000_000, serviceGroup: { name: 'x' } }, 404, 'NOT_FOUND', undefined],
+  ['deleteServiceGroup', { id: 2_000_000_000 }, 404, 'NOT_FOUND', undefined],
+  ['serviceGroup', { id: 0 }, 400, 'BAD_USER_INPUT', 'id'],
+  ['deleteServiceGroup', {}, 400, 'BAD_USER_INPUT', 'id'],
+  ['editServiceGroup', { id: 1, serviceGroup: {} }, 400, 'BAD_USER_INPUT', 'serviceGroup'],
+  ['createServiceGroup', {}, 400, 'BAD_USER_INPUT', 'serviceGroup'],
+  ['createServiceGroup', { serviceGroup: {} }, 400, 'BAD_USER_INPUT', 'serviceGroup.name'],
+  ['createServiceGroup', { serviceGroup: { name: ' ' } }, 400, 'BAD_USER_INPUT', 'serviceGroup.name'],
+  [
+    'createServiceGroup',
+    { serviceGroup: { ...family, discount: -1 } },
+    400,
+    'BAD_USER_INPUT',
+    'serviceGroup.discount',
+  ],
+  [
+    'createServiceGroup',
+    { serviceGroup: { ...family, discount: 100.1 } },
+    400,
+    'BAD_USER_INPUT',
+    'serviceGroup.discount',
+  ],
+  [
+    'createServiceGroup',
+    { serviceGroup: { ...family, discount: '5' } },
+    400,
+    'BAD_USER_INPUT',
+    'serviceGroup.discount',
+  ],
+  [
+    'createServiceGroup',
+    { serviceGroup: { ...family, language: '' } },
+    400,
+    'BAD_USER_INPUT',
+    'serviceGroup.language',
+  ],
+  ['editServiceGroup', { id: 1, serviceGroup: { name: null } }, 400, 'BAD_USER_INPUT', 'serviceGroup.name'],
+])('%s %j answers %i %s and changes nothing', async (operation, args, status, code, argument) => {
+  const before = await readAll();
+  const answer = await app.post(`/${operation}`, args);
+  expect(answer.status).toBe(status);
+  expect(answer.body.errors[0].extensions).toStrictEqual(argument ? { code, argument } : { code });
+  expect(await readAll()).toStrictEqual(before);
+});

@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { openEmbeddedPostgres } from '../../dist/database/embedded-postgres.js';
+import { migrate } from '../../dist/database/migrate.js';
+
+/**
+ * One PostgreSQL for the whole run: the server at TEST_DATABASE_URL, or an embedded one. In it a migrated database, of
+ * which every test file gets a copy: see test-database.ts.
+ */
+export default async function setUp() {
+  const run = `group_api_test_${randomBytes(4).toString('hex')}`;
+  let adminUrl = process.env.TEST_DATABASE_URL;
+  if (!adminUrl) {
+    const dataDir = await mkdtemp(join(tmpdir(), 'group-api-test-'));
+    const postgres = await openEmbeddedPostgres(dataDir);
+    const { host, user, database } = postgres.connection;
+    adminUrl = `postgresql://localhost/${database}?host=${encodeURIComponent(host)}&user=${user}`;
+    globalThis.closeTestCluster = async () => {
+      await postgres.close();
+      await rm(dataDir, { recursive: true, force: true });
+    };
+  }
+
+  const admin = new pg.Client({ connectionString: adminUrl });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${run}`);
+  await admin.end();
+
+  const templateUrl = new URL(adminUrl);
+  templateUrl.pathname = `/${run}`;
+  const pool = new pg.Pool({ connectionString: templateUrl.href, max: 1 });
+  await migrate(pool);
+  await pool.end();
+
+  process.env.TEST_RUN = run;
+  process.env.TEST_ADMIN_URL = adminUrl;
+}

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** An empty folder, so that no `.env` and no `./data` of the developer's is met. */
+const emptyDir = mkdtempSync(join(tmpdir(), 'group-api-empty-'));
+
+/** The server as users run it: a process of its own. */
+export type ServerProcess = {
+  readonly pid: number;
+  /** What it printed when it was ready. Rejects where it ended instead. */
+  readonly ready: Promise<{ text: string; url: string; key: string | undefined }>;
+  readonly exited: Promise<{ code: number | null; stdout: string; stderr: string }>;
+  kill(signal: NodeJS.Signals): void;
+};
+
+export function startServer(settings: Record<string, string>, nodeArguments: string[] = []): ServerProcess {
+  const child = spawn(process.execPath, [...nodeArguments, main], {
+    cwd: emptyDir,
+    env: { PATH: process.env['PATH'], PORT: '0', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+
+  const ready = new Promise<{ text: string; url: string; key: string | undefined }>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      const url = /GraphQL +(http\S+)\/graphql/.exec(stdout)?.[1];
+      if (url && stdout.includes('curl '))
+        resolve({ text: stdout, url, key: /Key +(\S+)/.exec(stdout)?.[1] });
+    });
+    child.on('exit', () => reject(new Error(`it ended before it was ready: ${stderr}`)));
+  });
+  ready.catch(() => undefined);
+
+  return {
+    pid: child.pid!,
+    ready,
+    exited: once(child, 'close').then(([code]) => ({ code, stdout, stderr })),
+    kill: (signal) => void child.kill(signal),
+  };
+}

@@ -1,0 +1,82 @@
+import { openApp } from '../../src/app.ts';
+import { readConfig, type Config } from '../../src/config.ts';
+import { openDatabase } from '../../src/database/open-database.ts';
+import { createLogger } from '../../src/log.ts';
+import { createTestDatabase, type TestDatabase } from './test-database.ts';
+
+export const testKey = 'a-key-for-tests-of-forty-characters-....';
+
+/** What came back: the status, the headers, and the body as JSON. */
+export type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }; // any: each test asserts its shape
+
+/** The server as it ships, in this process, on a database of its own and a real socket. */
+export type TestApp = TestDatabase & {
+  readonly httpUrl: string;
+  /** Sends an operation to `/graphql`. */
+  graphql(query: string, variables?: object, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends a JSON body to a path. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends any request, with the key. */
+  send(path: string, init?: RequestInit): Promise<Answer>;
+  /** Creates a group and answers its id. */
+  createGroup(group?: object): Promise<number>;
+  close(): Promise<void>;
+};
+
+export async function openTestApp(settings: Partial<Config> = {}, own?: TestDatabase): Promise<TestApp> {
+  const database = own ?? (await createTestDatabase());
+  const config = {
+    ...readConfig(
+      { PORT: '0', DATABASE_URL: database.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'silent' },
+      false,
+    ),
+    ...settings,
+  };
+  const log = await createLogger(config.LOG_LEVEL, false);
+  const opened = await openDatabase(
+    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE },
+    log,
+  );
+  const app = await openApp(config, opened, log);
+
+  const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+    const response = await fetch(app.url + path, {
+      ...init,
+      headers: { 'X-APIKEY': testKey, ...(init.headers as Record<string, string>) },
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  };
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    send(path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+
+  return {
+    ...database,
+    httpUrl: app.url,
+    send,
+    post,
+    graphql: (query, variables, headers) => post('/graphql', { query, variables }, headers),
+    async createGroup(group = {}) {
+      const answer = await post('/createGroup', { group: { ...plainGroup, ...group } });
+      if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+      return answer.body.data.createGroup.id;
+    },
+    async close() {
+      await app.close();
+      await opened.close();
+      await database.drop();
+    },
+  };
+}
+
+/** A group with nothing but what it needs. */
+export const plainGroup = { name: 'Plain', tagName: 'plain', duration: 30, price: '9.90' };
+
+/** The vendor's twelve fields. */
+export const twelveFields =
+  'id name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload ip';

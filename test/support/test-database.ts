@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+/** A database of the test file's own. */
+export type TestDatabase = {
+  readonly url: string;
+  /** Runs SQL beside the server, to prepare a state or to read it back. */
+  sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  drop(): Promise<void>;
+};
+
+/** Copies the migrated database that global-setup.js made; `isEmpty` leaves out even the tables. */
+export async function createTestDatabase({ isEmpty = false } = {}): Promise<TestDatabase> {
+  const { TEST_RUN: run, TEST_ADMIN_URL: adminUrl } = process.env;
+  const name = `${run}_${randomBytes(6).toString('hex')}`;
+  await runAsAdmin(`CREATE DATABASE ${name} ${isEmpty ? '' : `TEMPLATE ${run}`}`);
+
+  const url = new URL(adminUrl!);
+  url.pathname = `/${name}`;
+  const database = useTestDatabase(url.href);
+  return {
+    ...database,
+    async drop() {
+      await database.drop();
+      await runAsAdmin(`DROP DATABASE ${name}`);
+    },
+  };
+}
+
+/** A database that the test file has made by other means; `drop` leaves it there. */
+export function useTestDatabase(url: string): TestDatabase {
+  const pool = new pg.Pool({ connectionString: url, max: 4 });
+  pool.on('error', () => undefined);
+  return {
+    url,
+    sql: async <Row>(text: string, values: unknown[] = []) => (await pool.query(text, values)).rows as Row[],
+    drop: () => pool.end(),
+  };
+}
+
+/** The URL of an embedded PostgreSQL's only database. */
+export function urlOf({ host, user, database }: pg.ClientConfig): string {
+  return `postgresql://localhost/${database}?host=${encodeURIComponent(host!)}&user=${user}`;
+}
+
+async function runAsAdmin(text: string): Promise<void> {
+  const admin = new pg.Client({ connectionString: process.env['TEST_ADMIN_URL'] });
+  await admin.connect();
+  try {
+    await admin.query(text);
+  } finally {
+    await admin.end();
+  }
+}
