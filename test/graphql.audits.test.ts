@@ -11,7 +11,7 @@ afterAll(() => app.close());
 const audits = serverAudits({
   url: () => `${app.httpUrl}/graphql`,
   fetchFn: (url: string, init?: RequestInit) =>
-    fetch(url, { ...init, headers: { ...init?.headers, Authorization: `Bearer ${testKey}` } }),
+    fetch(url, { ...init, headers: { ...(init?.headers as object), Authorization: `Bearer ${testKey}` } }),
 });
 
 test('there are 61 audits', () => {

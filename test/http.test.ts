@@ -38,7 +38,7 @@ describe('the key', () => {
     ['a shorter one', { Authorization: `Bearer ${testKey.slice(0, -1)}` }, 'The API key is not known'],
   ])('does not open with %s, at any path', async (_what, headers, message) => {
     for (const path of ['/graphql', '/deleteGroup', '/allGroups']) {
-      const response = await send(headers as Record<string, string>, path);
+      const response = await send(headers, path);
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
       expect(await response.json()).toStrictEqual({
@@ -97,7 +97,7 @@ describe('the media type decides the status of /graphql', () => {
 });
 
 describe('refuses', () => {
-  const post = (body: BodyInit, headers: Record<string, string>) =>
+  const post = (body: string, headers: Record<string, string>) =>
     app.send('/graphql', { method: 'POST', body, headers });
   const json = { 'Content-Type': 'application/json' };
 

@@ -43,7 +43,7 @@ export async function openDatabase(
     idleTimeoutMillis: 0,
     keepAlive: true,
   });
-  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
 
   try {

@@ -1,0 +1,159 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import { validate } from 'dockerfile-utils';
+import { parse as parseYaml } from 'yaml';
+import { describeSettings, readConfig } from '../src/config.ts';
+import { httpStatusOf } from '../src/errors.ts';
+import { startServer } from './support/server-process.ts';
+import { testKey } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+/** Table rows without the padding that the formatter gives them. */
+const rowsOf = (markdown: string) =>
+  markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
+
+describe('README', () => {
+  const readme = read('README.md');
+
+  test('has every setting, as the code has it', () => {
+    for (const row of rowsOf(describeSettings())) expect(rowsOf(readme)).toContain(row);
+  });
+
+  test('has the statuses of errors that the code has', () => {
+    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) /gm)];
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [, code, status] of rows)
+      expect([code, httpStatusOf(code)]).toStrictEqual([code, Number(status)]);
+  });
+
+  test('its curl deletes the first sample group of a new server', async () => {
+    const server = startServer({ DATA_DIR: join(await createTestFolder(), 'data'), ADMIN_API_KEY: testKey });
+    const { url } = await server.ready;
+    const [line] = /^curl .*/m.exec(readme)!;
+    const command = line.replace('http://127.0.0.1:4000', url);
+    const { stdout } = await promisify(execFile)('sh', ['-c', command], {
+      env: { ...process.env, ADMIN_API_KEY: testKey },
+    });
+    server.kill('SIGTERM');
+    await server.exited;
+    expect(JSON.parse(stdout).data.deleteGroup).toMatchObject({
+      id: 1,
+      name: 'Trial',
+      tagName: 'trial',
+      duration: 7,
+      price: '0.00',
+    });
+  });
+
+  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md'])('the links in %s lead somewhere', (name) => {
+    for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
+      expect(existsSync(join(root, target!))).toBe(true);
+  });
+});
+
+test('every dependency has its reason in DECISIONS.md', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+  const decisions = read('DECISIONS.md');
+  for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+    const family = name.startsWith('@graphql-codegen/') ? '@graphql-codegen/*' : name;
+    if (!name.startsWith('@types/')) expect(decisions).toContain(`\`${family}\``);
+  }
+});
+
+describe('container files', () => {
+  test('the Dockerfile has no fault that its validator knows, and does not run as root', () => {
+    expect(validate(read('Dockerfile'))).toStrictEqual([]);
+    expect(read('Dockerfile')).toMatch(/^USER node$/m);
+  });
+
+  test('what the Dockerfile copies is there and not ignored', () => {
+    const kept = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    for (const name of kept) expect(existsSync(join(root, name))).toBe(true);
+    for (const name of ['package.json', 'schema.graphql', 'prisma', 'src', 'scripts'])
+      expect(kept).toContain(name);
+  });
+
+  test('docker-compose.yml has no fault that its linter knows', async () => {
+    const bin = join(root, 'node_modules/.bin/dclint');
+    const { stdout } = await promisify(execFile)(bin, ['--formatter', 'json', 'docker-compose.yml'], {
+      cwd: root,
+    });
+    expect(JSON.parse(stdout)).toMatchObject([{ errorCount: 0 }]);
+  });
+
+  test('docker-compose.yml gives the server settings that it takes, after a healthy database', () => {
+    const { services, volumes } = parseYaml(read('docker-compose.yml'));
+    const { environment, depends_on } = services.api;
+    expect(() => readConfig({ ...environment, ADMIN_API_KEY: testKey }, false)).not.toThrow();
+    expect(environment.ADMIN_API_KEY).toMatch(/^\$\{ADMIN_API_KEY:\?/);
+    expect(depends_on.postgres.condition).toBe('service_healthy');
+    expect(services.postgres.image).toBe('postgres:18');
+    expect(Object.keys(volumes)).toStrictEqual(
+      services.postgres.volumes.map((each: string) => each.split(':')[0]),
+    );
+  });
+});
+
+describe('the direction of imports', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.startsWith('generated'))
+    .map((name) => ({ name, source: read(`src/${name}`) }));
+  const importsOf = (source: string) =>
+    [...source.matchAll(/^import (type )?[^;]*?from '([^']+)'|^\s*.*import\('([^']+)'\)/gm)].map(
+      ([, type, from, dynamic]) => ({
+        isType: type !== undefined,
+        from: (from ?? dynamic)!,
+      }),
+    );
+
+  /** A room may import rooms to its right, and those of its own place. Files at the top are open to all but what stands in front. */
+  const order = [
+    ['main'],
+    ['app', 'start-message'],
+    ['http'],
+    ['graphql'],
+    ['groups', 'service-groups', 'accounts'],
+    ['database'],
+  ];
+  const placeOf = (name: string) =>
+    order.findIndex((rooms) => rooms.includes(name.split('/')[0]!.replace(/\.ts$/, '')));
+
+  test.each(files.map(({ name, source }) => [name, source]))(
+    '%s imports nothing that stands before it',
+    (name, source) => {
+      for (const { from, isType } of importsOf(source)) {
+        if (!from.startsWith('.')) continue;
+        const target = join(dirname(name), from);
+        if (isType || placeOf(target) === -1 || placeOf(name) === -1) continue;
+        expect([target, placeOf(target) >= placeOf(name)]).toStrictEqual([target, true]);
+      }
+    },
+  );
+
+  test('Prisma, GraphQL and HTTP stay in their rooms', () => {
+    const users = (pattern: RegExp) =>
+      files
+        .filter(({ source }) => importsOf(source).some(({ from, isType }) => !isType && pattern.test(from)))
+        .map(({ name }) => name);
+    for (const name of users(/prisma/)) expect(name).toMatch(/^database\/|-repository\.ts$/);
+    for (const name of users(/^(graphql|@apollo\/.*|graphql-.*)$/)) expect(name).toMatch(/^(graphql|http)\//);
+    for (const name of users(/^(node:http|fastify|@fastify\/.*)$/)) expect(name).toMatch(/^http\//);
+    for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);
+  });
+
+  test('only main.ts and the embedded PostgreSQL, which starts processes, touch the process', () => {
+    const touching = files
+      .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
+      .map(({ name }) => name);
+    expect(touching.toSorted()).toStrictEqual(['database/embedded-postgres.ts', 'main.ts']);
+  });
+});
