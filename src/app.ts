@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { openAdminKey } from './accounts/admin-key.ts';
+import { createAuditRepository } from './audit/audit-repository.ts';
+import { createCallRecorder } from './audit/call-recorder.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/open-database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
@@ -7,7 +9,10 @@ import { StartError } from './errors.ts';
 import type { Repositories } from './graphql/context.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/server.ts';
+import { createDeletedGroupRepository } from './groups/deleted-group-repository.ts';
+import { createGroupDeletion } from './groups/group-deletion.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { requireKey } from './http/authenticate.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
@@ -15,6 +20,7 @@ import { registerIndexRoute } from './http/index-route.ts';
 import { createHttpServer } from './http/server.ts';
 import type { Logger } from './log.ts';
 import { createServiceGroupRepository } from './service-groups/service-group-repository.ts';
+import { createSubscriberRepository } from './subscribers/subscriber-repository.ts';
 
 /** The running server. */
 export type App = {
@@ -41,10 +47,17 @@ export async function openApp(
   const adminKey = await openAdminKey(prisma, config.ADMIN_API_KEY);
   if (config.SAMPLE_DATA) await loadSampleData(prisma);
 
+  const recorder = createCallRecorder(prisma, log);
   const repositories: Repositories = {
-    groups: createGroupRepository(prisma),
-    serviceGroups: createServiceGroupRepository(prisma),
+    recorder,
+    audit: createAuditRepository(prisma),
+    groups: createGroupRepository(prisma, recorder),
+    groupDeletion: createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS),
+    deletedGroups: createDeletedGroupRepository(prisma, recorder),
+    serviceGroups: createServiceGroupRepository(prisma, recorder),
+    subscribers: createSubscriberRepository(prisma, recorder),
   };
+  const housekeeping = startHousekeeping(repositories, log);
   const schema = createSchema();
   const graphql = await openGraphQLServer(schema, log);
 
@@ -68,6 +81,7 @@ export async function openApp(
     async close() {
       await http.close();
       await graphql.stop();
+      await housekeeping.stop();
     },
   };
 }

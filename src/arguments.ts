@@ -27,6 +27,24 @@ export function integer({ min, max = maxInt }: { min: number; max?: number }): P
   };
 }
 
+const maxPageSize = 200;
+const defaultPageSize = 50;
+
+/** Reads how many entries a page is to have at most. */
+export function parsePageSize(value: unknown): number {
+  return integer({ min: 1, max: maxPageSize })(value ?? defaultPageSize, 'first');
+}
+
+/** Reads an id or a version. */
+export const positiveInteger: Parse<number> = integer({ min: 1 });
+
+/** Reads a date and time that was written by `toISOString()`. */
+export const isoDate: Parse<string> = (value, argument) => {
+  const isIso = typeof value === 'string' && /^\d{4}-/.test(value) && new Date(value).toISOString() === value;
+  if (!isIso) throw badInput(argument, `${argument} must be a date and time`);
+  return value;
+};
+
 /** Reads a percentage. */
 export const percent: Parse<number> = (value, argument) => {
   if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
@@ -69,6 +87,15 @@ export function text({
   };
 }
 
+/** Reads one of these words. */
+export function oneOf(words: readonly string[]): Parse<string> {
+  return (value, argument) => {
+    if (!words.includes(value as string))
+      throw badInput(argument, `${argument} must be one of ${words.join(', ')}`);
+    return value as string;
+  };
+}
+
 /** Reads an exact decimal, 0 or more, that a DECIMAL(16,4) holds. Answers its digits: never a float on the way. */
 export const price: Parse<string> = (value, argument) => {
   if (typeof value !== 'string' || !/^\d{1,12}(\.\d{1,4})?$/.test(value.trim())) {
@@ -103,7 +130,7 @@ export type Parsed<F extends Fields> = { -readonly [Name in keyof F]?: ReturnTyp
 
 /** Reads the fields of an input object that are given; one that is not given stays away. */
 export function parseFields<F extends Fields>(fields: F, input: unknown, argument: string): Parsed<F> {
-  if (!(input instanceof Object)) throw badInput(argument, `${argument} must be given`);
+  if (!isObject(input)) throw badInput(argument, `${argument} must be given`);
   const given = Object.entries(input).filter(([name, value]) => name in fields && value !== undefined);
   return Object.fromEntries(
     given.map(([name, value]) => [name, fields[name]!(value, `${argument}.${name}`)]),
@@ -130,8 +157,13 @@ export function requireAnyField<T extends object>(input: T, argument: string): T
 
 /** Takes a null for a value that is not given, as clients mean it that send every field of a form. */
 export function withoutNulls(input: unknown): unknown {
-  if (!(input instanceof Object)) return input;
+  if (!isObject(input)) return input;
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
+}
+
+/** An input object that was written into the query has no prototype, so that `instanceof` does not know it. */
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function countCodePoints(value: string): number {

@@ -50,6 +50,12 @@ export const settings = {
     default: ({ isEmbedded }) => isEmbedded,
     defaultText: '`true` when embedded, else `false`',
   }),
+  DELETED_GROUP_RETENTION_DAYS: setting({
+    meaning:
+      'How many days a deleted group can be restored, before the server purges it; `0`: no archive is kept',
+    parse: parseInteger(0, 36_500),
+    default: 30,
+  }),
   REQUEST_TIMEOUT_SECONDS: setting({
     meaning: 'How long a client may take to send a whole request, in seconds; its headers: a third of that',
     parse: parseInteger(1, 600),

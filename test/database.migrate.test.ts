@@ -22,7 +22,7 @@ afterAll(async () => {
 test('of eight servers that start at once on an empty database, one migrates it', async () => {
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(pool)));
 
-  expect(applied.flat()).toStrictEqual(['0001_groups']);
+  expect(applied.flat()).toStrictEqual(['0001_groups', '0002_trusted_deletion']);
   const rows = await database.sql(
     'SELECT migration_name, applied_steps_count FROM _prisma_migrations ORDER BY 1',
   );

@@ -30,6 +30,7 @@ describe('createGroup', () => {
       hidden: false,
       protected: false,
       version: 1,
+      subscriberCount: 0,
     });
     expect(createdAt).toBe(updatedAt);
     expect(Date.now() - Date.parse(createdAt)).toBeLessThan(60_000);

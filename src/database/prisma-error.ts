@@ -5,7 +5,20 @@ export const recordNotFound = 'P2025';
 /** Prisma's code for a foreign key that points to nothing, or whose target is still in use. */
 export const foreignKeyViolated = 'P2003';
 
+/** Prisma's code for a unique key that is taken. */
+export const uniqueKeyViolated = 'P2002';
+
 /** Tells whether a query failed for this reason. Only the code is stable between Prisma's versions. */
 export function isPrismaError(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
+}
+
+/** PostgreSQL's code of the error behind a raw query's failure, wherever along the causes Prisma keeps it. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (let each = error, depth = 0; each instanceof Object && depth < 6; depth++) {
+    const { originalCode, meta, driverAdapterError, cause } = each as Record<string, unknown>;
+    if (typeof originalCode === 'string') return originalCode;
+    each = cause ?? driverAdapterError ?? meta;
+  }
+  return undefined;
 }

@@ -1,8 +1,17 @@
 import { serviceUnavailable } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** Prisma's codes for a database that cannot be reached, closed the connection, or has no connection to spare. */
-const unavailablePrismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2037']);
+/** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare. */
+const unavailablePrismaCodes = new Set([
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1011',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2037',
+]);
 /** PostgreSQL's codes for the same: classes 08 (connection), 53 (resources), 57P (shutdown), and read-only after a failover. */
 const unavailableSqlState = /^(08|53|57P0|25006)/;
 const unavailableSystemCodes = new Set([
@@ -25,11 +34,16 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
         try {
           return await query(args);
         } catch (error) {
-          throw isUnavailable(error) ? serviceUnavailable(error) : error;
+          throw toUnavailability(error);
         }
       },
     },
   }) as unknown as PrismaClient; // Prisma's type for an extended client leaves out nothing that we use.
+}
+
+/** Turns an error into SERVICE_UNAVAILABLE where it means that the database is away; any other passes as it is. */
+export function toUnavailability(error: unknown): unknown {
+  return isUnavailable(error) ? serviceUnavailable(error) : error;
 }
 
 /** Looks for the reason along the chain of causes, since Prisma wraps what the driver says. */

@@ -1,4 +1,7 @@
+import type { AuditEvent } from '../audit/audit-repository.ts';
+import type { DeletedGroup } from '../groups/deleted-group-repository.ts';
 import type { Group } from '../groups/group.ts';
+import type { Subscriber } from '../subscribers/subscriber.ts';
 
 /** One page of a list, as the Relay cursor connections specification has it, before it is asked for its fields. */
 export type Connection<Node> = {
@@ -11,6 +14,9 @@ export type Connection<Node> = {
 };
 
 export type GroupConnection = Connection<Group>;
+export type SubscriberConnection = Connection<Subscriber>;
+export type DeletedGroupConnection = Connection<DeletedGroup>;
+export type AuditEventConnection = Connection<AuditEvent>;
 
 /** Resolves the fields of any connection type. @see https://relay.dev/graphql/connections.htm */
 export function connectionResolvers<Node>() {

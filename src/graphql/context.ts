@@ -1,21 +1,35 @@
 import DataLoader from 'dataloader';
+import type { AuditRepository } from '../audit/audit-repository.ts';
+import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { Caller } from '../audit/call.ts';
+import type { DeletedGroupRepository } from '../groups/deleted-group-repository.ts';
+import type { Group } from '../groups/group.ts';
+import type { GroupDeletion } from '../groups/group-deletion.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
 import type { Logger } from '../log.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
 import type { ServiceGroupRepository } from '../service-groups/service-group-repository.ts';
+import type { Subscriber } from '../subscribers/subscriber.ts';
+import type { SubscriberPage, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 
 /** Everything that the resolvers work with and that lives as long as the server. */
 export type Repositories = {
   readonly groups: GroupRepository;
+  readonly groupDeletion: GroupDeletion;
+  readonly deletedGroups: DeletedGroupRepository;
   readonly serviceGroups: ServiceGroupRepository;
+  readonly subscribers: SubscriberRepository;
+  readonly audit: AuditRepository;
+  readonly recorder: CallRecorder;
 };
 
 /** What the resolvers of one request share. */
 export type Context = Repositories & {
-  readonly requestId: string;
+  readonly caller: Caller;
+  /** The header Idempotency-Key as it came. */
+  readonly idempotencyKey: string | undefined;
   readonly log: Pick<Logger, 'error'>;
-  /** Collects the service groups that the groups of a list belong to, so that one query fetches them all. */
-  readonly serviceGroupLoader: DataLoader<number, ServiceGroup | null>;
+  readonly loaders: ReturnType<typeof createLoaders>;
   /** What became of the operation, for whoever chooses the HTTP status. */
   readonly outcome: Outcome;
 };
@@ -26,17 +40,33 @@ export type Outcome = {
   errorCodes: readonly unknown[];
   /** Nothing could be answered, because the database is away. */
   isUnavailable: boolean;
+  /** A mutation was not carried out, but answered as it was before. */
+  isReplayed: boolean;
 };
 
 export function createContext(
   repositories: Repositories,
-  request: { id: string; log: Context['log'] },
+  request: Pick<Context, 'caller' | 'idempotencyKey' | 'log'>,
 ): Context {
   return {
     ...repositories,
-    requestId: request.id,
-    log: request.log,
-    serviceGroupLoader: new DataLoader((ids) => repositories.serviceGroups.serviceGroupsById(ids)),
-    outcome: { operationName: undefined, errorCodes: [], isUnavailable: false },
+    ...request,
+    loaders: createLoaders(repositories),
+    outcome: { operationName: undefined, errorCodes: [], isUnavailable: false, isReplayed: false },
+  };
+}
+
+/** Collect what the groups of a list ask for, so that one query answers all of them. */
+function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
+  return {
+    group: new DataLoader<number, Group | null>((ids) => groups.groupsById(ids)),
+    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.serviceGroupsById(ids)),
+    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActiveSubscribers(ids)),
+    activeSubscribers: new DataLoader<SubscriberPage, Subscriber[], string>(
+      (pages) => subscribers.activeSubscribers(pages),
+      {
+        cacheKeyFn: (page) => JSON.stringify(page),
+      },
+    ),
   };
 }

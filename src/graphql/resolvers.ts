@@ -1,15 +1,34 @@
-import { DateTimeISOResolver } from 'graphql-scalars';
+import { DateTimeISOResolver, JSONResolver } from 'graphql-scalars';
+import { formatAuditCursor, parseAuditSearch } from '../audit/audit-search.ts';
+import type { AuditEvent } from '../audit/audit-repository.ts';
 import type { Resolvers } from '../generated/graphql.ts';
+import {
+  formatDeletedGroupCursor,
+  parseDeletedGroupPage,
+  type DeletedGroup,
+} from '../groups/deleted-group-repository.ts';
+import { parseDeletion, parseDeletionIds, parseReason } from '../groups/deletion-arguments.ts';
+import { findDeletionImpact } from '../groups/group-deletion-impact.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
-import { formatCursor, parseGroupSearch } from '../groups/group-search.ts';
+import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
 import {
   parseNewServiceGroup,
   parseServiceGroupChanges,
   parseServiceGroupId,
 } from '../service-groups/service-group.ts';
+import {
+  formatSubscriberCursor,
+  parseMove,
+  parseSubscriberPage,
+  parseSubscription,
+  parseUsername,
+  statusOf,
+  type Subscriber,
+} from '../subscribers/subscriber.ts';
 import { connectionResolvers } from './connection.ts';
+import { recorded } from './recorded.ts';
 
-/** One resolver a field: the arguments are read, the repository does the rest. */
+/** One resolver a field: the arguments are read, a repository does the rest. */
 export const resolvers: Resolvers = {
   Query: {
     group: (_, { id }, { groups }) => groups.group(parseGroupId(id)),
@@ -31,8 +50,32 @@ export const resolvers: Resolvers = {
       return {
         ...(await groups.searchGroups(search)),
         hasPreviousPage: search.after !== undefined,
-        cursorOf: (group) => formatCursor(group, search.field),
+        cursorOf: (group) => formatGroupCursor(group, search.field),
         count: () => groups.countGroups(search),
+      };
+    },
+
+    groupDeletionImpact: (_, { id }, context) => findDeletionImpact(parseGroupId(id), context),
+
+    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.deletedGroup(parseGroupId(id)),
+
+    deletedGroups: async (_, args, { deletedGroups }) => {
+      const page = parseDeletedGroupPage(args);
+      return {
+        ...(await deletedGroups.deletedGroups(page)),
+        hasPreviousPage: page.after !== undefined,
+        cursorOf: formatDeletedGroupCursor,
+        count: () => deletedGroups.countDeletedGroups(),
+      };
+    },
+
+    auditEvents: async (_, args, { audit }) => {
+      const search = parseAuditSearch(args);
+      return {
+        ...(await audit.auditEvents(search)),
+        hasPreviousPage: search.after !== undefined,
+        cursorOf: formatAuditCursor,
+        count: () => audit.countAuditEvents(search),
       };
     },
 
@@ -42,28 +85,91 @@ export const resolvers: Resolvers = {
   },
 
   Mutation: {
-    deleteGroup: (_, { id }, { groups }) => groups.deleteGroup(parseGroupId(id)),
+    deleteGroup: recorded((args, { groupDeletion }, call) =>
+      groupDeletion.deleteGroup(parseDeletion(args), call),
+    ),
 
-    createGroup: (_, { group }, { groups }) => groups.createGroup(parseNewGroup(group)),
+    deleteGroups: recorded((args, { groupDeletion }, call) =>
+      groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
+    ),
 
-    editGroup: (_, { id, group }, { groups }) => groups.editGroup(parseGroupId(id), parseGroupChanges(group)),
+    restoreGroup: recorded(({ id }, { deletedGroups }, call) =>
+      deletedGroups.restoreGroup(parseGroupId(id), call),
+    ),
 
-    createServiceGroup: (_, { serviceGroup }, { serviceGroups }) =>
-      serviceGroups.createServiceGroup(parseNewServiceGroup(serviceGroup)),
+    purgeDeletedGroup: recorded(({ id }, { deletedGroups }, call) =>
+      deletedGroups.purgeDeletedGroup(parseGroupId(id), call),
+    ),
 
-    editServiceGroup: (_, { id, serviceGroup }, { serviceGroups }) =>
-      serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup)),
+    createGroup: recorded(({ group }, { groups }, call) => groups.createGroup(parseNewGroup(group), call)),
 
-    deleteServiceGroup: (_, { id }, { serviceGroups }) =>
-      serviceGroups.deleteServiceGroup(parseServiceGroupId(id)),
+    editGroup: recorded(({ id, group }, { groups }, call) =>
+      groups.editGroup(parseGroupId(id), parseGroupChanges(group), call),
+    ),
+
+    subscribe: recorded((args, { subscribers }, call) =>
+      subscribers.subscribe(parseSubscription(args), call),
+    ),
+
+    removeUserSubscription: recorded(({ username, groupId }, { subscribers }, call) =>
+      subscribers.removeUserSubscription(
+        parseUsername(username),
+        groupId == null ? null : parseGroupId(groupId, 'groupId'),
+        call,
+      ),
+    ),
+
+    moveSubscribers: recorded((args, { subscribers }, call) => {
+      const { from, to } = parseMove(args);
+      return subscribers.moveSubscribers(from, to, call);
+    }),
+
+    createServiceGroup: recorded(({ serviceGroup }, { serviceGroups }, call) =>
+      serviceGroups.createServiceGroup(parseNewServiceGroup(serviceGroup), call),
+    ),
+
+    editServiceGroup: recorded(({ id, serviceGroup }, { serviceGroups }, call) =>
+      serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
+    ),
+
+    deleteServiceGroup: recorded(({ id }, { serviceGroups }, call) =>
+      serviceGroups.deleteServiceGroup(parseServiceGroupId(id), call),
+    ),
   },
 
   Group: {
-    serviceGroup: ({ serviceGroupId }, _args, { serviceGroupLoader }) =>
-      serviceGroupId === null ? null : serviceGroupLoader.load(serviceGroupId),
+    serviceGroup: ({ serviceGroupId }, _args, { loaders }) =>
+      serviceGroupId === null ? null : loaders.serviceGroup.load(serviceGroupId),
+
+    subscriberCount: ({ id }, _args, { loaders }) => loaders.activeSubscriberCount.load(id),
+
+    subscribers: async ({ id }, args, { loaders }) => {
+      const { first, after } = parseSubscriberPage(args);
+      const found = await loaders.activeSubscribers.load({ groupId: id, first, after });
+      return {
+        nodes: found.slice(0, first),
+        hasNextPage: found.length > first,
+        hasPreviousPage: after !== '',
+        cursorOf: formatSubscriberCursor,
+        count: () => loaders.activeSubscriberCount.load(id),
+      };
+    },
+  },
+
+  Subscriber: {
+    group: ({ groupId }, _args, { loaders }) => loaders.group.load(groupId),
+    status: (subscriber) => statusOf(subscriber),
+  },
+
+  AuditEvent: {
+    id: ({ id }) => String(id),
   },
 
   GroupConnection: connectionResolvers<Group>(),
+  SubscriberConnection: connectionResolvers<Subscriber>(),
+  DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
+  AuditEventConnection: connectionResolvers<AuditEvent>(),
 
   DateTime: DateTimeISOResolver,
+  JSON: JSONResolver,
 };

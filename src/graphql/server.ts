@@ -37,14 +37,14 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         }
       },
 
-      async willSendResponse({ operationName, response: { body }, contextValue: { outcome, requestId } }) {
+      async willSendResponse({ operationName, response: { body }, contextValue: { outcome, caller } }) {
         outcome.operationName = operationName;
         if (body.kind !== 'single' || !body.singleResult.errors) return;
 
         const result = body.singleResult;
         const errors = result.errors!.map((error) =>
           error.extensions?.['code'] === 'INTERNAL_SERVER_ERROR'
-            ? { ...error, extensions: { ...error.extensions, requestId } }
+            ? { ...error, extensions: { ...error.extensions, requestId: caller.requestId } }
             : error,
         );
         result.errors = errors;

@@ -1,21 +1,37 @@
-import { foreignKeyViolated, isPrismaError, recordNotFound } from '../database/prisma-error.ts';
-import { AppError, badInput } from '../errors.ts';
-import type { GroupOrderField } from '../generated/graphql.ts';
+import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { badInput } from '../errors.ts';
 import type { Group as GroupRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../list-length.ts';
-import { formatPrice, groupNotFound, type Group, type GroupChanges, type NewGroup } from './group.ts';
-import type { GroupSearch } from './group-search.ts';
+import {
+  formatPrice,
+  groupNotFound,
+  readGroupRow,
+  type Group,
+  type GroupChanges,
+  type NewGroup,
+} from './group.ts';
+import type { GroupOrderField, GroupSearch } from './group-search.ts';
 
 export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
-export function createGroupRepository(prisma: PrismaClient) {
+export function createGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
   return {
     /** @throws AppError NOT_FOUND */
     async group(id: number): Promise<Group> {
       const row = await prisma.group.findUnique({ where: { id } });
       if (!row) throw groupNotFound();
       return toGroup(row);
+    },
+
+    /** Those with these ids, in the order of the ids; null where there is none. */
+    async groupsById(ids: readonly number[]): Promise<(Group | null)[]> {
+      const rows = await prisma.group.findMany({ where: { id: { in: [...ids] } } });
+      const byId = new Map(rows.map((row) => [row.id, toGroup(row)]));
+      return ids.map((id) => byId.get(id) ?? null);
     },
 
     /** All that have these marks, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
@@ -46,39 +62,30 @@ export function createGroupRepository(prisma: PrismaClient) {
     },
 
     /** @throws AppError BAD_USER_INPUT where there is no such service group. */
-    async createGroup(group: NewGroup): Promise<Group> {
-      try {
-        return toGroup(await prisma.group.create({ data: group }));
-      } catch (error) {
-        throw isPrismaError(error, foreignKeyViolated) ? noSuchServiceGroup() : error;
-      }
+    async createGroup(group: NewGroup, call: Call): Promise<Group> {
+      const row = await recorder.transact(call, async (transaction) => {
+        const { id } = await refuseUnknownServiceGroup(
+          transaction.group.create({ data: group, select: { id: true } }),
+        );
+        const created = await readRow(transaction, id);
+        return { result: created, targetIds: [id], after: created };
+      });
+      return readGroupRow(row);
     },
 
     /** @throws AppError NOT_FOUND, or BAD_USER_INPUT where there is no such service group. */
-    async editGroup(id: number, changes: GroupChanges): Promise<Group> {
-      try {
+    async editGroup(id: number, changes: GroupChanges, call: Call): Promise<Group> {
+      const row = await recorder.transact(call, async (transaction) => {
+        await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
+        const before = await readRow(transaction, id);
         const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
-        return toGroup(await prisma.group.update({ where: { id }, data }));
-      } catch (error) {
-        if (isPrismaError(error, recordNotFound)) throw groupNotFound();
-        throw isPrismaError(error, foreignKeyViolated) ? noSuchServiceGroup() : error;
-      }
-    },
-
-    /**
-     * Deletes the row, with one statement, and answers that very row. Of several that delete one id at the same time
-     * exactly one gets it.
-     * @throws AppError NOT_FOUND, GROUP_PROTECTED
-     */
-    async deleteGroup(id: number): Promise<Group> {
-      try {
-        return toGroup(await prisma.group.delete({ where: { id, protected: false } }));
-      } catch (error) {
-        if (!isPrismaError(error, recordNotFound)) throw error;
-        // Only a refusal is looked into; nothing hangs on the row that this reads.
-        if (!(await prisma.group.findUnique({ where: { id }, select: { id: true } }))) throw groupNotFound();
-        throw new AppError('GROUP_PROTECTED', 'Cannot delete a protected group');
-      }
+        await refuseUnknownServiceGroup(
+          transaction.group.update({ where: { id }, data, select: { id: true } }),
+        );
+        const after = await readRow(transaction, id);
+        return { result: after, before, after };
+      });
+      return readGroupRow(row);
     },
   };
 }
@@ -134,6 +141,19 @@ function toGroup(row: GroupRow): Group {
   return { ...row, price: formatPrice(row.price.toFixed()) };
 }
 
-function noSuchServiceGroup(): AppError {
-  return badInput('group.serviceGroupId', 'There is no service group with this id');
+async function readRow(transaction: Transaction, id: number): Promise<RowJson> {
+  const [found] = await transaction.$queryRaw<
+    { row: RowJson }[]
+  >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
+  if (!found) throw groupNotFound();
+  return found.row;
+}
+
+async function refuseUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (!isPrismaError(error, foreignKeyViolated)) throw error;
+    throw badInput('group.serviceGroupId', 'There is no service group with this id');
+  }
 }

@@ -1,9 +1,19 @@
-import { boolean, integer, parseFields, parseId, price, text, withoutNulls } from '../arguments.ts';
+import {
+  boolean,
+  integer,
+  isoDate,
+  parseFields,
+  parseId,
+  parsePageSize,
+  positiveInteger,
+  price,
+  text,
+  withoutNulls,
+  type Parse,
+} from '../arguments.ts';
+import { formatCursor, parseCursor } from '../cursor.ts';
 import { badInput } from '../errors.ts';
-import type { GroupOrderField, OrderDirection, QuerySearchGroupsArgs } from '../generated/graphql.ts';
 import type { Group } from './group.ts';
-
-const maxPageSize = 200;
 
 const filterFields = {
   text: text({ min: 1, max: 128 }),
@@ -16,6 +26,18 @@ const filterFields = {
   hidden: boolean,
 };
 
+export type GroupOrderField = 'ID' | 'NAME' | 'PRICE' | 'DURATION' | 'CREATED_AT';
+type OrderDirection = 'ASC' | 'DESC';
+
+/** What `searchGroups` is given. */
+type GroupSearchArguments = {
+  readonly filter?: object | null | undefined;
+  readonly orderBy?:
+    { readonly field: GroupOrderField; readonly direction: OrderDirection } | null | undefined;
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+};
+
 /** A search for groups, read and checked. */
 export type GroupSearch = ReturnType<typeof parseGroupSearch>;
 
@@ -23,56 +45,40 @@ export type GroupSearch = ReturnType<typeof parseGroupSearch>;
 type GroupCursor = { readonly key: string | number; readonly id: number };
 
 /** What each order sorts by, and how that is read back from a cursor. The id breaks ties. */
-const sortKeys = {
-  ID: { of: (group: Group) => group.id, isKey: Number.isInteger },
-  NAME: { of: (group: Group) => group.name, isKey: isString },
-  PRICE: {
-    of: (group: Group) => group.price,
-    isKey: (key: unknown) => /^\d{1,12}\.\d{2,4}$/.test(String(key)),
-  },
-  DURATION: { of: (group: Group) => group.duration, isKey: Number.isInteger },
-  CREATED_AT: { of: (group: Group) => group.createdAt.toISOString(), isKey: isIsoDate },
-} satisfies Record<
+const sortKeys: Record<
   GroupOrderField,
-  { of: (group: Group) => string | number; isKey: (key: unknown) => boolean }
->;
+  { of: (group: Group) => string | number; parse: Parse<string | number> }
+> = {
+  ID: { of: (group) => group.id, parse: positiveInteger },
+  NAME: { of: (group) => group.name, parse: text({ max: 128 }) },
+  PRICE: { of: (group) => group.price, parse: price },
+  DURATION: { of: (group) => group.duration, parse: integer({ min: 0 }) },
+  CREATED_AT: { of: (group) => group.createdAt.toISOString(), parse: isoDate },
+};
 
 /** Reads the arguments of `searchGroups`. @throws AppError BAD_USER_INPUT */
-export function parseGroupSearch(args: Partial<QuerySearchGroupsArgs>) {
+export function parseGroupSearch(args: GroupSearchArguments) {
   const field: GroupOrderField = args.orderBy?.field ?? 'ID';
   const direction: OrderDirection = args.orderBy?.direction ?? 'ASC';
   return {
     filter: parseFields(filterFields, withoutNulls(args.filter ?? {}), 'filter'),
     field,
     direction,
-    first: integer({ min: 1, max: maxPageSize })(args.first ?? 50, 'first'),
-    after: args.after == null ? undefined : parseCursor(args.after, field),
+    first: parsePageSize(args.first),
+    after: args.after == null ? undefined : parseGroupCursor(args.after, field),
   };
 }
 
-/** Writes the cursor of a group in a search by this field. Opaque to clients. */
-export function formatCursor(group: Group, field: GroupOrderField): string {
-  return Buffer.from(JSON.stringify([field, sortKeys[field].of(group), group.id])).toString('base64url');
+/** The cursor of a group in a search by this field. */
+export function formatGroupCursor(group: Group, field: GroupOrderField): string {
+  return formatCursor([field, sortKeys[field].of(group), group.id]);
 }
 
-function parseCursor(cursor: string, field: GroupOrderField): GroupCursor {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-  } catch {
-    // It is refused below.
-  }
-  const [cursorField, key, id] = Array.isArray(parts) ? (parts as unknown[]) : [];
-  if (cursorField !== field || !sortKeys[field].isKey(key) || !Number.isInteger(id)) {
-    throw badInput('after', 'after must be a cursor from a search with the same order');
-  }
-  return { key: key as string | number, id: id as number };
-}
-
-function isString(key: unknown): boolean {
-  return typeof key === 'string';
-}
-
-function isIsoDate(key: unknown): boolean {
-  return typeof key === 'string' && !Number.isNaN(Date.parse(key));
+function parseGroupCursor(cursor: string, field: GroupOrderField): GroupCursor {
+  const isField: Parse<string> = (value, argument) => {
+    if (value !== field) throw badInput(argument, 'the cursor is of another order');
+    return field;
+  };
+  const [, key, id] = parseCursor(cursor, [isField, sortKeys[field].parse, positiveInteger]);
+  return { key, id };
 }

@@ -13,6 +13,7 @@ import {
   withoutNulls,
   type Parsed,
 } from '../arguments.ts';
+import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 
 /** A subscription plan, as the API shows it. */
@@ -60,6 +61,17 @@ export function parseNewGroup(input: unknown) {
 /** Reads what `editGroup` was given. */
 export function parseGroupChanges(input: unknown): GroupChanges {
   return requireAnyField(parseFields(fields, input, 'group'), 'group');
+}
+
+/** Reads a group from its row as the database function group_row() writes it. */
+export function readGroupRow(row: RowJson): Group {
+  const group = camelCaseKeys(row) as Group;
+  return {
+    ...group,
+    price: formatPrice(group.price),
+    createdAt: new Date(group.createdAt),
+    updatedAt: new Date(group.updatedAt),
+  };
 }
 
 /** Writes a decimal with two to four decimals: "29.9" becomes "29.90", "0.1250" becomes "0.125". */

@@ -23,10 +23,10 @@ export function registerGraphQLRoutes(
     return reply.status(isWellFormedJsonExchange(reply, outcome) ? 200 : status).send(body);
   });
 
-  for (const [fieldName, readRequest] of createOperationRequestReaders(schema)) {
+  for (const [fieldName, readBody] of createOperationRequestReaders(schema)) {
     http.all(`/${fieldName}`, async (request, reply) => {
       requireMethod(request, reply, ['POST']);
-      const { status, body, outcome } = await execute(request, reply, readRequest(request.body));
+      const { status, body, outcome } = await execute(request, reply, readBody(request.body));
       const [code] = outcome.errorCodes;
       return (code === undefined ? reply.status(status) : sendStatus(code, reply)).send(body);
     });
@@ -34,7 +34,7 @@ export function registerGraphQLRoutes(
 
   /** Hands a request to Apollo, and the headers of the answer to the reply. */
   async function execute(request: FastifyRequest, reply: FastifyReply, body: unknown) {
-    const context = createContext(repositories, request);
+    const context = createContext(repositories, readRequest(request));
     const response = await graphql.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method,
@@ -47,6 +47,7 @@ export function registerGraphQLRoutes(
     // Incremental delivery needs @defer or @stream, which the schema does not have.
     if (response.body.kind !== 'complete') throw new Error('an incremental response');
     for (const [name, value] of response.headers) reply.header(name, value);
+    if (context.outcome.isReplayed) reply.header('Idempotency-Replayed', 'true');
     return { status: response.status ?? 200, body: response.body.string, outcome: context.outcome };
   }
 }
@@ -70,6 +71,23 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
   if (allowed.includes(method)) return;
   reply.header('Allow', allowed.join(', '));
   throw new AppError('METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')}, not ${method}`);
+}
+
+/** What GraphQL is told of the request beside its body. */
+function readRequest(request: FastifyRequest): Parameters<typeof createContext>[1] {
+  const { 'user-agent': userAgent, 'idempotency-key': idempotencyKey } = request.headers;
+  return {
+    // Until there are accounts, whoever has the key is the admin.
+    caller: {
+      account: 'admin',
+      credential: 'api-key',
+      address: request.ip,
+      userAgent: userAgent ?? null,
+      requestId: request.id,
+    },
+    idempotencyKey: idempotencyKey as string | undefined,
+    log: request.log,
+  };
 }
 
 function readHeaders(request: FastifyRequest): HeaderMap {

@@ -1,3 +1,5 @@
+import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
 import { foreignKeyViolated, isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
@@ -12,7 +14,7 @@ import {
 export type ServiceGroupRepository = ReturnType<typeof createServiceGroupRepository>;
 
 /** The service groups in the database. */
-export function createServiceGroupRepository(prisma: PrismaClient) {
+export function createServiceGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
   return {
     /** @throws AppError NOT_FOUND */
     async serviceGroup(id: number): Promise<ServiceGroup> {
@@ -35,26 +37,34 @@ export function createServiceGroupRepository(prisma: PrismaClient) {
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    async createServiceGroup(serviceGroup: NewServiceGroup): Promise<ServiceGroup> {
-      return prisma.serviceGroup.create({ data: serviceGroup });
+    async createServiceGroup(serviceGroup: NewServiceGroup, call: Call): Promise<ServiceGroup> {
+      return recorder.transact(call, async (transaction) => {
+        const created = await transaction.serviceGroup.create({ data: serviceGroup });
+        return { result: created, targetIds: [created.id], after: created };
+      });
     },
 
     /** @throws AppError NOT_FOUND */
-    async editServiceGroup(id: number, changes: ServiceGroupChanges): Promise<ServiceGroup> {
-      try {
-        return await prisma.serviceGroup.update({ where: { id }, data: changes });
-      } catch (error) {
-        throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
-      }
+    async editServiceGroup(id: number, changes: ServiceGroupChanges, call: Call): Promise<ServiceGroup> {
+      return recorder.transact(call, async (transaction) => {
+        await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
+        const before = await transaction.serviceGroup.findUnique({ where: { id } });
+        if (!before) throw serviceGroupNotFound();
+        const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
+        return { result: after, before, after };
+      });
     },
 
     /**
      * Deletes the row and answers it. The foreign key of the groups has the last word.
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
-    async deleteServiceGroup(id: number): Promise<ServiceGroup> {
+    async deleteServiceGroup(id: number, call: Call): Promise<ServiceGroup> {
       try {
-        return await prisma.serviceGroup.delete({ where: { id } });
+        return await recorder.transact(call, async (transaction) => {
+          const deleted = await transaction.serviceGroup.delete({ where: { id } });
+          return { result: deleted, before: deleted };
+        });
       } catch (error) {
         if (isPrismaError(error, recordNotFound)) throw serviceGroupNotFound();
         if (!isPrismaError(error, foreignKeyViolated)) throw error;

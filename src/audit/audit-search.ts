@@ -1,0 +1,48 @@
+import { oneOf, parseFields, parsePageSize, text, withoutNulls, type Parse } from '../arguments.ts';
+import { formatCursor, parseCursor } from '../cursor.ts';
+import { badInput } from '../errors.ts';
+
+const word = text({ min: 1, max: 128 });
+
+const filterFields = {
+  from: date,
+  to: date,
+  account: word,
+  operation: word,
+  targetId: word,
+  outcome: oneOf(['done', 'refused', 'dry-run', 'replayed']),
+  errorCode: word,
+  requestId: word,
+};
+
+/** A search in the audit, read and checked. */
+export type AuditSearch = ReturnType<typeof parseAuditSearch>;
+
+/** Reads the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
+export function parseAuditSearch(args: {
+  filter?: object | null;
+  first?: number | null;
+  after?: string | null;
+}) {
+  return {
+    filter: parseFields(filterFields, withoutNulls(args.filter ?? {}), 'filter'),
+    first: parsePageSize(args.first),
+    after: args.after == null ? undefined : parseCursor(args.after, [entryId])[0],
+  };
+}
+
+/** The cursor of an entry. */
+export function formatAuditCursor({ id }: { id: bigint }): string {
+  return formatCursor([String(id)]);
+}
+
+const entryId: Parse<bigint> = (value, argument) => {
+  if (typeof value !== 'string' || !/^\d{1,18}$/.test(value))
+    throw badInput(argument, `${argument} must be the id of an entry`);
+  return BigInt(value);
+};
+
+function date(value: unknown, argument: string): Date {
+  if (!(value instanceof Date)) throw badInput(argument, `${argument} must be a date and time`);
+  return value;
+}

@@ -1,0 +1,176 @@
+import { sqlStateOf } from '../database/prisma-error.ts';
+import { toUnavailability } from '../database/unavailability.ts';
+import { AppError } from '../errors.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { Logger } from '../log.ts';
+import type { Call } from './call.ts';
+
+/** What a mutation did: its result, and the rows before and after for the audit. */
+export type Effect<Result> = {
+  readonly result: Result;
+  readonly targetIds?: readonly (number | string)[];
+  readonly before?: unknown;
+  readonly after?: unknown;
+};
+
+export type Transaction = Prisma.TransactionClient;
+export type CallRecorder = ReturnType<typeof createCallRecorder>;
+
+/** Long enough for a group of a million subscribers to be moved. */
+const transactionTimeoutMs = 15 * 60 * 1000;
+const connectionWaitMs = 3000;
+/** How long a repeated call waits for the first one to end. */
+const firstCallWaitMs = 10_000;
+const lockNotAvailable = '55P03';
+
+/** Sees to it that every call of a mutation is in the audit once, and that one with an idempotency key is done once. */
+export function createCallRecorder(prisma: PrismaClient, log: Logger) {
+  return {
+    /**
+     * Carries a call out in one transaction with its audit entry and its idempotency key: all of it is there, or nothing
+     * is. A repeated call gets the first one's result; a dry run is undone, and recorded as one.
+     * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and whatever `work` throws.
+     */
+    async transact<Result>(
+      call: Call,
+      work: (transaction: Transaction) => Promise<Effect<Result>>,
+    ): Promise<Result> {
+      try {
+        return await prisma.$transaction(
+          async (transaction) => {
+            const replay = await findReplay<Result>(transaction, call);
+            if (replay) {
+              call.markReplayed();
+              await record(transaction, call, { outcome: 'replayed' });
+              return replay.response;
+            }
+            const effect = await work(transaction);
+            if (call.isDryRun) throw new Undo(effect);
+            await keepResponse(transaction, call, effect.result);
+            await record(transaction, call, { outcome: 'done', ...effect });
+            return effect.result;
+          },
+          { timeout: transactionTimeoutMs, maxWait: connectionWaitMs },
+        );
+      } catch (error) {
+        if (!(error instanceof Undo)) throw toUnavailability(error);
+        await record(prisma, call, { outcome: 'dry-run', ...error.effect });
+        return error.effect.result as Result;
+      }
+    },
+
+    /** Writes that a call was refused. A database that is away keeps nobody from hearing why. */
+    async recordRefusal(call: Call, error: unknown): Promise<void> {
+      const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
+      if (errorCode === 'SERVICE_UNAVAILABLE') return;
+      await record(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode }).catch(
+        (failure: unknown) =>
+          log.error(
+            { err: failure, requestId: call.requestId },
+            'a refusal could not be written to the audit',
+          ),
+      );
+    },
+
+    /** Removes the idempotency keys that have expired and answers how many. */
+    async removeExpiredKeys(): Promise<number> {
+      const { count } = await prisma.idempotencyKey.deleteMany({
+        where: { createdAt: { lt: keysExpireBefore() } },
+      });
+      return count;
+    },
+
+    /** Writes that a call got the answer of an earlier one. */
+    async recordReplay(call: Call): Promise<void> {
+      call.markReplayed();
+      await record(prisma, call, { outcome: 'replayed' });
+    },
+  };
+}
+
+/** Carries the effect of a dry run out of the transaction that it undoes. */
+class Undo extends Error {
+  readonly effect: Effect<unknown>;
+  constructor(effect: Effect<unknown>) {
+    super('a dry run is undone');
+    this.effect = effect;
+  }
+}
+
+async function record(
+  client: Pick<PrismaClient, 'auditEvent'>,
+  call: Call,
+  {
+    outcome,
+    errorCode,
+    targetIds,
+    before,
+    after,
+  }: Partial<Effect<unknown>> & { outcome: string; errorCode?: string },
+): Promise<void> {
+  const { account, credential, address, userAgent, requestId, operation, reason } = call;
+  await client.auditEvent.createMany({
+    data: {
+      ...{ account, credential, address, userAgent, requestId, operation, reason, outcome },
+      errorCode: errorCode ?? null,
+      targetIds: (targetIds ?? call.targetIds).map(String),
+      ...(before !== undefined && { before: before as Prisma.InputJsonValue }),
+      ...(after !== undefined && { after: after as Prisma.InputJsonValue }),
+    },
+  });
+}
+
+async function findReplay<Result>(
+  transaction: Transaction,
+  call: Call,
+): Promise<{ response: Result } | undefined> {
+  const { account, operation, idempotencyKey: key, fingerprint } = call;
+  if (key === null) return undefined;
+  await waitForFirstCall(transaction, JSON.stringify([account, operation, key]));
+  await transaction.idempotencyKey.deleteMany({
+    where: { account, operation, key, createdAt: { lt: keysExpireBefore() } },
+  });
+  const known = await transaction.idempotencyKey.findUnique({
+    where: { account_operation_key: { account, operation, key } },
+  });
+  if (!known) return undefined;
+  if (known.fingerprint !== fingerprint) throw keyReused();
+  return { response: known.response as Result };
+}
+
+/** Lets one call with a key be carried out at a time; the lock ends with the transaction. */
+async function waitForFirstCall(transaction: Transaction, scope: string): Promise<void> {
+  await transaction.$executeRawUnsafe(`SET LOCAL lock_timeout = ${firstCallWaitMs}`);
+  try {
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${scope}, 0))`;
+  } catch (error) {
+    if (sqlStateOf(error) !== lockNotAvailable) throw error;
+    throw new AppError(
+      'IDEMPOTENCY_IN_PROGRESS',
+      'The first call with this Idempotency-Key still runs. Try again later',
+    );
+  }
+  await transaction.$executeRaw`SET LOCAL lock_timeout = DEFAULT`;
+}
+
+async function keepResponse(transaction: Transaction, call: Call, response: unknown): Promise<void> {
+  const { account, operation, idempotencyKey: key, fingerprint } = call;
+  if (key === null) return;
+  const json = JSON.parse(JSON.stringify(response)) as Prisma.InputJsonValue;
+  await transaction.idempotencyKey.create({ data: { account, operation, key, fingerprint, response: json } });
+}
+
+/** How long a key is kept. */
+const keyLifetimeMs = 24 * 60 * 60 * 1000;
+
+/** Keys that were made before this moment have expired. */
+export function keysExpireBefore(): Date {
+  return new Date(Date.now() - keyLifetimeMs);
+}
+
+export function keyReused(): AppError {
+  return new AppError(
+    'IDEMPOTENCY_KEY_REUSED',
+    'This Idempotency-Key was used with other arguments. Use a new key',
+  );
+}

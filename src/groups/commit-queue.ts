@@ -1,0 +1,71 @@
+/** How many statements run at the same moment: while one commits, the next is put together. */
+const maxInFlight = 2;
+/** How many requests go together at most. */
+const maxBatchSize = 256;
+
+/** Gives a request its answer. Rejects with the request's own error. */
+export type Enqueue<Request, Answer> = (request: Request) => Promise<Answer>;
+
+type Waiting<Request, Answer> = {
+  readonly request: Request;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** What a queue does with requests. */
+type Work<Request, Answer> = {
+  /** Answers a whole batch, in order; `undefined` sends that one request to `runAlone`. */
+  readonly runTogether: (requests: Request[]) => Promise<(Answer | undefined)[]>;
+  readonly runAlone: (request: Request) => Promise<Answer>;
+  /** Tells an error of a batch after which its requests must not be run again, but fail with it. */
+  readonly isFatal: (error: unknown) => boolean;
+};
+
+/**
+ * Lets requests that wait at the same moment go to the database as one statement and be committed together, since the
+ * commit is where most of a small write's time goes. A request that finds a free lane goes at once, so that an idle
+ * server never waits to fill a batch. Where a batch fails, each of its requests is run alone: none pays for its neighbour.
+ */
+export function createCommitQueue<Request, Answer>({
+  runTogether,
+  runAlone,
+  isFatal,
+}: Work<Request, Answer>): Enqueue<Request, Answer> {
+  let waiting: Waiting<Request, Answer>[] = [];
+  let inFlight = 0;
+
+  const settleAlone = async ({ request, resolve, reject }: Waiting<Request, Answer>) => {
+    await runAlone(request).then(resolve, reject);
+  };
+
+  const runBatch = async (batch: Waiting<Request, Answer>[]) => {
+    try {
+      const answers = await runTogether(batch.map(({ request }) => request));
+      for (const [index, answer] of answers.entries()) {
+        if (answer === undefined) await settleAlone(batch[index]!);
+        else batch[index]!.resolve(answer);
+      }
+    } catch (error) {
+      if (isFatal(error)) for (const { reject } of batch) reject(error);
+      else for (const each of batch) await settleAlone(each);
+    }
+  };
+
+  const pump = () => {
+    while (inFlight < maxInFlight && waiting.length > 0) {
+      const batch = waiting.slice(0, maxBatchSize);
+      waiting = waiting.slice(maxBatchSize);
+      inFlight++;
+      void runBatch(batch).finally(() => {
+        inFlight--;
+        pump();
+      });
+    }
+  };
+
+  return (request) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ request, resolve, reject });
+      pump();
+    });
+}

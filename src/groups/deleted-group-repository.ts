@@ -1,0 +1,139 @@
+import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import { isoDate, parsePageSize, positiveInteger } from '../arguments.ts';
+import { formatCursor, parseCursor } from '../cursor.ts';
+import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { AppError } from '../errors.ts';
+import type { DeletedGroup as DeletedGroupRow, PrismaClient } from '../generated/prisma/client.ts';
+import { readGroupRow, type Group } from './group.ts';
+
+/** A group that was deleted and can be restored until `purgeAt`. */
+export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
+
+/** One page of deleted groups: `first` of them, behind the place `after`. */
+export type DeletedGroupPage = {
+  readonly first: number;
+  readonly after: { readonly deletedAt: Date; readonly id: number } | undefined;
+};
+
+export type DeletedGroupRepository = ReturnType<typeof createDeletedGroupRepository>;
+
+/** How many groups one purge takes at most, so that it never holds much at once. */
+const purgeBatchSize = 1000;
+
+/** The archive of deleted groups. */
+export function createDeletedGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+  return {
+    /** @throws AppError NOT_FOUND */
+    async deletedGroup(id: number): Promise<DeletedGroup> {
+      const row = await prisma.deletedGroup.findUnique({ where: { id } });
+      if (!row) throw deletedGroupNotFound();
+      return toDeletedGroup(row);
+    },
+
+    /** One page, the latest first. */
+    async deletedGroups({
+      first,
+      after,
+    }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
+      const rows = await prisma.deletedGroup.findMany({
+        where: after
+          ? {
+              deletedAt: { lte: after.deletedAt },
+              OR: [
+                { deletedAt: { lt: after.deletedAt } },
+                { deletedAt: after.deletedAt, id: { lt: after.id } },
+              ],
+            }
+          : {},
+        orderBy: [{ deletedAt: 'desc' }, { id: 'desc' }],
+        take: first + 1,
+      });
+      return { nodes: rows.slice(0, first).map(toDeletedGroup), hasNextPage: rows.length > first };
+    },
+
+    async countDeletedGroups(): Promise<number> {
+      return prisma.deletedGroup.count();
+    },
+
+    /**
+     * Brings a group back, with the same id and fields. Where its service group has been deleted too, it comes back
+     * without one.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
+     */
+    async restoreGroup(id: number, call: Call): Promise<Group> {
+      const row = await recorder.transact(call, async (transaction) => {
+        const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
+          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} RETURNING group_row),
+          original AS (
+            SELECT (jsonb_populate_record(NULL::groups, group_row
+              || jsonb_build_object('service_group_id', (SELECT id FROM service_groups
+                WHERE id = (group_row ->> 'service_group_id')::int)))).* FROM archived
+          )
+          INSERT INTO groups OVERRIDING SYSTEM VALUE SELECT * FROM original RETURNING group_row(groups) AS row`;
+        if (restored) return { result: restored.row, after: restored.row };
+        if (await transaction.group.findUnique({ where: { id }, select: { id: true } })) {
+          throw new AppError('ALREADY_EXISTS', 'The group exists: it is not deleted');
+        }
+        throw deletedGroupNotFound();
+      });
+      return readGroupRow(row);
+    },
+
+    /** Removes a group from the archive for good. @throws AppError NOT_FOUND */
+    async purgeDeletedGroup(id: number, call: Call): Promise<DeletedGroup> {
+      const purged = await recorder.transact(call, async (transaction) => {
+        try {
+          const row = await transaction.deletedGroup.delete({ where: { id } });
+          return { result: row, before: row.groupRow };
+        } catch (error) {
+          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound() : error;
+        }
+      });
+      return toDeletedGroup(purged);
+    },
+
+    /**
+     * Purges the groups whose time is over, with an audit entry for each, and answers how many. Of several servers each
+     * takes what no other is just taking.
+     */
+    async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
+      const { account, requestId } = caller;
+      return prisma.$executeRaw`
+        WITH expired AS (
+          SELECT id FROM deleted_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
+        ),
+        purged AS (DELETE FROM deleted_groups USING expired WHERE deleted_groups.id = expired.id RETURNING deleted_groups.*)
+        INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
+        SELECT ${account}, 'none', 'local', ${requestId}, 'purgeDeletedGroup', ARRAY[id::text], 'done', group_row FROM purged`;
+    },
+  };
+}
+
+/** Reads the arguments of `deletedGroups`. @throws AppError BAD_USER_INPUT */
+export function parseDeletedGroupPage(args: { first?: unknown; after?: string | null }): DeletedGroupPage {
+  const first = parsePageSize(args.first);
+  if (args.after == null) return { first, after: undefined };
+  const [deletedAt, id] = parseCursor(args.after, [isoDate, positiveInteger]);
+  return { first, after: { deletedAt: new Date(deletedAt), id } };
+}
+
+/** The cursor of a deleted group. */
+export function formatDeletedGroupCursor({ deletedAt, id }: DeletedGroup): string {
+  return formatCursor([deletedAt.toISOString(), id]);
+}
+
+function toDeletedGroup({ groupRow, ...row }: DeletedGroupRow): DeletedGroup {
+  return {
+    ...row,
+    // A repeated call gets them from JSON.
+    deletedAt: new Date(row.deletedAt),
+    purgeAt: new Date(row.purgeAt),
+    group: readGroupRow(groupRow as RowJson),
+  };
+}
+
+function deletedGroupNotFound(): AppError {
+  return new AppError('NOT_FOUND', 'Deleted group not found');
+}

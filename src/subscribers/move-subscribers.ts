@@ -1,0 +1,58 @@
+import type { Transaction } from '../audit/call-recorder.ts';
+import { AppError } from '../errors.ts';
+
+/** How many usernames an error names. */
+const maxNamed = 10;
+
+/**
+ * Holds the target of a move, so that it cannot be deleted before the transaction ends; others may join it meanwhile.
+ * @throws AppError NOT_FOUND with the argument that names it.
+ */
+export async function requireMoveTarget(
+  transaction: Transaction,
+  id: number,
+  argument: string,
+): Promise<void> {
+  const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
+  if (rows.length === 0)
+    throw new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
+}
+
+/**
+ * Moves all active subscribers of a group to another and answers how many they were. Nobody can join the first one until
+ * the transaction ends. They keep their usernames and dates.
+ * @throws AppError ALREADY_EXISTS where usernames are active on both.
+ */
+export async function moveActiveSubscribers(
+  transaction: Transaction,
+  from: number,
+  to: number,
+): Promise<number> {
+  await transaction.$executeRaw`SELECT FROM groups WHERE id = ${from} FOR UPDATE`;
+
+  // Somebody whose subscription to the target has ended may come back to it.
+  await transaction.$executeRaw`
+    WITH ended AS (
+      DELETE FROM subscribers AS target USING subscribers AS source
+      WHERE target.group_id = ${to} AND target.expires_at <= now()
+        AND source.group_id = ${from} AND source.username = target.username AND coalesce(source.expires_at > now(), true)
+      RETURNING target.*
+    )
+    INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+    SELECT group_id, username, starts_at, expires_at FROM ended`;
+
+  const [onBoth] = await transaction.$queryRaw<{ count: number; usernames: string[] | null }[]>`
+    SELECT count(*)::int, (array_agg(username ORDER BY username))[1:${maxNamed}::int] AS usernames
+    FROM subscribers AS source JOIN subscribers AS target USING (username)
+    WHERE source.group_id = ${from} AND coalesce(source.expires_at > now(), true) AND target.group_id = ${to}`;
+  if (onBoth && onBoth.count > 0) {
+    const { count, usernames } = onBoth;
+    throw new AppError('ALREADY_EXISTS', `${count} of the usernames to move are active on both groups`, {
+      count,
+      usernames,
+    });
+  }
+
+  return transaction.$executeRaw`
+    UPDATE subscribers SET group_id = ${to} WHERE group_id = ${from} AND coalesce(expires_at > now(), true)`;
+}

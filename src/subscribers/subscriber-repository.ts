@@ -1,0 +1,158 @@
+import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import { retryOnConflict } from '../database/conflict.ts';
+import { isPrismaError, foreignKeyViolated, uniqueKeyViolated } from '../database/prisma-error.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
+import { moveActiveSubscribers, requireMoveTarget } from './move-subscribers.ts';
+import { readSubscriberRow, subscriberNotFound, type Subscriber } from './subscriber.ts';
+
+export type SubscriberRepository = ReturnType<typeof createSubscriberRepository>;
+
+/** How many subscribers a group has, by what they are. Active are those that are running or pending. */
+export type SubscriberCounts = { readonly active: number; readonly pending: number; readonly ended: number };
+
+/** One page of a group's active subscribers: `first` of them, behind the username `after`. */
+export type SubscriberPage = { readonly groupId: number; readonly first: number; readonly after: string };
+
+/** Who is on which group. */
+export function createSubscriberRepository(prisma: PrismaClient, recorder: CallRecorder) {
+  return {
+    async countSubscribers(groupId: number): Promise<SubscriberCounts> {
+      const [counts] = await prisma.$queryRaw<SubscriberCounts[]>`
+        SELECT count(*) FILTER (WHERE coalesce(expires_at > now(), true))::int AS active,
+          count(*) FILTER (WHERE coalesce(expires_at > now(), true) AND starts_at > now())::int AS pending,
+          count(*) FILTER (WHERE expires_at <= now())::int AS ended
+        FROM subscribers WHERE group_id = ${groupId}`;
+      return counts!;
+    },
+
+    /** How many active subscribers each of these groups has, in the order of the ids: one query for all of them. */
+    async countActiveSubscribers(groupIds: readonly number[]): Promise<number[]> {
+      const rows = await prisma.$queryRaw<{ group_id: number; count: number }[]>`
+        SELECT group_id, count(*)::int FROM subscribers
+        WHERE group_id = ANY (${groupIds}::int[]) AND coalesce(expires_at > now(), true) GROUP BY group_id`;
+      const counts = new Map(rows.map(({ group_id, count }) => [group_id, count]));
+      return groupIds.map((id) => counts.get(id) ?? 0);
+    },
+
+    /** The active subscribers on each of these pages, by username, and one more where there are more: one query for all. */
+    async activeSubscribers(pages: readonly SubscriberPage[]): Promise<Subscriber[][]> {
+      const json = JSON.stringify(pages.map((page, ordinal) => ({ ...page, ordinal })));
+      const rows = await prisma.$queryRaw<{ ordinal: number; row: RowJson }[]>`
+        SELECT ordinal, to_jsonb(subscribers) AS row
+        FROM jsonb_to_recordset(${json}::jsonb) AS page (ordinal int, "groupId" int, first int, after text),
+        LATERAL (
+          SELECT * FROM subscribers
+          WHERE group_id = "groupId" AND username > after AND coalesce(expires_at > now(), true)
+          ORDER BY username LIMIT first + 1
+        ) AS subscribers
+        ORDER BY ordinal, username`;
+      const found: Subscriber[][] = pages.map(() => []);
+      for (const { ordinal, row } of rows) found[ordinal]!.push(readSubscriberRow(row));
+      return found;
+    },
+
+    /**
+     * Puts a username on a group. An ended subscription to it goes to the history first.
+     * @throws AppError NOT_FOUND where the group is not there, or is gone at this moment; ALREADY_EXISTS.
+     */
+    async subscribe(subscriber: Subscriber, call: Call): Promise<Subscriber> {
+      const row = await recorder.transact(call, async (transaction) => {
+        await endSubscription(transaction, subscriber);
+        await createSubscriber(transaction, subscriber);
+        const created = await readRow(transaction, subscriber);
+        return { result: created, after: created };
+      });
+      return readSubscriberRow(row);
+    },
+
+    /**
+     * Takes a username off a group, or off the only one that it is on, and answers what was.
+     * @throws AppError NOT_FOUND; BAD_USER_INPUT where it is on several groups and none is given.
+     */
+    async removeUserSubscription(username: string, groupId: number | null, call: Call): Promise<Subscriber> {
+      const row = await recorder.transact(call, async (transaction) => {
+        const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
+          SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
+          WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND coalesce(expires_at > now(), true)
+          ORDER BY group_id LIMIT 2 FOR UPDATE`;
+        const [found] = rows;
+        if (!found) throw subscriberNotFound();
+        if (rows.length > 1)
+          throw badInput('groupId', 'The username is on several groups: groupId must say which');
+        await transaction.$executeRaw`
+          WITH removed AS (
+            DELETE FROM subscribers WHERE group_id = ${found.group_id} AND username = ${username} RETURNING *
+          )
+          INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+          SELECT group_id, username, starts_at, expires_at FROM removed`;
+        return { result: found.row, targetIds: [found.group_id], before: found.row };
+      });
+      return readSubscriberRow(row);
+    },
+
+    /**
+     * Moves all active subscribers of a group to another.
+     * @throws AppError NOT_FOUND with the argument that names the missing group; ALREADY_EXISTS.
+     */
+    async moveSubscribers(
+      from: number,
+      to: number,
+      call: Call,
+    ): Promise<{ from: Group; to: Group; movedCount: number }> {
+      const { fromRow, toRow, movedCount } = await retryOnConflict(() =>
+        recorder.transact(call, async (transaction) => {
+          const source = await readGroup(transaction, from, 'fromGroupId');
+          await requireMoveTarget(transaction, to, 'toGroupId');
+          const moved = await moveActiveSubscribers(transaction, from, to);
+          const result = {
+            fromRow: source,
+            toRow: await readGroup(transaction, to, 'toGroupId'),
+            movedCount: moved,
+          };
+          return { result, after: { fromGroupId: from, toGroupId: to, movedCount: moved } };
+        }),
+      );
+      return { from: readGroupRow(fromRow), to: readGroupRow(toRow), movedCount };
+    },
+  };
+}
+
+async function readGroup(transaction: Transaction, id: number, argument: string): Promise<RowJson> {
+  const [found] = await transaction.$queryRaw<
+    { row: RowJson }[]
+  >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
+  if (!found) throw new AppError('NOT_FOUND', 'Group not found', { argument });
+  return found.row;
+}
+
+/** Moves what has ended of this username on this group to the history. */
+async function endSubscription(transaction: Transaction, { groupId, username }: Subscriber): Promise<void> {
+  await transaction.$executeRaw`
+    WITH ended AS (
+      DELETE FROM subscribers WHERE group_id = ${groupId} AND username = ${username} AND expires_at <= now() RETURNING *
+    )
+    INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+    SELECT group_id, username, starts_at, expires_at FROM ended`;
+}
+
+async function createSubscriber(transaction: Transaction, subscriber: Subscriber): Promise<void> {
+  try {
+    await transaction.subscriber.createMany({ data: subscriber });
+  } catch (error) {
+    if (isPrismaError(error, foreignKeyViolated)) throw groupNotFound();
+    if (!isPrismaError(error, uniqueKeyViolated)) throw error;
+    throw new AppError('ALREADY_EXISTS', 'The username is active on the group already', {
+      username: subscriber.username,
+    });
+  }
+}
+
+async function readRow(transaction: Transaction, { groupId, username }: Subscriber): Promise<RowJson> {
+  const [found] = await transaction.$queryRaw<{ row: RowJson }[]>`
+    SELECT to_jsonb(subscribers) AS row FROM subscribers WHERE group_id = ${groupId} AND username = ${username}`;
+  return found!.row;
+}

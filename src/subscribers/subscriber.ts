@@ -1,0 +1,78 @@
+import { parseId, parsePageSize, text } from '../arguments.ts';
+import { formatCursor, parseCursor } from '../cursor.ts';
+import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
+
+/** A username on a group, and from when until when. */
+export type Subscriber = SubscriberRow;
+
+export type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
+
+/** Active is who has not ended: whoever has not started yet has a claim already. */
+export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()): SubscriberStatus {
+  if (expiresAt !== null && expiresAt <= now) return 'ENDED';
+  return startsAt > now ? 'PENDING' : 'RUNNING';
+}
+
+/** @throws AppError BAD_USER_INPUT */
+export function parseUsername(value: unknown): string {
+  return text({ min: 1, max: 128, printable: true })(value, 'username');
+}
+
+/** What `subscribe` was given. @throws AppError BAD_USER_INPUT */
+export function parseSubscription(args: {
+  username: unknown;
+  groupId: unknown;
+  startsAt?: Date | null;
+  expiresAt?: Date | null;
+}): Subscriber {
+  const startsAt = args.startsAt ?? new Date();
+  const expiresAt = args.expiresAt ?? null;
+  if (expiresAt !== null && expiresAt <= startsAt) {
+    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
+  }
+  return {
+    username: parseUsername(args.username),
+    groupId: parseId(args.groupId, 'groupId', 'Group'),
+    startsAt,
+    expiresAt,
+  };
+}
+
+/** What `moveSubscribers` was given. @throws AppError BAD_USER_INPUT */
+export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): { from: number; to: number } {
+  const from = parseId(args.fromGroupId, 'fromGroupId', 'Group');
+  const to = parseId(args.toGroupId, 'toGroupId', 'Group');
+  if (from === to) throw badInput('toGroupId', 'toGroupId must be another group than fromGroupId');
+  return { from, to };
+}
+
+/** Reads a page of subscribers. @throws AppError BAD_USER_INPUT */
+export function parseSubscriberPage(args: { first?: unknown; after?: string | null }): {
+  first: number;
+  after: string;
+} {
+  const after = args.after == null ? '' : parseCursor(args.after, [text({ max: 128 })])[0];
+  return { first: parsePageSize(args.first), after };
+}
+
+/** The cursor of a subscriber on the list of a group. */
+export function formatSubscriberCursor({ username }: Subscriber): string {
+  return formatCursor([username]);
+}
+
+/** Reads a subscriber from its row as JSON. */
+export function readSubscriberRow(row: RowJson): Subscriber {
+  const subscriber = camelCaseKeys(row) as Subscriber;
+  return {
+    groupId: subscriber.groupId,
+    username: subscriber.username,
+    startsAt: new Date(subscriber.startsAt),
+    expiresAt: subscriber.expiresAt && new Date(subscriber.expiresAt),
+  };
+}
+
+export function subscriberNotFound(): AppError {
+  return new AppError('NOT_FOUND', 'Subscriber not found');
+}
