@@ -47,7 +47,6 @@ async function generateResolverTypes() {
         DeletedGroup: '../groups/deleted-group-repository.ts#DeletedGroup',
         DeletedGroupConnection: '../graphql/connection.ts#DeletedGroupConnection',
         GroupDeletionImpact: '../groups/group-deletion-impact.ts#GroupDeletionImpact',
-        GroupDeletionBlocker: '../errors.ts#AppError',
         Subscriber: '../subscribers/subscriber.ts#Subscriber',
         SubscriberConnection: '../graphql/connection.ts#SubscriberConnection',
         GroupConnection: '../graphql/connection.ts#GroupConnection',

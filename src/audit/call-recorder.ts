@@ -111,7 +111,14 @@ async function record(
   const { account, credential, address, userAgent, requestId, operation, reason } = call;
   await client.auditEvent.createMany({
     data: {
-      ...{ account, credential, address, userAgent, requestId, operation, reason, outcome },
+      account,
+      credential,
+      address,
+      userAgent,
+      requestId,
+      operation,
+      reason,
+      outcome,
       errorCode: errorCode ?? null,
       targetIds: (targetIds ?? call.targetIds).map(String),
       ...(before !== undefined && { before: before as Prisma.InputJsonValue }),

@@ -1,4 +1,5 @@
-import { DateTimeISOResolver, JSONResolver } from 'graphql-scalars';
+import { GraphQLScalarType } from 'graphql';
+import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
 import { formatAuditCursor, parseAuditSearch } from '../audit/audit-search.ts';
 import type { AuditEvent } from '../audit/audit-repository.ts';
 import type { Resolvers } from '../generated/graphql.ts';
@@ -170,6 +171,12 @@ export const resolvers: Resolvers = {
   DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
   AuditEventConnection: connectionResolvers<AuditEvent>(),
 
-  DateTime: DateTimeISOResolver,
-  JSON: JSONResolver,
+  DateTime: describedInSchema(DateTimeResolver),
+  JSON: describedInSchema(JSONResolver),
 };
+
+/** Leaves the description of a scalar to schema.graphql. */
+function describedInSchema(scalar: GraphQLScalarType): GraphQLScalarType {
+  const { description: _, ...config } = scalar.toConfig();
+  return new GraphQLScalarType(config);
+}

@@ -1,4 +1,3 @@
-import type { AppError } from '../errors.ts';
 import type { SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { refusalOf } from './group-deletion.ts';
 import type { Group } from './group.ts';
@@ -12,7 +11,7 @@ export type GroupDeletionImpact = {
   readonly endedSubscribers: number;
   readonly canDelete: boolean;
   /** The refusals that the delete would get, in the order in which it would meet them. */
-  readonly blockers: readonly AppError[];
+  readonly blockers: { readonly code: string; readonly message: string }[];
 };
 
 /** Looks at what a delete would meet, without holding anything. @throws AppError NOT_FOUND as the delete would. */
@@ -33,6 +32,7 @@ export async function findDeletionImpact(
     pendingSubscribers: pending,
     endedSubscribers: ended,
     canDelete: blockers.length === 0,
-    blockers,
+    // Not the errors themselves, which GraphQL would raise.
+    blockers: blockers.map(({ code, message }) => ({ code, message })),
   };
 }

@@ -29,11 +29,12 @@ const filterFields = {
 export type GroupOrderField = 'ID' | 'NAME' | 'PRICE' | 'DURATION' | 'CREATED_AT';
 type OrderDirection = 'ASC' | 'DESC';
 
+type GroupOrder = { readonly field?: GroupOrderField; readonly direction?: OrderDirection };
+
 /** What `searchGroups` is given. */
 type GroupSearchArguments = {
   readonly filter?: object | null | undefined;
-  readonly orderBy?:
-    { readonly field: GroupOrderField; readonly direction: OrderDirection } | null | undefined;
+  readonly orderBy?: GroupOrder | null | undefined;
   readonly first?: number | null | undefined;
   readonly after?: string | null | undefined;
 };

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+let keyNumber = 0;
+const nextKey = () => ({ 'Idempotency-Key': `key-${++keyNumber}` });
+const outcomesOf = async (id: number) =>
+  (
+    await app.sql(
+      'SELECT outcome FROM audit_events WHERE target_ids @> $1 AND operation LIKE $2 ORDER BY id',
+      [[String(id)], 'delete%'],
+    )
+  ).map(({ outcome }) => outcome);
+
+describe('a repeated delete', () => {
+  test('answers the same group, says that it is a replay, deletes nothing, and is in the audit', async () => {
+    const id = await app.createGroup();
+    const key = nextKey();
+    const first = await app.post('/deleteGroup', { id, reason: 'r' }, key);
+    expect(first.headers.get('idempotency-replayed')).toBeNull();
+    await app.post('/restoreGroup', { id });
+
+    const second = await app.post('/deleteGroup', { id, reason: 'r' }, key);
+
+    expect(second.status).toBe(200);
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+    expect(second.body).toStrictEqual(first.body);
+    expect(await app.sql('SELECT id FROM groups WHERE id = $1', [id])).toHaveLength(1);
+    expect(await outcomesOf(id)).toStrictEqual(['done', 'replayed']);
+  });
+
+  test('with other arguments is refused', async () => {
+    const [id, other] = [await app.createGroup(), await app.createGroup()];
+    const key = nextKey();
+    await app.post('/deleteGroup', { id }, key);
+    for (const args of [
+      { id: other },
+      { id, reason: 'other' },
+      { id, expectedVersion: 1 },
+      { id, dryRun: true },
+    ]) {
+      const answer = await app.post('/deleteGroup', args, key);
+      expect([answer.status, codeOf(answer)]).toStrictEqual([422, 'IDEMPOTENCY_KEY_REUSED']);
+    }
+    expect(await app.sql('SELECT id FROM groups WHERE id = $1', [other])).toHaveLength(1);
+  });
+
+  test.each([1, 2, 3])('of 20 at the same moment: one delete, 20 equal answers (round %i)', async () => {
+    const id = await app.createGroup();
+    const key = nextKey();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => app.post('/deleteGroup', { id }, key)),
+    );
+    for (const answer of answers) expect([answer.status, answer.body]).toStrictEqual([200, answers[0]!.body]);
+    expect(answers.filter(({ headers }) => headers.get('idempotency-replayed') === 'true')).toHaveLength(19);
+    expect(await outcomesOf(id)).toStrictEqual(['done', ...Array.from({ length: 19 }, () => 'replayed')]);
+    expect(await app.sql('SELECT id FROM deleted_groups WHERE id = $1', [id])).toHaveLength(1);
+  });
+
+  test('of two groups under one key at the same moment, one is deleted and the other refused', async () => {
+    const ids = [await app.createGroup(), await app.createGroup()];
+    const key = nextKey();
+    const answers = await Promise.all(ids.map((id) => app.post('/deleteGroup', { id }, key)));
+    expect(answers.map(({ status }) => status).toSorted()).toStrictEqual([200, 422]);
+    expect(await app.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toHaveLength(1);
+  });
+
+  test('is done afresh where the first one failed', async () => {
+    const id = await app.createGroup({ protected: true });
+    const key = nextKey();
+    expect(codeOf(await app.post('/deleteGroup', { id }, key))).toBe('GROUP_PROTECTED');
+    await app.post('/editGroup', { id, group: { protected: false } });
+    const answer = await app.post('/deleteGroup', { id }, key);
+    expect([answer.status, answer.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
+  });
+
+  test.each(['queued', 'in a transaction'])('is done afresh after 24 hours (%s)', async (how) => {
+    const [id, target] = [await app.createGroup(), await app.createGroup()];
+    const args = how === 'queued' ? { id } : { id, moveSubscribersTo: target };
+    const key = nextKey();
+    await app.post('/deleteGroup', args, key);
+    await app.post('/restoreGroup', { id });
+    await app.sql(
+      `UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = $1`,
+      [key['Idempotency-Key']],
+    );
+    const answer = await app.post('/deleteGroup', args, key);
+    expect([answer.status, answer.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
+    expect(await outcomesOf(id)).toStrictEqual(['done', 'done']);
+  });
+});
+
+test('a key belongs to its operation, and to the alias within a request', async () => {
+  const [one, two] = [await app.createGroup(), await app.createGroup()];
+  const key = nextKey();
+  const query =
+    'mutation ($one: Int!, $two: Int!) { a: deleteGroup(id: $one) { id } b: deleteGroup(id: $two) { id } }';
+  const first = await app.graphql(query, { one, two }, key);
+  expect(first.body).toStrictEqual({ data: { a: { id: one }, b: { id: two } } });
+  expect((await app.graphql(query, { one, two }, key)).body).toStrictEqual(first.body);
+  expect((await app.post('/createGroup', { group: plainGroup }, key)).status).toBe(200);
+});
+
+describe('every other mutation is retry-safe too', () => {
+  test.each([
+    ['createGroup', async () => ({ group: plainGroup })],
+    ['editGroup', async () => ({ id: await app.createGroup(), group: { name: 'New' } })],
+    ['deleteGroups', async () => ({ ids: [await app.createGroup(), await app.createGroup()] })],
+    [
+      'restoreGroup',
+      async () => {
+        const id = await app.createGroup();
+        await app.post('/deleteGroup', { id });
+        return { id };
+      },
+    ],
+    [
+      'purgeDeletedGroup',
+      async () => {
+        const id = await app.createGroup();
+        await app.post('/deleteGroup', { id });
+        return { id };
+      },
+    ],
+    ['subscribe', async () => ({ username: 'u', groupId: await app.createGroup() })],
+    [
+      'removeUserSubscription',
+      async () => {
+        const groupId = await app.createGroup();
+        await app.post('/subscribe', { username: 'v', groupId });
+        return { username: 'v', groupId };
+      },
+    ],
+    [
+      'moveSubscribers',
+      async () => ({ fromGroupId: await app.createGroup(), toGroupId: await app.createGroup() }),
+    ],
+    ['createServiceGroup', async () => ({ serviceGroup: { name: 's' } })],
+    [
+      'deleteServiceGroup',
+      async () => ({
+        id: (await app.post('/createServiceGroup', { serviceGroup: { name: 's' } })).body.data
+          .createServiceGroup.id,
+      }),
+    ],
+  ])('%s, also of ten at the same moment', async (operation, prepare) => {
+    const args = await prepare();
+    const key = nextKey();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => app.post(`/${operation}`, args, key)));
+    for (const answer of answers) expect([answer.status, answer.body]).toStrictEqual([200, answers[0]!.body]);
+    expect(answers.filter(({ headers }) => headers.get('idempotency-replayed') === 'true')).toHaveLength(9);
+  });
+});
+
+test.each(['', 'k'.repeat(256), 'caf\u00e9'])('refuses the key %j', async (key) => {
+  const id = await app.createGroup();
+  const answer = await app.post('/deleteGroup', { id }, { 'Idempotency-Key': key });
+  expect(answer.body.errors[0].extensions).toStrictEqual({
+    code: 'BAD_USER_INPUT',
+    argument: 'Idempotency-Key',
+  });
+  expect(await app.sql('SELECT id FROM groups WHERE id = $1', [id])).toHaveLength(1);
+});
