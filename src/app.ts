@@ -45,7 +45,7 @@ export async function openApp(
   log: Logger,
 ): Promise<App> {
   const adminKey = await openAdminKey(prisma, config.ADMIN_API_KEY);
-  if (config.SAMPLE_DATA) await loadSampleData(prisma);
+  if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const recorder = createCallRecorder(prisma, log);
   const repositories: Repositories = {

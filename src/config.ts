@@ -149,10 +149,20 @@ function parseOneOf<const T extends string>(values: readonly T[]) {
 
 // Neither of the two below repeats the value in its message: both are secrets.
 function parsePostgresUrl(text: string): string {
-  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
+  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol) || !isDecodable(text)) {
     throw new Error('a URL such as postgresql://user:password@host:5432/database');
   }
   return text;
+}
+
+/** Whether what is written with per cent signs can be read, as in `p%40ss`. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURI(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseApiKey(text: string): string {

@@ -2,11 +2,12 @@
  * Every error that a caller can see: its code and the HTTP status that goes with it. The first part is Apollo Server's
  * own, whose messages we pass on; the second part is ours.
  */
-const httpStatusByCode = {
+export const httpStatusByCode = {
   GRAPHQL_PARSE_FAILED: 400,
   GRAPHQL_VALIDATION_FAILED: 400,
   OPERATION_RESOLUTION_FAILURE: 400,
   BAD_REQUEST: 400,
+  PERSISTED_QUERY_NOT_SUPPORTED: 200,
 
   BAD_USER_INPUT: 400,
   QUERY_TOO_COMPLEX: 400,

@@ -10,7 +10,7 @@ try {
   loadDotEnv();
   const config = readConfig(process.env, process.getuid?.() === 0);
   const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
-  const signal = nextSignal();
+  const signal = listenToSignals();
 
   // PostgreSQL starts while the rest of the program is loaded.
   const opening = openDatabase(
@@ -20,9 +20,9 @@ try {
   const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
   database = opened;
   const app = await openApp(config, database, log);
-  process.stdout.write(describeStart(app));
+  if (!signal.isReceived()) process.stdout.write(describeStart(app));
 
-  log.info({ signal: await signal }, 'stopping');
+  log.info({ signal: await signal.received }, 'stopping');
   await app.close();
   await database.close();
   log.info('stopped');
@@ -39,10 +39,12 @@ try {
  * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are
  * ignored: npm passes on those that the terminal has sent us already.
  */
-function nextSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve(name));
+function listenToSignals(): { received: Promise<string>; isReceived(): boolean } {
+  let first: string | undefined;
+  const received = new Promise<string>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve((first ??= name)));
   });
+  return { received, isReceived: () => first !== undefined };
 }
 
 /** Adds what `.env` sets to the environment, which has the last word. */
@@ -50,6 +52,7 @@ function loadDotEnv(): void {
   try {
     process.loadEnvFile();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new StartError(`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`);
   }
 }

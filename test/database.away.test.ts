@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
@@ -19,6 +20,26 @@ afterAll(async () => {
   await app.close();
   await postgres.close();
   await rm(dataDir, { recursive: true, force: true });
+});
+
+test('calls that are in flight when PostgreSQL stops answer 503 too', async () => {
+  const id = await app.createGroup();
+  const holding = app.sql(
+    `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(60); END $$`,
+  );
+  holding.catch(() => undefined);
+  await sleep(300);
+  const inFlight = [
+    app.post('/deleteGroup', { id }),
+    app.post('/editGroup', { id, group: { name: 'New' } }),
+    app.post('/deleteGroup', { id, dryRun: true }),
+  ];
+  await sleep(300);
+  await postgres.close();
+  for (const { status, body } of await Promise.all(inFlight)) {
+    expect([status, body.errors[0].extensions.code]).toStrictEqual([503, 'SERVICE_UNAVAILABLE']);
+  }
+  postgres = await openEmbeddedPostgres(dataDir);
 });
 
 test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is back they work again', async () => {

@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { parse as parseYaml } from 'yaml';
 import { describeSettings, readConfig } from '../src/config.ts';
-import { httpStatusOf } from '../src/errors.ts';
+import { httpStatusByCode } from '../src/errors.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
@@ -25,11 +25,12 @@ describe('README', () => {
     for (const row of rowsOf(describeSettings())) expect(rowsOf(readme)).toContain(row);
   });
 
-  test('has the statuses of errors that the code has', () => {
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) /gm)];
-    expect(rows.length).toBeGreaterThan(5);
-    for (const [, code, status] of rows)
-      expect([code, httpStatusOf(code)]).toStrictEqual([code, Number(status)]);
+  test('has every error with the status that the code has, and no other', () => {
+    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) /gm)].map(([, code, status]) => [
+      code,
+      Number(status),
+    ]);
+    expect(Object.fromEntries(rows)).toStrictEqual(httpStatusByCode);
   });
 
   test('its curl deletes the first sample group of a new server', async () => {
@@ -51,10 +52,13 @@ describe('README', () => {
     });
   });
 
-  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md'])('the links in %s lead somewhere', (name) => {
-    for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
-      expect(existsSync(join(root, target!))).toBe(true);
-  });
+  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md', 'docs/operations.md'])(
+    'the links in %s lead somewhere',
+    (name) => {
+      for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
+        expect(existsSync(join(root, target!))).toBe(true);
+    },
+  );
 });
 
 test('every dependency has its reason in DECISIONS.md', () => {
@@ -72,13 +76,22 @@ describe('container files', () => {
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 
-  test('what the Dockerfile copies is there and not ignored', () => {
+  test('what the Dockerfile copies from here is there and not ignored, and from the build is made by it', () => {
     const kept = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
       .map((line) => line.slice(1));
     for (const name of kept) expect(existsSync(join(root, name))).toBe(true);
-    for (const name of ['package.json', 'schema.graphql', 'prisma', 'src', 'scripts'])
+
+    const copies = [...read('Dockerfile').matchAll(/^COPY (--from=build )?(.+) \S+$/gm)];
+    const sources = copies.flatMap(([, fromBuild, names]) =>
+      names!.split(' ').map((name) => (fromBuild ? name.replace('/app/', '') : name)),
+    );
+    expect(sources).toEqual(
+      expect.arrayContaining(['package.json', 'dist', 'node_modules', 'schema.graphql']),
+    );
+    for (const name of sources) expect([name, existsSync(join(root, name))]).toStrictEqual([name, true]);
+    for (const name of ['package-lock.json', 'tsconfig.build.json', 'scripts', 'prisma', 'src'])
       expect(kept).toContain(name);
   });
 
@@ -118,10 +131,10 @@ describe('the direction of imports', () => {
   /** A room may import rooms to its right, and those of its own place. Files at the top are open to all but what stands in front. */
   const order = [
     ['main'],
-    ['app', 'start-message'],
+    ['app', 'start-message', 'housekeeping'],
     ['http'],
     ['graphql'],
-    ['groups', 'service-groups', 'accounts'],
+    ['groups', 'service-groups', 'subscribers', 'accounts', 'audit'],
     ['database'],
   ];
   const placeOf = (name: string) =>
@@ -144,7 +157,8 @@ describe('the direction of imports', () => {
       files
         .filter(({ source }) => importsOf(source).some(({ from, isType }) => !isType && pattern.test(from)))
         .map(({ name }) => name);
-    for (const name of users(/prisma/)) expect(name).toMatch(/^database\/|-repository\.ts$/);
+    for (const name of users(/generated\/prisma|^@prisma\//))
+      expect(name).toMatch(/^database\/|-repository\.ts$/);
     for (const name of users(/^(graphql|@apollo\/.*|graphql-.*)$/)) expect(name).toMatch(/^(graphql|http)\//);
     for (const name of users(/^(node:http|fastify|@fastify\/.*)$/)) expect(name).toMatch(/^http\//);
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);

@@ -69,6 +69,14 @@ describe('refuses', () => {
       'idd',
       'group has no argument "idd"; it has id',
     ],
+    [
+      'an argument beside variables',
+      { variables: { id: 7 }, id: 8 },
+      'id',
+      'Put "id" into "variables", or leave "variables" out: it would be ignored',
+    ],
+    ['variables that are a list', { variables: [7] }, 'variables', 'variables must be a JSON object'],
+    ['variables that are a text', { variables: 'id' }, 'variables', 'variables must be a JSON object'],
     ['a list', [{ id: 7 }], 'body', 'The body must be a JSON object'],
     ['a text', 'id', 'body', 'The body must be a JSON object'],
   ])('%s', async (_what, body, argument, message) => {

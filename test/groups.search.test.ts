@@ -5,9 +5,10 @@ let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
   // 60 groups; every price, duration and name stands in several of them, so that ties have to be broken.
-  await app.sql(`INSERT INTO groups (name, description, tag_name, duration, price, hidden)
+  await app.sql(`INSERT INTO groups (name, description, tag_name, duration, price, hidden, created_at)
     SELECT 'Plan ' || chr(65 + n % 7), CASE WHEN n % 10 = 0 THEN 'Half 50%_off' ELSE 'Full' END,
-      'tag' || n % 3, n % 5, (n % 4) * 2.5, n % 2 = 0 FROM generate_series(1, 60) n`);
+      'tag' || n % 3, n % 5, (n % 4) * 2.5, n % 2 = 0,
+      now() - (n % 6) * interval '1.234 s' FROM generate_series(1, 60) n`);
 });
 afterAll(() => app.close());
 
@@ -110,13 +111,34 @@ test('a page is not moved by a delete before it', async () => {
 });
 
 const cursorOfOtherOrder = Buffer.from('["NAME","Plan A",1]').toString('base64url');
-test.each([
+const forged = (field: string, json: string): [object, string] => [
+  { orderBy: { field }, after: Buffer.from(json).toString('base64url') },
+  'after',
+];
+test.each<[object, string]>([
   [{ first: 0 }, 'first'],
   [{ first: -1 }, 'first'],
   [{ first: 201 }, 'first'],
   [{ after: 'nonsense' }, 'after'],
   [{ after: '' }, 'after'],
   [{ after: cursorOfOtherOrder }, 'after'],
+  ...[
+    '["ID",1,1e30]',
+    '["ID",1,99999999999]',
+    '["ID",1,-5]',
+    '["ID",1.5,1]',
+    '{"length":3}',
+    '[]',
+    'null',
+  ].map((json) => forged('ID', json)),
+  ...['["NAME","a",99999999999]', '["NAME","a\\u0000b",1]', '["NAME",1,1]'].map((json) =>
+    forged('NAME', json),
+  ),
+  ...['["PRICE",["12.34"],1]', '["PRICE",12.34,1]', '["PRICE","1e3",1]'].map((json) => forged('PRICE', json)),
+  ...['["DURATION",1e20,1]', '["DURATION","1",1]'].map((json) => forged('DURATION', json)),
+  ...['"1"', '"Jan 1 2020"', '"+275760-09-13T00:00:00.000Z"', '1'].map((key) =>
+    forged('CREATED_AT', `["CREATED_AT",${key},1]`),
+  ),
   [{ after: Buffer.from('["ID","1;DROP",1]').toString('base64url') }, 'after'],
   [{ after: Buffer.from('["ID",1,null]').toString('base64url') }, 'after'],
   [{ orderBy: { field: 'PRICE' }, after: Buffer.from('["PRICE","x",1]').toString('base64url') }, 'after'],

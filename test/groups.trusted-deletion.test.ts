@@ -245,7 +245,7 @@ describe('moveSubscribersTo', () => {
       app.post('/deleteGroup', { id: one, moveSubscribersTo: other }),
       app.post('/deleteGroup', { id: other, moveSubscribersTo: one }),
     ]);
-    expect(answers.map(({ status }) => status).toSorted()).toStrictEqual([200, 404]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toStrictEqual([200, 404]);
     const rows = await app.sql('SELECT username FROM subscribers WHERE group_id IN ($1, $2) ORDER BY 1', [
       one,
       other,

@@ -126,6 +126,13 @@ describe('refuses', () => {
       'BAD_REQUEST',
     ],
     ['another method', () => app.send('/graphql', { method: 'DELETE' }), 405, 'METHOD_NOT_ALLOWED'],
+    ['a path that is no path', () => app.send('/%'), 400, 'BAD_REQUEST'],
+    [
+      'a persisted query',
+      () => post('{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"aa"}}}', json),
+      200,
+      'PERSISTED_QUERY_NOT_SUPPORTED',
+    ],
     ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'NOT_FOUND'],
   ])('%s', async (_what, send, status, code) => {
     const answer = await send();
@@ -195,6 +202,18 @@ describe('slow clients', () => {
     });
 
   test.each([
+    ['GARBAGE\r\n\r\n', '400 Bad Request', 'BAD_REQUEST'],
+    [
+      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      '431 Request Header Fields Too Large',
+      'BAD_REQUEST',
+    ],
+  ])('what is no request is answered in the same shape: %#', async (text, status, code) => {
+    const { answer } = await sendSlowly(text);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}[^]*X-Request-Id: [^]*"${code}"`));
+  });
+
+  test.each([
     ['in its headers', 'POST /graphql HTTP/1.1\r\nHost: x\r\n', 1000],
     [
       'in its body',
@@ -205,7 +224,7 @@ describe('slow clients', () => {
     const slow = sendSlowly(text);
     expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
     const { answer, milliseconds } = await slow;
-    expect(answer).toMatch(/^HTTP\/1\.1 408/);
+    expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
     expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
     expect(milliseconds).toBeLessThan(limitMs + 2500);
   });

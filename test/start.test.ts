@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -166,6 +166,38 @@ describe('DATABASE_URL', () => {
       await holding;
     },
   );
+});
+
+test('a client that stops half-way does not keep the server from stopping', async () => {
+  const server = start({ DATA_DIR: join(dir, 'stalled'), ADMIN_API_KEY: testKey });
+  const { port } = new URL((await server.ready).url);
+  const head = `POST /deleteGroup HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+  const sockets = ['POST / HTTP/1.1\r\nHos', head].map((text) => {
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(text));
+    return socket.on('error', () => undefined);
+  });
+  await sleep(300);
+  const begin = Date.now();
+  await stop(server);
+  expect(Date.now() - begin).toBeLessThan(10_000);
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a large answer that is being read is sent to its end', async () => {
+  const database = await createTestDatabase();
+  const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
+  const { url } = await server.ready;
+  await database.sql(
+    `INSERT INTO groups (name, description, tag_name, duration, price) SELECT 'g', repeat('d', 2000), 't', 1, 1 FROM generate_series(1, 9000)`,
+  );
+  const headers = { 'Content-Type': 'application/json', 'X-APIKEY': testKey };
+  const response = await fetch(`${url}/allGroups`, { method: 'POST', headers, body: '{}' });
+  server.kill('SIGTERM');
+  await sleep(1000);
+  const { data } = (await response.json()) as any;
+  expect(data.allGroups).toHaveLength(9000);
+  expect((await server.exited).code).toBe(0);
+  await database.drop();
 });
 
 describe('what an operator must put right is one line, with exit code 1 and no stack', () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, chown, cp, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, chown, cp, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -126,8 +126,11 @@ async function copyBinaries(installed: Binaries): Promise<Binaries> {
 async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o755 });
-    if (runAs) await chown(dataDir, runAs.uid, runAs.gid);
-    else await access(dataDir, constants.W_OK);
+    if (!runAs) await access(dataDir, constants.W_OK);
+    else if ((await readdir(dataDir)).length === 0) await chown(dataDir, runAs.uid, runAs.gid);
+    // A folder with something in it may be anybody's, /srv or /home; it does not change hands.
+    else if ((await stat(dataDir)).uid !== runAs.uid)
+      throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
   } catch (error) {
     throw new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
   }

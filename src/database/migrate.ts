@@ -8,6 +8,8 @@ import { StartError } from '../errors.ts';
 /** The number that `prisma migrate` locks too, so that neither works while the other does. */
 const migrationLock = 72_707_369;
 
+const insufficientPrivilege = '42501';
+
 /** The table that `prisma migrate` keeps, to the letter, so that both know what the other has done. */
 const createMigrationsTable = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (
@@ -54,7 +56,11 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
     return pending.map(({ name }) => name);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
+    if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
+    throw new StartError(
+      `The database's user may not create what is needed (${(error as Error).message}). As its owner: ` +
+        'GRANT CREATE ON SCHEMA public TO that user, or start group-api once as the owner',
+    );
   } finally {
     client.release();
   }

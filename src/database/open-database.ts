@@ -23,6 +23,8 @@ const oldestServerVersion = 140_000;
 /** Within these a call that finds no database is answered: see the contract's five seconds. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
+/** How long a statement waits for a row that another one holds, so that a few such rows do not hold up everybody. */
+const lockTimeoutMs = 3000;
 
 /**
  * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
@@ -42,9 +44,10 @@ export async function openDatabase(
     // Connections are kept: opening one costs as much as several deletes.
     idleTimeoutMillis: 0,
     keepAlive: true,
+    lock_timeout: lockTimeoutMs,
   });
   // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
-  pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'));
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
   try {
     await requireServer(pool, description);
@@ -69,19 +72,29 @@ export async function openDatabase(
   };
 }
 
+type Server = { readonly number: number; readonly version: string; readonly encoding: string };
+
 async function requireServer(pool: pg.Pool, description: string): Promise<void> {
-  let version: number;
+  let server: Server;
   try {
-    const { rows } = await pool.query(`SELECT current_setting('server_version_num')::int AS version`);
-    version = rows[0].version;
+    const { rows } = await pool.query<Server>(
+      `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
+         current_setting('server_encoding') AS encoding`,
+    );
+    server = rows[0]!;
   } catch (error) {
     const reason = (error as Error).message || (error as NodeJS.ErrnoException).code;
     throw new StartError(
       `Cannot connect to ${description}: ${reason}. Check that the server runs and that DATABASE_URL is right`,
     );
   }
-  if (version < oldestServerVersion) {
-    throw new StartError(`${description} is too old (${version}): PostgreSQL 14 or newer is needed`);
+  if (server.number < oldestServerVersion) {
+    throw new StartError(`${description} has version ${server.version}: PostgreSQL 14 or newer is needed`);
+  }
+  if (server.encoding !== 'UTF8') {
+    throw new StartError(
+      `${description} is encoded in ${server.encoding}: create the database with ENCODING 'UTF8'`,
+    );
   }
 }
 

@@ -13,12 +13,20 @@ export function isPrismaError(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
 }
 
-/** PostgreSQL's code of the error behind a raw query's failure, wherever along the causes Prisma keeps it. */
+/** PostgreSQL's code of the error behind a query's failure. */
 export function sqlStateOf(error: unknown): string | undefined {
-  for (let each = error, depth = 0; each instanceof Object && depth < 6; depth++) {
-    const { originalCode, meta, driverAdapterError, cause } = each as Record<string, unknown>;
-    if (typeof originalCode === 'string') return originalCode;
-    each = cause ?? driverAdapterError ?? meta;
-  }
-  return undefined;
+  const states = causesOf(error).map(({ originalCode }) => originalCode);
+  return states.find((state) => typeof state === 'string');
 }
+
+/** The chain of reasons behind an error: Prisma keeps the driver's in `meta`, everybody else in `cause`. */
+export function causesOf(error: unknown): Record<string, unknown>[] {
+  const causes: Record<string, unknown>[] = [];
+  for (let each = error; each instanceof Object && causes.length < maxCauses;) {
+    const reason = each as Record<string, unknown>;
+    causes.push(reason);
+    each = reason['cause'] ?? reason['driverAdapterError'] ?? reason['meta'];
+  }
+  return causes;
+}
+const maxCauses = 6;

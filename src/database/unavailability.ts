@@ -1,28 +1,14 @@
-import { serviceUnavailable } from '../errors.ts';
+import { AppError, serviceUnavailable } from '../errors.ts';
+import { causesOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare. */
-const unavailablePrismaCodes = new Set([
-  'P1001',
-  'P1002',
-  'P1008',
-  'P1011',
-  'P1017',
-  'P2024',
-  'P2028',
-  'P2037',
+/** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */
+const unavailableCodes = new Set([
+  ...['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'],
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
 ]);
-/** PostgreSQL's codes for the same: classes 08 (connection), 53 (resources), 57P (shutdown), and read-only after a failover. */
-const unavailableSqlState = /^(08|53|57P0|25006)/;
-const unavailableSystemCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
+/** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover, a lock held long. */
+const unavailableSqlState = /^(08|53|57P0|25006|55P03)/;
 /** What `pg` says without any code. */
 const unavailableMessage = /timeout exceeded when trying to connect|Connection terminated|not queryable/;
 
@@ -43,19 +29,15 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
 
 /** Turns an error into SERVICE_UNAVAILABLE where it means that the database is away; any other passes as it is. */
 export function toUnavailability(error: unknown): unknown {
-  return isUnavailable(error) ? serviceUnavailable(error) : error;
+  return !(error instanceof AppError) && isUnavailable(error) ? serviceUnavailable(error) : error;
 }
 
-/** Looks for the reason along the chain of causes, since Prisma wraps what the driver says. */
 function isUnavailable(error: unknown): boolean {
-  for (let each = error, depth = 0; each instanceof Object && depth < 5; depth++) {
-    const { code, originalCode, message, cause } = each as Record<string, unknown>;
+  return causesOf(error).some(({ code, originalCode, message }) => {
     const codes = [code, originalCode].filter((value) => typeof value === 'string');
-    if (codes.some((value) => unavailablePrismaCodes.has(value) || unavailableSystemCodes.has(value)))
-      return true;
-    if (codes.some((value) => unavailableSqlState.test(value))) return true;
-    if (typeof message === 'string' && unavailableMessage.test(message)) return true;
-    each = cause;
-  }
-  return false;
+    return (
+      codes.some((value) => unavailableCodes.has(value) || unavailableSqlState.test(value)) ||
+      (typeof message === 'string' && unavailableMessage.test(message))
+    );
+  });
 }

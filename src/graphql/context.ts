@@ -36,7 +36,6 @@ export type Context = Repositories & {
 
 /** How an operation ended, written when its result is known. */
 export type Outcome = {
-  operationName: string | null | undefined;
   errorCodes: readonly unknown[];
   /** Nothing could be answered, because the database is away. */
   isUnavailable: boolean;
@@ -52,7 +51,7 @@ export function createContext(
     ...repositories,
     ...request,
     loaders: createLoaders(repositories),
-    outcome: { operationName: undefined, errorCodes: [], isUnavailable: false, isReplayed: false },
+    outcome: { errorCodes: [], isUnavailable: false, isReplayed: false },
   };
 }
 

@@ -47,16 +47,19 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
 
   return (body) => {
     const given = body ?? {};
-    if (typeof given !== 'object' || Array.isArray(given))
-      throw badInput('body', 'The body must be a JSON object');
+    if (!isObject(given)) throw badInput('body', 'The body must be a JSON object');
 
     const isRequest = Object.keys(given).some((key) => requestKeys.includes(key));
+
     const request: GraphQLRequestBody = isRequest ? given : { variables: given };
-    if (request.query !== undefined) {
+    if (request.query != null) {
       requireOnlyRootField(request.query, field.name);
       return request;
     }
-
+    const stray = isRequest && Object.keys(given).find((key) => !requestKeys.includes(key));
+    if (stray)
+      throw badInput(stray, `Put "${stray}" into "variables", or leave "variables" out: it would be ignored`);
+    if (!isObject(request.variables ?? {})) throw badInput('variables', 'variables must be a JSON object');
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {
       throw badInput(
@@ -66,6 +69,10 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
     }
     return { variables: request.variables, query: defaultQuery };
   };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A query that is not a GraphQL document passes, for Apollo to complain about. */
@@ -94,7 +101,9 @@ function requireOnlyRootField(query: unknown, fieldName: string): void {
 
 /** Writes an operation that passes every argument on and selects every scalar field of the result. */
 function writeDefaultQuery(kind: string, field: GraphQLField<unknown, unknown>): string {
-  const variables = field.args.map(({ name, type }) => `$${name}: ${String(type)}`).join(', ');
+  const variables = field.args
+    .map(({ name, type }) => `$${name}: ${String(getNullableType(type))}`)
+    .join(', ');
   const passed = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
   const type = getNamedType(field.type);
   const selection = isObjectType(type) ? `{ ${writeSelection(type)} }` : '';

@@ -1,4 +1,4 @@
-import { GraphQLScalarType } from 'graphql';
+import type { GraphQLScalarType } from 'graphql';
 import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
 import { formatAuditCursor, parseAuditSearch } from '../audit/audit-search.ts';
 import type { AuditEvent } from '../audit/audit-repository.ts';
@@ -171,12 +171,11 @@ export const resolvers: Resolvers = {
   DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
   AuditEventConnection: connectionResolvers<AuditEvent>(),
 
-  DateTime: describedInSchema(DateTimeResolver),
-  JSON: describedInSchema(JSONResolver),
+  DateTime: behaviourOf(DateTimeResolver),
+  JSON: behaviourOf(JSONResolver),
 };
 
-/** Leaves the description of a scalar to schema.graphql. */
-function describedInSchema(scalar: GraphQLScalarType): GraphQLScalarType {
-  const { description: _, ...config } = scalar.toConfig();
-  return new GraphQLScalarType(config);
+/** What a scalar does, without its name and description, which are those of schema.graphql. */
+function behaviourOf({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
+  return { serialize, parseValue, parseLiteral } as GraphQLScalarType;
 }

@@ -14,6 +14,7 @@ export async function openGraphQLServer(schema: GraphQLSchema, log: Logger): Pro
     plugins: [ApolloServerPluginLandingPageDisabled(), reportOutcome],
     // Apollo decides these by NODE_ENV; an API must not change with it.
     introspection: true,
+    persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     // The process, which knows what else is to be closed, listens to the signals.
     stopOnTerminationSignals: false,
@@ -37,8 +38,7 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         }
       },
 
-      async willSendResponse({ operationName, response: { body }, contextValue: { outcome, caller } }) {
-        outcome.operationName = operationName;
+      async willSendResponse({ response: { body }, contextValue: { outcome, caller } }) {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
 
         const result = body.singleResult;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-const page = `<!doctype html>
+const writePage = (origin: string) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
@@ -10,7 +10,7 @@ const page = `<!doctype html>
   <body>
     <h1>group-api</h1>
     <p>The GraphQL API is at <code>/graphql</code>. Every operation is also at a path of its own:</p>
-    <pre>curl http://127.0.0.1:4000/deleteGroup -H "X-APIKEY: $ADMIN_API_KEY" -H "Content-Type: application/json" -d '{"id":1}'</pre>
+    <pre>curl ${origin}/deleteGroup -H "X-APIKEY: $ADMIN_API_KEY" -H "Content-Type: application/json" -d '{"id":1}'</pre>
     <p>Point GraphiQL or Apollo Sandbox at <code>/graphql</code>, with the header <code>X-APIKEY</code>, to explore it.</p>
   </body>
 </html>
@@ -18,7 +18,13 @@ const page = `<!doctype html>
 
 /** `/`: says where things are to a person who opens the server in a browser. */
 export function registerIndexRoute(http: FastifyInstance): void {
-  http.get('/', { config: { isPublic: true } }, (_request, reply) =>
-    reply.type('text/html; charset=utf-8').send(page),
+  http.get('/', { config: { isPublic: true } }, (request, reply) =>
+    reply
+      .type('text/html; charset=utf-8')
+      .send(writePage(`${request.protocol}://${escapeHtml(request.host)}`)),
   );
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[<>&"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { Server as TcpServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { sendError } from './error-response.ts';
 
@@ -17,6 +19,8 @@ const maxBodyBytes = 1024 * 1024;
 const keepAliveTimeoutMs = 65_000;
 /** How often slow clients are looked for. */
 const slowClientCheckMs = 500;
+/** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
+const closeTimeoutMs = 8000;
 
 /**
  * Creates the HTTP server, without routes: limits, request ids, one log line a request, and who may come in.
@@ -30,14 +34,17 @@ export function createHttpServer(options: {
   const { log, requestTimeoutMs, authenticate } = options;
   const http = fastify({
     loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: readRequestId,
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     http: { headersTimeout: Math.ceil(requestTimeoutMs / 3), connectionsCheckingInterval: slowClientCheckMs },
-    // Requests in flight are answered first; connections that wait for another are not waited for.
-    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => {
+      reply.header('X-Request-Id', request.id);
+      sendError(error, request, reply);
+    },
+    clientErrorHandler: answerBrokenRequest,
   }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
 
   // JSON is all that is taken; what a form can send is not, which keeps other sites' pages out.
@@ -58,14 +65,7 @@ export function createHttpServer(options: {
     );
   });
 
-  // A connection that was busy when the server began to close would otherwise be kept open for a next request.
-  let isClosing = false;
-  http.addHook('preClose', async () => {
-    isClosing = true;
-  });
-  http.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('Connection', 'close');
-  });
+  answerBeforeClosing(http);
 
   http.setErrorHandler(sendError);
   http.setNotFoundHandler((request, reply) =>
@@ -77,6 +77,65 @@ export function createHttpServer(options: {
   );
   return http;
 }
+
+/**
+ * Has `close()` answer the requests in flight before it cuts connections, for as long as it may take; clients are told not
+ * to send another request on theirs. Node's own way cuts answers that are not read yet, and waits for ever for requests
+ * that stop half-way.
+ */
+function answerBeforeClosing(http: FastifyInstance): void {
+  let inFlight = 0;
+  let isClosing = false;
+  let announceIdle = () => {};
+
+  http.addHook('onRequest', async (_request, reply) => {
+    inFlight++;
+    reply.raw.once('close', () => {
+      inFlight--;
+      if (inFlight === 0) announceIdle();
+    });
+  });
+  http.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('Connection', 'close');
+  });
+  http.addHook('preClose', async () => {
+    isClosing = true;
+    // Takes no further connections, and leaves those that there are alone.
+    TcpServer.prototype.close.call(http.server);
+    const idle = new Promise<void>((resolve) => (announceIdle = resolve));
+    if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
+    http.server.closeAllConnections();
+  });
+}
+
+/** Answers what is no HTTP request at all, or did not come in time, where Node would close the connection in silence. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, code, message } = brokenRequests[error.code ?? ''] ?? brokenRequest;
+  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${randomUUID()}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+type BrokenRequest = { readonly status: number; readonly code: ErrorCode; readonly message: string };
+const brokenRequest: BrokenRequest = {
+  status: 400,
+  code: 'BAD_REQUEST',
+  message: 'This is not an HTTP request',
+};
+const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'REQUEST_TIMEOUT',
+    message: 'The request did not come in time',
+  },
+  HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
+};
 
 /** Takes the caller's request id where it is a plain one, so that it can be followed through several systems. */
 function readRequestId(request: IncomingMessage): string {
