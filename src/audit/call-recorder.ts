@@ -59,17 +59,14 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       }
     },
 
-    /** Writes that a call was refused. A database that is away keeps nobody from hearing why. */
+    /** Writes that a call was refused. Where the database is away nobody has to wait until that is given up. */
     async recordRefusal(call: Call, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
-      if (errorCode === 'SERVICE_UNAVAILABLE') return;
-      await record(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode }).catch(
-        (failure: unknown) =>
-          log.error(
-            { err: failure, requestId: call.requestId },
-            'a refusal could not be written to the audit',
-          ),
+      const outcome = call.isDryRun ? 'dry-run' : 'refused';
+      const recording = record(prisma, call, { outcome, errorCode }).catch((failure: unknown) =>
+        log.error({ err: failure, requestId: call.requestId }, 'a refusal could not be written to the audit'),
       );
+      if (errorCode !== 'SERVICE_UNAVAILABLE') await recording;
     },
 
     /** Removes the idempotency keys that have expired and answers how many. */

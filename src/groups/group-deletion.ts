@@ -4,9 +4,10 @@ import { isConflict, retryOnConflict } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { moveActiveSubscribers, requireMoveTarget } from '../subscribers/move-subscribers.ts';
+import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createCommitQueue } from './commit-queue.ts';
 import { groupNotFound, readGroupRow, type Group } from './group.ts';
+import { lockGroups } from './lock-groups.ts';
 
 /** What `deleteGroup` is asked to do. */
 export type Deletion = {
@@ -55,9 +56,10 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
       const [answer] = await runStatement(transaction, [request], retentionDays);
       return answer ?? throwChanging();
     };
+    const locked = await lockGroups(transaction, [deletion.id], target);
     let answer = await attempt(0);
     if (target !== null && (answer.outcome === 'done' || answer.outcome === 'HAS_ACTIVE_SUBSCRIBERS')) {
-      await requireMoveTarget(transaction, target, 'moveSubscribersTo');
+      if (!locked.has(target)) throw moveTargetNotFound('moveSubscribersTo');
     }
     if (target !== null && answer.outcome === 'HAS_ACTIVE_SUBSCRIBERS') {
       answer = await attempt(await moveActiveSubscribers(transaction, deletion.id, target));
@@ -103,6 +105,7 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
             isRecorded: false,
             subscribersMoved: 0,
           }));
+          await lockGroups(transaction, ids);
           const deleted = requireAllRows(ids, await runStatement(transaction, requests, retentionDays));
           return { result: deleted, before: deleted };
         }),
@@ -170,20 +173,21 @@ async function runStatement(
     chosen AS MATERIALIZED (
       SELECT DISTINCT ON (id) * FROM examined WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
     ),
-    ended AS (
-      DELETE FROM subscribers USING chosen
-      WHERE subscribers.group_id = chosen.id AND subscribers.expires_at <= now()
-      RETURNING subscribers.*
-    ),
-    history AS (
-      INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
-      SELECT group_id, username, starts_at, expires_at FROM ended
-    ),
     deleted AS (
       -- Looked at again: the row may have been edited since the snapshot.
       DELETE FROM groups USING chosen
       WHERE groups.id = chosen.id AND NOT groups.protected AND groups.version = chosen.version
       RETURNING chosen.ordinal, groups.id, group_row(groups) AS row
+    ),
+    ended AS (
+      -- After the group, which every other writer locks before its subscribers too.
+      DELETE FROM subscribers USING deleted
+      WHERE subscribers.group_id = deleted.id AND subscribers.expires_at <= now()
+      RETURNING subscribers.*
+    ),
+    history AS (
+      INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+      SELECT group_id, username, starts_at, expires_at FROM ended
     ),
     archived AS (
       INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved)

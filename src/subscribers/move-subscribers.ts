@@ -4,23 +4,14 @@ import { AppError } from '../errors.ts';
 /** How many usernames an error names. */
 const maxNamed = 10;
 
-/**
- * Holds the target of a move, so that it cannot be deleted before the transaction ends; others may join it meanwhile.
- * @throws AppError NOT_FOUND with the argument that names it.
- */
-export async function requireMoveTarget(
-  transaction: Transaction,
-  id: number,
-  argument: string,
-): Promise<void> {
-  const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
-  if (rows.length === 0)
-    throw new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
+/** The group that subscribers are to be moved to is not there; `argument` is what names it. */
+export function moveTargetNotFound(argument: string): AppError {
+  return new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
 }
 
 /**
- * Moves all active subscribers of a group to another and answers how many they were. Nobody can join the first one until
- * the transaction ends. They keep their usernames and dates.
+ * Moves all active subscribers of a group to another, both of which the transaction holds, and answers how many they were.
+ * They keep their usernames and dates.
  * @throws AppError ALREADY_EXISTS where usernames are active on both.
  */
 export async function moveActiveSubscribers(
@@ -28,8 +19,6 @@ export async function moveActiveSubscribers(
   from: number,
   to: number,
 ): Promise<number> {
-  await transaction.$executeRaw`SELECT FROM groups WHERE id = ${from} FOR UPDATE`;
-
   // Somebody whose subscription to the target has ended may come back to it.
   await transaction.$executeRaw`
     WITH ended AS (

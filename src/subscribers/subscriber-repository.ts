@@ -1,12 +1,13 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
 import { retryOnConflict } from '../database/conflict.ts';
-import { isPrismaError, foreignKeyViolated, uniqueKeyViolated } from '../database/prisma-error.ts';
+import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
-import { moveActiveSubscribers, requireMoveTarget } from './move-subscribers.ts';
+import { lockGroups } from '../groups/lock-groups.ts';
+import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts';
 import { readSubscriberRow, subscriberNotFound, type Subscriber } from './subscriber.ts';
 
 export type SubscriberRepository = ReturnType<typeof createSubscriberRepository>;
@@ -61,6 +62,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
      */
     async subscribe(subscriber: Subscriber, call: Call): Promise<Subscriber> {
       const row = await recorder.transact(call, async (transaction) => {
+        await requireGroup(transaction, subscriber.groupId);
         await endSubscription(transaction, subscriber);
         await createSubscriber(transaction, subscriber);
         const created = await readRow(transaction, subscriber);
@@ -103,30 +105,33 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
       to: number,
       call: Call,
     ): Promise<{ from: Group; to: Group; movedCount: number }> {
-      const { fromRow, toRow, movedCount } = await retryOnConflict(() =>
+      const done = await retryOnConflict(() =>
         recorder.transact(call, async (transaction) => {
-          const source = await readGroup(transaction, from, 'fromGroupId');
-          await requireMoveTarget(transaction, to, 'toGroupId');
+          const locked = await lockGroups(transaction, [from], to);
+          if (!locked.has(from))
+            throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
+          if (!locked.has(to)) throw moveTargetNotFound('toGroupId');
           const moved = await moveActiveSubscribers(transaction, from, to);
-          const result = {
-            fromRow: source,
-            toRow: await readGroup(transaction, to, 'toGroupId'),
-            movedCount: moved,
-          };
+          const fromRow = await readGroup(transaction, from);
+          const result = { fromRow, toRow: await readGroup(transaction, to), movedCount: moved };
           return { result, after: { fromGroupId: from, toGroupId: to, movedCount: moved } };
         }),
       );
-      return { from: readGroupRow(fromRow), to: readGroupRow(toRow), movedCount };
+      return { from: readGroupRow(done.fromRow), to: readGroupRow(done.toRow), movedCount: done.movedCount };
     },
   };
 }
 
-async function readGroup(transaction: Transaction, id: number, argument: string): Promise<RowJson> {
-  const [found] = await transaction.$queryRaw<
-    { row: RowJson }[]
-  >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
-  if (!found) throw new AppError('NOT_FOUND', 'Group not found', { argument });
-  return found.row;
+async function readGroup(transaction: Transaction, id: number): Promise<RowJson> {
+  const [found] = await transaction.$queryRaw<{ row: RowJson }[]>`
+    SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
+  return found!.row;
+}
+
+/** Holds a group, so that it cannot be deleted until the transaction ends. @throws AppError NOT_FOUND */
+async function requireGroup(transaction: Transaction, id: number): Promise<void> {
+  const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
+  if (rows.length === 0) throw groupNotFound();
 }
 
 /** Moves what has ended of this username on this group to the history. */
@@ -143,7 +148,6 @@ async function createSubscriber(transaction: Transaction, subscriber: Subscriber
   try {
     await transaction.subscriber.createMany({ data: subscriber });
   } catch (error) {
-    if (isPrismaError(error, foreignKeyViolated)) throw groupNotFound();
     if (!isPrismaError(error, uniqueKeyViolated)) throw error;
     throw new AppError('ALREADY_EXISTS', 'The username is active on the group already', {
       username: subscriber.username,

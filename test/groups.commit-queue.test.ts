@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+/** Keeps both lanes of the queue busy while `work` sends its requests, so that these go together afterwards. */
+async function whileLanesAreBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
+  const held = [await app.createGroup(), await app.createGroup()];
+  const holding = app.sql(
+    `DO $$ BEGIN PERFORM FROM groups WHERE id IN (${held.join()}) FOR UPDATE; PERFORM pg_sleep(1); END $$`,
+  );
+  await sleep(200);
+  const blocked = held.map((id) => app.post('/deleteGroup', { id }));
+  await sleep(100);
+  const working = work();
+  await Promise.all([holding, ...blocked]);
+  return Promise.all(working);
+}
+
+test('63 deletes are done although one that goes with them fails at the commit', async () => {
+  await app.sql('CREATE TABLE late (group_id int REFERENCES groups (id) DEFERRABLE INITIALLY DEFERRED)');
+  const ids = await Promise.all(Array.from({ length: 64 }, () => app.createGroup()));
+  const bad = ids[30];
+  await app.sql('INSERT INTO late VALUES ($1)', [bad]);
+
+  const answers = await whileLanesAreBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
+
+  const failed = answers.filter(({ status }) => status !== 200);
+  process.stderr.write(`neighbours: ${answers.length - failed.length} answers, ${failed.length} error\n`);
+  expect(failed).toHaveLength(1);
+  expect(failed[0]).toMatchObject({ status: 500, body: { errors: [{ message: 'Internal server error' }] } });
+  const counts = async (table: string, column: string) =>
+    (await app.sql(`SELECT FROM ${table} WHERE ${column} = ANY ($1)`, [ids])).length;
+  expect(await app.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toStrictEqual([{ id: bad }]);
+  expect(await counts('deleted_groups', 'id')).toBe(63);
+  const outcomes = await app.sql(
+    `SELECT outcome, count(*)::int FROM audit_events WHERE operation = 'deleteGroup' AND target_ids && $1 GROUP BY 1 ORDER BY 1`,
+    [ids.map(String)],
+  );
+  expect(outcomes).toStrictEqual([
+    { outcome: 'done', count: 63 },
+    { outcome: 'refused', count: 1 },
+  ]);
+  await app.sql('DROP TABLE late');
+});
+
+test('requests that wait together are committed together, each with its own answer', async () => {
+  const [fine, guarded] = [await app.createGroup(), await app.createGroup({ protected: true })];
+  const busy = await app.createGroup();
+  await app.post('/subscribe', { username: 'a', groupId: busy });
+  const others = [await app.createGroup(), await app.createGroup()];
+  const ids = [fine, guarded, busy, 2_000_000_000, fine, ...others];
+
+  const answers = await whileLanesAreBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
+
+  expect(answers.map(({ body }) => body.errors?.[0].extensions.code ?? 'deleted')).toStrictEqual([
+    ...['deleted', 'GROUP_PROTECTED', 'HAS_ACTIVE_SUBSCRIBERS', 'NOT_FOUND', 'NOT_FOUND'],
+    ...['deleted', 'deleted'],
+  ]);
+  const times = await app.sql('SELECT DISTINCT deleted_at FROM deleted_groups WHERE id = ANY ($1)', [
+    [fine, ...others],
+  ]);
+  expect(times).toHaveLength(1);
+});

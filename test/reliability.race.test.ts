@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { chooseSeed, createRandom } from './support/random.ts';
+import { startServer, type ServerProcess } from './support/server-process.ts';
+import { testKey } from './support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+
+const seconds = Number(process.env['RACE_SECONDS'] ?? 60);
+const groupCount = 50;
+const connections = 40;
+
+let database: TestDatabase;
+let servers: ServerProcess[];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  servers = [1, 2].map(() =>
+    startServer({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'error' }),
+  );
+  await Promise.all(servers.map(({ ready }) => ready));
+});
+afterAll(async () => {
+  for (const server of servers) server.kill('SIGTERM');
+  await Promise.all(servers.map(({ exited }) => exited));
+  await database.drop();
+});
+
+test(
+  `two servers, ${connections} connections, ${seconds} s of everything at once: nobody is stranded, nothing is lost, all is in the audit`,
+  async () => {
+    const seed = chooseSeed('race');
+    const urls = await Promise.all(servers.map(async ({ ready }) => (await ready).url));
+    const rows = await database.sql<{ id: number }>(
+      `INSERT INTO groups (name, tag_name, duration, price) SELECT 'g' || n, 't', 1, 1 FROM generate_series(1, $1) n RETURNING id`,
+      [groupCount],
+    );
+    const ids = rows.map(({ id }) => id);
+
+    const calls: {
+      requestId: string;
+      operation: string;
+      status: number;
+      deleted: number[];
+      restored: number[];
+    }[] = [];
+    const work = async (worker: number) => {
+      const random = createRandom(seed + worker);
+      const arguments_: Record<string, () => object> = {
+        deleteGroup: () => ({
+          id: random.pick(ids),
+          moveSubscribersTo: random.below(3) === 0 ? random.pick(ids) : null,
+          dryRun: random.below(10) === 0,
+        }),
+        deleteGroups: () => ({ ids: [...new Set([random.pick(ids), random.pick(ids), random.pick(ids)])] }),
+        restoreGroup: () => ({ id: random.pick(ids) }),
+        subscribe: () => ({
+          username: `u${random.below(20)}`,
+          groupId: random.pick(ids),
+          // Some end while the race is on.
+          expiresAt:
+            random.below(2) === 0 ? new Date(Date.now() + random.below(2000) + 50).toISOString() : null,
+        }),
+        removeUserSubscription: () => ({ username: `u${random.below(20)}`, groupId: random.pick(ids) }),
+        moveSubscribers: () => ({ fromGroupId: random.pick(ids), toGroupId: random.pick(ids) }),
+        editGroup: () => ({
+          id: random.pick(ids),
+          group: { name: `n${random.below(100)}`, protected: random.below(8) === 0 },
+        }),
+      };
+      const operations = [
+        ...Object.keys(arguments_),
+        'deleteGroup',
+        'restoreGroup',
+        'restoreGroup',
+        'subscribe',
+      ];
+      const end = Date.now() + seconds * 1000;
+      for (let call = 0; Date.now() < end; call++) {
+        const operation = random.pick(operations);
+        const args = arguments_[operation]!();
+        const requestId = `race-${worker}-${call}`;
+        const response = await fetch(`${urls[worker % urls.length]}/${operation}`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': requestId },
+          body: JSON.stringify(args),
+        });
+        const { data } = (await response.json()) as any;
+        const isDone = response.status === 200 && !('dryRun' in args && args.dryRun);
+        calls.push({
+          requestId,
+          operation,
+          status: response.status,
+          deleted: !isDone
+            ? []
+            : operation === 'deleteGroup'
+              ? [data.deleteGroup.id]
+              : (data.deleteGroups ?? []).map(({ id }: any) => id),
+          restored: isDone && operation === 'restoreGroup' ? [data.restoreGroup.id] : [],
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: connections }, (_, worker) => work(worker)));
+
+    const counts: Record<number, number> = {};
+    for (const { status } of calls) counts[status] = (counts[status] ?? 0) + 1;
+    const deletes = calls.flatMap(({ deleted }) => deleted).length;
+    process.stderr.write(
+      `race: ${calls.length} calls, ${deletes} groups deleted, by status ${JSON.stringify(counts)}\n`,
+    );
+
+    // No fault of ours, and no excuse either: the database was there all the time.
+    expect(calls.filter(({ status }) => status >= 500)).toStrictEqual([]);
+    expect(
+      await database.sql('SELECT * FROM subscribers WHERE group_id NOT IN (SELECT id FROM groups)'),
+    ).toStrictEqual([]);
+    expect(await database.sql('SELECT id FROM groups JOIN deleted_groups USING (id)')).toStrictEqual([]);
+
+    // What was acknowledged is what is there: each id is archived where it was deleted once more than it was restored.
+    const archived = new Set(
+      (await database.sql<{ id: number }>('SELECT id FROM deleted_groups')).map(({ id }) => id),
+    );
+    const live = new Set((await database.sql<{ id: number }>('SELECT id FROM groups')).map(({ id }) => id));
+    for (const id of ids) {
+      const balance =
+        calls.filter(({ deleted }) => deleted.includes(id)).length -
+        calls.filter(({ restored }) => restored.includes(id)).length;
+      expect([id, archived.has(id), live.has(id)]).toStrictEqual([id, balance === 1, balance === 0]);
+    }
+
+    // Every call has one entry, which says what the caller was told.
+    const audit = await database.sql<{ request_id: string; outcome: string; target_ids: string[] }>(
+      'SELECT request_id, outcome, target_ids FROM audit_events',
+    );
+    const entries = new Map(audit.map((entry) => [entry.request_id, entry]));
+    expect([audit.length, entries.size]).toStrictEqual([calls.length, calls.length]);
+    for (const { requestId, status, deleted } of calls) {
+      const { outcome, target_ids } = entries.get(requestId)!;
+      if (outcome !== 'dry-run')
+        expect([requestId, outcome]).toStrictEqual([requestId, status === 200 ? 'done' : 'refused']);
+      if (deleted.length > 0) expect(target_ids).toStrictEqual(deleted.map(String));
+    }
+  },
+  (seconds + 60) * 1000,
+);
