@@ -10,15 +10,13 @@ afterAll(() => app.close());
 
 /** Keeps both lanes of the queue busy while `work` sends its requests, so that these go together afterwards. */
 async function whileLanesAreBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
-  const held = [await app.createGroup(), await app.createGroup()];
-  const holding = app.sql(
-    `DO $$ BEGIN PERFORM FROM groups WHERE id IN (${held.join()}) FOR UPDATE; PERFORM pg_sleep(1); END $$`,
-  );
+  const first = [await app.createGroup(), await app.createGroup()];
+  const holding = app.sql(`DO $$ BEGIN LOCK TABLE deleted_groups; PERFORM pg_sleep(1); END $$`);
   await sleep(200);
-  const blocked = held.map((id) => app.post('/deleteGroup', { id }));
+  const busy = first.map((id) => app.post('/deleteGroup', { id }));
   await sleep(100);
   const working = work();
-  await Promise.all([holding, ...blocked]);
+  await Promise.all([holding, ...busy]);
   return Promise.all(working);
 }
 
@@ -47,6 +45,22 @@ test('63 deletes are done although one that goes with them fails at the commit',
     { outcome: 'refused', count: 1 },
   ]);
   await app.sql('DROP TABLE late');
+});
+
+test('a delete does not wait for its neighbour, which waits for somebody else', async () => {
+  const [held, ...free] = await Promise.all(Array.from({ length: 9 }, () => app.createGroup()));
+  const holding = app.sql(
+    `DO $$ BEGIN PERFORM FROM groups WHERE id = ${held} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
+  );
+  await sleep(200);
+  const waiting = [held, ...free].map(async (id) => {
+    const { status } = await app.post('/deleteGroup', { id });
+    return { id, status, at: Date.now() };
+  });
+  const [last, ...first] = await Promise.all(waiting);
+  expect([last, ...first].map((each) => each!.status)).toStrictEqual(Array(9).fill(200));
+  for (const { at } of first) expect(last!.at - at).toBeGreaterThan(1000);
+  await holding;
 });
 
 test('requests that wait together are committed together, each with its own answer', async () => {

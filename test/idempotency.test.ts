@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
 
@@ -94,6 +95,20 @@ describe('a repeated delete', () => {
     expect([answer.status, answer.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
     expect(await outcomesOf(id)).toStrictEqual(['done', 'done']);
   });
+});
+
+test('while the first call still runs, another one is told so after a while', async () => {
+  const scope = JSON.stringify(['admin', 'createGroup', 'running']);
+  const running = app.sql(
+    `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtextextended('${scope}', 0)); PERFORM pg_sleep(5); END $$`,
+  );
+  await sleep(200);
+  const answer = await app.post('/createGroup', { group: plainGroup }, { 'Idempotency-Key': 'running' });
+  expect([answer.status, codeOf(answer)]).toStrictEqual([409, 'IDEMPOTENCY_IN_PROGRESS']);
+  await running;
+  expect(
+    (await app.post('/createGroup', { group: plainGroup }, { 'Idempotency-Key': 'running' })).status,
+  ).toBe(200);
 });
 
 test('a key belongs to its operation, and to the alias within a request', async () => {

@@ -1,3 +1,4 @@
+import { lockNotAvailable } from '../database/conflict.ts';
 import { sqlStateOf } from '../database/prisma-error.ts';
 import { toUnavailability } from '../database/unavailability.ts';
 import { AppError } from '../errors.ts';
@@ -20,8 +21,7 @@ export type CallRecorder = ReturnType<typeof createCallRecorder>;
 const transactionTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
 /** How long a repeated call waits for the first one to end. */
-const firstCallWaitMs = 10_000;
-const lockNotAvailable = '55P03';
+const firstCallWaitMs = 3000;
 
 /** Sees to it that every call of a mutation is in the audit once, and that one with an idempotency key is done once. */
 export function createCallRecorder(prisma: PrismaClient, log: Logger) {

@@ -5,6 +5,8 @@ import { sqlStateOf } from './prisma-error.ts';
  * 18, and since), a deadlock.
  */
 const conflicts: readonly unknown[] = ['23505', '23503', '23001', '40P01'];
+/** PostgreSQL's code for a lock that others have held for longer than `lock_timeout`. */
+export const lockNotAvailable = '55P03';
 const maxAttempts = 5;
 
 /** Tells whether a query failed for what another attempt would see, and so avoid or put into words. */

@@ -34,20 +34,21 @@ export function createCommitQueue<Request, Answer>({
   let waiting: Waiting<Request, Answer>[] = [];
   let inFlight = 0;
 
-  const settleAlone = async ({ request, resolve, reject }: Waiting<Request, Answer>) => {
-    await runAlone(request).then(resolve, reject);
+  // Not in a lane, which must not wait for a request that may have to wait for others.
+  const settleAlone = ({ request, resolve, reject }: Waiting<Request, Answer>) => {
+    runAlone(request).then(resolve, reject);
   };
 
   const runBatch = async (batch: Waiting<Request, Answer>[]) => {
     try {
       const answers = await runTogether(batch.map(({ request }) => request));
       for (const [index, answer] of answers.entries()) {
-        if (answer === undefined) await settleAlone(batch[index]!);
+        if (answer === undefined) settleAlone(batch[index]!);
         else batch[index]!.resolve(answer);
       }
     } catch (error) {
       if (isFatal(error)) for (const { reject } of batch) reject(error);
-      else for (const each of batch) await settleAlone(each);
+      else for (const each of batch) settleAlone(each);
     }
   };
 

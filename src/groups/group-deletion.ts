@@ -1,9 +1,10 @@
 import { keyReused, keysExpireBefore, type CallRecorder, type Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { isConflict, retryOnConflict } from '../database/conflict.ts';
+import { isConflict, lockNotAvailable, retryOnConflict } from '../database/conflict.ts';
+import { sqlStateOf } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createCommitQueue } from './commit-queue.ts';
 import { groupNotFound, readGroupRow, type Group } from './group.ts';
@@ -42,10 +43,10 @@ export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 /** The one way to delete groups. What is deleted is kept for `retentionDays`; 0 keeps nothing. */
 export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder, retentionDays: number) {
   const enqueue = createCommitQueue<Request, Answer>({
-    runTogether: (requests) => runStatement(prisma, requests, retentionDays),
+    runTogether: (requests) => runStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`),
     runAlone: (request) => runAlone(prisma, request, retentionDays),
-    // The database is away: nobody knows what became of the statement.
-    isFatal: (error) => error instanceof AppError,
+    // The database is away: nobody knows what became of the statement. A lock that was not had in time undid it.
+    isFatal: (error) => error instanceof AppError && sqlStateOf(error) !== lockNotAvailable,
   });
 
   /** Deletes within the transaction, moving the subscribers where only they are in the way. */
@@ -117,8 +118,8 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
 
 /**
  * Runs the one statement that deletes groups. It takes the requests that wait at this moment and does all that a delete
- * promises, with one answer a request; `undefined` says that the group changed after it was read and before it could be
- * deleted, and that nothing was done about this request.
+ * promises, with one answer a request; `undefined` says that nothing was done about this one, because the group changed
+ * after it was read, or with `SKIP LOCKED` because somebody holds it at this moment.
  *
  * All parts of a WITH see the same snapshot, so what happened is read from RETURNING only. What the snapshot cannot see,
  * a subscriber who arrives meanwhile, the foreign key refuses in the end, with an error that fails the whole statement.
@@ -127,6 +128,7 @@ async function runStatement(
   client: Pick<PrismaClient, '$queryRaw'>,
   requests: readonly Request[],
   retentionDays: number,
+  whenLocked = Prisma.empty,
 ): Promise<(Answer | undefined)[]> {
   const json = JSON.stringify(
     requests.map(({ id, reason, expectedVersion, call, isRecorded, subscribersMoved }, ordinal) => ({
@@ -169,15 +171,19 @@ async function runStatement(
       LEFT JOIN idempotency_keys AS known ON known.account = request.account AND known.operation = request.operation
         AND known.key = request.key AND known.created_at > ${keysExpireBefore()}::timestamptz
     ),
-    -- Of several requests for one group the first gets it. Sorted, so that concurrent statements lock in the same order.
+    -- Of several requests for one group the first gets it.
     chosen AS MATERIALIZED (
       SELECT DISTINCT ON (id) * FROM examined WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
     ),
+    locked AS MATERIALIZED (
+      -- In the order of the ids, as everybody does; and looked at again: the row may have been edited since the snapshot.
+      SELECT groups.id, chosen.ordinal FROM groups JOIN chosen USING (id)
+      WHERE NOT groups.protected AND groups.version = chosen.version
+      ORDER BY groups.id FOR UPDATE OF groups ${whenLocked}
+    ),
     deleted AS (
-      -- Looked at again: the row may have been edited since the snapshot.
-      DELETE FROM groups USING chosen
-      WHERE groups.id = chosen.id AND NOT groups.protected AND groups.version = chosen.version
-      RETURNING chosen.ordinal, groups.id, group_row(groups) AS row
+      DELETE FROM groups USING locked WHERE groups.id = locked.id
+      RETURNING locked.ordinal, groups.id, group_row(groups) AS row
     ),
     ended AS (
       -- After the group, which every other writer locks before its subscribers too.
