@@ -1,5 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
@@ -40,6 +43,27 @@ test('calls that are in flight when PostgreSQL stops answer 503 too', async () =
     expect([status, body.errors[0].extensions.code]).toStrictEqual([503, 'SERVICE_UNAVAILABLE']);
   }
   postgres = await openEmbeddedPostgres(dataDir);
+});
+
+test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work again when it goes on', async () => {
+  const id = await app.createGroup();
+  const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=', '--ppid', pid!]);
+  const processes = [pid!, ...stdout.trim().split(/\s+/)].map(Number);
+  for (const each of processes) process.kill(each, 'SIGSTOP');
+  try {
+    const start = Date.now();
+    const answers = await Promise.all([
+      app.post('/deleteGroup', { id }),
+      app.post('/allGroups', {}),
+      app.send('/readyz'),
+    ]);
+    expect(Date.now() - start).toBeLessThan(5000);
+    expect(answers.map(({ status }) => status)).toStrictEqual([503, 503, 503]);
+  } finally {
+    for (const each of processes) process.kill(each, 'SIGCONT');
+  }
+  expect((await app.post('/group', { id })).status).toBe(200);
 });
 
 test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is back they work again', async () => {

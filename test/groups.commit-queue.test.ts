@@ -73,8 +73,13 @@ test('requests that wait together are committed together, each with its own answ
   const answers = await whileLanesAreBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
 
   expect(answers.map(({ body }) => body.errors?.[0].extensions.code ?? 'deleted')).toStrictEqual([
-    ...['deleted', 'GROUP_PROTECTED', 'HAS_ACTIVE_SUBSCRIBERS', 'NOT_FOUND', 'NOT_FOUND'],
-    ...['deleted', 'deleted'],
+    'deleted',
+    'GROUP_PROTECTED',
+    'HAS_ACTIVE_SUBSCRIBERS',
+    'NOT_FOUND',
+    'NOT_FOUND',
+    'deleted',
+    'deleted',
   ]);
   const times = await app.sql('SELECT DISTINCT deleted_at FROM deleted_groups WHERE id = ANY ($1)', [
     [fine, ...others],

@@ -82,13 +82,13 @@ async function callUntilAnswered(operation: string, args: object, key: string) {
 
 test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} times under load: what was acknowledged holds, and is done once`, async () => {
   const random = createRandom(chooseSeed('crash'));
-  let isOver = false;
+  const over = new AbortController();
   const created: number[] = [];
   const acknowledged = new Map<string, number>();
   const unexpected: unknown[] = [];
 
   const work = async (client: number) => {
-    for (let round = 0; !isOver; round++) {
+    for (let round = 0; !over.signal.aborted; round++) {
       const key = `${client}-${round}`;
       const made = await callUntilAnswered('createGroup', { group: plainGroup }, key);
       const id = made.body.data?.createGroup?.id;
@@ -121,7 +121,7 @@ test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} tim
     } else await killPostgres();
   }
   await sleep(500);
-  isOver = true;
+  over.abort();
   await working;
 
   process.stderr.write(

@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 import { withUnavailability } from './unavailability.ts';
+import { watchDatabase } from './watch.ts';
 
 /** A migrated database, ready for the repositories. */
 export type Database = {
@@ -36,9 +37,12 @@ export async function openDatabase(
 ): Promise<Database> {
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir) : undefined;
   const description = url === undefined ? `embedded PostgreSQL in ${dataDir}` : describeUrl(url);
-  const pool = new pg.Pool({
+  const connection = {
     ...(embedded?.connection ?? { connectionString: url }),
     application_name: applicationName,
+  };
+  const pool = new pg.Pool({
+    ...connection,
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,
     // Connections are kept: opening one costs as much as several deletes.
@@ -59,12 +63,14 @@ export async function openDatabase(
     throw error;
   }
 
+  const watch = watchDatabase(pool, connection, log);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator: nameStatement }) });
   return {
     prisma: withUnavailability(prisma),
     description,
     isReady: () => isReady(pool),
     async close() {
+      await watch.close();
       await prisma.$disconnect();
       await pool.end();
       await embedded?.close();

@@ -4,8 +4,21 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */
 const unavailableCodes = new Set([
-  ...['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'],
-  ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1011',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2037',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
 ]);
 /** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover, a lock held long. */
 const unavailableSqlState = /^(08|53|57P0|25006|55P03)/;
