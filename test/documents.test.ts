@@ -158,7 +158,7 @@ describe('the direction of imports', () => {
         .filter(({ source }) => importsOf(source).some(({ from, isType }) => !isType && pattern.test(from)))
         .map(({ name }) => name);
     for (const name of users(/generated\/prisma|^@prisma\//))
-      expect(name).toMatch(/^database\/|-repository\.ts$|^groups\/group-deletion\.ts$/);
+      expect(name).toMatch(/^database\/|-repository\.ts$|^groups\/(group-deletion|deletion-statement)\.ts$/);
     for (const name of users(/^(graphql|@apollo\/.*|graphql-.*)$/)) expect(name).toMatch(/^(graphql|http)\//);
     for (const name of users(/^(node:http|fastify|@fastify\/.*)$/)) expect(name).toMatch(/^http\//);
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);

@@ -20,8 +20,6 @@ export type CallRecorder = ReturnType<typeof createCallRecorder>;
 /** Long enough for a group of a million subscribers to be moved. */
 const transactionTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
-/** How long a repeated call waits for the first one to end. */
-const firstCallWaitMs = 3000;
 
 /** Sees to it that every call of a mutation is in the audit once, and that one with an idempotency key is done once. */
 export function createCallRecorder(prisma: PrismaClient, log: Logger) {
@@ -142,9 +140,8 @@ async function findReplay<Result>(
   return { response: known.response as Result };
 }
 
-/** Lets one call with a key be carried out at a time; the lock ends with the transaction. */
+/** Lets one call with a key be carried out at a time. The lock ends with the transaction; it is waited for as any other. */
 async function waitForFirstCall(transaction: Transaction, scope: string): Promise<void> {
-  await transaction.$executeRawUnsafe(`SET LOCAL lock_timeout = ${firstCallWaitMs}`);
   try {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${scope}, 0))`;
   } catch (error) {
@@ -154,7 +151,6 @@ async function waitForFirstCall(transaction: Transaction, scope: string): Promis
       'The first call with this Idempotency-Key still runs. Try again later',
     );
   }
-  await transaction.$executeRaw`SET LOCAL lock_timeout = DEFAULT`;
 }
 
 async function keepResponse(transaction: Transaction, call: Call, response: unknown): Promise<void> {

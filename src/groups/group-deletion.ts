@@ -3,10 +3,16 @@ import type { Call } from '../audit/call.ts';
 import { isConflict, lockNotAvailable, retryOnConflict } from '../database/conflict.ts';
 import { sqlStateOf } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createCommitQueue } from './commit-queue.ts';
+import {
+  runDeletionStatement,
+  type DeletionAnswer,
+  type DeletionRefusal,
+  type DeletionRequest,
+} from './deletion-statement.ts';
 import { groupNotFound, readGroupRow, type Group } from './group.ts';
 import { lockGroups } from './lock-groups.ts';
 
@@ -18,32 +24,14 @@ export type Deletion = {
   readonly moveSubscribersTo: number | null;
 };
 
-/** One request to the statement. In a transaction that records the call itself, it does not. */
-type Request = Pick<Deletion, 'id' | 'reason' | 'expectedVersion'> & {
-  readonly call: Call;
-  readonly isRecorded: boolean;
-  readonly subscribersMoved: number;
-};
-
-/** How the statement answers one request: with the row that it deleted, or did before, or with why it did not. */
-type Answer = {
-  readonly outcome: 'done' | 'replayed' | Refusal;
-  readonly row: RowJson;
-  readonly version: number;
-  readonly subscriberCount: number;
-};
-
-type Refusal = BlockerCode | 'IDEMPOTENCY_KEY_REUSED';
-export type BlockerCode = 'NOT_FOUND' | 'GROUP_PROTECTED' | 'VERSION_CONFLICT' | 'HAS_ACTIVE_SUBSCRIBERS';
-
 const maxAttempts = 5;
 
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
 /** The one way to delete groups. What is deleted is kept for `retentionDays`; 0 keeps nothing. */
 export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder, retentionDays: number) {
-  const enqueue = createCommitQueue<Request, Answer>({
-    runTogether: (requests) => runStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`),
+  const enqueue = createCommitQueue<DeletionRequest, DeletionAnswer>({
+    runTogether: (requests) => runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`),
     runAlone: (request) => runAlone(prisma, request, retentionDays),
     // The database is away: nobody knows what became of the statement. A lock that was not had in time undid it.
     isFatal: (error) => error instanceof AppError && sqlStateOf(error) !== lockNotAvailable,
@@ -54,7 +42,7 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
     const { moveSubscribersTo: target, ...what } = deletion;
     const attempt = async (subscribersMoved: number) => {
       const request = { ...what, call, isRecorded: false, subscribersMoved };
-      const [answer] = await runStatement(transaction, [request], retentionDays);
+      const [answer] = await runDeletionStatement(transaction, [request], retentionDays);
       return answer ?? throwChanging();
     };
     const locked = await lockGroups(transaction, [deletion.id], target);
@@ -107,7 +95,10 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
             subscribersMoved: 0,
           }));
           await lockGroups(transaction, ids);
-          const deleted = requireAllRows(ids, await runStatement(transaction, requests, retentionDays));
+          const deleted = requireAllRows(
+            ids,
+            await runDeletionStatement(transaction, requests, retentionDays),
+          );
           return { result: deleted, before: deleted };
         }),
       );
@@ -116,124 +107,16 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
   };
 }
 
-/**
- * Runs the one statement that deletes groups. It takes the requests that wait at this moment and does all that a delete
- * promises, with one answer a request; `undefined` says that nothing was done about this one, because the group changed
- * after it was read, or with `SKIP LOCKED` because somebody holds it at this moment.
- *
- * All parts of a WITH see the same snapshot, so what happened is read from RETURNING only. What the snapshot cannot see,
- * a subscriber who arrives meanwhile, the foreign key refuses in the end, with an error that fails the whole statement.
- */
-async function runStatement(
-  client: Pick<PrismaClient, '$queryRaw'>,
-  requests: readonly Request[],
-  retentionDays: number,
-  whenLocked = Prisma.empty,
-): Promise<(Answer | undefined)[]> {
-  const json = JSON.stringify(
-    requests.map(({ id, reason, expectedVersion, call, isRecorded, subscribersMoved }, ordinal) => ({
-      ordinal,
-      id,
-      expected_version: expectedVersion,
-      subscribers_moved: subscribersMoved,
-      is_recorded: isRecorded,
-      account: call.account,
-      credential: call.credential,
-      address: call.address,
-      user_agent: call.userAgent,
-      request_id: call.requestId,
-      operation: call.operation,
-      reason,
-      // A transaction that records the call looks after its key too.
-      key: isRecorded ? call.idempotencyKey : null,
-      fingerprint: call.fingerprint,
-    })),
-  );
-  const rows = await client.$queryRaw<(Answer & { ordinal: number })[]>`
-    WITH request AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
-        ordinal int, id int, expected_version int, subscribers_moved int, is_recorded boolean, account text, credential text,
-        address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
-    ),
-    examined AS MATERIALIZED (
-      SELECT request.*, known.response, groups.version,
-        (SELECT count(*) FROM subscribers
-          WHERE group_id = groups.id AND coalesce(expires_at > now(), true))::int AS active_count,
-        CASE
-          WHEN known.fingerprint = request.fingerprint THEN 'replayed'
-          WHEN known.fingerprint IS NOT NULL THEN 'IDEMPOTENCY_KEY_REUSED'
-          WHEN groups.id IS NULL THEN 'NOT_FOUND'
-          WHEN groups.protected THEN 'GROUP_PROTECTED'
-          WHEN groups.version <> request.expected_version THEN 'VERSION_CONFLICT'
-        END AS refusal
-      FROM request
-      LEFT JOIN groups ON groups.id = request.id
-      LEFT JOIN idempotency_keys AS known ON known.account = request.account AND known.operation = request.operation
-        AND known.key = request.key AND known.created_at > ${keysExpireBefore()}::timestamptz
-    ),
-    -- Of several requests for one group the first gets it.
-    chosen AS MATERIALIZED (
-      SELECT DISTINCT ON (id) * FROM examined WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
-    ),
-    locked AS MATERIALIZED (
-      -- In the order of the ids, as everybody does; and looked at again: the row may have been edited since the snapshot.
-      SELECT groups.id, chosen.ordinal FROM groups JOIN chosen USING (id)
-      WHERE NOT groups.protected AND groups.version = chosen.version
-      ORDER BY groups.id FOR UPDATE OF groups ${whenLocked}
-    ),
-    deleted AS (
-      DELETE FROM groups USING locked WHERE groups.id = locked.id
-      RETURNING locked.ordinal, groups.id, group_row(groups) AS row
-    ),
-    ended AS (
-      -- After the group, which every other writer locks before its subscribers too.
-      DELETE FROM subscribers USING deleted
-      WHERE subscribers.group_id = deleted.id AND subscribers.expires_at <= now()
-      RETURNING subscribers.*
-    ),
-    history AS (
-      INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
-      SELECT group_id, username, starts_at, expires_at FROM ended
-    ),
-    archived AS (
-      INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved)
-      SELECT deleted.id, row, now(), account, reason, now() + ${retentionDays}::int * interval '1 day', subscribers_moved
-      FROM deleted JOIN request USING (ordinal)
-      WHERE ${retentionDays}::int > 0
-    ),
-    kept_key AS (
-      INSERT INTO idempotency_keys (account, operation, key, fingerprint, response)
-      SELECT account, operation, key, fingerprint, row FROM deleted JOIN request USING (ordinal) WHERE key IS NOT NULL
-    ),
-    recorded AS (
-      INSERT INTO audit_events
-        (account, credential, address, user_agent, request_id, operation, target_ids, outcome, reason, before)
-      SELECT account, credential, address, user_agent, request_id, operation, ARRAY[deleted.id::text], 'done', reason, row
-      FROM deleted JOIN request USING (ordinal)
-      WHERE is_recorded
-    )
-    SELECT examined.ordinal, examined.version, active_count AS "subscriberCount",
-      coalesce(deleted.row, examined.response) AS row,
-      CASE
-        WHEN refusal IS NOT NULL THEN refusal
-        WHEN active_count > 0 THEN 'HAS_ACTIVE_SUBSCRIBERS'
-        WHEN deleted.ordinal = examined.ordinal THEN 'done'
-        -- Another request of this statement got the group. One with a key is to be asked again: it may be a repeated call.
-        WHEN deleted.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
-      END AS outcome
-    FROM examined LEFT JOIN deleted ON deleted.id = examined.id AND refusal IS NULL`;
-
-  const answers: (Answer | undefined)[] = requests.map(() => undefined);
-  for (const { ordinal, ...answer } of rows) if (answer.outcome) answers[ordinal] = answer;
-  return answers;
-}
-
 /** Runs one request until it has an answer. What stood in its way at the same moment is seen by the next attempt. */
-async function runAlone(prisma: PrismaClient, request: Request, retentionDays: number): Promise<Answer> {
+async function runAlone(
+  prisma: PrismaClient,
+  request: DeletionRequest,
+  retentionDays: number,
+): Promise<DeletionAnswer> {
   let failure: unknown;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     try {
-      const [answer] = await runStatement(prisma, [request], retentionDays);
+      const [answer] = await runDeletionStatement(prisma, [request], retentionDays);
       if (answer) return answer;
     } catch (error) {
       if (!isConflict(error)) throw error;
@@ -254,13 +137,13 @@ async function removeExpiredKey(
   });
 }
 
-function requireRow(answer: Answer): RowJson {
+function requireRow(answer: DeletionAnswer): RowJson {
   if (answer.outcome === 'done' || answer.outcome === 'replayed') return answer.row;
   throw refusalOf(answer.outcome, answer);
 }
 
-function requireAllRows(ids: readonly number[], answers: readonly (Answer | undefined)[]): RowJson[] {
-  const blockers: { id: number; code: string; message: string }[] = [];
+function requireAllRows(ids: readonly number[], answers: readonly (DeletionAnswer | undefined)[]): RowJson[] {
+  const blockers: { id: number; code: ErrorCode; message: string }[] = [];
   const rows = answers.map((answer, index) => {
     try {
       return requireRow(answer ?? throwChanging());
@@ -273,12 +156,12 @@ function requireAllRows(ids: readonly number[], answers: readonly (Answer | unde
   const [first] = blockers;
   if (!first) return rows;
   const message = `${blockers.length} of ${ids.length} groups cannot be deleted, so none was. Group ${first.id}: ${first.message}`;
-  throw new AppError(first.code as BlockerCode, message, { blockers });
+  throw new AppError(first.code, message, { blockers });
 }
 
 /** The refusal of a delete, as every way to delete and its previews word it. */
 export function refusalOf(
-  outcome: Refusal,
+  outcome: DeletionRefusal,
   { version, subscriberCount }: { version: number; subscriberCount: number },
 ): AppError {
   switch (outcome) {
