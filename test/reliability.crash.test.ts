@@ -19,6 +19,8 @@ let postgres: EmbeddedPostgres;
 let database: TestDatabase;
 let server: ServerProcess;
 let port: number;
+/** What the servers logged as faults of their own, to be read where the test fails. */
+const faults: string[] = [];
 
 beforeAll(async () => {
   dataDir = await createTestFolder();
@@ -40,8 +42,11 @@ async function startAgain(): Promise<void> {
     DATABASE_URL: urlOf(postgres.connection),
     PORT: String(port),
     ADMIN_API_KEY: testKey,
-    LOG_LEVEL: 'silent',
+    LOG_LEVEL: 'error',
   });
+  void server.exited.then(({ stderr }) =>
+    faults.push(...stderr.split('\n').filter((line) => line.includes('unplanned error'))),
+  );
   await server.ready;
 }
 
@@ -127,7 +132,7 @@ test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} tim
   process.stderr.write(
     `crash: ${created.length} groups created, ${acknowledged.size} deletes acknowledged\n`,
   );
-  expect(unexpected).toStrictEqual([]);
+  expect({ unexpected, faults }).toStrictEqual({ unexpected: [], faults: [] });
   expect(acknowledged.size).toBeGreaterThan(clients);
 
   const ids = [...acknowledged.values()];

@@ -62,7 +62,11 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
       const outcome = call.isDryRun ? 'dry-run' : 'refused';
       const recording = record(prisma, call, { outcome, errorCode }).catch((failure: unknown) =>
-        log.error({ err: failure, requestId: call.requestId }, 'a refusal could not be written to the audit'),
+        // With the reason only: a database that is away fails a great many of them.
+        log.warn(
+          { reason: (failure as Error).message, requestId: call.requestId, errorCode },
+          'a refusal could not be written to the audit',
+        ),
       );
       if (errorCode !== 'SERVICE_UNAVAILABLE') await recording;
     },

@@ -22,6 +22,13 @@ const unavailableCodes = new Set([
 ]);
 /** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover, a lock held long. */
 const unavailableSqlState = /^(08|53|57P0|25006|55P03)/;
+/** Prisma's adapter's words for the same, where it passes no code on. */
+const unavailableKinds: readonly unknown[] = [
+  'ConnectionClosed',
+  'DatabaseNotReachable',
+  'SocketTimeout',
+  'TooManyConnections',
+];
 /** What `pg` says without any code. */
 const unavailableMessage = /timeout exceeded when trying to connect|Connection terminated|not queryable/;
 
@@ -46,10 +53,11 @@ export function toUnavailability(error: unknown): unknown {
 }
 
 function isUnavailable(error: unknown): boolean {
-  return causesOf(error).some(({ code, originalCode, message }) => {
+  return causesOf(error).some(({ code, originalCode, kind, message }) => {
     const codes = [code, originalCode].filter((value) => typeof value === 'string');
     return (
       codes.some((value) => unavailableCodes.has(value) || unavailableSqlState.test(value)) ||
+      unavailableKinds.includes(kind) ||
       (typeof message === 'string' && unavailableMessage.test(message))
     );
   });
