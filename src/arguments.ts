@@ -40,10 +40,18 @@ export const positiveInteger: Parse<number> = integer({ min: 1 });
 
 /** Reads a date and time that was written by `toISOString()`. */
 export const isoDate: Parse<string> = (value, argument) => {
-  const isIso = typeof value === 'string' && /^\d{4}-/.test(value) && new Date(value).toISOString() === value;
+  const isIso = typeof value === 'string' && new Date(value).toISOString() === value;
   if (!isIso) throw badInput(argument, `${argument} must be a date and time`);
-  return value;
+  return date(new Date(value), argument).toISOString();
 };
+
+/** Reads a date and time that both RFC 3339 and PostgreSQL can write: of the years 1 to 9999, in UTC. */
+export function date(value: unknown, argument: string): Date {
+  const year = value instanceof Date ? value.getUTCFullYear() : Number.NaN;
+  if (!(year >= 1 && year <= 9999))
+    throw badInput(argument, `${argument} must be a date and time of the years 1 to 9999`);
+  return value as Date;
+}
 
 /** Reads a percentage. */
 export const percent: Parse<number> = (value, argument) => {

@@ -77,6 +77,16 @@ export function serviceUnavailable(cause?: unknown): AppError {
   );
 }
 
+/** What is asked for is locked by others for longer than a call may wait; nothing has happened. */
+export function heldByOthers(cause?: unknown): AppError {
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The group is being changed by others at this moment. Try again later',
+    {},
+    { cause },
+  );
+}
+
 /** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
 export class StartError extends Error {
   override name = 'StartError';

@@ -14,13 +14,16 @@ export function startHousekeeping(
   { deletedGroups, recorder }: { deletedGroups: DeletedGroupRepository; recorder: CallRecorder },
   log: Logger,
 ): { stop(): Promise<void> } {
-  let running = Promise.resolve();
+  let running: Promise<void> | undefined;
+  const stopping = new AbortController();
 
   const clean = async () => {
     try {
       const caller = { account: 'group-api', requestId: randomUUID() };
       let purged = 0;
-      for (let count = -1; count !== 0; purged += count) count = await deletedGroups.purgeExpired(caller);
+      for (let count = -1; count !== 0 && !stopping.signal.aborted; purged += count) {
+        count = await deletedGroups.purgeExpired(caller);
+      }
       const keys = await recorder.removeExpiredKeys();
       if (purged + keys > 0) log.info({ purged, keys }, 'removed what has had its time');
     } catch (error) {
@@ -29,13 +32,14 @@ export function startHousekeeping(
     }
   };
   const tick = () => {
-    running = clean();
+    running ??= clean().finally(() => (running = undefined));
   };
 
   tick();
   const timer = setInterval(tick, intervalMs);
   return {
     async stop() {
+      stopping.abort();
       clearInterval(timer);
       await running;
     },

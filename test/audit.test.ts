@@ -39,8 +39,8 @@ describe('every call of a mutation has one entry', () => {
       targetIds: [String(id)],
       outcome: 'done',
       errorCode: null,
-      before: { id, price: '9.9000', tagName: 'plain', version: 1 },
-      after: { id, price: '12.5000', tagName: 'new', version: 2 },
+      before: { id, price: '9.90', tagName: 'plain', version: 1 },
+      after: { id, price: '12.50', tagName: 'new', version: 2 },
     });
   });
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
@@ -29,6 +30,19 @@ test('of eight servers that start at once on an empty database, one migrates it'
   expect(rows).toStrictEqual(
     applied.flat().map((migration_name) => ({ migration_name, applied_steps_count: 1 })),
   );
+});
+
+test('a server waits for another one that migrates for long', async () => {
+  const empty = await createTestDatabase({ isEmpty: true });
+  const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
+  const migrating = empty.sql(
+    'DO $$ BEGIN PERFORM pg_advisory_xact_lock(72707369); PERFORM pg_sleep(1); END $$',
+  );
+  await sleep(200);
+  expect(await migrate(impatient)).toHaveLength(2);
+  await migrating;
+  await impatient.end();
+  await empty.drop();
 });
 
 test("the migrations make the very tables that Prisma's engine makes of schema.prisma", async () => {

@@ -195,7 +195,13 @@ describe('moveSubscribersTo', () => {
     expect((await subscribersOf(target)).filter(({ username }) => username !== 'd')).toStrictEqual(movers);
     expect(await subscribersOf(id)).toStrictEqual([]);
     expect(await archiveRow(id)).toMatchObject([{ subscribers_moved: 2 }]);
-    expect(await auditOf(requestId)).toMatchObject([{ outcome: 'done', target_ids: [String(id)] }]);
+    expect(await auditOf(requestId)).toMatchObject([
+      {
+        outcome: 'done',
+        target_ids: [String(id), String(target)],
+        after: { moveSubscribersTo: target, subscribersMoved: 2 },
+      },
+    ]);
     const history = await app.sql(
       'SELECT group_id, username FROM subscriber_history WHERE group_id IN ($1, $2) ORDER BY 2',
       [id, target],
@@ -254,6 +260,16 @@ describe('moveSubscribersTo', () => {
   });
 });
 
+test('a delete gets through while the group is edited without pause', async () => {
+  const id = await app.createGroup();
+  let isOver = false;
+  const editing = Array.from({ length: 4 }, async () => {
+    while (!isOver) isOver ||= (await app.post('/editGroup', { id, group: { duration: 1 } })).status !== 200;
+  });
+  expect((await app.post('/deleteGroup', { id })).status).toBe(200);
+  await Promise.all(editing);
+});
+
 describe('dryRun', () => {
   test('answers as the delete would, and leaves nothing but an audit entry', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
@@ -267,7 +283,7 @@ describe('dryRun', () => {
 
     expect(await readState()).toStrictEqual(before);
     expect(await auditOf(requestId)).toMatchObject([
-      { outcome: 'dry-run', error_code: null, target_ids: [String(id)], before: { id } },
+      { outcome: 'dry-run', error_code: null, target_ids: [String(id), String(target)], before: { id } },
     ]);
     const real = await app.post('/deleteGroup', { ...args, dryRun: false });
     // Apart from the count, which the loader reads afterwards.
@@ -462,6 +478,15 @@ describe('restoreGroup', () => {
     expect(answers.map(codeOf).filter((code) => code === undefined)).toHaveLength(1);
     expect(answers.map(codeOf).filter((code) => code === 'ALREADY_EXISTS')).toHaveLength(9);
   });
+});
+
+test('what has had its time is gone, also before the purge comes by', async () => {
+  const id = await app.createGroup();
+  await app.post('/deleteGroup', { id });
+  await app.sql('UPDATE deleted_groups SET purge_at = now() WHERE id = $1', [id]);
+  expect(codeOf(await app.post('/deletedGroup', { id }))).toBe('NOT_FOUND');
+  expect(codeOf(await app.post('/restoreGroup', { id }))).toBe('NOT_FOUND');
+  await app.sql(`UPDATE deleted_groups SET purge_at = now() + interval '1 day' WHERE id = $1`, [id]);
 });
 
 test('deletedGroups has the pages of the archive, the latest first', async () => {

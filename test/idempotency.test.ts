@@ -122,6 +122,21 @@ test('a key belongs to its operation, and to the alias within a request', async 
   expect((await app.post('/createGroup', { group: plainGroup }, key)).status).toBe(200);
 });
 
+test('a key under an alias is not one that is written with it, and null is as good as nothing', async () => {
+  const [one, two] = [await app.createGroup(), await app.createGroup()];
+  const aliased = await app.graphql(
+    'mutation ($id: Int!) { b: deleteGroup(id: $id) { id } }',
+    { id: one },
+    { 'Idempotency-Key': 'kz' },
+  );
+  expect(aliased.body.data.b.id).toBe(one);
+  const key = { 'Idempotency-Key': 'kz#b' };
+  const first = await app.post('/deleteGroup', { id: two }, key);
+  expect([first.status, first.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
+  const again = await app.post('/deleteGroup', { id: two, reason: null, dryRun: false }, key);
+  expect([again.status, again.headers.get('idempotency-replayed')]).toStrictEqual([200, 'true']);
+});
+
 describe('every other mutation is retry-safe too', () => {
   test.each([
     ['createGroup', async () => ({ group: plainGroup })],

@@ -38,6 +38,8 @@ test(
       requestId: string;
       operation: string;
       status: number;
+      code: string | undefined;
+      isDry: boolean;
       deleted: number[];
       restored: number[];
     }[] = [];
@@ -82,12 +84,15 @@ test(
           headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': requestId },
           body: JSON.stringify(args),
         });
-        const { data } = (await response.json()) as any;
-        const isDone = response.status === 200 && !('dryRun' in args && args.dryRun);
+        const { data, errors } = (await response.json()) as any;
+        const isDry = 'dryRun' in args && args.dryRun === true;
+        const isDone = response.status === 200 && !isDry;
         calls.push({
           requestId,
           operation,
           status: response.status,
+          code: errors?.[0].extensions.code,
+          isDry,
           deleted: !isDone
             ? []
             : operation === 'deleteGroup'
@@ -126,16 +131,20 @@ test(
     }
 
     // Every call has one entry, which says what the caller was told.
-    const audit = await database.sql<{ request_id: string; outcome: string; target_ids: string[] }>(
-      'SELECT request_id, outcome, target_ids FROM audit_events',
-    );
+    const audit = await database.sql<{
+      request_id: string;
+      outcome: string;
+      error_code: string | null;
+      target_ids: string[];
+    }>('SELECT request_id, outcome, error_code, target_ids FROM audit_events');
     const entries = new Map(audit.map((entry) => [entry.request_id, entry]));
     expect([audit.length, entries.size]).toStrictEqual([calls.length, calls.length]);
-    for (const { requestId, status, deleted } of calls) {
-      const { outcome, target_ids } = entries.get(requestId)!;
-      if (outcome !== 'dry-run')
-        expect([requestId, outcome]).toStrictEqual([requestId, status === 200 ? 'done' : 'refused']);
-      if (deleted.length > 0) expect(target_ids).toStrictEqual(deleted.map(String));
+    for (const { requestId, status, deleted, code, isDry } of calls) {
+      const { outcome, error_code, target_ids } = entries.get(requestId)!;
+      expect(error_code).toBe(code ?? null);
+      if (isDry) expect(outcome).toBe('dry-run');
+      else expect([requestId, outcome]).toStrictEqual([requestId, status === 200 ? 'done' : 'refused']);
+      expect(target_ids).toEqual(expect.arrayContaining(deleted.map(String)));
     }
   },
   (seconds + 60) * 1000,

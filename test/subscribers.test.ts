@@ -60,6 +60,14 @@ describe('subscribe', () => {
     [{ username: 'u', groupId: 0 }, 400, 'BAD_USER_INPUT', 'groupId'],
     [{ username: 'u', groupId: 1, expiresAt: past }, 400, 'BAD_USER_INPUT', 'expiresAt'],
     [{ username: 'u', groupId: 1, startsAt: future, expiresAt: future }, 400, 'BAD_USER_INPUT', 'expiresAt'],
+    [{ username: 'u', groupId: 1, startsAt: '9999-12-31T23:59:59-10:00' }, 400, 'BAD_USER_INPUT', 'startsAt'],
+    [{ username: 'u', groupId: 1, startsAt: '0000-01-01T00:00:00Z' }, 400, 'BAD_USER_INPUT', 'startsAt'],
+    [
+      { username: 'u', groupId: 1, expiresAt: '9999-12-31T23:59:59-10:00' },
+      400,
+      'BAD_USER_INPUT',
+      'expiresAt',
+    ],
     [{ username: 'u', groupId: 1, startsAt: 'soon' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ username: 'u', groupId: 1, startsAt: '2020-01-01' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ groupId: 1 }, 400, 'BAD_USER_INPUT', 'username'],
@@ -157,6 +165,17 @@ describe('moveSubscribers', () => {
       'ALREADY_EXISTS',
     );
   });
+});
+
+test('a mutation sees what the one before it in the same request has done', async () => {
+  const g = await app.createGroup({ name: 'old' });
+  const query = `mutation ($g: Int!) { a: subscribe(username: "a", groupId: $g) { group { name subscriberCount } }
+    editGroup(id: $g, group: { name: "new" }) { id } b: subscribe(username: "b", groupId: $g) { group { name subscriberCount } } }`;
+  const { data } = (await app.graphql(query, { g })).body;
+  expect([data.a.group, data.b.group]).toStrictEqual([
+    { name: 'old', subscriberCount: 1 },
+    { name: 'new', subscriberCount: 2 },
+  ]);
 });
 
 describe('group.subscribers', () => {

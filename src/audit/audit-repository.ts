@@ -1,5 +1,6 @@
 import { camelCaseKeys } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { formatPrice } from '../groups/group.ts';
 import type { AuditSearch } from './audit-search.ts';
 
 /** One entry of the audit, with the names of the API in its rows. */
@@ -12,8 +13,9 @@ export function createAuditRepository(prisma: PrismaClient) {
   return {
     /** One page, the latest first. */
     async auditEvents(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
+      const behind = search.after === undefined ? {} : { id: { lt: search.after } };
       const rows = await prisma.auditEvent.findMany({
-        where: { AND: [whereFilter(search), search.after === undefined ? {} : { id: { lt: search.after } }] },
+        where: { AND: [await whereFilter(prisma, search), behind] },
         orderBy: { id: 'desc' },
         take: search.first + 1,
       });
@@ -24,26 +26,43 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     async countAuditEvents(search: AuditSearch): Promise<number> {
-      return prisma.auditEvent.count({ where: whereFilter(search) });
+      return prisma.auditEvent.count({ where: await whereFilter(prisma, search) });
     },
   };
 }
 
-function whereFilter({ filter }: AuditSearch): Prisma.AuditEventWhereInput {
+async function whereFilter(
+  prisma: PrismaClient,
+  { filter }: AuditSearch,
+): Promise<Prisma.AuditEventWhereInput> {
   const { from, to, targetId, ...equal } = filter;
   return {
     ...equal,
-    ...(targetId !== undefined && { targetIds: { has: targetId } }),
+    // A target has few entries. Looked up first, since PostgreSQL would rather go through all entries in the order of the
+    // page than use the index of the targets.
+    ...(targetId !== undefined && { id: { in: await findIdsByTarget(prisma, targetId) } }),
     ...((from !== undefined || to !== undefined) && {
       at: { ...(from !== undefined && { gte: from }), ...(to !== undefined && { lt: to }) },
     }),
   };
 }
 
+async function findIdsByTarget(prisma: PrismaClient, targetId: string): Promise<bigint[]> {
+  const rows = await prisma.$queryRaw<{ id: bigint }[]>`
+    SELECT id FROM audit_events WHERE target_ids @> ARRAY[${targetId}]`;
+  return rows.map(({ id }) => id);
+}
+
 function toAuditEvent(row: AuditEventRow): AuditEvent {
-  return {
-    ...row,
-    before: camelCaseKeys(row.before) as Prisma.JsonValue,
-    after: camelCaseKeys(row.after) as Prisma.JsonValue,
+  return { ...row, before: describeRow(row.before), after: describeRow(row.after) };
+}
+
+/** Shows a row as the API shows it elsewhere: the names, the dates and the price. */
+function describeRow(json: unknown): Prisma.JsonValue {
+  const describe = (key: string, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    if (key === 'price') return formatPrice(value);
+    return key.endsWith('At') ? new Date(value).toISOString() : value;
   };
+  return JSON.parse(JSON.stringify(camelCaseKeys(json) ?? null), describe) as Prisma.JsonValue;
 }

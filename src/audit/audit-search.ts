@@ -1,4 +1,4 @@
-import { oneOf, parseFields, parsePageSize, text, withoutNulls, type Parse } from '../arguments.ts';
+import { date, oneOf, parseFields, parsePageSize, text, withoutNulls, type Parse } from '../arguments.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
 import { badInput } from '../errors.ts';
 
@@ -41,8 +41,3 @@ const entryId: Parse<bigint> = (value, argument) => {
     throw badInput(argument, `${argument} must be the id of an entry`);
   return BigInt(value);
 };
-
-function date(value: unknown, argument: string): Date {
-  if (!(value instanceof Date)) throw badInput(argument, `${argument} must be a date and time`);
-  return value;
-}

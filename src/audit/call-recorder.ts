@@ -1,5 +1,5 @@
-import { lockNotAvailable } from '../database/conflict.ts';
-import { sqlStateOf } from '../database/prisma-error.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { retryOnConflict } from '../database/conflict.ts';
 import { toUnavailability } from '../database/unavailability.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
@@ -20,26 +20,33 @@ export type CallRecorder = ReturnType<typeof createCallRecorder>;
 /** Long enough for a group of a million subscribers to be moved. */
 const transactionTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
+/** How long a repeated call waits for the first one to end, and how often it looks. */
+const firstCallWaitMs = 3000;
+const firstCallPollMs = 50;
 
 /** Sees to it that every call of a mutation is in the audit once, and that one with an idempotency key is done once. */
 export function createCallRecorder(prisma: PrismaClient, log: Logger) {
   return {
     /**
      * Carries a call out in one transaction with its audit entry and its idempotency key: all of it is there, or nothing
-     * is. A repeated call gets the first one's result; a dry run is undone, and recorded as one.
+     * is. A repeated call gets the first one's result; a dry run is undone, and recorded as one. `work` is run again where
+     * it met somebody else, and so must do nothing outside of the transaction. The result must be plain JSON.
      * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and whatever `work` throws.
      */
     async transact<Result>(
       call: Call,
       work: (transaction: Transaction) => Promise<Effect<Result>>,
     ): Promise<Result> {
-      try {
-        return await prisma.$transaction(
+      const attempt = () =>
+        prisma.$transaction(
           async (transaction) => {
             const replay = await findReplay<Result>(transaction, call);
             if (replay) {
               call.markReplayed();
-              await record(transaction, call, { outcome: 'replayed' });
+              await record(transaction, call, {
+                outcome: 'replayed',
+                targetIds: targetsOf(call, replay.response),
+              });
               return replay.response;
             }
             const effect = await work(transaction);
@@ -50,6 +57,8 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
           },
           { timeout: transactionTimeoutMs, maxWait: connectionWaitMs },
         );
+      try {
+        return await waitForFirstCall(() => retryOnConflict(attempt));
       } catch (error) {
         if (!(error instanceof Undo)) throw toUnavailability(error);
         await record(prisma, call, { outcome: 'dry-run', ...error.effect });
@@ -57,18 +66,28 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       }
     },
 
-    /** Writes that a call was refused. Where the database is away nobody has to wait until that is given up. */
+    /**
+     * Writes that a call was refused. Where the database went away nobody knows whether it was, so that this is written
+     * only if the call is not in the audit already; and nobody has to wait until it is given up.
+     */
     async recordRefusal(call: Call, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
-      const outcome = call.isDryRun ? 'dry-run' : 'refused';
-      const recording = record(prisma, call, { outcome, errorCode }).catch((failure: unknown) =>
-        // With the reason only: a database that is away fails a great many of them.
-        log.warn(
-          { reason: (failure as Error).message, requestId: call.requestId, errorCode },
-          'a refusal could not be written to the audit',
-        ),
-      );
-      if (errorCode !== 'SERVICE_UNAVAILABLE') await recording;
+      const isUnknown = errorCode === 'SERVICE_UNAVAILABLE';
+      const write = async () => {
+        const { requestId, operation } = call;
+        if (isUnknown && (await prisma.auditEvent.count({ where: { requestId, operation } })) > 0) return;
+        await record(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode });
+      };
+      // Once more, since a single connection may have been lost.
+      const writing = write()
+        .catch(write)
+        .catch((failure: unknown) =>
+          log.warn(
+            { reason: (failure as Error).message, requestId: call.requestId, errorCode },
+            'a refusal could not be written to the audit',
+          ),
+        );
+      if (!isUnknown) await writing;
     },
 
     /** Removes the idempotency keys that have expired and answers how many. */
@@ -132,7 +151,12 @@ async function findReplay<Result>(
 ): Promise<{ response: Result } | undefined> {
   const { account, operation, idempotencyKey: key, fingerprint } = call;
   if (key === null) return undefined;
-  await waitForFirstCall(transaction, JSON.stringify([account, operation, key]));
+  // One call with a key is carried out at a time. The lock ends with the transaction.
+  const scope = JSON.stringify([account, operation, key]);
+  const [lock] = await transaction.$queryRaw<{ is_mine: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(hashtextextended(${scope}, 0)) AS is_mine`;
+  if (!lock?.is_mine) throw keyInProgress();
+
   await transaction.idempotencyKey.deleteMany({
     where: { account, operation, key, createdAt: { lt: keysExpireBefore() } },
   });
@@ -144,17 +168,24 @@ async function findReplay<Result>(
   return { response: known.response as Result };
 }
 
-/** Lets one call with a key be carried out at a time. The lock ends with the transaction; it is waited for as any other. */
-async function waitForFirstCall(transaction: Transaction, scope: string): Promise<void> {
-  try {
-    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${scope}, 0))`;
-  } catch (error) {
-    if (sqlStateOf(error) !== lockNotAvailable) throw error;
-    throw new AppError(
-      'IDEMPOTENCY_IN_PROGRESS',
-      'The first call with this Idempotency-Key still runs. Try again later',
-    );
+/** Tries for a while to find the first call with a key done, without holding a connection in between. */
+async function waitForFirstCall<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + firstCallWaitMs; ;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isInProgress = error instanceof AppError && error.code === 'IDEMPOTENCY_IN_PROGRESS';
+      if (!isInProgress || Date.now() > deadline) throw error;
+      await sleep(firstCallPollMs);
+    }
   }
+}
+
+/** The ids that a repeated call is about: those that it names, or the one that the first call made. */
+function targetsOf(call: Call, response: unknown): readonly (number | string)[] {
+  if (call.targetIds.length > 0 || !(response instanceof Object) || !('id' in response))
+    return call.targetIds;
+  return [String(response.id)];
 }
 
 async function keepResponse(transaction: Transaction, call: Call, response: unknown): Promise<void> {
@@ -170,6 +201,13 @@ const keyLifetimeMs = 24 * 60 * 60 * 1000;
 /** Keys that were made before this moment have expired. */
 export function keysExpireBefore(): Date {
   return new Date(Date.now() - keyLifetimeMs);
+}
+
+export function keyInProgress(): AppError {
+  return new AppError(
+    'IDEMPOTENCY_IN_PROGRESS',
+    'The first call with this Idempotency-Key still runs. Try again later',
+  );
 }
 
 export function keyReused(): AppError {

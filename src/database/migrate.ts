@@ -40,6 +40,8 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
+    // Another server may take long to migrate.
+    await client.query('SET LOCAL lock_timeout = 0');
     await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
     await client.query(createMigrationsTable);
     // Read again: another server may have migrated while this one waited for the lock.
@@ -58,8 +60,8 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
     await client.query('ROLLBACK').catch(() => undefined);
     if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
     throw new StartError(
-      `The database's user may not create what is needed (${(error as Error).message}). As its owner: ` +
-        'GRANT CREATE ON SCHEMA public TO that user, or start group-api once as the owner',
+      `The database's user may not create what is needed (${(error as Error).message}). ` +
+        'Start group-api once as the owner of the database: see docs/operations.md',
     );
   } finally {
     client.release();

@@ -1,5 +1,6 @@
-import { AppError, serviceUnavailable } from '../errors.ts';
-import { causesOf } from './prisma-error.ts';
+import { AppError, heldByOthers, serviceUnavailable } from '../errors.ts';
+import { lockNotAvailable } from './conflict.ts';
+import { causesOf, sqlStateOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */
@@ -49,7 +50,8 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
 
 /** Turns an error into SERVICE_UNAVAILABLE where it means that the database is away; any other passes as it is. */
 export function toUnavailability(error: unknown): unknown {
-  return !(error instanceof AppError) && isUnavailable(error) ? serviceUnavailable(error) : error;
+  if (error instanceof AppError || !isUnavailable(error)) return error;
+  return sqlStateOf(error) === lockNotAvailable ? heldByOthers(error) : serviceUnavailable(error);
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -55,17 +55,22 @@ export function createContext(
   };
 }
 
-/** Collect what the groups of a list ask for, so that one query answers all of them. */
+/**
+ * Collect what the groups of a list ask for, so that one query answers all of them. They keep nothing, since a mutation
+ * may be followed by another in the same request.
+ */
 function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
   return {
-    group: new DataLoader<number, Group | null>((ids) => groups.groupsById(ids)),
-    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.serviceGroupsById(ids)),
-    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActiveSubscribers(ids)),
-    activeSubscribers: new DataLoader<SubscriberPage, Subscriber[], string>(
+    group: new DataLoader<number, Group | null>((ids) => groups.groupsById(ids), { cache: false }),
+    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.serviceGroupsById(ids), {
+      cache: false,
+    }),
+    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActiveSubscribers(ids), {
+      cache: false,
+    }),
+    activeSubscribers: new DataLoader<SubscriberPage, Subscriber[]>(
       (pages) => subscribers.activeSubscribers(pages),
-      {
-        cacheKeyFn: (page) => JSON.stringify(page),
-      },
+      { cache: false },
     ),
   };
 }

@@ -24,8 +24,13 @@ export function recorded<Args extends object, Result>(
 }
 
 function createCall(args: object, context: Context, { fieldName, path }: GraphQLResolveInfo): Call {
-  const { id, ids, groupId, fromGroupId, reason, dryRun } = args as Record<string, unknown>;
-  const named = Array.isArray(ids) ? ids : [id ?? groupId ?? fromGroupId];
+  const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
+    string,
+    unknown
+  >;
+  const named = Array.isArray(ids)
+    ? ids.slice(0, maxTargetIds)
+    : [id ?? groupId ?? fromGroupId, moveSubscribersTo ?? toGroupId];
   const key = context.idempotencyKey;
   return {
     ...context.caller,
@@ -34,19 +39,29 @@ function createCall(args: object, context: Context, { fieldName, path }: GraphQL
     reason: typeof reason === 'string' ? excerptOf(reason) : null,
     isDryRun: dryRun === true,
     // Of several mutations in one request each has the key for itself, by its alias.
-    idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}#${path.key}`,
-    fingerprint:
-      key === undefined ? '' : createHash('sha256').update(JSON.stringify(args)).digest('base64url'),
+    idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
+    fingerprint: key === undefined ? '' : fingerprintOf(args),
     markReplayed: () => (context.outcome.isReplayed = true),
   };
 }
 
-/** A reason that the operation refuses is in the audit as far as PostgreSQL can store it. */
+/** A refused call may name any number. */
+const maxTargetIds = 1000;
+
+/** Tells arguments apart. One that is null, or a flag that is false, is as good as left out. */
+function fingerprintOf(args: object): string {
+  const given = Object.entries(args).filter(([, value]) => value !== null && value !== false);
+  return createHash('sha256').update(JSON.stringify(given)).digest('base64url');
+}
+
+/** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
 function excerptOf(reason: string): string {
-  return reason
-    .slice(0, 500)
+  const storable = reason
+    .trim()
+    .normalize('NFC')
     .toWellFormed()
     .replace(/\p{Cc}/gu, ' ');
+  return Array.from(storable).slice(0, 500).join('');
 }
 
 /** @throws AppError BAD_USER_INPUT */

@@ -1,5 +1,7 @@
 /** How many statements run at the same moment: while one commits, the next is put together. */
 const maxInFlight = 2;
+/** How many requests run alone at the same moment: a few of the pool's connections. */
+const maxAloneInFlight = 4;
 /** How many requests go together at most. */
 const maxBatchSize = 256;
 
@@ -34,9 +36,22 @@ export function createCommitQueue<Request, Answer>({
   let waiting: Waiting<Request, Answer>[] = [];
   let inFlight = 0;
 
-  // Not in a lane, which must not wait for a request that may have to wait for others.
-  const settleAlone = ({ request, resolve, reject }: Waiting<Request, Answer>) => {
-    runAlone(request).then(resolve, reject);
+  // Not in a lane, which must not wait for a request that may have to wait for others; and a few at a time, so that these
+  // do not take every connection that there is.
+  const alone: Waiting<Request, Answer>[] = [];
+  let aloneInFlight = 0;
+  const settleAlone = (...requests: Waiting<Request, Answer>[]) => {
+    alone.push(...requests);
+    while (aloneInFlight < maxAloneInFlight && alone.length > 0) {
+      const { request, resolve, reject } = alone.shift()!;
+      aloneInFlight++;
+      void runAlone(request)
+        .then(resolve, reject)
+        .finally(() => {
+          aloneInFlight--;
+          settleAlone();
+        });
+    }
   };
 
   const runBatch = async (batch: Waiting<Request, Answer>[]) => {
@@ -48,7 +63,7 @@ export function createCommitQueue<Request, Answer>({
       }
     } catch (error) {
       if (isFatal(error)) for (const { reject } of batch) reject(error);
-      else for (const each of batch) settleAlone(each);
+      else settleAlone(...batch);
     }
   };
 

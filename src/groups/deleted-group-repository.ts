@@ -27,7 +27,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
   return {
     /** @throws AppError NOT_FOUND */
     async deletedGroup(id: number): Promise<DeletedGroup> {
-      const row = await prisma.deletedGroup.findUnique({ where: { id } });
+      const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
       if (!row) throw deletedGroupNotFound();
       return toDeletedGroup(row);
     },
@@ -38,15 +38,16 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
       after,
     }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
       const rows = await prisma.deletedGroup.findMany({
-        where: after
-          ? {
-              deletedAt: { lte: after.deletedAt },
-              OR: [
-                { deletedAt: { lt: after.deletedAt } },
-                { deletedAt: after.deletedAt, id: { lt: after.id } },
-              ],
-            }
-          : {},
+        where: {
+          ...notExpired(),
+          ...(after && {
+            deletedAt: { lte: after.deletedAt },
+            OR: [
+              { deletedAt: { lt: after.deletedAt } },
+              { deletedAt: after.deletedAt, id: { lt: after.id } },
+            ],
+          }),
+        },
         orderBy: [{ deletedAt: 'desc' }, { id: 'desc' }],
         take: first + 1,
       });
@@ -54,7 +55,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
     },
 
     async countDeletedGroups(): Promise<number> {
-      return prisma.deletedGroup.count();
+      return prisma.deletedGroup.count({ where: notExpired() });
     },
 
     /**
@@ -65,7 +66,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
     async restoreGroup(id: number, call: Call): Promise<Group> {
       const row = await recorder.transact(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
-          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} RETURNING group_row),
+          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row),
           original AS (
             SELECT (jsonb_populate_record(NULL::groups, group_row
               || jsonb_build_object('service_group_id', (SELECT id FROM service_groups
@@ -122,6 +123,11 @@ export function parseDeletedGroupPage(args: { first?: unknown; after?: string | 
 /** The cursor of a deleted group. */
 export function formatDeletedGroupCursor({ deletedAt, id }: DeletedGroup): string {
   return formatCursor([deletedAt.toISOString(), id]);
+}
+
+/** What has had its time is gone, whether or not the purge has come by. */
+function notExpired() {
+  return { purgeAt: { gt: new Date() } };
 }
 
 function toDeletedGroup({ groupRow, ...row }: DeletedGroupRow): DeletedGroup {

@@ -38,8 +38,21 @@ export async function runDeletionStatement(
   client: Pick<PrismaClient, '$queryRaw'>,
   requests: readonly DeletionRequest[],
   retentionDays: number,
-  whenLocked = Prisma.empty,
+  whenLocked?: Prisma.Sql,
 ): Promise<(DeletionAnswer | undefined)[]> {
+  const statement = writeDeletionStatement(requests, retentionDays, whenLocked);
+  const rows = await client.$queryRaw<(DeletionAnswer & { ordinal: number })[]>(statement);
+  const answers: (DeletionAnswer | undefined)[] = requests.map(() => undefined);
+  for (const { ordinal, ...answer } of rows) if (answer.outcome) answers[ordinal] = answer;
+  return answers;
+}
+
+/** Writes the statement. Its text is always the same, so that PostgreSQL plans it once a connection. */
+export function writeDeletionStatement(
+  requests: readonly DeletionRequest[],
+  retentionDays: number,
+  whenLocked = Prisma.empty,
+): Prisma.Sql {
   const json = JSON.stringify(
     requests.map(({ id, reason, expectedVersion, call, isRecorded, subscribersMoved }, ordinal) => ({
       ordinal,
@@ -59,7 +72,7 @@ export async function runDeletionStatement(
       fingerprint: call.fingerprint,
     })),
   );
-  const rows = await client.$queryRaw<(DeletionAnswer & { ordinal: number })[]>`
+  return Prisma.sql`
     WITH request AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
         ordinal int, id int, expected_version int, subscribers_moved int, is_recorded boolean, account text, credential text,
@@ -67,8 +80,6 @@ export async function runDeletionStatement(
     ),
     examined AS MATERIALIZED (
       SELECT request.*, known.response, groups.version,
-        (SELECT count(*) FROM subscribers
-          WHERE group_id = groups.id AND coalesce(expires_at > now(), true))::int AS active_count,
         CASE
           WHEN known.fingerprint = request.fingerprint THEN 'replayed'
           WHEN known.fingerprint IS NOT NULL THEN 'IDEMPOTENCY_KEY_REUSED'
@@ -81,9 +92,16 @@ export async function runDeletionStatement(
       LEFT JOIN idempotency_keys AS known ON known.account = request.account AND known.operation = request.operation
         AND known.key = request.key AND known.created_at > ${keysExpireBefore()}::timestamptz
     ),
+    counted AS MATERIALIZED (
+      -- Once a group, however many ask for it, since there may be a million to count.
+      SELECT id, (SELECT count(*) FROM subscribers
+        WHERE group_id = candidate.id AND coalesce(expires_at > now(), true))::int AS active_count
+      FROM (SELECT DISTINCT id FROM examined WHERE refusal IS NULL) AS candidate
+    ),
     -- Of several requests for one group the first gets it.
     chosen AS MATERIALIZED (
-      SELECT DISTINCT ON (id) * FROM examined WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
+      SELECT DISTINCT ON (id) examined.* FROM examined JOIN counted USING (id)
+      WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
     ),
     locked AS MATERIALIZED (
       -- In the order of the ids, as everybody does; and looked at again: the row may have been edited since the snapshot.
@@ -131,9 +149,7 @@ export async function runDeletionStatement(
         -- Another request of this statement got the group. One with a key is to be asked again: it may be a repeated call.
         WHEN deleted.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
       END AS outcome
-    FROM examined LEFT JOIN deleted ON deleted.id = examined.id AND refusal IS NULL`;
-
-  const answers: (DeletionAnswer | undefined)[] = requests.map(() => undefined);
-  for (const { ordinal, ...answer } of rows) if (answer.outcome) answers[ordinal] = answer;
-  return answers;
+    FROM examined
+    LEFT JOIN counted ON counted.id = examined.id
+    LEFT JOIN deleted ON deleted.id = examined.id AND refusal IS NULL`;
 }

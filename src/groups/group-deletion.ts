@@ -1,9 +1,16 @@
-import { keyReused, keysExpireBefore, type CallRecorder, type Transaction } from '../audit/call-recorder.ts';
+import {
+  keyInProgress,
+  keyReused,
+  keysExpireBefore,
+  type CallRecorder,
+  type Transaction,
+} from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { isConflict, lockNotAvailable, retryOnConflict } from '../database/conflict.ts';
+import { lockNotAvailable, retryOnConflict } from '../database/conflict.ts';
 import { sqlStateOf } from '../database/prisma-error.ts';
+import { toUnavailability } from '../database/unavailability.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError, heldByOthers, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createCommitQueue } from './commit-queue.ts';
@@ -24,8 +31,6 @@ export type Deletion = {
   readonly moveSubscribersTo: number | null;
 };
 
-const maxAttempts = 5;
-
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
 /** The one way to delete groups. What is deleted is kept for `retentionDays`; 0 keeps nothing. */
@@ -38,7 +43,7 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
   });
 
   /** Deletes within the transaction, moving the subscribers where only they are in the way. */
-  const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: Call): Promise<RowJson> => {
+  const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: Call) => {
     const { moveSubscribersTo: target, ...what } = deletion;
     const attempt = async (subscribersMoved: number) => {
       const request = { ...what, call, isRecorded: false, subscribersMoved };
@@ -46,34 +51,39 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
       return answer ?? throwChanging();
     };
     const locked = await lockGroups(transaction, [deletion.id], target);
+    let subscribersMoved = 0;
     let answer = await attempt(0);
     if (target !== null && (answer.outcome === 'done' || answer.outcome === 'HAS_ACTIVE_SUBSCRIBERS')) {
       if (!locked.has(target)) throw moveTargetNotFound('moveSubscribersTo');
     }
     if (target !== null && answer.outcome === 'HAS_ACTIVE_SUBSCRIBERS') {
-      answer = await attempt(await moveActiveSubscribers(transaction, deletion.id, target));
+      subscribersMoved = await moveActiveSubscribers(transaction, deletion.id, target);
+      answer = await attempt(subscribersMoved);
     }
-    return requireRow(answer);
+    const row = requireRow(answer);
+    const after = target === null ? {} : { after: { moveSubscribersTo: target, subscribersMoved } };
+    return { result: row, before: row, ...after };
   };
 
   return {
     /**
      * Deletes a group and answers the very row that was deleted.
-     * @throws AppError NOT_FOUND, GROUP_PROTECTED, VERSION_CONFLICT, HAS_ACTIVE_SUBSCRIBERS, IDEMPOTENCY_KEY_REUSED; and
-     * ALREADY_EXISTS where a subscriber to be moved is on the target already.
+     * @throws AppError NOT_FOUND, GROUP_PROTECTED, VERSION_CONFLICT, HAS_ACTIVE_SUBSCRIBERS, IDEMPOTENCY_KEY_REUSED,
+     * IDEMPOTENCY_IN_PROGRESS; and ALREADY_EXISTS where a subscriber to be moved is on the target already.
      */
     async deleteGroup(deletion: Deletion, call: Call): Promise<Group> {
       if (call.isDryRun || deletion.moveSubscribersTo !== null) {
-        const row = await retryOnConflict(() =>
-          recorder.transact(call, async (transaction) => {
-            const deleted = await deleteWithin(transaction, deletion, call);
-            return { result: deleted, before: deleted };
-          }),
+        return readGroupRow(
+          await recorder.transact(call, (transaction) => deleteWithin(transaction, deletion, call)),
         );
-        return readGroupRow(row);
       }
 
-      const answer = await enqueue({ ...deletion, call, isRecorded: true, subscribersMoved: 0 });
+      const answer = await enqueue({ ...deletion, call, isRecorded: true, subscribersMoved: 0 }).catch(
+        (error: unknown) => {
+          const isHeld = sqlStateOf(error) === lockNotAvailable;
+          throw isHeld && call.idempotencyKey !== null ? keyInProgress() : error;
+        },
+      );
       const row = requireRow(answer);
       if (answer.outcome === 'replayed') await recorder.recordReplay(call);
       return readGroupRow(row);
@@ -84,47 +94,36 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
      * @throws AppError with the code of the first blocker, and every one with its id in `blockers`.
      */
     async deleteGroups(ids: readonly number[], reason: string | null, call: Call): Promise<Group[]> {
-      const rows = await retryOnConflict(() =>
-        recorder.transact(call, async (transaction) => {
-          const requests = ids.map((id) => ({
-            id,
-            reason,
-            expectedVersion: null,
-            call,
-            isRecorded: false,
-            subscribersMoved: 0,
-          }));
-          await lockGroups(transaction, ids);
-          const deleted = requireAllRows(
-            ids,
-            await runDeletionStatement(transaction, requests, retentionDays),
-          );
-          return { result: deleted, before: deleted };
-        }),
-      );
+      const rows = await recorder.transact(call, async (transaction) => {
+        const plain = { reason, expectedVersion: null, call, isRecorded: false, subscribersMoved: 0 };
+        await lockGroups(transaction, ids);
+        const requests = ids.map((id) => ({ id, ...plain }));
+        const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
+        return { result: deleted, before: deleted };
+      });
       return rows.map(readGroupRow);
     },
   };
 }
 
-/** Runs one request until it has an answer. What stood in its way at the same moment is seen by the next attempt. */
+/** Runs one request, holding its group first, so that what the statement reads is what it deletes. */
 async function runAlone(
   prisma: PrismaClient,
   request: DeletionRequest,
   retentionDays: number,
 ): Promise<DeletionAnswer> {
-  let failure: unknown;
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    try {
-      const [answer] = await runDeletionStatement(prisma, [request], retentionDays);
-      if (answer) return answer;
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-      failure = error;
+  try {
+    return await retryOnConflict(async () => {
       await removeExpiredKey(prisma, request.call);
-    }
+      return prisma.$transaction(async (transaction) => {
+        await lockGroups(transaction, [request.id]);
+        const [answer] = await runDeletionStatement(transaction, [request], retentionDays);
+        return answer ?? throwChanging();
+      });
+    });
+  } catch (error) {
+    throw toUnavailability(error);
   }
-  throw failure ?? throwChanging();
 }
 
 async function removeExpiredKey(
@@ -156,7 +155,8 @@ function requireAllRows(ids: readonly number[], answers: readonly (DeletionAnswe
   const [first] = blockers;
   if (!first) return rows;
   const message = `${blockers.length} of ${ids.length} groups cannot be deleted, so none was. Group ${first.id}: ${first.message}`;
-  throw new AppError(first.code, message, { blockers });
+  const { id: _id, code, message: _message, ...details } = first;
+  throw new AppError(code, message, { ...details, blockers });
 }
 
 /** The refusal of a delete, as every way to delete and its previews word it. */
@@ -181,8 +181,5 @@ export function refusalOf(
 }
 
 function throwChanging(): never {
-  throw new AppError(
-    'SERVICE_UNAVAILABLE',
-    'The group is being changed by others at this moment. Try again later',
-  );
+  throw heldByOthers();
 }

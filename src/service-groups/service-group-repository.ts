@@ -1,6 +1,6 @@
 import type { CallRecorder } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { foreignKeyViolated, isPrismaError, recordNotFound } from '../database/prisma-error.ts';
+import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../list-length.ts';
@@ -60,19 +60,20 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
     async deleteServiceGroup(id: number, call: Call): Promise<ServiceGroup> {
-      try {
-        return await recorder.transact(call, async (transaction) => {
+      return recorder.transact(call, async (transaction) => {
+        const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
+        if (groupCount > 0) {
+          throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
+            groupCount,
+          });
+        }
+        try {
           const deleted = await transaction.serviceGroup.delete({ where: { id } });
           return { result: deleted, before: deleted };
-        });
-      } catch (error) {
-        if (isPrismaError(error, recordNotFound)) throw serviceGroupNotFound();
-        if (!isPrismaError(error, foreignKeyViolated)) throw error;
-        const groupCount = await prisma.group.count({ where: { serviceGroupId: id } });
-        throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
-          groupCount,
-        });
-      }
+        } catch (error) {
+          throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
+        }
+      });
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { retryOnConflict } from '../database/conflict.ts';
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -105,18 +104,20 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
       to: number,
       call: Call,
     ): Promise<{ from: Group; to: Group; movedCount: number }> {
-      const done = await retryOnConflict(() =>
-        recorder.transact(call, async (transaction) => {
-          const locked = await lockGroups(transaction, [from], to);
-          if (!locked.has(from))
-            throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
-          if (!locked.has(to)) throw moveTargetNotFound('toGroupId');
-          const moved = await moveActiveSubscribers(transaction, from, to);
-          const fromRow = await readGroup(transaction, from);
-          const result = { fromRow, toRow: await readGroup(transaction, to), movedCount: moved };
-          return { result, after: { fromGroupId: from, toGroupId: to, movedCount: moved } };
-        }),
-      );
+      const done = await recorder.transact(call, async (transaction) => {
+        const locked = await lockGroups(transaction, [from], to);
+        if (!locked.has(from))
+          throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
+        if (!locked.has(to)) throw moveTargetNotFound('toGroupId');
+        const moved = await moveActiveSubscribers(transaction, from, to);
+        const fromRow = await readGroup(transaction, from);
+        const result = { fromRow, toRow: await readGroup(transaction, to), movedCount: moved };
+        return {
+          result,
+          targetIds: [from, to],
+          after: { fromGroupId: from, toGroupId: to, movedCount: moved },
+        };
+      });
       return { from: readGroupRow(done.fromRow), to: readGroupRow(done.toRow), movedCount: done.movedCount };
     },
   };

@@ -1,4 +1,4 @@
-import { parseId, parsePageSize, text } from '../arguments.ts';
+import { date, parseId, parsePageSize, text } from '../arguments.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -27,8 +27,8 @@ export function parseSubscription(args: {
   startsAt?: Date | null;
   expiresAt?: Date | null;
 }): Subscriber {
-  const startsAt = args.startsAt ?? new Date();
-  const expiresAt = args.expiresAt ?? null;
+  const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
+  const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
   if (expiresAt !== null && expiresAt <= startsAt) {
     throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
   }

@@ -3,8 +3,8 @@
 CREATE TABLE "subscribers" (
     "group_id" INTEGER NOT NULL,
     "username" TEXT NOT NULL CHECK (char_length("username") BETWEEN 1 AND 128 AND "username" ~ '\S' AND "username" !~ '[[:cntrl:]]'),
-    "starts_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "expires_at" TIMESTAMPTZ(3) CHECK ("expires_at" > "starts_at"),
+    "starts_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP CHECK ("starts_at" >= '0001-01-01Z'),
+    "expires_at" TIMESTAMPTZ(3) CHECK ("expires_at" > "starts_at" AND "expires_at" < '10000-01-01Z'),
 
     CONSTRAINT "subscribers_pkey" PRIMARY KEY ("group_id", "username"),
     -- The last word of every delete: a group with a subscriber cannot go, whoever comes at the same moment.
@@ -63,6 +63,7 @@ CREATE TABLE "audit_events" (
 );
 
 CREATE INDEX "audit_events_target_ids_idx" ON "audit_events" USING GIN ("target_ids");
+CREATE INDEX "audit_events_request_id_idx" ON "audit_events"("request_id");
 CREATE INDEX "audit_events_at_idx" ON "audit_events" USING BRIN ("at");
 
 -- Append-only even for a role that owns the table; docs/operations.md has the grants for one that does not.
@@ -90,6 +91,6 @@ CREATE INDEX "idempotency_keys_created_at_idx" ON "idempotency_keys"("created_at
 
 -- A group's whole row as JSON, from which jsonb_populate_record() makes the same row again. The price is a string, so
 -- that no reader of the JSON turns it into a floating-point number.
-CREATE FUNCTION "group_row"("groups") RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION "group_row"("groups") RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT to_jsonb($1) || jsonb_build_object('price', ($1)."price"::text)
 $$;
