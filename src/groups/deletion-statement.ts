@@ -95,7 +95,7 @@ export function writeDeletionStatement(
     counted AS MATERIALIZED (
       -- Once a group, however many ask for it, since there may be a million to count.
       SELECT id, (SELECT count(*) FROM subscribers
-        WHERE group_id = candidate.id AND coalesce(expires_at > now(), true))::int AS active_count
+        WHERE group_id = candidate.id AND is_active(expires_at))::int AS active_count
       FROM (SELECT DISTINCT id FROM examined WHERE refusal IS NULL) AS candidate
     ),
     -- Of several requests for one group the first gets it.

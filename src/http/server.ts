@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Server as TcpServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { answerBrokenRequest } from './broken-request.ts';
 import { sendError } from './error-response.ts';
+import { answerBeforeClosing } from './orderly-close.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -19,8 +19,6 @@ const maxBodyBytes = 1024 * 1024;
 const keepAliveTimeoutMs = 65_000;
 /** How often slow clients are looked for. */
 const slowClientCheckMs = 500;
-/** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
-const closeTimeoutMs = 8000;
 
 /**
  * Creates the HTTP server, without routes: limits, request ids, one log line a request, and who may come in.
@@ -77,65 +75,6 @@ export function createHttpServer(options: {
   );
   return http;
 }
-
-/**
- * Has `close()` answer the requests in flight before it cuts connections, for as long as it may take; clients are told not
- * to send another request on theirs. Node's own way cuts answers that are not read yet, and waits for ever for requests
- * that stop half-way.
- */
-function answerBeforeClosing(http: FastifyInstance): void {
-  let inFlight = 0;
-  let isClosing = false;
-  let announceIdle = () => {};
-
-  http.addHook('onRequest', async (_request, reply) => {
-    inFlight++;
-    reply.raw.once('close', () => {
-      inFlight--;
-      if (inFlight === 0) announceIdle();
-    });
-  });
-  http.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('Connection', 'close');
-  });
-  http.addHook('preClose', async () => {
-    isClosing = true;
-    // Takes no further connections, and leaves those that there are alone.
-    TcpServer.prototype.close.call(http.server);
-    const idle = new Promise<void>((resolve) => (announceIdle = resolve));
-    if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
-    http.server.closeAllConnections();
-  });
-}
-
-/** Answers what is no HTTP request at all, or did not come in time, where Node would close the connection in silence. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { status, code, message } = brokenRequests[error.code ?? ''] ?? brokenRequest;
-  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${randomUUID()}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-type BrokenRequest = { readonly status: number; readonly code: ErrorCode; readonly message: string };
-const brokenRequest: BrokenRequest = {
-  status: 400,
-  code: 'BAD_REQUEST',
-  message: 'This is not an HTTP request',
-};
-const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: 408,
-    code: 'REQUEST_TIMEOUT',
-    message: 'The request did not come in time',
-  },
-  HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
-};
 
 /** Takes the caller's request id where it is a plain one, so that it can be followed through several systems. */
 function readRequestId(request: IncomingMessage): string {

@@ -24,7 +24,7 @@ export async function moveActiveSubscribers(
     WITH ended AS (
       DELETE FROM subscribers AS target USING subscribers AS source
       WHERE target.group_id = ${to} AND target.expires_at <= now()
-        AND source.group_id = ${from} AND source.username = target.username AND coalesce(source.expires_at > now(), true)
+        AND source.group_id = ${from} AND source.username = target.username AND is_active(source.expires_at)
       RETURNING target.*
     )
     INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
@@ -33,7 +33,7 @@ export async function moveActiveSubscribers(
   const [onBoth] = await transaction.$queryRaw<{ count: number; usernames: string[] | null }[]>`
     SELECT count(*)::int, (array_agg(username ORDER BY username))[1:${maxNamed}::int] AS usernames
     FROM subscribers AS source JOIN subscribers AS target USING (username)
-    WHERE source.group_id = ${from} AND coalesce(source.expires_at > now(), true) AND target.group_id = ${to}`;
+    WHERE source.group_id = ${from} AND is_active(source.expires_at) AND target.group_id = ${to}`;
   if (onBoth && onBoth.count > 0) {
     const { count, usernames } = onBoth;
     throw new AppError('ALREADY_EXISTS', `${count} of the usernames to move are active on both groups`, {
@@ -43,5 +43,5 @@ export async function moveActiveSubscribers(
   }
 
   return transaction.$executeRaw`
-    UPDATE subscribers SET group_id = ${to} WHERE group_id = ${from} AND coalesce(expires_at > now(), true)`;
+    UPDATE subscribers SET group_id = ${to} WHERE group_id = ${from} AND is_active(expires_at)`;
 }

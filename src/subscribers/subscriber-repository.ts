@@ -22,8 +22,8 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
   return {
     async countSubscribers(groupId: number): Promise<SubscriberCounts> {
       const [counts] = await prisma.$queryRaw<SubscriberCounts[]>`
-        SELECT count(*) FILTER (WHERE coalesce(expires_at > now(), true))::int AS active,
-          count(*) FILTER (WHERE coalesce(expires_at > now(), true) AND starts_at > now())::int AS pending,
+        SELECT count(*) FILTER (WHERE is_active(expires_at))::int AS active,
+          count(*) FILTER (WHERE is_active(expires_at) AND starts_at > now())::int AS pending,
           count(*) FILTER (WHERE expires_at <= now())::int AS ended
         FROM subscribers WHERE group_id = ${groupId}`;
       return counts!;
@@ -33,7 +33,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
     async countActiveSubscribers(groupIds: readonly number[]): Promise<number[]> {
       const rows = await prisma.$queryRaw<{ group_id: number; count: number }[]>`
         SELECT group_id, count(*)::int FROM subscribers
-        WHERE group_id = ANY (${groupIds}::int[]) AND coalesce(expires_at > now(), true) GROUP BY group_id`;
+        WHERE group_id = ANY (${groupIds}::int[]) AND is_active(expires_at) GROUP BY group_id`;
       const counts = new Map(rows.map(({ group_id, count }) => [group_id, count]));
       return groupIds.map((id) => counts.get(id) ?? 0);
     },
@@ -46,7 +46,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
         FROM jsonb_to_recordset(${json}::jsonb) AS page (ordinal int, "groupId" int, first int, after text),
         LATERAL (
           SELECT * FROM subscribers
-          WHERE group_id = "groupId" AND username > after AND coalesce(expires_at > now(), true)
+          WHERE group_id = "groupId" AND username > after AND is_active(expires_at)
           ORDER BY username LIMIT first + 1
         ) AS subscribers
         ORDER BY ordinal, username`;
@@ -78,7 +78,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
       const row = await recorder.transact(call, async (transaction) => {
         const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
           SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
-          WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND coalesce(expires_at > now(), true)
+          WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND is_active(expires_at)
           ORDER BY group_id LIMIT 2 FOR UPDATE`;
         const [found] = rows;
         if (!found) throw subscriberNotFound();

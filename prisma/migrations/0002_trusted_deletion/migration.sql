@@ -94,3 +94,9 @@ CREATE INDEX "idempotency_keys_created_at_idx" ON "idempotency_keys"("created_at
 CREATE FUNCTION "group_row"("groups") RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT to_jsonb($1) || jsonb_build_object('price', ($1)."price"::text)
 $$;
+
+-- Active is whoever has not ended; whoever has not started yet has a claim already. The one place that says so, which
+-- PostgreSQL puts in line.
+CREATE FUNCTION "is_active"("expires_at" TIMESTAMPTZ) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce("expires_at" > now(), true)
+$$;

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { StartError } from '../errors.ts';
+
+/** Who runs PostgreSQL, which refuses to run as root. None: the user that we run as. */
+export type RunAs = { readonly uid: number; readonly gid: number } | undefined;
+
+/** The name of the system user that runs PostgreSQL when we are root. */
+export const serviceUser = 'group-api';
+
+/** Finds the system user that runs PostgreSQL when we are root, or creates it. @throws StartError */
+export async function requireServiceUser(): Promise<RunAs> {
+  const existing = await findUser(serviceUser);
+  if (existing) return existing;
+  const args = [
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--home-dir',
+    '/nonexistent',
+    '--shell',
+    '/usr/sbin/nologin',
+  ];
+  const { output } = await run('useradd', [...args, serviceUser], '/', undefined).catch((error: Error) => ({
+    output: error.message,
+  }));
+  // Looked up even after a failure: another process may have been quicker.
+  const created = await findUser(serviceUser);
+  if (created) return created;
+  throw new StartError(
+    `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
+      `Start group-api as an ordinary user, or set DATABASE_URL to a PostgreSQL server`,
+  );
+}
+
+async function findUser(name: string): Promise<RunAs> {
+  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const fields = passwd
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([userName]) => userName === name);
+  return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
+}
+
+/** Runs a program to its end. Rejects only where it cannot be run at all. */
+export function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  runAs: RunAs,
+): Promise<{ code: number; output: string }> {
+  // PGPORT, PGDATA and their like are meant for other servers.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      ...runAs,
+      cwd,
+      env: { ...env, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const collect = (chunk: Buffer) => (output += chunk.toString());
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', reject);
+    // Not 'close': the PostgreSQL that pg_ctl starts may hold the pipes open for as long as it lives.
+    child.on('exit', (code) => resolve({ code: code ?? -1, output }));
+  });
+}
+
+/** What a program said last, which is mostly what went wrong. */
+export function lastLine(output: string): string {
+  return output.trim().split('\n').at(-1) ?? '';
+}

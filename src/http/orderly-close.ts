@@ -1,0 +1,36 @@
+import { Server as TcpServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+
+/** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
+const closeTimeoutMs = 8000;
+
+/**
+ * Has `close()` answer the requests in flight before it cuts connections, for as long as it may take; clients are told not
+ * to send another request on theirs. Node's own way cuts answers that are not read yet, and waits for ever for requests
+ * that stop half-way.
+ */
+export function answerBeforeClosing(http: FastifyInstance): void {
+  let inFlight = 0;
+  let isClosing = false;
+  let announceIdle = () => {};
+
+  http.addHook('onRequest', async (_request, reply) => {
+    inFlight++;
+    reply.raw.once('close', () => {
+      inFlight--;
+      if (inFlight === 0) announceIdle();
+    });
+  });
+  http.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('Connection', 'close');
+  });
+  http.addHook('preClose', async () => {
+    isClosing = true;
+    // Takes no further connections, and leaves those that there are alone.
+    TcpServer.prototype.close.call(http.server);
+    const idle = new Promise<void>((resolve) => (announceIdle = resolve));
+    if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
+    http.server.closeAllConnections();
+  });
+}
