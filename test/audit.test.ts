@@ -4,7 +4,7 @@ import { createCallRecorder } from '../src/audit/call-recorder.ts';
 import { openDatabase } from '../src/database/open-database.ts';
 import { createDeletedGroupRepository } from '../src/groups/deleted-group-repository.ts';
 import { createLogger } from '../src/log.ts';
-import { openTestApp, plainGroup, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type TestApp, type Json } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 
 let app: TestApp;
@@ -82,7 +82,7 @@ test('the filters find what they say, and the pages hold every entry once, the l
   await app.post('/deleteGroup', { id, reason: 'why' });
   await app.post('/deleteGroup', { id });
   const outcomes = async (filter: object) =>
-    (await auditEvents(filter)).nodes.map(({ outcome }: any) => outcome);
+    (await auditEvents(filter)).nodes.map(({ outcome }: Json) => outcome);
   expect(await outcomes({ targetId: String(id) })).toStrictEqual(['refused', 'done', 'done']);
   expect(await outcomes({ targetId: String(id), operation: 'deleteGroup' })).toStrictEqual([
     'refused',
@@ -97,7 +97,7 @@ test('the filters find what they say, and the pages hold every entry once, the l
   const seen: bigint[] = [];
   for (let after: string | null = null; ;) {
     const { nodes, pageInfo } = await auditEvents({}, { first: 7, after });
-    seen.push(...nodes.map((node: any) => BigInt(node.id)));
+    seen.push(...nodes.map((node: Json) => BigInt(node.id)));
     if (!pageInfo.hasNextPage) break;
     after = pageInfo.endCursor;
   }
@@ -187,7 +187,7 @@ describe('the purge', () => {
     ).toStrictEqual([{ id: kept }]);
     const { nodes } = await auditEvents({ requestId: 'purge' });
     expect(
-      nodes.map(({ targetIds }: any) => Number(targetIds[0])).toSorted((a: number, b: number) => a - b),
+      nodes.map(({ targetIds }: Json) => Number(targetIds[0])).toSorted((a: number, b: number) => a - b),
     ).toStrictEqual(due);
   });
 

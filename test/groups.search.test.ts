@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, type TestApp, type Json } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -32,13 +32,13 @@ describe.each(['ID', 'NAME', 'PRICE', 'DURATION', 'CREATED_AT'])('by %s', (field
           after,
         });
         expect(totalCount).toBe(60);
-        expect(edges.map((edge: any) => edge.node.id)).toStrictEqual(nodes.map((node: any) => node.id));
+        expect(edges.map((edge: Json) => edge.node.id)).toStrictEqual(nodes.map((node: Json) => node.id));
         expect(pageInfo).toMatchObject({
           hasPreviousPage: pages > 0,
           startCursor: edges.at(0).cursor,
           endCursor: edges.at(-1).cursor,
         });
-        seen.push(...nodes.map((node: any) => node.id));
+        seen.push(...nodes.map((node: Json) => node.id));
         if (!pageInfo.hasNextPage) break;
         after = pageInfo.endCursor;
       }
@@ -78,7 +78,7 @@ test.each([
 ])('filters by %j', async (filter, condition) => {
   const { nodes, totalCount } = await search({ filter, first: 200 });
   const expected = await app.sql<{ id: number }>(`SELECT id FROM groups WHERE ${condition} ORDER BY id`);
-  expect(nodes.map((node: any) => node.id)).toStrictEqual(expected.map(({ id }) => id));
+  expect(nodes.map((node: Json) => node.id)).toStrictEqual(expected.map(({ id }) => id));
   expect(totalCount).toBe(expected.length);
 });
 

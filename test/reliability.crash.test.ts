@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
 import { chooseSeed, createRandom } from './support/random.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
-import { plainGroup, testKey } from './support/test-app.ts';
+import { plainGroup, testKey, type Json } from './support/test-app.ts';
 import { urlOf, useTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
@@ -76,7 +76,7 @@ async function callUntilAnswered(operation: string, args: object, key: string) {
         body: JSON.stringify(args),
         signal: AbortSignal.timeout(5000),
       });
-      const body = (await response.json()) as any;
+      const body = (await response.json()) as Json;
       if (response.status !== 503) return { status: response.status, body };
     } catch {
       // The server is away, or the answer was lost on its way.

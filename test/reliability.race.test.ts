@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { chooseSeed, createRandom } from './support/random.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
-import { testKey } from './support/test-app.ts';
+import { testKey, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
 const seconds = Number(process.env['RACE_SECONDS'] ?? 60);
@@ -84,7 +84,7 @@ test(
           headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': requestId },
           body: JSON.stringify(args),
         });
-        const { data, errors } = (await response.json()) as any;
+        const { data, errors } = (await response.json()) as Json;
         const isDry = 'dryRun' in args && args.dryRun === true;
         const isDone = response.status === 200 && !isDry;
         calls.push({
@@ -97,7 +97,7 @@ test(
             ? []
             : operation === 'deleteGroup'
               ? [data.deleteGroup.id]
-              : (data.deleteGroups ?? []).map(({ id }: any) => id),
+              : (data.deleteGroups ?? []).map(({ id }: Json) => id),
           restored: isDone && operation === 'restoreGroup' ? [data.restoreGroup.id] : [],
         });
       }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startServer, type ServerProcess } from './support/server-process.ts';
-import { testKey } from './support/test-app.ts';
+import { testKey, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
@@ -37,7 +37,7 @@ const stop = async (server: ServerProcess, signal: NodeJS.Signals = 'SIGTERM') =
 const post = async (url: string, key: string, path: string, body: object) => {
   const headers = { 'Content-Type': 'application/json', 'X-APIKEY': key };
   const response = await fetch(`${url}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  return { status: response.status, body: (await response.json()) as any };
+  return { status: response.status, body: (await response.json()) as Json };
 };
 
 /** Runs the `curl` line that the server printed, as a shell does when it is pasted. */
@@ -194,7 +194,7 @@ test('a large answer that is being read is sent to its end', async () => {
   const response = await fetch(`${url}/allGroups`, { method: 'POST', headers, body: '{}' });
   server.kill('SIGTERM');
   await sleep(1000);
-  const { data } = (await response.json()) as any;
+  const { data } = (await response.json()) as Json;
   expect(data.allGroups).toHaveLength(9000);
   expect((await server.exited).code).toBe(0);
   await database.drop();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type Answer, type TestApp, type Json } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -191,7 +191,7 @@ describe('group.subscribers', () => {
     const read = async (after?: string) => (await app.graphql(query, { after })).body.data.searchGroups.nodes;
     const first = await read();
     expect(
-      first.map((group: any) => group.subscribers.nodes.map((node: any) => node.username)),
+      first.map((group: Json) => group.subscribers.nodes.map((node: Json) => node.username)),
     ).toStrictEqual([
       ['a0', 'b0'],
       ['a1', 'b1'],

@@ -6,8 +6,11 @@ import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 export const testKey = 'a-key-for-tests-of-forty-characters-....';
 
+// any: what a test expects of an answer is its own assertion, not a type.
+export type Json = any;
+
 /** What came back: the status, the headers, and the body as JSON. */
-export type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }; // any: each test asserts its shape
+export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Json };
 
 /** The server as it ships, in this process, on a database of its own and a real socket. */
 export type TestApp = TestDatabase & {
