@@ -1,0 +1,64 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** Stands between a server and its PostgreSQL and counts the statements that go through. */
+export type CountingProxy = {
+  /** The database's URL by way of the proxy. */
+  readonly url: string;
+  /** How many statements have been sent so far. */
+  count(): number;
+  close(): Promise<void>;
+};
+
+export async function openCountingProxy(databaseUrl: string): Promise<CountingProxy> {
+  const target = new URL(databaseUrl);
+  const folder = target.searchParams.get('host');
+  const sockets = new Set<Socket>();
+  let statements = 0;
+
+  const proxy = createServer((client) => {
+    const server = folder
+      ? connect(`${folder}/.s.PGSQL.5432`)
+      : connect(Number(target.port || 5432), target.hostname);
+    for (const socket of [client, server]) sockets.add(socket.on('error', () => undefined));
+    const countIn = createMessageReader((type) => (statements += type === 'E' || type === 'Q' ? 1 : 0));
+    client.on('data', countIn);
+    client.pipe(server).pipe(client);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+
+  const url = new URL(databaseUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((proxy.address() as AddressInfo).port);
+  url.username ||= url.searchParams.get('user') ?? '';
+  url.search = '';
+  return {
+    url: url.href,
+    count: () => statements,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+}
+
+/**
+ * Tells the types of the messages in a stream: Execute and Query are the statements.
+ * @see https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+function createMessageReader(onMessage: (type: string) => void) {
+  let rest = Buffer.alloc(0);
+  let isStartup = true;
+  return (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      // The first message, and it alone, has no type.
+      const typeLength = isStartup ? 0 : 1;
+      if (rest.length < typeLength + 4) return;
+      const length = typeLength + rest.readUInt32BE(typeLength);
+      if (rest.length < length) return;
+      if (!isStartup) onMessage(String.fromCharCode(rest[0]!));
+      isStartup = false;
+      rest = rest.subarray(length);
+    }
+  };
+}
