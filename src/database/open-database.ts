@@ -21,7 +21,7 @@ export type Database = {
 
 /** PostgreSQL 14, as its `server_version_num`. */
 const oldestServerVersion = 140_000;
-/** Within these a call that finds no database is answered: see the contract's five seconds. */
+/** How long a call looks for a database before it answers that there is none: well under five seconds. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
 /** How long a statement waits for a row that another one holds, so that a few such rows do not hold up everybody. */

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createProbes, past, future } from './support/probes.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const { subscribe, subscribersOf, archiveRow, nextRequestId, auditOf, readState } = createProbes(() => app);
+
+describe('moveSubscribersTo', () => {
+  test('moves the active ones with their dates, keeps the ended ones as history, and says how many', async () => {
+    const [id, target] = [await app.createGroup(), await app.createGroup()];
+    await subscribe(id, 'a', { startsAt: past, expiresAt: future });
+    await subscribe(id, 'b', { startsAt: future });
+    await subscribe(id, 'c', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
+    await subscribe(target, 'd');
+    // Ended there, so that it may come back.
+    await subscribe(target, 'a', { startsAt: past, expiresAt: '2020-06-01T00:00:00Z' });
+    const movers = (await subscribersOf(id)).filter(({ username }) => username !== 'c');
+    const requestId = nextRequestId();
+
+    const answer = await app.post(
+      '/deleteGroup',
+      { id, moveSubscribersTo: target },
+      { 'X-Request-Id': requestId },
+    );
+
+    expect(answer.status).toBe(200);
+    expect(answer.body.data.deleteGroup.id).toBe(id);
+    expect((await subscribersOf(target)).filter(({ username }) => username !== 'd')).toStrictEqual(movers);
+    expect(await subscribersOf(id)).toStrictEqual([]);
+    expect(await archiveRow(id)).toMatchObject([{ subscribers_moved: 2 }]);
+    expect(await auditOf(requestId)).toMatchObject([
+      {
+        outcome: 'done',
+        target_ids: [String(id), String(target)],
+        after: { moveSubscribersTo: target, subscribersMoved: 2 },
+      },
+    ]);
+    const history = await app.sql(
+      'SELECT group_id, username FROM subscriber_history WHERE group_id IN ($1, $2) ORDER BY 2',
+      [id, target],
+    );
+    expect(history).toStrictEqual([
+      { group_id: target, username: 'a' },
+      { group_id: id, username: 'c' },
+    ]);
+  });
+
+  test.each([
+    ['to nobody, where there are none', false],
+    ['somebody', true],
+  ])('needs a target that exists, also to move %s', async (_what, isSubscribed) => {
+    const id = await app.createGroup();
+    if (isSubscribed) await subscribe(id, 'a');
+    const before = await readState();
+    const answer = await app.post('/deleteGroup', { id, moveSubscribersTo: 2_000_000_000 });
+    expect(answer.status).toBe(404);
+    expect(answer.body.errors[0].extensions).toStrictEqual({
+      code: 'NOT_FOUND',
+      argument: 'moveSubscribersTo',
+    });
+    expect(await readState()).toStrictEqual(before);
+  });
+
+  test('refuses where usernames are active on both, names them, and moves nobody', async () => {
+    const [id, target] = [await app.createGroup(), await app.createGroup()];
+    for (const username of ['a', 'b', 'c']) await subscribe(id, username);
+    for (const username of ['b', 'c']) await subscribe(target, username);
+    const before = await readState();
+    const answer = await app.post('/deleteGroup', { id, moveSubscribersTo: target });
+    expect(answer.status).toBe(409);
+    expect(answer.body.errors[0].extensions).toStrictEqual({
+      code: 'ALREADY_EXISTS',
+      count: 2,
+      usernames: ['b', 'c'],
+    });
+    expect(await readState()).toStrictEqual(before);
+  });
+
+  test('two groups that are moved into each other at the same moment: nobody is lost', async () => {
+    const [one, other] = [await app.createGroup(), await app.createGroup()];
+    await subscribe(one, 'a');
+    await subscribe(other, 'b');
+    const answers = await Promise.all([
+      app.post('/deleteGroup', { id: one, moveSubscribersTo: other }),
+      app.post('/deleteGroup', { id: other, moveSubscribersTo: one }),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toStrictEqual([200, 404]);
+    const rows = await app.sql('SELECT username FROM subscribers WHERE group_id IN ($1, $2) ORDER BY 1', [
+      one,
+      other,
+    ]);
+    expect(rows).toStrictEqual([{ username: 'a' }, { username: 'b' }]);
+  });
+});
