@@ -1,5 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { openAdminKey } from './accounts/admin-key.ts';
+import { createAccountRepository } from './accounts/account-repository.ts';
+import { openAdminAccount } from './accounts/admin-account.ts';
+import { createAuthenticator } from './accounts/authentication.ts';
+import { createJwtVerifier, type VerifyJwt } from './accounts/jwt.ts';
 import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
 import type { Config } from './config.ts';
@@ -13,7 +16,6 @@ import { createDeletedGroupRepository } from './groups/deleted-group-repository.
 import { createGroupDeletion } from './groups/group-deletion.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { requireKey } from './http/authenticate.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
 import { registerIndexRoute } from './http/index-route.ts';
@@ -44,7 +46,7 @@ export async function openApp(
   { prisma, isReady, description }: Database,
   log: Logger,
 ): Promise<App> {
-  const adminKey = await openAdminKey(prisma, config.ADMIN_API_KEY);
+  const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const recorder = createCallRecorder(prisma, log);
@@ -61,11 +63,9 @@ export async function openApp(
   const schema = createSchema();
   const graphql = await openGraphQLServer(schema, log);
 
-  const http = createHttpServer({
-    log,
-    requestTimeoutMs: config.REQUEST_TIMEOUT_SECONDS * 1000,
-    authenticate: (headers) => requireKey(headers, adminKey),
-  });
+  const accounts = createAccountRepository(prisma, recorder);
+  const authenticate = createAuthenticator(accounts, openJwtVerifier(config));
+  const http = await createHttpServer(config, authenticate, log);
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
   registerGraphQLRoutes(http, graphql, schema, repositories);
@@ -74,9 +74,9 @@ export async function openApp(
   });
 
   return {
-    url: readUrl(http.server.address() as AddressInfo),
+    url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
     database: description,
-    createdKey: adminKey.created,
+    createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
     async close() {
       await http.close();
@@ -84,6 +84,12 @@ export async function openApp(
       await housekeeping.stop();
     },
   };
+}
+
+function openJwtVerifier(config: Config): VerifyJwt | undefined {
+  const keys = config.JWT_JWKS_URL ?? config.JWT_PUBLIC_KEY;
+  if (!keys) return undefined;
+  return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! });
 }
 
 function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {
@@ -106,8 +112,8 @@ function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config
 }
 
 /** A URL that reaches the server from this machine. */
-function readUrl({ address, family, port }: AddressInfo): string {
+function readUrl({ address, family, port }: AddressInfo, isTls: boolean): string {
   const isAny = address === '0.0.0.0' || address === '::';
   const host = isAny ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
-  return `http://${host}:${port}`;
+  return `${isTls ? 'https' : 'http'}://${host}:${port}`;
 }

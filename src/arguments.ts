@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { badInput } from './errors.ts';
+import { readNetwork } from './network.ts';
 
 /**
  * Reads a value that a caller gave for the argument at this path.
@@ -119,9 +119,7 @@ export const price: Parse<string> = (value, argument) => {
 export const ipAddress: Parse<string> = (value, argument) => {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
-  const [, address = '', prefix] = /^([\da-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(trimmed) ?? [];
-  const version = isIP(address);
-  if (version === 0 || Number(prefix ?? 0) > (version === 4 ? 32 : 128)) {
+  if (!readNetwork(trimmed)) {
     throw badInput(argument, `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC`);
   }
   return trimmed;

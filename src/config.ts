@@ -1,5 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
+import { parsePublicKey } from './accounts/public-key.ts';
 import { StartError } from './errors.ts';
+import { readNetwork } from './network.ts';
 
 /** One setting: what its name means, how its text is read, and what holds when it is not set. */
 type Setting<T> = {
@@ -12,7 +15,7 @@ type Setting<T> = {
 };
 
 /** What defaults may depend on. */
-type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean };
+type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; readonly isLocal: boolean };
 
 /** Every setting, all read from the environment. README's table is checked against this one. */
 export const settings = {
@@ -40,7 +43,7 @@ export const settings = {
   }),
   ADMIN_API_KEY: setting<string | undefined>({
     meaning:
-      'The key that opens the API, 32 characters at least. None: one is made at the first start and printed once',
+      'The key of the account `admin`, 32 characters at least, set at each start. None: one is made at the first start and printed once',
     parse: parseApiKey,
     default: undefined,
   }),
@@ -55,6 +58,122 @@ export const settings = {
       'How many days a deleted group can be restored, before the server purges it; `0`: no archive is kept',
     parse: parseInteger(0, 36_500),
     default: 30,
+  }),
+  JWT_JWKS_URL: setting<URL | undefined>({
+    meaning: 'Where the public keys for JSON Web Tokens are, as `https://…`. They are fetched and kept',
+    parse: parseJwksUrl,
+    default: undefined,
+  }),
+  JWT_PUBLIC_KEY: setting<KeyObject | undefined>({
+    meaning: 'Instead of that, one public key (RSA, EC or Ed25519) as PEM; `\\n` stands for a line break',
+    // A line of .env holds no line breaks.
+    parse: (text) => parsePublicKey(text.replaceAll('\\n', '\n')),
+    default: undefined,
+  }),
+  JWT_ISSUER: setting<string | undefined>({
+    meaning: 'The `iss` that a token must have',
+    parse: parseText,
+    default: undefined,
+  }),
+  JWT_AUDIENCE: setting<string | undefined>({
+    meaning: 'The `aud` that a token must have',
+    parse: parseText,
+    default: undefined,
+  }),
+  FAILED_SIGN_INS_PER_MINUTE: setting({
+    meaning: 'How many sign-ins may fail from a network address, before further ones get 429 for a minute',
+    parse: parseInteger(1, 1_000_000),
+    default: 30,
+  }),
+  RATE_LIMIT_PER_ACCOUNT: setting({
+    meaning: 'How many requests an account may send a minute to one server; `0`: any number',
+    parse: parseInteger(0, 100_000_000),
+    default: 0,
+  }),
+  RATE_LIMIT_PER_ADDRESS: setting({
+    meaning: 'The same for a network address (of IPv6: a /64)',
+    parse: parseInteger(0, 100_000_000),
+    default: 0,
+  }),
+  TRUST_PROXY: setting<string[] | undefined>({
+    meaning:
+      'The proxies whose `X-Forwarded-For` is believed: addresses or CIDR blocks with commas between. None: it is ignored',
+    parse: parseNetworks,
+    default: undefined,
+  }),
+  CORS_ORIGINS: setting<string[]>({
+    meaning:
+      'The other origins whose pages may call the API, such as `https://shop.example`, with commas between; `*`: any',
+    parse: parseOrigins,
+    default: ({ isLocal }) => (isLocal ? [apolloSandboxOrigin] : []),
+    defaultText: 'on loopback that of Apollo Sandbox, else none',
+  }),
+  TLS_CERT_FILE: setting<string | undefined>({
+    meaning: 'The certificate chain for HTTPS, as a PEM file. A changed file is taken up within a minute',
+    parse: parsePath,
+    default: undefined,
+  }),
+  TLS_KEY_FILE: setting<string | undefined>({
+    meaning: 'The private key that goes with it',
+    parse: parsePath,
+    default: undefined,
+  }),
+  INTROSPECTION: setting({
+    meaning: 'Whether accounts may ask for the schema, which explorers need',
+    parse: parseBoolean,
+    default: true,
+  }),
+  ALLOWED_OPERATIONS_FILE: setting<string | undefined>({
+    meaning:
+      'A JSON file of the only operations that are taken: their texts by SHA-256, or an Apollo manifest. None: any',
+    parse: parsePath,
+    default: undefined,
+  }),
+  MAX_QUERY_TOKENS: setting({
+    meaning: 'How many tokens (names, signs, values) a query may have',
+    // Below, explorers cannot ask for the schema; above, some queries are too deep for the parser.
+    parse: parseInteger(200, 4000),
+    default: 1000,
+  }),
+  MAX_QUERY_DEPTH: setting({
+    meaning: 'How deep its fields may lie within each other',
+    parse: parseInteger(1, 1000),
+    default: 12,
+  }),
+  MAX_QUERY_ALIASES: setting({
+    meaning: 'How many aliases it may have',
+    parse: parseInteger(0, 100_000),
+    default: 30,
+  }),
+  MAX_QUERY_ROOT_FIELDS: setting({
+    meaning: 'How many root fields it may have',
+    parse: parseInteger(1, 100_000),
+    default: 20,
+  }),
+  MAX_QUERY_DIRECTIVES: setting({
+    meaning: 'How many directives it may have',
+    parse: parseInteger(0, 100_000),
+    default: 30,
+  }),
+  MAX_QUERY_COST: setting({
+    meaning: 'How many values its answer may hold at most, which the sizes of its lists tell beforehand',
+    parse: parseInteger(1, 999_999_999),
+    default: 250_000,
+  }),
+  MAX_CONCURRENT_REQUESTS: setting({
+    meaning: 'How many requests are worked on at the same moment; further ones get 503 at once',
+    parse: parseInteger(1, 100_000),
+    default: 256,
+  }),
+  MAX_EVENT_LOOP_DELAY_MS: setting({
+    meaning: 'How late the event loop may be, in milliseconds, before requests get 503 at once',
+    parse: parseInteger(20, 60_000),
+    default: 500,
+  }),
+  MAX_CONNECTIONS: setting({
+    meaning: 'How many connections are open at the same moment; further ones are closed at once',
+    parse: parseInteger(1, 1_000_000),
+    default: 10_000,
   }),
   REQUEST_TIMEOUT_SECONDS: setting({
     meaning: 'How long a client may take to send a whole request, in seconds; its headers: a third of that',
@@ -84,10 +203,12 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
     .filter((name) => name.startsWith('GROUP_API_'))
     .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);
   const isEmbedded = !environment['DATABASE_URL'];
+  const isLocal = /^(|localhost|127\..+|::1)$/.test(environment['HOST'] ?? '');
+  const context = { isRoot, isEmbedded, isLocal };
 
   const read = ([name, { parse, default: fallback }]: [string, Setting<unknown>]) => {
     const text = environment[name];
-    if (!text) return [name, typeof fallback === 'function' ? fallback({ isRoot, isEmbedded }) : fallback];
+    if (!text) return [name, typeof fallback === 'function' ? fallback(context) : fallback];
     try {
       return [name, parse(text)];
     } catch (error) {
@@ -97,15 +218,33 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
   };
   const config = Object.fromEntries(Object.entries<Setting<unknown>>(settings).map(read)) as Config;
 
+  problems.push(...companionProblems(environment));
+
   if (problems.length > 0) throw new StartError(problems.join('\n'));
   return config;
+}
+
+/** Settings that make sense only together. */
+function companionProblems(environment: Environment): string[] {
+  const isSet = (name: keyof Config) => Boolean(environment[name]);
+  const needs = (name: keyof Config, ...others: (keyof Config)[]) =>
+    isSet(name) && !others.some(isSet) ? [`${name} must be set together with ${others.join(' or ')}`] : [];
+  const keys = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY'] as const;
+  return [
+    ...needs('TLS_CERT_FILE', 'TLS_KEY_FILE'),
+    ...needs('TLS_KEY_FILE', 'TLS_CERT_FILE'),
+    ...(keys.every(isSet) ? [`${keys.join(' and ')} must not be set both`] : []),
+    ...keys.flatMap((key) => [...needs(key, 'JWT_ISSUER'), ...needs(key, 'JWT_AUDIENCE')]),
+    ...needs('JWT_ISSUER', ...keys),
+    ...needs('JWT_AUDIENCE', ...keys),
+  ];
 }
 
 /** The settings as Markdown table rows, as README shows them. */
 export function describeSettings(): string {
   return Object.entries<Setting<unknown>>(settings)
     .map(([name, { default: fallback, defaultText, meaning }]) => {
-      const isShown = typeof fallback === 'string' || typeof fallback === 'number';
+      const isShown = fallback !== undefined && typeof fallback !== 'function';
       return `| \`${name}\` | ${defaultText ?? (isShown ? `\`${fallback}\`` : 'none')} | ${meaning} |`;
     })
     .join('\n');
@@ -172,4 +311,41 @@ function parseApiKey(text: string): string {
     );
   }
   return text;
+}
+
+function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
+function parseNetworks(text: string): string[] {
+  const networks = parseList(text);
+  if (networks.length === 0 || !networks.every(readNetwork)) {
+    throw new Error(`addresses or CIDR blocks such as 10.0.0.1,192.168.0.0/16, not "${text}"`);
+  }
+  return networks;
+}
+
+/** Where a person's Apollo Sandbox runs, which is a page of Apollo's. */
+const apolloSandboxOrigin = 'https://studio.apollographql.com';
+
+function parseOrigins(text: string): string[] {
+  const origins = parseList(text);
+  const isOrigin = (each: string) => each === '*' || (URL.canParse(each) && new URL(each).origin === each);
+  if (!origins.every(isOrigin)) {
+    throw new Error(`origins such as https://shop.example,http://localhost:3000, or *, not "${text}"`);
+  }
+  return origins;
+}
+
+/** Over plain HTTP anybody on the way could put in keys of their own. */
+function parseJwksUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLoopback = /^(localhost|127\..+|\[::1\])$/.test(url?.hostname ?? '');
+  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
+    throw new Error(`a URL such as https://login.example/.well-known/jwks.json, not "${text}"`);
+  }
+  return url;
 }

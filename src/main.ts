@@ -1,14 +1,13 @@
-import { readConfig } from './config.ts';
 import { openDatabase, type Database } from './database/open-database.ts';
 import { StartError } from './errors.ts';
 import { createLogger } from './log.ts';
+import { readProcessConfig } from './process-config.ts';
 import { describeStart } from './start-message.ts';
 
 // The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
 let database: Database | undefined;
 try {
-  loadDotEnv();
-  const config = readConfig(process.env, process.getuid?.() === 0);
+  const config = readProcessConfig();
   const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
   const signal = listenToSignals();
 
@@ -45,14 +44,4 @@ function listenToSignals(): { received: Promise<string>; isReceived(): boolean }
     for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve((first ??= name)));
   });
   return { received, isReceived: () => first !== undefined };
-}
-
-/** Adds what `.env` sets to the environment, which has the last word. */
-function loadDotEnv(): void {
-  try {
-    process.loadEnvFile();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new StartError(`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`);
-  }
 }

@@ -26,6 +26,8 @@ export type Repositories = {
 /** What the resolvers of one request share. */
 export type Context = Repositories & {
   readonly caller: Caller;
+  /** What the caller may do. */
+  readonly scopes: ReadonlySet<string>;
   /** The header Idempotency-Key as it came. */
   readonly idempotencyKey: string | undefined;
   readonly log: Pick<Logger, 'error'>;
@@ -45,7 +47,7 @@ export type Outcome = {
 
 export function createContext(
   repositories: Repositories,
-  request: Pick<Context, 'caller' | 'idempotencyKey' | 'log'>,
+  request: Pick<Context, 'caller' | 'scopes' | 'idempotencyKey' | 'log'>,
 ): Context {
   return {
     ...repositories,

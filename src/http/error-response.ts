@@ -19,6 +19,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   if (!refusal) request.log.error({ err: error }, 'unplanned error');
   const code = refusal?.code ?? 'INTERNAL_SERVER_ERROR';
   const details = refusal?.details ?? { requestId: request.id };
+  if (code === 'UNAUTHENTICATED') challenge(request, reply);
   return sendStatus(code, reply)
     .type(mediaTypeFor(request))
     .send({
@@ -29,9 +30,18 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 /** Sets the status of an error code, and the headers that go with it. */
 export function sendStatus(code: unknown, reply: FastifyReply): FastifyReply {
   const status = httpStatusOf(code);
-  if (status === 401) reply.header('WWW-Authenticate', 'Bearer realm="group-api"');
   if (status === 503) reply.header('Retry-After', String(retryAfterSeconds));
   return reply.status(status);
+}
+
+/**
+ * Says which credentials are taken. Browsers are not told of Basic: they would ask the person by a dialog of theirs, and send
+ * the password with every later request, whichever page it comes from.
+ */
+function challenge({ headers }: FastifyRequest, reply: FastifyReply): void {
+  const isBrowser = 'sec-fetch-mode' in headers || 'origin' in headers;
+  const schemes = ['Bearer realm="group-api"', 'Basic realm="group-api", charset="UTF-8"'];
+  reply.header('WWW-Authenticate', isBrowser ? schemes[0] : schemes.join(', '));
 }
 
 /** What Fastify refuses has a status below 500 and a message about the request, which we put in our own words. */

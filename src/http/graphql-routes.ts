@@ -4,6 +4,7 @@ import type { GraphQLSchema } from 'graphql';
 import { AppError } from '../errors.ts';
 import { createContext, type Context, type Outcome, type Repositories } from '../graphql/context.ts';
 import { createOperationRequestReaders } from '../graphql/operation-request.ts';
+import { plainAddress } from '../network.ts';
 import { sendStatus } from './error-response.ts';
 
 /**
@@ -75,13 +76,15 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 
 /** What GraphQL is told of the request beside its body. */
 function readRequest(request: FastifyRequest): Parameters<typeof createContext>[1] {
+  // A route that is not public has one.
+  const { account, credential, scopes } = request.principal!;
   const { 'user-agent': userAgent, 'idempotency-key': idempotencyKey } = request.headers;
   return {
-    // Until there are accounts, whoever has the key is the admin.
+    scopes,
     caller: {
-      account: 'admin',
-      credential: 'api-key',
-      address: request.ip,
+      account,
+      credential,
+      address: plainAddress(request.ip),
       userAgent: userAgent ?? null,
       requestId: request.id,
     },

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
+import type { Authenticate } from '../accounts/authentication.ts';
+import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { answerBrokenRequest } from './broken-request.ts';
+import { setBrowserRules } from './browser-rules.ts';
 import { sendError } from './error-response.ts';
+import { takeOnlyJson } from './json-body.ts';
 import { answerBeforeClosing } from './orderly-close.ts';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Needs no credentials. */
-    isPublic?: boolean;
-  }
-}
+import { refuseOverload } from './overload.ts';
+import { openRateLimits } from './rate-limits.ts';
+import { requireAccounts } from './require-account.ts';
+import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
 const maxBodyBytes = 1024 * 1024;
 /** Longer than the 60 s for which proxies commonly keep a connection, so that they never use one that just closed. */
@@ -21,39 +23,45 @@ const keepAliveTimeoutMs = 65_000;
 const slowClientCheckMs = 500;
 
 /**
- * Creates the HTTP server, without routes: limits, request ids, one log line a request, and who may come in.
- * `authenticate` throws for whoever may not; it runs before the body is read.
+ * Creates the HTTP server, without routes: request ids, one log line a request, and what a request has to pass before its
+ * body is read, in this order: overload, the rules for browsers, an account.
+ * @throws StartError where the certificate cannot be used.
  */
-export function createHttpServer(options: {
-  log: Logger;
-  requestTimeoutMs: number;
-  authenticate: (headers: IncomingHttpHeaders) => void;
-}): FastifyInstance {
-  const { log, requestTimeoutMs, authenticate } = options;
+export async function createHttpServer(
+  config: Config,
+  authenticate: Authenticate,
+  log: Logger,
+): Promise<FastifyInstance> {
+  const requestTimeoutMs = config.REQUEST_TIMEOUT_SECONDS * 1000;
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
+  const slowClientRules = {
+    headersTimeout: Math.ceil(requestTimeoutMs / 3),
+    connectionsCheckingInterval: slowClientCheckMs,
+  };
   const http = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: readRequestId,
+    trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    http: { headersTimeout: Math.ceil(requestTimeoutMs / 3), connectionsCheckingInterval: slowClientCheckMs },
+    ...(certificateFiles
+      ? { https: { ...slowClientRules, ...readCertificate(certificateFiles) } }
+      : { http: slowClientRules }),
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
       sendError(error, request, reply);
     },
     clientErrorHandler: answerBrokenRequest,
-  }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
-
-  // JSON is all that is taken; what a form can send is not, which keeps other sites' pages out.
-  http.removeContentTypeParser('text/plain');
+  }) as unknown as FastifyInstance; // The logger's type, and HTTPS or not, are of no concern to the routes.
+  http.server.maxConnections = config.MAX_CONNECTIONS;
+  if (certificateFiles) keepCertificate(http, certificateFiles, log);
 
   http.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-Id', request.id);
-    if (request.is404 || request.routeOptions.config.isPublic) return;
-    authenticate(request.headers);
   });
-
   http.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, ip } = request;
     const milliseconds = Math.round(reply.elapsedTime * 10) / 10;
@@ -62,8 +70,22 @@ export function createHttpServer(options: {
       'request',
     );
   });
-
   answerBeforeClosing(http);
+  await refuseOverload(http, {
+    maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
+    maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
+  });
+  await setBrowserRules(http, {
+    corsOrigins: config.CORS_ORIGINS,
+    isTls: certificateFiles !== undefined,
+  });
+  const limits = await openRateLimits(http, {
+    perAddress: config.RATE_LIMIT_PER_ADDRESS,
+    perAccount: config.RATE_LIMIT_PER_ACCOUNT,
+    failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
+  });
+  requireAccounts(http, authenticate, limits);
+  takeOnlyJson(http);
 
   http.setErrorHandler(sendError);
   http.setNotFoundHandler((request, reply) =>
@@ -74,6 +96,11 @@ export function createHttpServer(options: {
     ),
   );
   return http;
+}
+
+function keepCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
+  const stopFollowing = followCertificate(http.server as unknown as TlsServer, files, log);
+  http.addHook('onClose', async () => stopFollowing());
 }
 
 /** Takes the caller's request id where it is a plain one, so that it can be followed through several systems. */

@@ -1,0 +1,77 @@
+import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
+import { AppError } from '../errors.ts';
+import type { Account as AccountRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { accountNotFound, toAccount, type Account } from './account.ts';
+
+export type AccountRepository = ReturnType<typeof createAccountRepository>;
+
+/** An account to be created. At least one of the credentials has to be there. */
+export type NewAccount = Pick<
+  AccountRow,
+  'username' | 'apiKeyHash' | 'passwordHash' | 'requiresBoth' | 'scopes' | 'allowedNetworks' | 'expiresAt'
+>;
+
+/** What can be changed of an account. */
+export type AccountChanges = Partial<Pick<AccountRow, 'apiKeyHash' | 'passwordHash' | 'disabled'>>;
+
+/** The accounts in the database. Every change of them is in the audit, without the credentials. */
+export function createAccountRepository(prisma: PrismaClient, recorder: CallRecorder) {
+  return {
+    /** All of them, by username. */
+    async accounts(): Promise<Account[]> {
+      return (await prisma.account.findMany({ orderBy: { username: 'asc' } })).map(toAccount);
+    },
+
+    /** With its credentials, for authentication only. */
+    async accountByUsername(username: string): Promise<AccountRow | null> {
+      return prisma.account.findUnique({ where: { username } });
+    },
+
+    /** With its credentials, for authentication only. */
+    async accountByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
+      return prisma.account.findUnique({ where: { apiKeyHash } });
+    },
+
+    /** @throws AppError ALREADY_EXISTS */
+    async createAccount(account: NewAccount, call: Call): Promise<Account> {
+      return recorder.transact(call, async (transaction) => {
+        try {
+          const created = toAccount(await transaction.account.create({ data: account }));
+          return { result: created, targetIds: [created.username], after: created };
+        } catch (error) {
+          if (!isPrismaError(error, uniqueKeyViolated)) throw error;
+          throw new AppError('ALREADY_EXISTS', `There is an account "${account.username}" already`);
+        }
+      });
+    },
+
+    /** @throws AppError NOT_FOUND */
+    async editAccount(username: string, changes: AccountChanges, call: Call): Promise<Account> {
+      return recorder.transact(call, async (transaction) => {
+        const before = await requireAccount(transaction, username);
+        const data: Prisma.AccountUpdateInput = { ...changes, updatedAt: new Date() };
+        const after = toAccount(await transaction.account.update({ where: { username }, data }));
+        return { result: after, before, after };
+      });
+    },
+
+    /** @throws AppError NOT_FOUND */
+    async removeAccount(username: string, call: Call): Promise<Account> {
+      return recorder.transact(call, async (transaction) => {
+        const before = await requireAccount(transaction, username);
+        await transaction.account.delete({ where: { username } });
+        return { result: before, before };
+      });
+    },
+  };
+}
+
+/** Holds the row until the transaction ends, so that what the audit says was there is what was changed. */
+async function requireAccount(transaction: Transaction, username: string): Promise<Account> {
+  await transaction.$executeRaw`SELECT FROM accounts WHERE username = ${username} FOR UPDATE`;
+  const account = await transaction.account.findUnique({ where: { username } });
+  if (!account) throw accountNotFound(username);
+  return toAccount(account);
+}

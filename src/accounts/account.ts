@@ -1,0 +1,72 @@
+import { text } from '../arguments.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { Account as AccountRow } from '../generated/prisma/client.ts';
+import { readNetwork } from '../network.ts';
+import { isScope, knownScopes, type Scope } from './scopes.ts';
+
+/** The account that the server sees to, which may do everything. */
+export const adminUsername = 'admin';
+
+/** An account as it may be shown: whether it has credentials, not which. */
+export type Account = Omit<AccountRow, 'apiKeyHash' | 'passwordHash' | 'updatedAt'> & {
+  readonly hasApiKey: boolean;
+  readonly hasPassword: boolean;
+};
+
+export function toAccount({ apiKeyHash, passwordHash, updatedAt: _, ...account }: AccountRow): Account {
+  return { ...account, hasApiKey: apiKeyHash !== null, hasPassword: passwordHash !== null };
+}
+
+/** Reads a username. It has no colon, which ends it in HTTP's Basic scheme. @throws AppError BAD_USER_INPUT */
+export function parseUsername(value: string): string {
+  if (!/^[A-Za-z0-9._@+-]{1,64}$/.test(value)) {
+    throw badInput('username', 'username must have 1 to 64 letters, digits or . _ @ + -');
+  }
+  return value;
+}
+
+/** Reads a list of scopes, each kept once. @throws AppError BAD_USER_INPUT */
+export function parseScopes(values: readonly string[]): Scope[] {
+  const unknown = values.find((value) => !isScope(value));
+  if (unknown !== undefined) {
+    throw badInput('scope', `There is no scope "${unknown}"; the scopes are ${knownScopes.join(', ')}`);
+  }
+  if (values.length === 0) throw badInput('scope', 'An account needs at least one scope');
+  return [...new Set(values as Scope[])];
+}
+
+/** Reads CIDR blocks, or single addresses. @throws AppError BAD_USER_INPUT */
+export function parseNetworks(values: readonly string[]): string[] {
+  return values.map((value) => {
+    const network = readNetwork(value);
+    if (network) return `${network.address}/${network.prefix}`;
+    throw badInput('network', `A network must be an address or a CIDR block such as 10.0.0.0/8, not "${value}"`);
+  });
+}
+
+/** Reads a password: 8 to 256 characters, in the form of Unicode in which clients send it. @throws AppError BAD_USER_INPUT */
+export function parsePassword(value: string): string {
+  if (value.length < minPasswordLength) {
+    throw badInput('password', `A password must have at least ${minPasswordLength} characters`);
+  }
+  // Blanks at the ends belong to it.
+  text({ max: 256 })(value, 'password');
+  return value;
+}
+const minPasswordLength = 8;
+
+/** Reads the moment from which an account no longer works: a date, or a date and time with an offset. @throws AppError BAD_USER_INPUT */
+export function parseExpiry(value: string, now = new Date()): Date {
+  const date = new Date(/^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/.test(value) ? value : Number.NaN);
+  if (!(date > now) || date.getUTCFullYear() > 9999) {
+    throw badInput(
+      'expires',
+      `expires must be a date to come, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
+    );
+  }
+  return date;
+}
+
+export function accountNotFound(username: string): AppError {
+  return new AppError('NOT_FOUND', `There is no account "${username}"`);
+}

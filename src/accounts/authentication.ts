@@ -1,0 +1,147 @@
+import { timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { AppError } from '../errors.ts';
+import type { Account as AccountRow } from '../generated/prisma/client.ts';
+import type { AccountRepository } from './account-repository.ts';
+import { createNetworkCheck } from '../network.ts';
+import { hashApiKey } from './api-key.ts';
+import { isJwt, type VerifyJwt } from './jwt.ts';
+import { createPasswordVerifier } from './password.ts';
+
+/** What a caller sent to say who it is. */
+export type Credentials = {
+  /** An API key, or a JSON Web Token. */
+  readonly token?: string | undefined;
+  readonly basic?: BasicCredentials | undefined;
+};
+type BasicCredentials = { readonly username: string; readonly password: string };
+
+/** Whoever was let in, and what it may do. */
+export type Principal = {
+  readonly account: string;
+  readonly credential: 'api-key' | 'basic' | 'both' | 'jwt';
+  readonly scopes: ReadonlySet<string>;
+};
+
+/** Where a caller is. */
+export type Origin = {
+  readonly address: string;
+  /** To be called before a password is tried. @throws AppError RATE_LIMITED where many attempts from there failed lately. */
+  readonly requireMayTry: () => Promise<void>;
+};
+
+/**
+ * Finds out who a caller is. Every credential that is sent has to be right.
+ * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account is not for; RATE_LIMITED; SERVICE_UNAVAILABLE
+ */
+export type Authenticate = (credentials: Credentials, origin: Origin) => Promise<Principal>;
+
+/** How long an account is used before it is looked up again: what disables it holds everywhere after that. */
+const accountMaxAgeMs = 1000;
+const maxAccounts = 10_000;
+
+/** An account, and what is made of its row once. */
+type KnownAccount = {
+  readonly row: AccountRow;
+  readonly scopes: ReadonlySet<string>;
+  readonly isAllowedFrom: (address: string) => boolean;
+};
+
+/** Looks callers up among the accounts; tokens are read by a verifier of their own, where there is one. */
+export function createAuthenticator(accounts: AccountRepository, verifyJwt?: VerifyJwt): Authenticate {
+  const passwords = createPasswordVerifier();
+  const findByKeyHash = cached((hash) => accounts.accountByApiKeyHash(Buffer.from(hash, 'base64')));
+  const findByUsername = cached((username) => accounts.accountByUsername(username));
+
+  const requireKey = async (key: string): Promise<KnownAccount> => {
+    const hash = hashApiKey(key);
+    const known = await findByKeyHash(hash.toString('base64'));
+    if (!known?.row.apiKeyHash || !timingSafeEqual(hash, known.row.apiKeyHash)) {
+      throw new AppError('UNAUTHENTICATED', 'The API key is not known');
+    }
+    return known;
+  };
+
+  const requirePassword = async (
+    { username, password }: BasicCredentials,
+    { requireMayTry }: Origin,
+  ): Promise<KnownAccount> => {
+    const known = await findByUsername(username);
+    const storedHash = known?.row.passwordHash ?? null;
+    // Whoever is known to be right is let in, whatever others at the same address have tried.
+    if (!passwords.isRemembered(password, storedHash)) {
+      await requireMayTry();
+      if (!(await passwords.isRight(password, storedHash))) {
+        throw new AppError('UNAUTHENTICATED', 'The username or the password is wrong');
+      }
+    }
+    return known!;
+  };
+
+  return async ({ token, basic }, origin) => {
+    if (token !== undefined && verifyJwt && isJwt(token)) {
+      if (!basic) return verifyJwt(token);
+      throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
+    }
+    const ofKey = token === undefined ? undefined : await requireKey(token);
+    const ofPassword = basic && (await requirePassword(basic, origin));
+    const known = ofKey ?? ofPassword;
+    if (!known) throw missingCredentials();
+    if (ofKey && ofPassword && ofKey.row.username !== ofPassword.row.username) {
+      throw new AppError('UNAUTHENTICATED', 'The API key and the username belong to different accounts');
+    }
+
+    const credential = !ofPassword ? 'api-key' : ofKey ? 'both' : 'basic';
+    requireUsable(known, credential, origin.address);
+    return { account: known.row.username, credential, scopes: known.scopes };
+  };
+}
+
+/** @throws AppError UNAUTHENTICATED, FORBIDDEN */
+function requireUsable(
+  { row, isAllowedFrom }: KnownAccount,
+  credential: Principal['credential'],
+  address: string,
+): void {
+  if (row.requiresBoth && credential !== 'both') {
+    throw new AppError('UNAUTHENTICATED', 'This account needs its API key and its password together');
+  }
+  if (row.disabled) throw new AppError('UNAUTHENTICATED', 'The account is disabled');
+  if (row.expiresAt && row.expiresAt <= new Date()) {
+    throw new AppError('UNAUTHENTICATED', 'The account has expired');
+  }
+  if (!isAllowedFrom(address)) {
+    throw new AppError('FORBIDDEN', `The account may not be used from the address ${address}`, { address });
+  }
+}
+
+/** Looks an account up once in a while, however many ask for it. */
+function cached(
+  find: (key: string) => Promise<AccountRow | null>,
+): (key: string) => Promise<KnownAccount | undefined> {
+  const cache = new LRUCache<string, { readonly known: KnownAccount | undefined }>({
+    max: maxAccounts,
+    ttl: accountMaxAgeMs,
+    fetchMethod: async (key) => {
+      const row = await find(key);
+      return { known: row ? toKnownAccount(row) : undefined };
+    },
+  });
+  return async (key) => (await cache.fetch(key))?.known;
+}
+
+function toKnownAccount(row: AccountRow): KnownAccount {
+  const { scopes, allowedNetworks } = row;
+  return {
+    row,
+    scopes: new Set(scopes),
+    isAllowedFrom: allowedNetworks.length === 0 ? () => true : createNetworkCheck(allowedNetworks),
+  };
+}
+
+function missingCredentials(): AppError {
+  return new AppError(
+    'UNAUTHENTICATED',
+    'Send an API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>", or a username and a password by Basic',
+  );
+}

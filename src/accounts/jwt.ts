@@ -1,0 +1,99 @@
+import type { KeyObject } from 'node:crypto';
+import {
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
+import { AppError } from '../errors.ts';
+import type { Principal } from './authentication.ts';
+import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from './public-key.ts';
+
+/** Where the keys are, and what a token must say. */
+export type JwtSettings = {
+  readonly keys: URL | KeyObject;
+  readonly issuer: string;
+  readonly audience: string;
+};
+
+/** Reads a token and answers whose it is. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
+export type VerifyJwt = (token: string) => Promise<Principal>;
+
+/** How far clocks may be apart, in seconds. */
+const clockTolerance = 5;
+/** How long fetched keys are used, how soon they are fetched again for a key that is not among them, and how long that may take. */
+const jwksOptions = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
+
+const asymmetricAlgorithms = [
+  ...rsaAlgorithms,
+  ...Object.values(ecAlgorithms).flat(),
+  ...edwardsAlgorithms,
+];
+
+/**
+ * Verifies tokens by a public key, or by those of a JWKS, which are fetched and kept. Only the algorithms of those keys are
+ * taken: a token cannot choose `none`, nor a public key be used as a shared secret.
+ * @see https://www.rfc-editor.org/rfc/rfc8725
+ */
+export function createJwtVerifier({ keys, issuer, audience }: JwtSettings): VerifyJwt {
+  const options: JWTVerifyOptions = {
+    issuer,
+    audience,
+    clockTolerance,
+    requiredClaims: ['exp', 'sub'],
+    // A key of a JWKS tells its own algorithm, or its type the possible ones.
+    algorithms: keys instanceof URL ? asymmetricAlgorithms : algorithmsOf(keys),
+  };
+  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteJWKSet(keys, jwksOptions) : () => keys;
+
+  return async (token) => {
+    try {
+      return toPrincipal((await jwtVerify(token, getKey, options)).payload);
+    } catch (error) {
+      throw error instanceof AppError ? error : toRefusal(error);
+    }
+  };
+}
+
+/** Tells a JSON Web Token from an API key: three parts, of which the first is a JSON object. */
+export function isJwt(token: string): boolean {
+  return /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
+}
+
+function toPrincipal({ sub, scope }: JWTPayload): Principal {
+  if (typeof sub !== 'string' || sub === '') throw refuse('its "sub" is missing');
+  return {
+    // With a colon, which no account of ours has: whoever issues tokens cannot pass for one.
+    account: `jwt:${sub}`,
+    credential: 'jwt',
+    // https://www.rfc-editor.org/rfc/rfc8693#section-4.2
+    scopes: new Set(typeof scope === 'string' ? scope.split(' ') : []),
+  };
+}
+
+function toRefusal(error: unknown): AppError {
+  if (error instanceof errors.JWTExpired) return refuse('it has expired');
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return refuse(`its "${error.claim}" is not as expected`);
+  // The keys could not be fetched, or what came are none.
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || !isAboutToken(error)) {
+    return new AppError(
+      'SERVICE_UNAVAILABLE',
+      'The keys for tokens cannot be fetched. Try again later',
+      {},
+      { cause: error },
+    );
+  }
+  return refuse('it is not signed with a key and an algorithm that are accepted here');
+}
+
+/** jose says of a failed fetch that it expected an answer of status 200, in its most general class. */
+function isAboutToken(error: unknown): boolean {
+  return error instanceof errors.JOSEError && error.code !== errors.JOSEError.code;
+}
+
+function refuse(reason: string): AppError {
+  return new AppError('UNAUTHENTICATED', `The token is refused: ${reason}`);
+}

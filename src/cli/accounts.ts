@@ -1,0 +1,207 @@
+import { Command } from 'commander';
+import {
+  parseExpiry,
+  parseNetworks,
+  parsePassword,
+  parseScopes,
+  parseUsername,
+  type Account,
+} from '../accounts/account.ts';
+import type { AccountChanges } from '../accounts/account-repository.ts';
+import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
+import { hashPassword } from '../accounts/password.ts';
+import { knownScopes } from '../accounts/scopes.ts';
+import { StartError } from '../errors.ts';
+import { ask, askPassword, readSecretInput } from './ask.ts';
+import { createCommandCall, withAccounts } from './with-accounts.ts';
+
+type PasswordOptions = { password?: true; passwordStdin?: true };
+type CreateOptions = PasswordOptions & {
+  scope: string[];
+  network: string[];
+  expires?: string;
+  apiKey: boolean;
+  requireBoth?: true;
+  json?: true;
+};
+
+/** `group-api accounts …`: who may call the API. */
+export function createAccountsCommand(): Command {
+  const accounts = new Command('accounts').description('Who may call the API, with which credentials');
+
+  accounts
+    .command('create')
+    .description('Create an account. Its API key is shown this once')
+    .argument('[username]', 'letters, digits and . _ @ + -')
+    .option('--scope <scopes>', 'what it may do, with commas between or repeated', collect, [])
+    .option('--network <networks>', 'where it may be used: addresses or CIDR blocks', collect, [])
+    .option('--expires <date>', 'from when on it no longer works, as 2030-01-01')
+    .option('--password', 'ask for a password')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--no-api-key', 'make no API key')
+    .option('--require-both', 'the API key and the password only together')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Scopes: ${knownScopes.join(' ')}
+
+Examples:
+  group-api accounts create shop --scope groups:read,groups:delete
+  group-api accounts create backoffice --scope '*' --network 10.0.0.0/8 --password
+  read -rs PASSWORD && printf %s "$PASSWORD" | group-api accounts create test --scope groups:delete --password-stdin --json`,
+    )
+    .action(createAccount);
+
+  accounts
+    .command('list')
+    .description('List the accounts')
+    .option('--json', 'print JSON')
+    .action(listAccounts);
+
+  accounts
+    .command('rotate')
+    .description('Make a new API key, which is shown this once. The old one stops working')
+    .argument('<username>')
+    .option('--password', 'ask for a new password instead')
+    .option('--password-stdin', 'read the new password from standard input instead')
+    .option('--json', 'print JSON')
+    .action(rotateCredential);
+
+  for (const [name, disabled, description] of [
+    ['disable', true, 'Stop an account from working, in every server'],
+    ['enable', false, 'Let a disabled account work again'],
+  ] as const) {
+    accounts
+      .command(name)
+      .description(description)
+      .argument('<username>')
+      .option('--json', 'print JSON')
+      .action(async (username: string, { json }: { json?: true }) => {
+        const account = await editAccount(`accounts ${name}`, username, { disabled });
+        print(json, account, `Account ${username} is ${name}d`);
+      });
+  }
+
+  accounts
+    .command('remove')
+    .description('Remove an account for good')
+    .argument('<username>')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print JSON')
+    .action(removeAccount);
+
+  return accounts;
+}
+
+async function createAccount(givenUsername: string | undefined, options: CreateOptions): Promise<void> {
+  const username = parseUsername(
+    givenUsername ?? (await ask('Username: ', 'give the username as an argument')),
+  );
+  const scopes = parseScopes(
+    options.scope.length > 0
+      ? options.scope
+      : collect(await ask(`Scopes (${knownScopes.join(' ')}): `, 'give --scope')),
+  );
+  const allowedNetworks = parseNetworks(options.network);
+  const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
+  const hasPassword = options.password ?? options.passwordStdin ?? false;
+  if (!options.apiKey && !hasPassword) {
+    throw new StartError('An account needs an API key or a password: leave --no-api-key out, or add --password');
+  }
+  const requiresBoth = options.requireBoth ?? false;
+  if (requiresBoth && !(options.apiKey && hasPassword)) {
+    throw new StartError('--require-both needs an API key and a password: add --password');
+  }
+
+  const password = hasPassword ? await readPassword(options) : undefined;
+  const apiKey = options.apiKey ? createApiKey() : undefined;
+  const account = await withAccounts(async (accounts) =>
+    accounts.createAccount(
+      {
+        username,
+        scopes,
+        allowedNetworks,
+        expiresAt,
+        requiresBoth,
+        apiKeyHash: apiKey === undefined ? null : hashApiKey(apiKey),
+        passwordHash: password === undefined ? null : await hashPassword(password),
+      },
+      createCommandCall('accounts create', username),
+    ),
+  );
+  print(options.json, { ...account, apiKey }, describeNewKey(`Account ${username} is created`, apiKey));
+}
+
+async function listAccounts({ json }: { json?: true }): Promise<void> {
+  const accounts = await withAccounts((repository) => repository.accounts());
+  print(json, accounts, formatTable(accounts));
+}
+
+async function rotateCredential(username: string, options: PasswordOptions & { json?: true }): Promise<void> {
+  if (options.password || options.passwordStdin) {
+    const passwordHash = await hashPassword(await readPassword(options));
+    const account = await editAccount('accounts rotate', username, { passwordHash });
+    print(options.json, account, `Account ${username} has its new password`);
+    return;
+  }
+  const apiKey = createApiKey();
+  const account = await editAccount('accounts rotate', username, { apiKeyHash: hashApiKey(apiKey) });
+  const message = `Account ${username} has a new API key; the old one no longer works`;
+  print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
+}
+
+async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
+  if (!yes) {
+    const answer = await ask(`Remove the account ${username} for good? (yes/no) `, 'add --yes');
+    if (answer !== 'yes') throw new StartError('Nothing was removed');
+  }
+  const account = await withAccounts((accounts) =>
+    accounts.removeAccount(username, createCommandCall('accounts remove', username)),
+  );
+  print(json, account, `Account ${username} is removed`);
+}
+
+async function editAccount(operation: string, username: string, changes: AccountChanges): Promise<Account> {
+  return withAccounts((accounts) =>
+    accounts.editAccount(username, changes, createCommandCall(operation, username)),
+  );
+}
+
+async function readPassword({ passwordStdin }: PasswordOptions): Promise<string> {
+  return parsePassword(passwordStdin ? await readSecretInput() : await askPassword('use --password-stdin'));
+}
+
+/** A list with commas between, as far as it was read before. */
+function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(/[\s,]+/).filter((each) => each !== '')];
+}
+
+function describeNewKey(message: string, apiKey: string | undefined): string {
+  return apiKey === undefined ? message : `${message}\nAPI key, shown this once: ${apiKey}`;
+}
+
+function formatTable(accounts: readonly Account[]): string {
+  const head = ['USERNAME', 'CREDENTIALS', 'SCOPES', 'NETWORKS', 'STATE'];
+  const rows = [head, ...accounts.map(toCells)];
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+}
+
+function toCells(account: Account): string[] {
+  const { username, scopes, allowedNetworks, disabled, expiresAt } = account;
+  const credentials = [account.hasApiKey && 'api-key', account.hasPassword && 'password'].filter(Boolean);
+  const hasExpired = expiresAt !== null && expiresAt <= new Date();
+  const expiry = expiresAt && `${hasExpired ? 'expired' : 'expires'} ${expiresAt.toISOString()}`;
+  return [
+    username,
+    credentials.join(account.requiresBoth ? ' with ' : ' or '),
+    scopes.join(','),
+    allowedNetworks.join(',') || 'any',
+    disabled ? 'disabled' : (expiry ?? 'enabled'),
+  ];
+}
+
+function print(asJson: true | undefined, value: unknown, text: string): void {
+  process.stdout.write((asJson ? JSON.stringify(value) : text) + '\n');
+}

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { createAccountRepository, type AccountRepository } from '../accounts/account-repository.ts';
+import type { Call } from '../audit/call.ts';
+import { createCallRecorder } from '../audit/call-recorder.ts';
+import { openDatabase } from '../database/open-database.ts';
+import { createLogger } from '../log.ts';
+import { readProcessConfig } from '../process-config.ts';
+
+/** Opens the server's database for one command and closes it again. An embedded one is shared with a server that runs. */
+export async function withAccounts<T>(work: (accounts: AccountRepository) => Promise<T>): Promise<T> {
+  const config = readProcessConfig();
+  const log = await createLogger('warn', process.stderr.isTTY);
+  const database = await openDatabase(
+    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
+    log,
+  );
+  try {
+    return await work(createAccountRepository(database.prisma, createCallRecorder(database.prisma, log)));
+  } finally {
+    await database.close();
+  }
+}
+
+/** What the audit says of a command: who of the operating system's users gave it. */
+export function createCommandCall(operation: string, targetId: string): Call {
+  return {
+    account: `command-line:${userInfo().username}`,
+    credential: 'command-line',
+    address: 'local',
+    userAgent: null,
+    requestId: randomUUID(),
+    operation,
+    targetIds: [targetId],
+    reason: null,
+    isDryRun: false,
+    idempotencyKey: null,
+    fingerprint: '',
+    markReplayed: () => undefined,
+  };
+}

@@ -1,0 +1,56 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { FastifyInstance } from 'fastify';
+
+export type BrowserSettings = {
+  /** The origins, beside our own, whose pages may call the API. `*`: all. */
+  readonly corsOrigins: readonly string[];
+  readonly isTls: boolean;
+};
+
+/** What a page of another origin may read beside the body. */
+const exposedHeaders = [
+  'Idempotency-Replayed',
+  'RateLimit-Limit',
+  'RateLimit-Remaining',
+  'RateLimit-Reset',
+  'Retry-After',
+  'X-Request-Id',
+];
+
+/**
+ * Tells browsers what our pages may do, and which other pages may call us. Credentials are never sent along by a browser on
+ * its own, since there are no cookies.
+ */
+export async function setBrowserRules(
+  http: FastifyInstance,
+  { corsOrigins, isTls }: BrowserSettings,
+): Promise<void> {
+  await http.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+        objectSrc: ["'none'"],
+        // Editors in the page write styles, draw with data URLs, and check what is typed in workers.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'", 'data:'],
+        workerSrc: ["'self'", 'blob:'],
+      },
+    },
+    // Browsers would insist on HTTPS for months; only who has it can promise that.
+    strictTransportSecurity: isTls,
+    // Answers are read by pages of other origins where CORS lets them.
+    crossOriginResourcePolicy: false,
+  });
+  await http.register(cors, {
+    origin: corsOrigins.includes('*') ? '*' : corsOrigins.length === 0 ? false : [...corsOrigins],
+    methods: ['GET', 'POST'],
+    exposedHeaders,
+    maxAge: 600,
+  });
+}

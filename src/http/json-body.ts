@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+import { AppError } from '../errors.ts';
+
+/** Takes bodies of JSON in UTF-8 and nothing else: what a form can send is not taken, which keeps other sites' pages out. */
+export function takeOnlyJson(http: FastifyInstance): void {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  // Fastify's own, which refuses keys such as `__proto__`.
+  const parseJson = http.getDefaultJsonParser('error', 'error');
+
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = decoder.decode(body as Buffer);
+    } catch {
+      done(new AppError('BAD_REQUEST', 'The body is not valid UTF-8'));
+      return;
+    }
+    void parseJson(request, text, done);
+  });
+
+  http.addHook('onRequest', async ({ headers }) => {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity') {
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding');
+    }
+  });
+}

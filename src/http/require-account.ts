@@ -1,0 +1,45 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Authenticate, Principal } from '../accounts/authentication.ts';
+import { AppError } from '../errors.ts';
+import { plainAddress } from '../network.ts';
+import { readCredentials } from './credentials.ts';
+import type { RateLimits } from './rate-limits.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Needs no credentials. */
+    isPublic?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who calls; of public routes nobody. */
+    principal: Principal | undefined;
+  }
+}
+
+/** Lets nobody but accounts in, before a request's body is read, and no faster than the limits say. */
+export function requireAccounts(http: FastifyInstance, authenticate: Authenticate, limits: RateLimits): void {
+  http.decorateRequest('principal', undefined);
+
+  http.addHook('onRequest', async (request, reply) => {
+    if (request.is404 || request.routeOptions.config.isPublic) return;
+    await limits.requireAddressRate(request, reply);
+    request.principal = await signIn(request, reply);
+    await limits.requireAccountRate(request, reply);
+  });
+
+  async function signIn(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+    const credentials = readCredentials(request.raw);
+    try {
+      return await authenticate(credentials, {
+        address: plainAddress(request.ip),
+        requireMayTry: () => limits.requireFewFailures(request, reply),
+      });
+    } catch (error) {
+      const isAttempt = credentials.token !== undefined || credentials.basic !== undefined;
+      if (isAttempt && error instanceof AppError && error.code === 'UNAUTHENTICATED') {
+        await limits.countFailure(request, reply);
+      }
+      throw error;
+    }
+  }
+}

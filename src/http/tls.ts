@@ -1,0 +1,49 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createSecureContext, type Server } from 'node:tls';
+import { StartError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+
+export type CertificateFiles = { readonly certFile: string; readonly keyFile: string };
+export type Certificate = { readonly cert: Buffer; readonly key: Buffer };
+
+/** How often the files are looked at. */
+const checkIntervalMs = 5000;
+
+/** Reads a certificate and its key. @throws StartError where they cannot be read or do not go together. */
+export function readCertificate({ certFile, keyFile }: CertificateFiles): Certificate {
+  const certificate = { cert: readSetting('TLS_CERT_FILE', certFile), key: readSetting('TLS_KEY_FILE', keyFile) };
+  try {
+    createSecureContext(certificate);
+  } catch (error) {
+    throw new StartError(
+      `TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key, both as PEM: ${(error as Error).message}`,
+    );
+  }
+  return certificate;
+}
+
+/** Takes changed files up, as certificates are renewed while a server runs. Answers what ends that. */
+export function followCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
+  const takeUp = () => {
+    try {
+      server.setSecureContext(readCertificate(files));
+      log.info('took up the changed certificate');
+    } catch (error) {
+      // One of the two may be there before the other.
+      log.warn({ reason: (error as Error).message }, 'the changed certificate cannot be used');
+    }
+  };
+  const names = [files.certFile, files.keyFile];
+  for (const name of names) watchFile(name, { interval: checkIntervalMs, persistent: false }, takeUp);
+  return () => {
+    for (const name of names) unwatchFile(name, takeUp);
+  };
+}
+
+function readSetting(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new StartError(`${setting} must be a file that can be read: ${(error as Error).message}`);
+  }
+}
