@@ -9,7 +9,9 @@ import type { Config } from './config.ts';
 import type { Database } from './database/open-database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
 import { StartError } from './errors.ts';
+import { readAllowedOperations } from './graphql/allowed-operations.ts';
 import type { Repositories } from './graphql/context.ts';
+import { createTokenCheck, type OperationLimits } from './graphql/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/server.ts';
 import { createDeletedGroupRepository } from './groups/deleted-group-repository.ts';
@@ -61,14 +63,22 @@ export async function openApp(
   };
   const housekeeping = startHousekeeping(repositories, log);
   const schema = createSchema();
-  const graphql = await openGraphQLServer(schema, log);
+  const limits = readLimits(config);
+  const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
   const accounts = createAccountRepository(prisma, recorder);
   const authenticate = createAuthenticator(accounts, openJwtVerifier(config));
   const http = await createHttpServer(config, authenticate, log);
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
-  registerGraphQLRoutes(http, graphql, schema, repositories);
+  registerGraphQLRoutes(http, {
+    graphql,
+    schema,
+    repositories,
+    prepare: config.ALLOWED_OPERATIONS_FILE
+      ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
+      : createTokenCheck(limits.tokens),
+  });
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
     throw explainListenError(error, config);
   });
@@ -83,6 +93,17 @@ export async function openApp(
       await graphql.stop();
       await housekeeping.stop();
     },
+  };
+}
+
+function readLimits(config: Config): OperationLimits {
+  return {
+    tokens: config.MAX_QUERY_TOKENS,
+    depth: config.MAX_QUERY_DEPTH,
+    aliases: config.MAX_QUERY_ALIASES,
+    rootFields: config.MAX_QUERY_ROOT_FIELDS,
+    directives: config.MAX_QUERY_DIRECTIVES,
+    cost: config.MAX_QUERY_COST,
   };
 }
 

@@ -244,8 +244,8 @@ function companionProblems(environment: Environment): string[] {
 export function describeSettings(): string {
   return Object.entries<Setting<unknown>>(settings)
     .map(([name, { default: fallback, defaultText, meaning }]) => {
-      const isShown = fallback !== undefined && typeof fallback !== 'function';
-      return `| \`${name}\` | ${defaultText ?? (isShown ? `\`${fallback}\`` : 'none')} | ${meaning} |`;
+      const isShown = ['string', 'number', 'boolean'].includes(typeof fallback);
+      return `| \`${name}\` | ${defaultText ?? (isShown ? `\`${String(fallback)}\`` : 'none')} | ${meaning} |`;
     })
     .join('\n');
 }

@@ -8,12 +8,12 @@ import { isScope, knownScopes, type Scope } from './scopes.ts';
 export const adminUsername = 'admin';
 
 /** An account as it may be shown: whether it has credentials, not which. */
-export type Account = Omit<AccountRow, 'apiKeyHash' | 'passwordHash' | 'updatedAt'> & {
+export type Account = Omit<AccountRow, 'apiKeyHash' | 'passwordHash'> & {
   readonly hasApiKey: boolean;
   readonly hasPassword: boolean;
 };
 
-export function toAccount({ apiKeyHash, passwordHash, updatedAt: _, ...account }: AccountRow): Account {
+export function toAccount({ apiKeyHash, passwordHash, ...account }: AccountRow): Account {
   return { ...account, hasApiKey: apiKeyHash !== null, hasPassword: passwordHash !== null };
 }
 
@@ -40,7 +40,10 @@ export function parseNetworks(values: readonly string[]): string[] {
   return values.map((value) => {
     const network = readNetwork(value);
     if (network) return `${network.address}/${network.prefix}`;
-    throw badInput('network', `A network must be an address or a CIDR block such as 10.0.0.0/8, not "${value}"`);
+    throw badInput(
+      'network',
+      `A network must be an address or a CIDR block such as 10.0.0.0/8, not "${value}"`,
+    );
   });
 }
 

@@ -26,11 +26,7 @@ const clockTolerance = 5;
 /** How long fetched keys are used, how soon they are fetched again for a key that is not among them, and how long that may take. */
 const jwksOptions = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
 
-const asymmetricAlgorithms = [
-  ...rsaAlgorithms,
-  ...Object.values(ecAlgorithms).flat(),
-  ...edwardsAlgorithms,
-];
+const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).flat(), ...edwardsAlgorithms];
 
 /**
  * Verifies tokens by a public key, or by those of a JWKS, which are fetched and kept. Only the algorithms of those keys are

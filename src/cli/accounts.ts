@@ -107,7 +107,9 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
   const hasPassword = options.password ?? options.passwordStdin ?? false;
   if (!options.apiKey && !hasPassword) {
-    throw new StartError('An account needs an API key or a password: leave --no-api-key out, or add --password');
+    throw new StartError(
+      'An account needs an API key or a password: leave --no-api-key out, or add --password',
+    );
   }
   const requiresBoth = options.requireBoth ?? false;
   if (requiresBoth && !(options.apiKey && hasPassword)) {
@@ -185,7 +187,14 @@ function formatTable(accounts: readonly Account[]): string {
   const head = ['USERNAME', 'CREDENTIALS', 'SCOPES', 'NETWORKS', 'STATE'];
   const rows = [head, ...accounts.map(toCells)];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function toCells(account: Account): string[] {

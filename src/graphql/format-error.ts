@@ -1,4 +1,3 @@
-import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
 import { AppError, isErrorCode } from '../errors.ts';
 
@@ -8,9 +7,9 @@ import { AppError, isErrorCode } from '../errors.ts';
  */
 export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
   const { message, extensions = {}, ...place } = formatted;
-  const original = unwrapResolverError(error);
-  if (original instanceof AppError) {
-    return { message: original.message, ...place, extensions: { code: original.code, ...original.details } };
+  const refusal = findRefusal(error);
+  if (refusal) {
+    return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
   }
   const badArgument = nameBadArgument(error);
   if (badArgument !== undefined) {
@@ -22,9 +21,15 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
 
 /** Tells whether an error is meant for the caller; any other is a fault of ours, to be logged. */
 export function isPlanned(error: unknown): boolean {
-  if (unwrapResolverError(error) instanceof AppError || nameBadArgument(error) !== undefined) return true;
+  if (findRefusal(error) || nameBadArgument(error) !== undefined) return true;
   const code = error instanceof GraphQLError ? error.extensions['code'] : undefined;
   return isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR';
+}
+
+/** Our own refusal behind an error, whether a resolver threw it or what stands before all resolvers. */
+function findRefusal(error: unknown): AppError | undefined {
+  const original = error instanceof GraphQLError ? error.originalError : error;
+  return original instanceof AppError ? original : undefined;
 }
 
 /**

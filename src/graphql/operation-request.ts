@@ -15,33 +15,50 @@ import { badInput } from '../errors.ts';
 /** A GraphQL request as its HTTP body holds it. */
 export type GraphQLRequestBody = {
   query?: unknown;
+  /** Names an operation that the server knows. */
+  documentId?: unknown;
   variables?: unknown;
   operationName?: unknown;
   extensions?: unknown;
 };
 
+/**
+ * Looks at a request before anything parses its query, and answers the one to be carried out.
+ * @throws AppError QUERY_TOO_COMPLEX, OPERATION_NOT_ALLOWED
+ */
+export type PrepareRequest = (request: GraphQLRequestBody) => GraphQLRequestBody;
+
 /** Turns the body of `POST /<root field>` into a GraphQL request. @throws AppError BAD_USER_INPUT */
 export type ReadOperationRequest = (body: unknown) => GraphQLRequestBody;
 
-const requestKeys = ['query', 'variables', 'operationName', 'extensions'];
+const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 
 /**
  * For each root field of the schema, what reads the body of its own HTTP path. Such a body holds a GraphQL request whose
  * only root field is that one; or, without a `query`, variables; or the arguments themselves.
  */
-export function createOperationRequestReaders(schema: GraphQLSchema): Map<string, ReadOperationRequest> {
+export function createOperationRequestReaders(
+  schema: GraphQLSchema,
+  prepare: PrepareRequest,
+): Map<string, ReadOperationRequest> {
   const roots = [
     { kind: 'query', type: schema.getQueryType() },
     { kind: 'mutation', type: schema.getMutationType() },
   ];
   return new Map(
     roots.flatMap(({ kind, type }) =>
-      Object.values(type?.getFields() ?? {}).map((field) => [field.name, createReader(kind, field)] as const),
+      Object.values(type?.getFields() ?? {}).map(
+        (field) => [field.name, createReader(kind, field, prepare)] as const,
+      ),
     ),
   );
 }
 
-function createReader(kind: string, field: GraphQLField<unknown, unknown>): ReadOperationRequest {
+function createReader(
+  kind: string,
+  field: GraphQLField<unknown, unknown>,
+  prepare: PrepareRequest,
+): ReadOperationRequest {
   const defaultQuery = writeDefaultQuery(kind, field);
   const argumentNames = new Set(field.args.map(({ name }) => name));
 
@@ -52,9 +69,10 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
     const isRequest = Object.keys(given).some((key) => requestKeys.includes(key));
 
     const request: GraphQLRequestBody = isRequest ? given : { variables: given };
-    if (request.query != null) {
-      requireOnlyRootField(request.query, field.name);
-      return request;
+    if (namesOperation(request)) {
+      const prepared = prepare(request);
+      requireOnlyRootField(prepared.query, field.name);
+      return prepared;
     }
     const stray = isRequest && Object.keys(given).find((key) => !requestKeys.includes(key));
     if (stray)
@@ -67,12 +85,16 @@ function createReader(kind: string, field: GraphQLField<unknown, unknown>): Read
         `${field.name} has no argument "${unknown}"; it has ${[...argumentNames].join(', ') || 'none'}`,
       );
     }
-    return { variables: request.variables, query: defaultQuery };
+    return prepare({ variables: request.variables, query: defaultQuery });
   };
 }
 
-function isObject(value: unknown): value is object {
+export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function namesOperation({ query, documentId, extensions }: GraphQLRequestBody): boolean {
+  return query != null || documentId != null || (isObject(extensions) && 'persistedQuery' in extensions);
 }
 
 /** A query that is not a GraphQL document passes, for Apollo to complain about. */

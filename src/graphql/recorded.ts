@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Call } from '../audit/call.ts';
-import { badInput } from '../errors.ts';
+import { badInput, type AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -21,6 +21,17 @@ export function recorded<Args extends object, Result>(
       throw error;
     }
   };
+}
+
+/** Raises the refusal of a call that did not reach its resolver, and sees to it that it is in the audit. */
+export async function recordRefusedCall(
+  args: object,
+  context: Context,
+  info: GraphQLResolveInfo,
+  refusal: AppError,
+): Promise<never> {
+  await context.recorder.recordRefusal(createCall(args, context, info), refusal);
+  throw refusal;
 }
 
 function createCall(args: object, context: Context, { fieldName, path }: GraphQLResolveInfo): Call {

@@ -3,11 +3,12 @@ import { makeExecutableSchema } from '@graphql-tools/schema';
 import { isNonNullType, type GraphQLSchema } from 'graphql';
 import { gql } from 'graphql-tag';
 import { resolvers } from './resolvers.ts';
+import { requireScopes } from './scopes.ts';
 
 /** The API's source, beside `src` and `dist` alike. */
 const schemaFile = new URL('../../schema.graphql', import.meta.url);
 
-/** Builds the schema from `schema.graphql` and the resolvers; a resolver for a field that is not there fails. */
+/** Builds the schema from `schema.graphql` and the resolvers; a resolver for a field that is not there fails. @throws StartError where a field has no scope */
 export function createSchema(): GraphQLSchema {
   const schema = makeExecutableSchema({
     typeDefs: gql(readFileSync(schemaFile, 'utf8')),
@@ -15,6 +16,7 @@ export function createSchema(): GraphQLSchema {
     resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
   });
   acceptNullableVariables(schema);
+  requireScopes(schema);
   return schema;
 }
 

@@ -1,21 +1,36 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context } from './context.ts';
 import { formatError, isPlanned } from './format-error.ts';
+import { createLimitCheck, type OperationLimits } from './operation-limits.ts';
+import type { Operation } from './operation-size.ts';
 
-/** Starts Apollo Server on the schema. Stop it with `stop()`. */
-export async function openGraphQLServer(schema: GraphQLSchema, log: Logger): Promise<ApolloServer<Context>> {
+/** What may be asked of the server. */
+export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
+
+/** Starts Apollo Server on the schema. Stop it with `stop()`. @throws StartError */
+export async function openGraphQLServer(
+  schema: GraphQLSchema,
+  { limits, introspection }: GraphQLSettings,
+  log: Logger,
+): Promise<ApolloServer<Context>> {
   const server = new ApolloServer<Context>({
     schema,
     logger: log,
     formatError,
-    plugins: [ApolloServerPluginLandingPageDisabled(), reportOutcome],
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      reportOutcome,
+      refuseLargeOperations(createLimitCheck(schema, limits)),
+    ],
     // Apollo decides these by NODE_ENV; an API must not change with it.
-    introspection: true,
+    introspection,
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
+    allowBatchedHttpRequests: false,
     // The process, which knows what else is to be closed, listens to the signals.
     stopOnTerminationSignals: false,
     // A browser sends none of these from a form or an image: https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
@@ -59,3 +74,30 @@ const reportOutcome: ApolloServerPlugin<Context> = {
     };
   },
 };
+
+/** Asks for each request, since the size of a list may be in a variable. */
+function refuseLargeOperations(
+  requireWithinLimits: (operation: Operation) => void,
+): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ document, operation, request: { variables = {} } }) {
+          // Apollo says of a name that is not in the document what is to be said.
+          if (!operation) return;
+          try {
+            requireWithinLimits({ document, operation, variables });
+          } catch (error) {
+            if (!(error instanceof AppError)) throw error;
+            // Apollo takes the status of any other error for 500.
+            const http = { status: httpStatusOf(error.code) };
+            throw new GraphQLError(error.message, {
+              originalError: error,
+              extensions: { code: error.code, http },
+            });
+          }
+        },
+      };
+    },
+  };
+}

@@ -29,7 +29,9 @@ function readAuthorization(value: string | undefined): Credentials {
     case 'basic':
       return { basic: readBasic(credentials) };
     default:
-      throw unreadable('Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"');
+      throw unreadable(
+        'Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"',
+      );
   }
 }
 

@@ -3,9 +3,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { AppError } from '../errors.ts';
 import { createContext, type Context, type Outcome, type Repositories } from '../graphql/context.ts';
-import { createOperationRequestReaders } from '../graphql/operation-request.ts';
+import {
+  createOperationRequestReaders,
+  isObject,
+  type GraphQLRequestBody,
+  type PrepareRequest,
+} from '../graphql/operation-request.ts';
 import { plainAddress } from '../network.ts';
 import { sendStatus } from './error-response.ts';
+
+/** What the doors lead to. */
+type GraphQLDoors = {
+  readonly graphql: ApolloServer<Context>;
+  readonly schema: GraphQLSchema;
+  readonly repositories: Repositories;
+  readonly prepare: PrepareRequest;
+};
 
 /**
  * The two doors to GraphQL. `/graphql` follows GraphQL over HTTP, where an operation that was carried out answers 200
@@ -13,34 +26,54 @@ import { sendStatus } from './error-response.ts';
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  graphql: ApolloServer<Context>,
-  schema: GraphQLSchema,
-  repositories: Repositories,
+  { graphql, schema, repositories, prepare }: GraphQLDoors,
 ): void {
   http.all('/graphql', async (request, reply) => {
     requireMethod(request, reply, ['GET', 'POST']);
-    const { status, body, outcome } = await execute(request, reply, request.body);
+    const asked = request.method === 'GET' ? readSearch(request) : { body: prepareBody(request.body) };
+    const { status, body, outcome } = await execute(request, reply, asked);
     if (outcome.isUnavailable) return sendStatus('SERVICE_UNAVAILABLE', reply).send(body);
     return reply.status(isWellFormedJsonExchange(reply, outcome) ? 200 : status).send(body);
   });
 
-  for (const [fieldName, readBody] of createOperationRequestReaders(schema)) {
+  for (const [fieldName, readBody] of createOperationRequestReaders(schema, prepare)) {
     http.all(`/${fieldName}`, async (request, reply) => {
       requireMethod(request, reply, ['POST']);
-      const { status, body, outcome } = await execute(request, reply, readBody(request.body));
+      const { status, body, outcome } = await execute(request, reply, { body: readBody(request.body) });
       const [code] = outcome.errorCodes;
       return (code === undefined ? reply.status(status) : sendStatus(code, reply)).send(body);
     });
   }
 
+  /** What is no object is left to Apollo to complain about. */
+  function prepareBody(body: unknown): unknown {
+    return isObject(body) ? prepare(body) : body;
+  }
+
+  /** The search of a GET, with the text of the operation that it names where there is a list of them. */
+  function readSearch(request: FastifyRequest): { search: string } {
+    const { searchParams } = new URL(request.url, 'http://localhost');
+    const given = Object.fromEntries(searchParams) as GraphQLRequestBody;
+    const { query } = prepare({ ...given, extensions: readJson(given.extensions) });
+    if (query !== given.query) {
+      for (const name of ['documentId', 'extensions']) searchParams.delete(name);
+      searchParams.set('query', String(query));
+    }
+    return { search: `?${searchParams.toString()}` };
+  }
+
   /** Hands a request to Apollo, and the headers of the answer to the reply. */
-  async function execute(request: FastifyRequest, reply: FastifyReply, body: unknown) {
+  async function execute(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { body, search = '' }: { body?: unknown; search?: string },
+  ) {
     const context = createContext(repositories, readRequest(request));
     const response = await graphql.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method,
         headers: readHeaders(request),
-        search: new URL(request.url, 'http://localhost').search,
+        search,
         body,
       },
       context: async () => context,
@@ -99,4 +132,13 @@ function readHeaders(request: FastifyRequest): HeaderMap {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   return headers;
+}
+
+/** What is not JSON is left to Apollo to complain about. */
+function readJson(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
 }

@@ -36,5 +36,8 @@ export async function refuseOverload(
 }
 
 function overloaded(): AppError {
-  return new AppError('SERVICE_UNAVAILABLE', 'The server has more to do than it can at the moment. Try again later');
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The server has more to do than it can at the moment. Try again later',
+  );
 }

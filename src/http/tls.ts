@@ -11,7 +11,10 @@ const checkIntervalMs = 5000;
 
 /** Reads a certificate and its key. @throws StartError where they cannot be read or do not go together. */
 export function readCertificate({ certFile, keyFile }: CertificateFiles): Certificate {
-  const certificate = { cert: readSetting('TLS_CERT_FILE', certFile), key: readSetting('TLS_KEY_FILE', keyFile) };
+  const certificate = {
+    cert: readSetting('TLS_CERT_FILE', certFile),
+    key: readSetting('TLS_KEY_FILE', keyFile),
+  };
   try {
     createSecureContext(certificate);
   } catch (error) {

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parse, validate, type GraphQLSchema } from 'graphql';
+import { AppError, StartError } from '../errors.ts';
+import type { GraphQLRequestBody, PrepareRequest } from './operation-request.ts';
+
+/**
+ * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code
+ * Generator writes it, or the manifest that Apollo's tools write. Requests hold the text, or name it: by `documentId`, as
+ * GraphQL over HTTP proposes it, or by `extensions.persistedQuery`, as Apollo's clients do.
+ * @throws StartError where it is neither, where a hash is not that of its text, or where a text does not fit the schema
+ * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
+ */
+export function readAllowedOperations(file: string, schema: GraphQLSchema): PrepareRequest {
+  const textByHash = new Map(readTexts(file));
+  for (const [hash, text] of textByHash) requireValid(hash, text, schema);
+
+  return ({ query, documentId, extensions, ...request }) => {
+    const hash = typeof query === 'string' ? hashOf(query) : hashIn({ documentId, extensions });
+    const text = hash === undefined ? undefined : textByHash.get(hash);
+    if (text === undefined) {
+      throw new AppError(
+        'OPERATION_NOT_ALLOWED',
+        'This server takes only the operations of its list, and this is not one of them',
+        hash === undefined ? {} : { sha256: hash },
+      );
+    }
+    return { ...request, query: text };
+  };
+}
+
+function hashIn({ documentId, extensions }: GraphQLRequestBody): string | undefined {
+  if (typeof documentId === 'string') return documentId.replace(/^sha256:/, '').toLowerCase();
+  const { persistedQuery } = (extensions ?? {}) as { persistedQuery?: { sha256Hash?: unknown } };
+  const hash = persistedQuery?.sha256Hash;
+  return typeof hash === 'string' ? hash.toLowerCase() : undefined;
+}
+
+function readTexts(file: string): [hash: string, text: string][] {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new StartError(`ALLOWED_OPERATIONS_FILE must be a JSON file: ${(error as Error).message}`);
+  }
+  const { operations } = (content ?? {}) as { operations?: unknown };
+  const entries = Array.isArray(operations)
+    ? operations.map(({ id, body }: { id?: unknown; body?: unknown }) => [id, body])
+    : Object.entries(content ?? {});
+  return entries.map(([id, text]) => {
+    const hash = String(id).replace(/^sha256:/, '');
+    if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
+      throw new StartError(
+        `ALLOWED_OPERATIONS_FILE must hold texts of operations by their SHA-256; ${hash} is not that of its text`,
+      );
+    }
+    return [hash.toLowerCase(), text];
+  });
+}
+
+function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
+  let problem: string | undefined;
+  try {
+    problem = validate(schema, parse(text))[0]?.message;
+  } catch (error) {
+    problem = (error as Error).message;
+  }
+  if (problem !== undefined) {
+    throw new StartError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
+  }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

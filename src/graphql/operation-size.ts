@@ -1,0 +1,157 @@
+import {
+  getDirectiveValues,
+  getNamedType,
+  getNullableType,
+  isListType,
+  isObjectType,
+  Kind,
+  type DocumentNode,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { StartError } from '../errors.ts';
+import { collectFields, fragmentsOf, selectionSetsOf } from './selections.ts';
+
+/** An operation that was found valid, and so without circles of fragments. */
+export type Operation = {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly variables: Readonly<Record<string, unknown>>;
+};
+
+/** How much an operation asks for. */
+export type OperationSize = {
+  readonly rootFields: number;
+  /** How many levels of fields there are. */
+  readonly depth: number;
+  /** How many values the answer may hold at most: each field counts one, below a list once for each of its entries. */
+  readonly cost: number;
+};
+
+/** Where a walk is: how many such objects there may be, and which of their fields are the lists of a page. */
+type Place = {
+  readonly level: number;
+  readonly times: number;
+  readonly page?: { readonly size: number; readonly fields: readonly string[] } | undefined;
+};
+
+/** How many fields are looked at, where the cost is too high already. */
+const maxVisited = 10_000;
+
+/**
+ * Makes what walks an operation as its execution will, and measures it. Beyond the highest cost of interest the walk may
+ * end early, so that it is not itself a burden.
+ * @throws StartError where the schema has a list without a size.
+ */
+export function createOperationMeter(
+  schema: GraphQLSchema,
+  maxCost: number,
+): (operation: Operation) => OperationSize {
+  const listSizes = readListSizes(schema);
+
+  return ({ document, operation, variables }) => {
+    const fragments = fragmentsOf(document);
+    let depth = 0;
+    let cost = 0;
+    let visited = 0;
+
+    const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, place: Place) => {
+      const { level, times, page } = place;
+      depth = Math.max(depth, level);
+      for (const nodes of fields) {
+        cost += times;
+        visited++;
+        if (visited > maxVisited && cost > maxCost) return;
+
+        const [node] = nodes as [FieldNode];
+        const field = parent.getFields()[node.name.value];
+        const type = field && getNamedType(field.type);
+        // Introspection is not among the fields: graphql-js limits its depth, and it answers no more than the schema has.
+        if (!field || !isObjectType(type)) continue;
+
+        const list = listSizes.get(field);
+        const size = list ? readSize(list, field, node, { operation, variables }) : 1;
+        const isPage = list !== undefined && list.sizedFields.length > 0;
+        const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
+        walk(collectFields(selectionSetsOf(nodes), fragments).values(), type, {
+          level: level + 1,
+          times: Math.min(times * entries, Number.MAX_SAFE_INTEGER),
+          page: isPage ? { size, fields: list.sizedFields } : undefined,
+        });
+      }
+    };
+
+    const root = collectFields([operation.selectionSet], fragments);
+    walk(root.values(), schema.getRootType(operation.operation)!, { level: 1, times: 1 });
+    return { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
+  };
+}
+
+/** What `@listSize` says of a field. */
+type ListSize = {
+  readonly assumedSize: number;
+  readonly slicingArguments: readonly string[];
+  readonly sizedFields: readonly string[];
+};
+type ListSizes = ReadonlyMap<GraphQLField<unknown, unknown>, ListSize>;
+
+/** How many entries a list may have by the arguments of its field: one at least, and at most what is assumed without them. */
+function readSize(
+  { assumedSize, slicingArguments }: ListSize,
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+  { operation, variables }: Pick<Operation, 'operation' | 'variables'>,
+): number {
+  const given = slicingArguments.map((name) => {
+    const argument = field.args.find((each) => each.name === name);
+    const value = node.arguments?.find((each) => each.name.value === name)?.value;
+    if (value?.kind === Kind.INT) return Number(value.value);
+    if (value?.kind !== Kind.VARIABLE) return argument?.defaultValue;
+    const variable = value.name.value;
+    const definition = operation.variableDefinitions?.find((each) => each.variable.name.value === variable);
+    const ownDefault = definition?.defaultValue;
+    const fallback = ownDefault?.kind === Kind.INT ? Number(ownDefault.value) : argument?.defaultValue;
+    return variables[variable] ?? fallback;
+  });
+  const sizes = given.filter((value) => typeof value === 'number');
+  return sizes.length === 0 ? assumedSize : Math.min(Math.max(1, ...sizes), assumedSize);
+}
+
+/** @throws StartError where a list of objects has no size, so that its cost would not be seen. */
+function readListSizes(schema: GraphQLSchema): ListSizes {
+  const directive = schema.getDirective('listSize')!;
+  const sizes = new Map<GraphQLField<unknown, unknown>, ListSize>();
+  const lists = new Map<GraphQLField<unknown, unknown>, string>();
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    for (const field of Object.values(type.getFields())) {
+      const declared = field.astNode && getDirectiveValues(directive, field.astNode);
+      if (declared) sizes.set(field, toListSize(declared));
+      const isList = isListType(getNullableType(field.type)) && isObjectType(getNamedType(field.type));
+      if (isList) lists.set(field, `${type.name}.${field.name}`);
+    }
+  }
+  for (const [field, { sizedFields }] of sizes) {
+    const type = getNamedType(field.type);
+    if (isObjectType(type)) for (const name of sizedFields) lists.delete(type.getFields()[name]!);
+    lists.delete(field);
+  }
+  if (lists.size > 0) {
+    throw new StartError(
+      `schema.graphql must give these lists a @listSize: ${[...lists.values()].join(', ')}`,
+    );
+  }
+  return sizes;
+}
+
+function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<string, unknown>): ListSize {
+  // Of these types by the directive's own definition.
+  return {
+    assumedSize: assumedSize as number,
+    slicingArguments: (slicingArguments ?? []) as string[],
+    sizedFields: (sizedFields ?? []) as string[],
+  };
+}

@@ -1,0 +1,96 @@
+import {
+  getDirectiveValues,
+  getNamedType,
+  isObjectType,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+} from 'graphql';
+import { hasScope, isScope, knownScopes, type Scope } from '../accounts/scopes.ts';
+import { AppError, StartError } from '../errors.ts';
+import type { Context } from './context.ts';
+import { recordRefusedCall } from './recorded.ts';
+import { collectFields, selectionSetsOf, type Fragments } from './selections.ts';
+
+/**
+ * Has every root field carried out only for accounts with the scopes that `schema.graphql` declares, of the field itself and
+ * of all that is selected below it: a mutation is not done in order to hide its result. The descriptions name the scope.
+ * @throws StartError where a root field has no scope, or a field one that is not known.
+ */
+export function requireScopes(schema: GraphQLSchema): void {
+  const declared = readScopes(schema);
+  const mutation = schema.getMutationType();
+
+  for (const type of rootTypes(schema)) {
+    for (const field of Object.values(type.getFields())) {
+      const resolve = field.resolve!;
+      field.description = `${field.description ?? ''}\n\nScope: \`${declared.get(field)}\`.`;
+      field.resolve = (source, args: object, context: Context, info) => {
+        const missing = findMissingScope(declared, context.scopes, info);
+        if (missing === undefined) return resolve(source, args, context, info);
+        const refusal = new AppError('FORBIDDEN', `The account needs the scope ${missing}`, {
+          requiredScope: missing,
+        });
+        if (type !== mutation) throw refusal;
+        return recordRefusedCall(args, context, info, refusal);
+      };
+    }
+  }
+}
+
+type Declared = ReadonlyMap<GraphQLField<unknown, unknown>, Scope>;
+
+function readScopes(schema: GraphQLSchema): Declared {
+  const directive = schema.getDirective('requiresScope')!;
+  const declared = new Map<GraphQLField<unknown, unknown>, Scope>();
+  const problems: string[] = [];
+  const roots = rootTypes(schema);
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type)) continue;
+    for (const field of Object.values(type.getFields())) {
+      const scope = field.astNode && getDirectiveValues(directive, field.astNode)?.['scope'];
+      if (isScope(scope)) declared.set(field, scope);
+      else if (scope !== undefined || roots.includes(type)) problems.push(`${type.name}.${field.name}`);
+    }
+  }
+  if (problems.length > 0) {
+    throw new StartError(
+      `schema.graphql must give each of these fields @requiresScope with one of ${knownScopes.join(', ')}: ${problems.join(', ')}`,
+    );
+  }
+  return declared;
+}
+
+function findMissingScope(
+  declared: Declared,
+  granted: ReadonlySet<string>,
+  { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
+): Scope | undefined {
+  if (granted.has('*')) return undefined;
+  return scopesOf(fieldNodes, parentType, { declared, fragments }).find((scope) => !hasScope(granted, scope));
+}
+
+/** The scopes of a field and of all that is selected below it, the field's own first. */
+function scopesOf(
+  nodes: readonly FieldNode[],
+  parent: GraphQLObjectType,
+  document: { declared: Declared; fragments: Fragments },
+): Scope[] {
+  // One that is not there is `__typename`.
+  const field = parent.getFields()[nodes[0]!.name.value];
+  if (!field) return [];
+  const own = document.declared.get(field);
+  const type = getNamedType(field.type);
+  const below = isObjectType(type)
+    ? [...collectFields(selectionSetsOf(nodes), document.fragments).values()].flatMap((each) =>
+        scopesOf(each, type, document),
+      )
+    : [];
+  return own === undefined ? below : [own, ...below];
+}
+
+function rootTypes(schema: GraphQLSchema): GraphQLObjectType[] {
+  return [schema.getQueryType(), schema.getMutationType()].filter((type) => type != null);
+}
