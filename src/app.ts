@@ -39,6 +39,9 @@ export type App = {
   close(): Promise<void>;
 };
 
+/** How many connections may wait to be taken; the system has a limit of its own. Those beyond are lost for seconds, not refused. */
+const acceptBacklog = 4096;
+
 /**
  * Puts the server together upon a database, and listens. Close the app before the database.
  * @throws StartError that says what to put right.
@@ -79,9 +82,11 @@ export async function openApp(
       ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
       : createTokenCheck(limits.tokens),
   });
-  await http.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
-    throw explainListenError(error, config);
-  });
+  await http
+    .listen({ host: config.HOST, port: config.PORT, backlog: acceptBacklog })
+    .catch((error: NodeJS.ErrnoException) => {
+      throw explainListenError(error, config);
+    });
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),

@@ -163,12 +163,12 @@ export const settings = {
   MAX_CONCURRENT_REQUESTS: setting({
     meaning: 'How many requests are worked on at the same moment; further ones get 503 at once',
     parse: parseInteger(1, 100_000),
-    default: 256,
+    default: 128,
   }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
-    meaning: 'How late the event loop may be, in milliseconds, before requests get 503 at once',
+    meaning: 'How late the event loop may be for a second, in milliseconds, before requests get 503 at once',
     parse: parseInteger(20, 60_000),
-    default: 500,
+    default: 200,
   }),
   MAX_CONNECTIONS: setting({
     meaning: 'How many connections are open at the same moment; further ones are closed at once',

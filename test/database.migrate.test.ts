@@ -23,7 +23,7 @@ afterAll(async () => {
 test('of eight servers that start at once on an empty database, one migrates it', async () => {
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(pool)));
 
-  expect(applied.flat()).toStrictEqual(['0001_groups', '0002_trusted_deletion']);
+  expect(applied.flat()).toStrictEqual(['0001_groups', '0002_trusted_deletion', '0003_accounts']);
   const rows = await database.sql(
     'SELECT migration_name, applied_steps_count FROM _prisma_migrations ORDER BY 1',
   );
@@ -39,7 +39,7 @@ test('a server waits for another one that migrates for long', async () => {
     'DO $$ BEGIN PERFORM pg_advisory_xact_lock(72707369); PERFORM pg_sleep(1); END $$',
   );
   await sleep(200);
-  expect(await migrate(impatient)).toHaveLength(2);
+  expect(await migrate(impatient)).toHaveLength(3);
   await migrating;
   await impatient.end();
   await empty.drop();

@@ -17,10 +17,25 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('what clients see by introspection is schema.graphql', async () => {
+test('what clients see by introspection is schema.graphql, with the scope of each operation in words', async () => {
   const { data } = (await app.graphql(getIntrospectionQuery())).body;
   const print = (schema: Parameters<typeof printSchema>[0]) => printSchema(lexicographicSortSchema(schema));
-  expect(print(buildClientSchema(data))).toBe(print(buildSchema(source)));
+  const scopeSentence = /\n *\n *Scope: `\S+`\.$/gm;
+  const shown = print(buildClientSchema(data));
+  expect(shown.replaceAll(scopeSentence, '')).toBe(print(buildSchema(source)));
+
+  const client = buildClientSchema(data);
+  for (const type of [client.getQueryType()!, client.getMutationType()!])
+    for (const field of Object.values(type.getFields())) {
+      const [, declared] = new RegExp(
+        `^  ${field.name}[(:][^]*?@requiresScope\\(scope: "(.+?)"\\)`,
+        'm',
+      ).exec(source.slice(source.indexOf(`type ${type.name} `)))!;
+      expect([field.name, field.description]).toStrictEqual([
+        field.name,
+        expect.stringContaining(`Scope: \`${declared}\`.`),
+      ]);
+    }
 });
 
 describe('every operation', () => {

@@ -26,7 +26,7 @@ export function requireScopes(schema: GraphQLSchema): void {
   for (const type of rootTypes(schema)) {
     for (const field of Object.values(type.getFields())) {
       const resolve = field.resolve!;
-      field.description = `${field.description ?? ''}\n\nScope: \`${declared.get(field)}\`.`;
+      field.description = addSentence(field.description ?? '', `Scope: \`${declared.get(field)}\`.`);
       field.resolve = (source, args: object, context: Context, info) => {
         const missing = findMissingScope(declared, context.scopes, info);
         if (missing === undefined) return resolve(source, args, context, info);
@@ -38,6 +38,12 @@ export function requireScopes(schema: GraphQLSchema): void {
       };
     }
   }
+}
+
+/** Adds a paragraph to a description, in front of its examples. */
+function addSentence(description: string, sentence: string): string {
+  const [text, ...examples] = description.split(/\n\n(?= {4})/);
+  return [text, sentence, ...examples].join('\n\n');
 }
 
 type Declared = ReadonlyMap<GraphQLField<unknown, unknown>, Scope>;

@@ -11,20 +11,16 @@ import { setBrowserRules } from './browser-rules.ts';
 import { sendError } from './error-response.ts';
 import { takeOnlyJson } from './json-body.ts';
 import { answerBeforeClosing } from './orderly-close.ts';
-import { refuseOverload } from './overload.ts';
+import { createNodeServer } from './node-server.ts';
+import { openOverloadGuard } from './overload.ts';
 import { openRateLimits } from './rate-limits.ts';
 import { requireAccounts } from './require-account.ts';
 import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
 const maxBodyBytes = 1024 * 1024;
-/** Longer than the 60 s for which proxies commonly keep a connection, so that they never use one that just closed. */
-const keepAliveTimeoutMs = 65_000;
-/** How often slow clients are looked for. */
-const slowClientCheckMs = 500;
-
 /**
  * Creates the HTTP server, without routes: request ids, one log line a request, and what a request has to pass before its
- * body is read, in this order: overload, the rules for browsers, an account.
+ * body is read, in this order: overload, what browsers may do, an account.
  * @throws StartError where the certificate cannot be used.
  */
 export async function createHttpServer(
@@ -32,31 +28,34 @@ export async function createHttpServer(
   authenticate: Authenticate,
   log: Logger,
 ): Promise<FastifyInstance> {
-  const requestTimeoutMs = config.REQUEST_TIMEOUT_SECONDS * 1000;
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
-  const slowClientRules = {
-    headersTimeout: Math.ceil(requestTimeoutMs / 3),
-    connectionsCheckingInterval: slowClientCheckMs,
+  const settings = {
+    requestTimeoutMs: config.REQUEST_TIMEOUT_SECONDS * 1000,
+    maxConnections: config.MAX_CONNECTIONS,
+    certificate: certificateFiles && readCertificate(certificateFiles),
   };
+  const overload = openOverloadGuard(
+    {
+      maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
+      maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
+    },
+    log,
+  );
   const http = fastify({
+    serverFactory: (listener) => createNodeServer(settings, overload.guard(listener)),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: readRequestId,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    ...(certificateFiles
-      ? { https: { ...slowClientRules, ...readCertificate(certificateFiles) } }
-      : { http: slowClientRules }),
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
       sendError(error, request, reply);
     },
     clientErrorHandler: answerBrokenRequest,
-  }) as unknown as FastifyInstance; // The logger's type, and HTTPS or not, are of no concern to the routes.
-  http.server.maxConnections = config.MAX_CONNECTIONS;
+  }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
+  http.addHook('onClose', async () => overload.close());
   if (certificateFiles) keepCertificate(http, certificateFiles, log);
 
   http.addHook('onRequest', async (request, reply) => {
@@ -71,10 +70,6 @@ export async function createHttpServer(
     );
   });
   answerBeforeClosing(http);
-  await refuseOverload(http, {
-    maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
-    maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
-  });
   await setBrowserRules(http, {
     corsOrigins: config.CORS_ORIGINS,
     isTls: certificateFiles !== undefined,

@@ -5,8 +5,9 @@ CREATE TABLE "accounts" (
     "api_key_hash" BYTEA CHECK (octet_length("api_key_hash") = 32),
     "password_hash" TEXT,
     "requires_both" BOOLEAN NOT NULL DEFAULT false,
-    "scopes" TEXT[] NOT NULL,
-    "allowed_networks" TEXT[] NOT NULL DEFAULT '{}',
+    -- Prisma makes no list NOT NULL.
+    "scopes" TEXT[] CHECK ("scopes" IS NOT NULL),
+    "allowed_networks" TEXT[] DEFAULT ARRAY[]::TEXT[] CHECK ("allowed_networks" IS NOT NULL),
     "disabled" BOOLEAN NOT NULL DEFAULT false,
     "expires_at" TIMESTAMPTZ(3),
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,

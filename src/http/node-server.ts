@@ -1,0 +1,33 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Certificate } from './tls.ts';
+
+export type NodeServerSettings = {
+  readonly requestTimeoutMs: number;
+  readonly maxConnections: number;
+  /** None: plain HTTP. */
+  readonly certificate: Certificate | undefined;
+};
+
+/** Longer than the 60 s for which proxies commonly keep a connection, so that they never use one that just closed. */
+const keepAliveTimeoutMs = 65_000;
+/** How often slow clients are looked for. */
+const slowClientCheckMs = 500;
+
+/** Creates Node's server, with limits on how many connections there are and how long each may take to send a request. */
+export function createNodeServer(
+  { requestTimeoutMs, maxConnections, certificate }: NodeServerSettings,
+  listener: RequestListener,
+): Server {
+  const options = {
+    keepAliveTimeout: keepAliveTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.ceil(requestTimeoutMs / 3),
+    connectionsCheckingInterval: slowClientCheckMs,
+  };
+  const server = certificate
+    ? createTlsServer({ ...options, ...certificate }, listener)
+    : createServer(options, listener);
+  server.maxConnections = maxConnections;
+  return server;
+}

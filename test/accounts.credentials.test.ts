@@ -1,0 +1,256 @@
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { basic, bearer, createTestAccount } from './support/test-accounts.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { useTestDatabase } from './support/test-database.ts';
+
+const password = 'Aa123456';
+let app: TestApp;
+let account: Awaited<ReturnType<typeof createTestAccount>>;
+beforeAll(async () => {
+  app = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] });
+  account = await createTestAccount(app, {
+    username: 'test',
+    password,
+    apiKey: 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG',
+  });
+});
+afterAll(() => app.close());
+
+/** Failures count by address, so that each test comes from its own. */
+let address: string;
+let addresses = 0;
+beforeEach(() => {
+  address = `198.51.100.${++addresses}`;
+});
+
+const ask = async (headers: Record<string, string>, { from = address, url = app.httpUrl } = {}) => {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': from, ...headers },
+    body: '{"query":"{ __typename }"}',
+  });
+  const { errors } = (await response.json()) as { errors?: { message: string }[] };
+  return { status: response.status, message: errors?.[0]!.message, headers: response.headers };
+};
+
+describe('the credentials of the two vendors work as they are written', () => {
+  const vendorBasic = { Authorization: 'Basic dGVzdDpBYTEyMzQ1Ng==' };
+  const vendorKey = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG' };
+
+  test.each([
+    ['Basic', vendorBasic],
+    ['X-APIKEY', vendorKey],
+    ['both', { ...vendorBasic, ...vendorKey }],
+    ['Bearer', bearer(vendorKey['X-APIKEY'])],
+    ['the same key twice', { ...vendorKey, ...bearer(vendorKey['X-APIKEY']) }],
+    ['a scheme in another case', { authorization: 'bAsIc dGVzdDpBYTEyMzQ1Ng==' }],
+  ] as [string, Record<string, string>][])('%s', async (_name, headers) => {
+    expect((await ask(headers)).status).toBe(200);
+  });
+});
+
+describe('what is sent has to be right, all of it', () => {
+  test.each([
+    [
+      'a right key beside a wrong password',
+      () => ({ ...account.byKey, ...basic('test', 'wrong-password') }),
+      'The username or the password is wrong',
+    ],
+    [
+      'a right password beside a wrong key',
+      () => ({ 'X-APIKEY': 'wrong', ...account.byPassword }),
+      'The API key is not known',
+    ],
+    [
+      'two different keys',
+      () => ({ ...account.byKey, ...bearer(testKey) }),
+      'Send the key as a Bearer token or as X-APIKEY, not one each',
+    ],
+    [
+      'another scheme',
+      () => ({ Authorization: 'Digest abc' }),
+      'Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"',
+    ],
+    [
+      'Basic without a colon',
+      () => ({ Authorization: 'Basic dGVzdA==' }),
+      'Basic credentials must be "username:password" in Base64',
+    ],
+    [
+      'Basic that is no Base64',
+      () => ({ Authorization: 'Basic %%%' }),
+      'Basic credentials must be "username:password" in Base64',
+    ],
+    ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
+    [
+      'the password of the admin, who has none',
+      () => basic('admin', ''),
+      'The username or the password is wrong',
+    ],
+    [
+      'a token, where none are taken',
+      () => bearer('eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.'),
+      'The API key is not known',
+    ],
+  ] as [string, () => Record<string, string>, string][])(
+    '%s opens nothing',
+    async (_name, headers, message) => {
+      expect(await ask(headers())).toMatchObject({ status: 401, message });
+    },
+  );
+
+  test.each(['Authorization', 'X-APIKEY'])('two %s headers open nothing, right as they are', async (name) => {
+    const right = name === 'Authorization' ? bearer(testKey).Authorization : testKey;
+    const status = await new Promise((resolve, reject) => {
+      const headers = ['Host', 'x', name, right, name, right, 'Content-Type', 'application/json'];
+      request(`${app.httpUrl}/graphql`, { method: 'POST', headers })
+        .on('response', (response) => resolve(response.resume().statusCode))
+        .on('error', reject)
+        .end('{"query":"{ __typename }"}');
+    });
+    expect(status).toBe(401);
+  });
+
+  test('browsers are asked for a key only, others are told of Basic too', async () => {
+    const plain = (headers: Record<string, string>) =>
+      new Promise((resolve, reject) => {
+        request(`${app.httpUrl}/graphql`, { headers })
+          .on('response', (response) => resolve(response.resume().headers['www-authenticate']))
+          .on('error', reject)
+          .end();
+      });
+    expect(await plain({})).toBe('Bearer realm="group-api", Basic realm="group-api", charset="UTF-8"');
+    expect(await plain({ 'Sec-Fetch-Mode': 'navigate' })).toBe('Bearer realm="group-api"');
+  });
+});
+
+describe('an account that is changed', () => {
+  let other: TestApp;
+  beforeAll(async () => {
+    other = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] }, useTestDatabase(app.url));
+  });
+  afterAll(() => other.close());
+
+  const everywhere = async (headers: Record<string, string>) => {
+    const answers = await Promise.all([app, other].map(({ httpUrl: url }) => ask(headers, { url })));
+    return answers.map(({ status, message }) => message ?? status);
+  };
+  /** What holds a second after a change holds in every server. */
+  const change = async (sql: string) => {
+    await app.sql(sql);
+    await sleep(1100);
+  };
+
+  test('stops working in every server when it is disabled, and works again when it is enabled', async () => {
+    const { byKey, byPassword } = await createTestAccount(app, { username: 'changing', password });
+    expect(await everywhere(byKey)).toStrictEqual([200, 200]);
+    expect(await everywhere(byPassword)).toStrictEqual([200, 200]);
+    await change(`UPDATE accounts SET disabled = true WHERE username = 'changing'`);
+    expect(await everywhere(byKey)).toStrictEqual(Array(2).fill('The account is disabled'));
+    expect(await everywhere(byPassword)).toStrictEqual(Array(2).fill('The account is disabled'));
+    await change(`UPDATE accounts SET disabled = false WHERE username = 'changing'`);
+    expect(await everywhere(byKey)).toStrictEqual([200, 200]);
+    await change(`UPDATE accounts SET scopes = '{groups:read}' WHERE username = 'changing'`);
+    expect((await app.post('/deleteGroup', { id: 1 }, byKey)).status).toBe(403);
+    await change(`DELETE FROM accounts WHERE username = 'changing'`);
+    expect(await everywhere(byKey)).toStrictEqual(Array(2).fill('The API key is not known'));
+    expect(await everywhere(byPassword)).toStrictEqual(
+      Array(2).fill('The username or the password is wrong'),
+    );
+  });
+
+  test('is not let in by a password that was remembered, once it has another', async () => {
+    const first = await createTestAccount(app, { username: 'first', password });
+    await createTestAccount(app, { username: 'second', password: 'another-password' });
+    expect(await everywhere(first.byPassword)).toStrictEqual([200, 200]);
+    await change(
+      `UPDATE accounts SET password_hash = (SELECT password_hash FROM accounts WHERE username = 'second') WHERE username = 'first'`,
+    );
+    expect(await everywhere(first.byPassword)).toStrictEqual(
+      Array(2).fill('The username or the password is wrong'),
+    );
+    expect(await everywhere(basic('first', 'another-password'))).toStrictEqual([200, 200]);
+  });
+});
+
+test('an account with networks works from there only, by IPv4 and IPv6', async () => {
+  const networks = ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7/32'];
+  const { byKey } = await createTestAccount(app, { username: 'networks', allowedNetworks: networks });
+  const statusFrom = async (from: string) => (await ask(byKey, { from })).status;
+  for (const from of ['192.0.2.1', '192.0.2.255', '2001:db8:1::1', '203.0.113.7', '::ffff:192.0.2.9'])
+    expect([from, await statusFrom(from)]).toStrictEqual([from, 200]);
+  for (const from of ['192.0.3.1', '2001:db9::1', '203.0.113.8', '127.0.0.1', '::1'])
+    expect([from, await statusFrom(from)]).toStrictEqual([from, 403]);
+});
+
+describe('many failures from an address', () => {
+  test('slow it down with 429, without locking out who is known, or other addresses', async () => {
+    const { byKey, byPassword } = await createTestAccount(app, { username: 'known', password });
+    expect((await ask(byPassword)).status).toBe(200);
+    for (let count = 0; count < 30; count++)
+      expect((await ask({ 'X-APIKEY': `guess-${count}` })).status).toBe(401);
+
+    const refused = await ask({ 'X-APIKEY': 'guess' });
+    expect(refused).toMatchObject({
+      status: 429,
+      message: 'Too many failed sign-ins from your address: 30 a minute. Try again later',
+    });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
+    expect(refused.headers.get('ratelimit-remaining')).toBe('0');
+    expect((await ask(basic('known', 'a-guess-of-it'))).status).toBe(429);
+
+    // A key that is right, a password that was right a moment ago, and everybody elsewhere.
+    expect((await ask(byKey)).status).toBe(200);
+    expect((await ask(byPassword)).status).toBe(200);
+    expect((await ask(basic('known', 'a-guess-of-it'), { from: '198.51.100.200' })).status).toBe(401);
+  });
+
+  test('of one network of IPv6 count together', async () => {
+    for (let count = 0; count < 30; count++)
+      await ask({ 'X-APIKEY': 'x' }, { from: `2001:db8:5:5::${count}` });
+    expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:5:ffff::1' })).status).toBe(429);
+    expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:6::1' })).status).toBe(401);
+  });
+
+  test('are none where nothing was tried', async () => {
+    for (let count = 0; count < 40; count++) expect((await ask({})).status).toBe(401);
+  });
+});
+
+test('an unknown username takes as long as a wrong password', async () => {
+  const timed = async (username: string) => {
+    const times = [];
+    for (let count = 0; count < 9; count++) {
+      const begin = performance.now();
+      await ask(basic(username, 'a-wrong-password'));
+      times.push(performance.now() - begin);
+    }
+    return times.sort((a, b) => a - b)[4]!;
+  };
+  const [known, unknown] = [await timed('test'), await timed('nobody')];
+  // A hash takes tens of milliseconds; an answer without one takes one or two.
+  expect(unknown / known).toBeGreaterThan(0.5);
+  expect(unknown / known).toBeLessThan(2);
+});
+
+test('credentials are stored as hashes', async () => {
+  const [row] = await app.sql(
+    `SELECT *, encode(api_key_hash, 'hex') AS hex FROM accounts WHERE username = 'test'`,
+  );
+  expect(row!['password_hash']).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  expect(JSON.stringify(row)).not.toContain(password);
+  expect(JSON.stringify(row)).not.toContain(account.apiKey);
+  expect(row!['hex']).toHaveLength(64);
+});
+
+test('without TRUST_PROXY nobody chooses an address', async () => {
+  const direct = await openTestApp();
+  const { byKey } = await createTestAccount(direct, { username: 'inside', allowedNetworks: ['10.0.0.0/8'] });
+  for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'X-Client-IP']) {
+    const { status, body } = await direct.post('/allGroups', {}, { ...byKey, [name]: '10.0.0.1' });
+    expect([status, body.errors[0].extensions.address]).toStrictEqual([403, '127.0.0.1']);
+  }
+  await direct.close();
+});

@@ -1,0 +1,209 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { knownScopes } from '../src/accounts/scopes.ts';
+import { createSchema } from '../src/graphql/schema.ts';
+import { createProbes, past } from './support/probes.ts';
+import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
+import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+
+// Every root field that the schema has, through both of its doors, for every kind of caller. A new field is here by itself.
+const schema = createSchema();
+const operations = (['query', 'mutation'] as const).flatMap((kind) => {
+  const type = kind === 'query' ? schema.getQueryType()! : schema.getMutationType()!;
+  return Object.values(type.getFields()).map(({ name, description }) => ({
+    name,
+    query: `${kind} { ${name} { __typename } }`,
+    scope: /Scope: `(.+)`/.exec(description!)![1]!,
+  }));
+});
+const scopes = [...new Set(operations.map(({ scope }) => scope))];
+
+const password = 'Aa123456';
+const issuer = createTokenIssuer();
+const { readState } = createProbes(() => app);
+type Headers = Record<string, string>;
+/** What a caller sends, who may be another one for each scope. */
+const headersOf = new Map<string, (scope: string) => Headers>();
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await openTestApp({ ...issuer.settings, FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
+  const create = (username: string, account = {}) =>
+    createTestAccount(app, { username, password, ...account });
+  const everything = { scopes: ['*'] };
+
+  const all = await create('all', everything);
+  const both = await create('both', { ...everything, requiresBoth: true });
+  const expired = await create('expired', { ...everything, expiresAt: past });
+  const disabled = await create('disabled', { ...everything, disabled: true });
+  const elsewhere = await create('elsewhere', {
+    ...everything,
+    allowedNetworks: ['10.0.0.0/8', '2001:db8::/32'],
+  });
+  const other = generateKeyPairSync('ed25519').privateKey;
+  const fixed: Record<string, Headers> = {
+    'no credential': {},
+    'an unknown key': { 'X-APIKEY': `${all.apiKey}x` },
+    'a wrong password': basic('all', `${password}x`),
+    'an unknown username': basic('nobody', password),
+    'a key without the password that is needed too': both.byKey,
+    'a password without the key that is needed too': both.byPassword,
+    "a key and another account's password": { ...all.byKey, ...both.byPassword },
+    'a disabled account': disabled.byKey,
+    'a disabled account with its password': disabled.byPassword,
+    'an expired account': expired.byBoth,
+    'an expired token': bearer(await issuer.issue({ scope: '*', exp: 1 })),
+    'a token that somebody else signed': bearer(await issuer.issue({ scope: '*' }, other)),
+    'a key from a wrong network': elsewhere.byKey,
+    'a password from a wrong network': elsewhere.byPassword,
+  };
+  for (const [name, headers] of Object.entries(fixed)) headersOf.set(name, () => headers);
+
+  for (const kind of ['right', 'wrong'] as const) {
+    const byScope = new Map<string, Record<string, Headers>>();
+    for (const scope of scopes) {
+      const granted =
+        kind === 'right' ? [scope] : knownScopes.filter((each) => each !== '*' && each !== scope);
+      const username = `${kind}-${scope.replace(':', '-')}`;
+      const { byKey, byPassword, byBoth } = await create(username, { scopes: granted });
+      const token = bearer(await issuer.issue({ scope: granted.join(' ') }));
+      byScope.set(scope, { key: byKey, password: byPassword, 'key and password': byBoth, token });
+    }
+    for (const credential of ['key', 'password', 'key and password', 'token']) {
+      headersOf.set(`a ${credential} with the ${kind} scope`, (scope) => byScope.get(scope)![credential]!);
+    }
+  }
+});
+afterAll(() => app.close());
+
+const unauthenticated = [
+  'no credential',
+  'an unknown key',
+  'a wrong password',
+  'an unknown username',
+  'a key without the password that is needed too',
+  'a password without the key that is needed too',
+  "a key and another account's password",
+  'a disabled account',
+  'a disabled account with its password',
+  'an expired account',
+  'an expired token',
+  'a token that somebody else signed',
+];
+const wrongNetwork = ['a key from a wrong network', 'a password from a wrong network'];
+const credentials = ['key', 'password', 'key and password', 'token'];
+
+const sendTo = async (path: string, headers: Headers, body: object): Promise<Answer> => {
+  const response = await fetch(app.httpUrl + path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+};
+
+describe.each(operations)('$name', ({ name, query, scope }) => {
+  /** Both doors; the arguments are left out, so that nothing is ever done. */
+  const knock = async (caller: string) => {
+    const headers = headersOf.get(caller)!(scope);
+    return {
+      graphql: await sendTo('/graphql', headers, { query }),
+      path: await sendTo(`/${name}`, headers, {}),
+    };
+  };
+  const codeOf = ({ body }: Answer) => body.errors?.[0].extensions;
+
+  test.each(unauthenticated)('is closed to %s', async (caller) => {
+    for (const answer of Object.values(await knock(caller))) {
+      expect([answer.status, codeOf(answer)]).toStrictEqual([401, { code: 'UNAUTHENTICATED' }]);
+      expect(answer.headers.get('www-authenticate')).toContain('Bearer');
+      expect(answer.body).not.toHaveProperty('data');
+    }
+  });
+
+  test.each(wrongNetwork)('is closed to %s', async (caller) => {
+    for (const answer of Object.values(await knock(caller)))
+      expect([answer.status, codeOf(answer)]).toStrictEqual([
+        403,
+        { code: 'FORBIDDEN', address: '127.0.0.1' },
+      ]);
+  });
+
+  test.each(credentials)('is closed to a %s with the wrong scope', async (credential) => {
+    const { graphql, path } = await knock(`a ${credential} with the wrong scope`);
+    const refusal = { code: 'FORBIDDEN', requiredScope: scope };
+    expect([graphql.status, codeOf(graphql)]).toStrictEqual([200, refusal]);
+    expect(graphql.body.data?.[name] ?? null).toBeNull();
+    expect([path.status, codeOf(path)]).toStrictEqual([403, refusal]);
+  });
+
+  test.each(credentials)('is open to a %s with the right scope', async (credential) => {
+    const { graphql, path } = await knock(`a ${credential} with the right scope`);
+    for (const answer of [graphql, path])
+      expect(['BAD_USER_INPUT', undefined]).toContain(codeOf(answer)?.code);
+    expect([200, 400]).toContain(path.status);
+  });
+});
+
+test('the matrix has its size, and nothing of it has changed anything', async () => {
+  const callers = unauthenticated.length + wrongNetwork.length + 2 * credentials.length;
+  expect(headersOf.size).toBe(callers);
+  process.stdout.write(
+    `matrix: ${operations.length} operations × ${callers} callers × 2 doors = ${operations.length * callers * 2}\n`,
+  );
+  expect(await readState()).toStrictEqual([]);
+});
+
+test('a mutation that the scope forbids is in the audit, as any other refusal', async () => {
+  const rows = await app.sql(
+    `SELECT DISTINCT account, credential, outcome, error_code FROM audit_events
+     WHERE operation = 'deleteGroup' AND error_code = 'FORBIDDEN' ORDER BY 1, 2`,
+  );
+  const forbidden = { outcome: 'refused', error_code: 'FORBIDDEN' };
+  expect(rows).toStrictEqual([
+    { account: 'jwt:robot', credential: 'jwt', ...forbidden },
+    ...['api-key', 'basic', 'both'].map((credential) => ({
+      account: 'wrong-groups-delete',
+      credential,
+      ...forbidden,
+    })),
+  ]);
+});
+
+describe('without the scope nobody learns what exists', () => {
+  test.each([['deleteGroup'], ['group'], ['groupDeletionImpact'], ['restoreGroup']])(
+    '%s answers the same for a group that is there and one that is not',
+    async (name) => {
+      const id = await app.createGroup();
+      const scope = operations.find((each) => each.name === name)!.scope;
+      const headers = headersOf.get('a key with the wrong scope')!(scope);
+      const [there, missing] = await Promise.all(
+        [id, 2_000_000_000, -1].map((each) => sendTo(`/${name}`, headers, { id: each })),
+      );
+      expect(there!.status).toBe(403);
+      expect(there!.body).toStrictEqual(missing!.body);
+    },
+  );
+
+  test('and what is selected below counts, before a mutation is done', async () => {
+    const id = await app.createGroup();
+    const { byKey } = await createTestAccount(app, { username: 'deleter', scopes: ['groups:delete'] });
+    const queries = [
+      `mutation { deleteGroup(id: ${id}) { id subscribers { totalCount } } }`,
+      `mutation { deleteGroup(id: ${id}) { id ...F } } fragment F on Group { ... { s: subscribers { nodes { username } } } }`,
+    ];
+    for (const query of queries) {
+      const { body } = await sendTo('/graphql', byKey, { query });
+      expect(body).toStrictEqual({
+        errors: [
+          expect.objectContaining({
+            path: ['deleteGroup'],
+            extensions: { code: 'FORBIDDEN', requiredScope: 'subscribers:read' },
+          }),
+        ],
+        data: { deleteGroup: null },
+      });
+    }
+    expect((await sendTo('/deleteGroup', byKey, { id })).body.data.deleteGroup.id).toBe(id);
+  });
+});

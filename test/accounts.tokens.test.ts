@@ -1,0 +1,235 @@
+import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { exportJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const inAMinute = () => Math.floor(Date.now() / 1000) + 60;
+
+const ask = async ({ httpUrl }: TestApp, headers: Record<string, string>, path = '/allGroups') => {
+  const response = await fetch(httpUrl + path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: '{}',
+  });
+  const { errors } = (await response.json()) as { errors?: { message: string }[] };
+  return [response.status, errors?.[0]!.message];
+};
+
+describe('a public key', () => {
+  const { settings, issue } = createTokenIssuer();
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp({ ...settings, FAILED_SIGN_INS_PER_MINUTE: 1000 });
+  });
+  afterAll(() => app.close());
+
+  test('lets in who has a token, with its scopes and its name in the audit', async () => {
+    const token = bearer(await issue({ scope: 'groups:read groups:delete nothing:known' }));
+    expect(await ask(app, token)).toStrictEqual([200, undefined]);
+    expect(await ask(app, token, '/createGroup')).toStrictEqual([
+      403,
+      'The account needs the scope groups:write',
+    ]);
+    const rows = await app.sql('SELECT account, credential FROM audit_events');
+    expect(rows).toStrictEqual([{ account: 'jwt:robot', credential: 'jwt' }]);
+  });
+
+  const claims: [string, object, string][] = [
+    ['has expired', { exp: 1 }, 'it has expired'],
+    ['never expires', { exp: undefined }, 'its "exp" is not as expected'],
+    ['is not valid yet', { nbf: inAMinute() }, 'its "nbf" is not as expected'],
+    ['is of another issuer', { iss: 'https://other.example' }, 'its "iss" is not as expected'],
+    ['is for another audience', { aud: 'other-api' }, 'its "aud" is not as expected'],
+    ['is of nobody', { sub: undefined }, 'its "sub" is not as expected'],
+    ['is of nobody by name', { sub: '' }, 'its "sub" is missing'],
+  ];
+  test.each(claims)('refuses a token that %s', async (_what, claim, reason) => {
+    const token = bearer(await issue({ scope: '*', ...claim }));
+    expect(await ask(app, token)).toStrictEqual([401, `The token is refused: ${reason}`]);
+  });
+
+  test('gives no scope where the token has none', async () => {
+    for (const scope of [undefined, '', ['groups:read'], 5])
+      expect(await ask(app, bearer(await issue({ scope })))).toStrictEqual([
+        403,
+        'The account needs the scope groups:read',
+      ]);
+  });
+
+  describe('refuses a token whose algorithm is', () => {
+    const payload = base64({
+      iss: settings.JWT_ISSUER,
+      aud: settings.JWT_AUDIENCE,
+      sub: 'admin',
+      scope: '*',
+      exp: inAMinute(),
+    });
+    const pem = settings.JWT_PUBLIC_KEY.export({ type: 'spki', format: 'pem' }) as string;
+    const raw = settings.JWT_PUBLIC_KEY.export({ format: 'jwk' }).x!;
+    const withHmac = (alg: string, secret: string | Buffer) => {
+      const input = `${base64({ alg, typ: 'JWT' })}.${payload}`;
+      const hash = `sha${alg.slice(2)}`;
+      return `${input}.${createHmac(hash, secret).update(input).digest('base64url')}`;
+    };
+    const cases: [string, string][] = [
+      ...['none', 'None', 'NONE', 'nOnE', ''].map((alg): [string, string] => [
+        `"${alg}"`,
+        `${base64({ alg })}.${payload}.`,
+      ]),
+      ['none, with a signature', `${base64({ alg: 'none' })}.${payload}.AAAA`],
+      ['HS256 with the public key as PEM', withHmac('HS256', pem)],
+      ['HS256 with the public key as PEM without its last line break', withHmac('HS256', pem.trim())],
+      ['HS512 with the raw public key', withHmac('HS512', Buffer.from(raw, 'base64url'))],
+      ['HS256 with nothing', withHmac('HS256', '')],
+      ['missing', `${base64({ typ: 'JWT' })}.${payload}.AAAA`],
+      [
+        'ES256, with a signature of zeros',
+        `${base64({ alg: 'ES256' })}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+      ],
+      [
+        'right, with a signature of zeros',
+        `${base64({ alg: 'EdDSA' })}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+      ],
+      [
+        'right, with a key of its own',
+        `${base64({ alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x: raw } })}.${payload}.AAAA`,
+      ],
+      [
+        'right, with an extension that must be understood',
+        `${base64({ alg: 'EdDSA', crit: ['x'], x: 1 })}.${payload}.AAAA`,
+      ],
+    ];
+    test.each(cases)('%s', async (_what, token) => {
+      expect(await ask(app, bearer(token))).toStrictEqual([
+        401,
+        'The token is refused: it is not signed with a key and an algorithm that are accepted here',
+      ]);
+    });
+  });
+
+  test('API keys still work beside tokens; a token with a password does not', async () => {
+    const { byKey, byPassword } = await createTestAccount(app, { username: 'both', password: 'Aa123456' });
+    expect(await ask(app, byKey)).toStrictEqual([200, undefined]);
+    const token = await issue({ scope: '*' });
+    expect(await ask(app, { 'X-APIKEY': token })).toStrictEqual([200, undefined]);
+    expect(await ask(app, { 'X-APIKEY': token, ...byPassword })).toStrictEqual([
+      401,
+      'Send a token, or a username and a password, not both',
+    ]);
+  });
+});
+
+describe('a JWKS', () => {
+  const pairs = ['first', 'second'].map((kid) => ({
+    kid,
+    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  }));
+  let published: JWK[] = [];
+  let fetched = 0;
+  let isAway = false;
+  let server: Server;
+  let app: TestApp;
+  const [first, second] = pairs as [(typeof pairs)[number], (typeof pairs)[number]];
+  const issuer = 'https://login.example';
+
+  const publish = async (...shown: typeof pairs) => {
+    published = await Promise.all(
+      shown.map(async ({ kid, publicKey }) => ({ ...(await exportJWK(publicKey)), kid, alg: 'ES256' })),
+    );
+  };
+  const issue = ({
+    kid,
+    privateKey,
+  }: {
+    kid: string;
+    privateKey: CryptoKey | (typeof first)['privateKey'];
+  }) =>
+    new SignJWT({ iss: issuer, aud: 'group-api', sub: 'robot', scope: '*', exp: inAMinute() })
+      .setProtectedHeader({ alg: 'ES256', kid })
+      .sign(privateKey);
+
+  beforeAll(async () => {
+    server = createServer((_request, response) => {
+      fetched++;
+      if (isAway) response.writeHead(500).end();
+      else
+        response
+          .writeHead(200, { 'Content-Type': 'application/json' })
+          .end(JSON.stringify({ keys: published }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+  afterEach(() => app.close());
+  const open = async () => {
+    fetched = 0;
+    isAway = false;
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`);
+    app = await openTestApp({ JWT_JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: 'group-api' });
+  };
+
+  test('is fetched once, and again for a key that is not among those it had', async () => {
+    await open();
+    await publish(first);
+    const token = bearer(await issue(first));
+    expect(await Promise.all([1, 2, 3].map(() => ask(app, token)))).toStrictEqual(
+      Array(3).fill([200, undefined]),
+    );
+    expect(fetched).toBe(1);
+    // A key that is not there; for a while nobody can make us ask for more.
+    await publish(first, second);
+    expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
+    expect(fetched).toBe(1);
+  });
+
+  test('whose keys are rotated is taken up, half a minute after it was fetched last', async () => {
+    await open();
+    await publish(first);
+    expect((await ask(app, bearer(await issue(first))))[0]).toBe(200);
+    await publish(second);
+    const later = Date.now() + 31_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
+    try {
+      expect((await ask(app, bearer(await issue(second))))[0]).toBe(200);
+      expect((await ask(app, bearer(await issue(first))))[0]).toBe(401);
+      expect(fetched).toBe(2);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  test('that cannot be fetched makes tokens wait, not fail, and leaves API keys alone', async () => {
+    await open();
+    isAway = true;
+    const token = bearer(await issue(first));
+    expect(await ask(app, token)).toStrictEqual([
+      503,
+      'The keys for tokens cannot be fetched. Try again later',
+    ]);
+    const { byKey } = await createTestAccount(app, { username: 'key' });
+    expect((await ask(app, byKey))[0]).toBe(200);
+    isAway = false;
+    await publish(first);
+    expect((await ask(app, token))[0]).toBe(200);
+  });
+
+  test('does not take another algorithm than that of its keys', async () => {
+    await open();
+    await publish(first);
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const forged = await new SignJWT({
+      iss: issuer,
+      aud: 'group-api',
+      sub: 'robot',
+      scope: '*',
+      exp: inAMinute(),
+    })
+      .setProtectedHeader({ alg: 'RS256', kid: 'first' })
+      .sign(rsa.privateKey);
+    expect((await ask(app, bearer(forged)))[0]).toBe(401);
+  });
+});

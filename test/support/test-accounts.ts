@@ -1,0 +1,67 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { SignJWT, type JWTPayload } from 'jose';
+import { createApiKey, hashApiKey } from '../../src/accounts/api-key.ts';
+import { hashPassword } from '../../src/accounts/password.ts';
+import type { TestDatabase } from './test-database.ts';
+
+/** An account as a test wants it. What is left out is as in a new account with an API key. */
+export type TestAccount = {
+  readonly username: string;
+  readonly scopes?: readonly string[];
+  readonly password?: string;
+  readonly apiKey?: string | null;
+  readonly requiresBoth?: boolean;
+  readonly allowedNetworks?: readonly string[];
+  readonly disabled?: boolean;
+  readonly expiresAt?: string;
+};
+
+/** Puts an account into the database and answers the headers that it sends, by kind of credential. */
+export async function createTestAccount({ sql }: TestDatabase, account: TestAccount) {
+  const { username, password, apiKey = createApiKey() } = account;
+  await sql(
+    `INSERT INTO accounts (username, api_key_hash, password_hash, requires_both, scopes, allowed_networks, disabled, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      username,
+      apiKey === null ? null : hashApiKey(apiKey),
+      password === undefined ? null : await hashPassword(password),
+      account.requiresBoth ?? false,
+      account.scopes ?? ['*'],
+      account.allowedNetworks ?? [],
+      account.disabled ?? false,
+      account.expiresAt ?? null,
+    ],
+  );
+  const byKey = { 'X-APIKEY': apiKey ?? '' };
+  const byPassword = basic(username, password ?? '');
+  return { apiKey, byKey, byPassword, byBoth: { ...byKey, ...byPassword } };
+}
+
+export function basic(username: string, password: string): { Authorization: string } {
+  return { Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
+}
+
+export function bearer(token: string): { Authorization: string } {
+  return { Authorization: `Bearer ${token}` };
+}
+
+/** Somebody who issues tokens, as the server's settings know it. */
+export function createTokenIssuer() {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const issuer = 'https://login.example';
+  const audience = 'group-api';
+  return {
+    settings: { JWT_PUBLIC_KEY: publicKey, JWT_ISSUER: issuer, JWT_AUDIENCE: audience },
+    issue: (claims: JWTPayload, key = privateKey) =>
+      new SignJWT({
+        iss: issuer,
+        aud: audience,
+        sub: 'robot',
+        exp: Math.floor(Date.now() / 1000) + 60,
+        ...claims,
+      })
+        .setProtectedHeader({ alg: 'EdDSA' })
+        .sign(key),
+  };
+}
