@@ -64,9 +64,11 @@ export async function openApp(
     serviceGroups: createServiceGroupRepository(prisma, recorder),
     subscribers: createSubscriberRepository(prisma, recorder),
   };
-  const housekeeping = startHousekeeping(repositories, log);
   const schema = createSchema();
   const limits = readLimits(config);
+  const prepare = config.ALLOWED_OPERATIONS_FILE
+    ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
+    : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
   const accounts = createAccountRepository(prisma, recorder);
@@ -74,19 +76,13 @@ export async function openApp(
   const http = await createHttpServer(config, authenticate, log);
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
-  registerGraphQLRoutes(http, {
-    graphql,
-    schema,
-    repositories,
-    prepare: config.ALLOWED_OPERATIONS_FILE
-      ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
-      : createTokenCheck(limits.tokens),
-  });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
   await http
     .listen({ host: config.HOST, port: config.PORT, backlog: acceptBacklog })
     .catch((error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
     });
+  const housekeeping = startHousekeeping(repositories, log);
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),

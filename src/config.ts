@@ -203,7 +203,7 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
     .filter((name) => name.startsWith('GROUP_API_'))
     .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);
   const isEmbedded = !environment['DATABASE_URL'];
-  const isLocal = /^(|localhost|127\..+|::1)$/.test(environment['HOST'] ?? '');
+  const isLocal = /^(|localhost|127(\.\d+){3}|::1)$/.test(environment['HOST'] ?? '');
   const context = { isRoot, isEmbedded, isLocal };
 
   const read = ([name, { parse, default: fallback }]: [string, Setting<unknown>]) => {
@@ -343,7 +343,7 @@ function parseOrigins(text: string): string[] {
 /** Over plain HTTP anybody on the way could put in keys of their own. */
 function parseJwksUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = /^(localhost|127\..+|\[::1\])$/.test(url?.hostname ?? '');
+  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? '');
   if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
     throw new Error(`a URL such as https://login.example/.well-known/jwks.json, not "${text}"`);
   }

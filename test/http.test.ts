@@ -8,52 +8,12 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe('the key', () => {
-  const query = JSON.stringify({ query: '{ allGroups { id } }' });
-  const send = (headers: Record<string, string>, path = '/graphql') =>
-    fetch(app.httpUrl + path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...headers },
-      body: query,
-    });
-
-  test.each([
-    ['X-APIKEY', { 'X-APIKEY': testKey }],
-    ['Authorization: Bearer', { Authorization: `Bearer ${testKey}` }],
-    ['a scheme in another case', { authorization: `bearer ${testKey}` }],
-  ])('opens by %s', async (_how, headers) => {
-    expect((await send(headers as Record<string, string>)).status).toBe(200);
+test('credentials are looked at before the body is', async () => {
+  const response = await fetch(`${app.httpUrl}/deleteGroup`, {
+    method: 'POST',
+    body: 'x'.repeat(2 * 1024 * 1024),
   });
-
-  test.each([
-    ['none', {}, 'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"'],
-    [
-      'an empty one',
-      { 'X-APIKEY': '' },
-      'Send the API key as "Authorization: Bearer <key>" or "X-APIKEY: <key>"',
-    ],
-    ['another scheme', { Authorization: `Basic ${testKey}` }, expect.stringContaining('Send the API key')],
-    ['a wrong one', { 'X-APIKEY': 'wrong' }, 'The API key is not known'],
-    ['a longer one', { 'X-APIKEY': `${testKey}x` }, 'The API key is not known'],
-    ['a shorter one', { Authorization: `Bearer ${testKey.slice(0, -1)}` }, 'The API key is not known'],
-  ])('does not open with %s, at any path', async (_what, headers, message) => {
-    for (const path of ['/graphql', '/deleteGroup', '/allGroups']) {
-      const response = await send(headers, path);
-      expect(response.status).toBe(401);
-      expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
-      expect(await response.json()).toStrictEqual({
-        errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }],
-      });
-    }
-  });
-
-  test('is looked at before the body is', async () => {
-    const response = await fetch(`${app.httpUrl}/deleteGroup`, {
-      method: 'POST',
-      body: 'x'.repeat(2 * 1024 * 1024),
-    });
-    expect(response.status).toBe(401);
-  });
+  expect(response.status).toBe(401);
 });
 
 describe('open to everyone', () => {

@@ -42,6 +42,7 @@ export async function setBrowserRules(
         workerSrc: ["'self'", 'blob:'],
       },
     },
+    xFrameOptions: { action: 'deny' },
     // Browsers would insist on HTTPS for months; only who has it can promise that.
     strictTransportSecurity: isTls,
     // Answers are read by pages of other origins where CORS lets them.

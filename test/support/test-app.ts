@@ -40,7 +40,11 @@ export async function openTestApp(settings: Partial<Config> = {}, own?: TestData
     { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE },
     log,
   );
-  const app = await openApp(config, opened, log);
+  const app = await openApp(config, opened, log).catch(async (error: unknown) => {
+    await opened.close();
+    await database.drop();
+    throw error;
+  });
 
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const response = await fetch(app.url + path, {

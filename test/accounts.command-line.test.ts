@@ -1,0 +1,265 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { basic } from './support/test-accounts.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+const bin = fileURLToPath(new URL('../dist/cli/group-api.js', import.meta.url));
+const cwd = mkdtempSync(join(tmpdir(), 'group-api-command-'));
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+/** Runs a command without a terminal, as a script does. */
+const run = async (...given: string[]) => runWith('', ...given);
+const runWith = async (input: string, ...given: string[]) => {
+  const child = spawn(process.execPath, [bin, ...given], {
+    cwd,
+    env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdin.end(input);
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  return { code, stdout, stderr };
+};
+const statusOf = async (headers: Record<string, string>) => {
+  const response = await fetch(`${app.httpUrl}/allGroups`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: '{}',
+  });
+  return response.status;
+};
+
+test('create shows a key once, which opens what its scopes say; rotate replaces it; the audit has all of it without secrets', async () => {
+  const created = await run(
+    'accounts',
+    'create',
+    'shop',
+    '--scope',
+    'groups:read,audit:read',
+    '--scope',
+    'groups:delete',
+  );
+  expect(created).toMatchObject({ code: 0, stderr: '' });
+  const [, key] = /API key, shown this once: (ga_[\w-]{32})\n$/.exec(created.stdout)!;
+  expect(await statusOf({ 'X-APIKEY': key! })).toBe(200);
+
+  const rotated = await run('accounts', 'rotate', 'shop', '--json');
+  const { apiKey, ...account } = JSON.parse(rotated.stdout);
+  expect(account).toMatchObject({
+    username: 'shop',
+    scopes: ['groups:read', 'audit:read', 'groups:delete'],
+    hasApiKey: true,
+    hasPassword: false,
+    disabled: false,
+  });
+  expect(await statusOf({ 'X-APIKEY': apiKey })).toBe(200);
+  const shown = JSON.stringify([
+    (await run('accounts', 'list', '--json')).stdout,
+    (await run('accounts', 'list')).stdout,
+  ]);
+  expect(shown).not.toMatch(/ga_|argon2|Hash"/);
+
+  expect((await run('accounts', 'disable', 'shop')).stdout).toBe('Account shop is disabled\n');
+  expect((await run('accounts', 'list')).stdout).toMatch(
+    /^shop +api-key +groups:read,audit:read,groups:delete +any +disabled$/m,
+  );
+  expect((await run('accounts', 'enable', 'shop')).stdout).toBe('Account shop is enabled\n');
+  expect((await run('accounts', 'remove', 'shop', '--yes')).stdout).toBe('Account shop is removed\n');
+
+  const { body } = await app.graphql(
+    '{ auditEvents(filter: { targetId: "shop" }) { nodes { account credential address operation outcome before after } } }',
+  );
+  const events = body.data.auditEvents.nodes.reverse();
+  expect(events.map(({ operation, outcome }: Record<string, string>) => [operation, outcome])).toStrictEqual([
+    ['accounts create', 'done'],
+    ['accounts rotate', 'done'],
+    ['accounts disable', 'done'],
+    ['accounts enable', 'done'],
+    ['accounts remove', 'done'],
+  ]);
+  expect(events[2]).toMatchObject({
+    account: expect.stringMatching(/^command-line:\w+/),
+    credential: 'command-line',
+    address: 'local',
+    before: { username: 'shop', disabled: false },
+    after: { username: 'shop', disabled: true },
+  });
+  expect(JSON.stringify(events)).not.toMatch(/ga_|argon2|Hash"/);
+});
+
+test('a password comes from standard input, with or without an API key', async () => {
+  const both = await runWith(
+    'Aa123456\n',
+    'accounts',
+    'create',
+    'test',
+    '--scope',
+    '*',
+    '--password-stdin',
+    '--require-both',
+    '--json',
+  );
+  const { apiKey, requiresBoth } = JSON.parse(both.stdout);
+  expect(requiresBoth).toBe(true);
+  expect(await statusOf(basic('test', 'Aa123456'))).toBe(401);
+  expect(await statusOf({ 'X-APIKEY': apiKey })).toBe(401);
+  expect(await statusOf({ 'X-APIKEY': apiKey, ...basic('test', 'Aa123456') })).toBe(200);
+
+  const only = await runWith(
+    'گذرواژه ۱۲۳',
+    'accounts',
+    'create',
+    'only',
+    '--scope',
+    'groups:read',
+    '--password-stdin',
+    '--no-api-key',
+    '--expires',
+    '2100-01-01',
+    '--network',
+    '127.0.0.1,10.0.0.0/8',
+    '--json',
+  );
+  expect(JSON.parse(only.stdout)).toMatchObject({
+    hasApiKey: false,
+    hasPassword: true,
+    allowedNetworks: ['127.0.0.1/32', '10.0.0.0/8'],
+    expiresAt: '2100-01-01T00:00:00.000Z',
+  });
+  expect(await statusOf(basic('only', 'گذرواژه ۱۲۳'))).toBe(200);
+
+  expect((await runWith('another password', 'accounts', 'rotate', 'only', '--password-stdin')).stdout).toBe(
+    'Account only has its new password\n',
+  );
+  const rows = await app.sql(`SELECT password_hash FROM accounts WHERE username IN ('test', 'only')`);
+  for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
+});
+
+describe('what is wrong is one line that says what to do, and nothing is changed', () => {
+  const cases: [string, string[], RegExp, string?][] = [
+    [
+      'an unknown scope',
+      ['create', 'a', '--scope', 'groups:fly'],
+      /There is no scope "groups:fly"; the scopes are \*, groups:read,/,
+    ],
+    ['no scope and no terminal', ['create', 'a'], /There is no terminal to ask at: give --scope$/m],
+    [
+      'no username and no terminal',
+      ['create'],
+      /There is no terminal to ask at: give the username as an argument/,
+    ],
+    [
+      'a username with a colon',
+      ['create', 'a:b', '--scope', '*'],
+      /username must have 1 to 64 letters, digits or/,
+    ],
+    ['a username that is taken', ['create', 'admin', '--scope', '*'], /There is an account "admin" already/],
+    [
+      'a network that is none',
+      ['create', 'a', '--scope', '*', '--network', '10.0.0.0/33'],
+      /A network must be an address or a CIDR block such as 10\.0\.0\.0\/8, not "10\.0\.0\.0\/33"/,
+    ],
+    [
+      'a date that is past',
+      ['create', 'a', '--scope', '*', '--expires', '2020-01-01'],
+      /expires must be a date to come/,
+    ],
+    [
+      'a date that is none',
+      ['create', 'a', '--scope', '*', '--expires', 'tomorrow'],
+      /expires must be a date to come/,
+    ],
+    [
+      'no credential at all',
+      ['create', 'a', '--scope', '*', '--no-api-key'],
+      /An account needs an API key or a password/,
+    ],
+    [
+      'both required, but no password',
+      ['create', 'a', '--scope', '*', '--require-both'],
+      /--require-both needs an API key and a password: add --password/,
+    ],
+    [
+      'a short password',
+      ['create', 'a', '--scope', '*', '--password-stdin'],
+      /A password must have at least 8 characters/,
+      'short',
+    ],
+    [
+      'a password with a line break',
+      ['create', 'a', '--scope', '*', '--password-stdin'],
+      /password must not hold control characters/,
+      'two\nlines',
+    ],
+    [
+      'a password without a terminal',
+      ['create', 'a', '--scope', '*', '--password'],
+      /There is no terminal to ask at: use --password-stdin/,
+    ],
+    [
+      'a secret as an argument',
+      ['create', 'a', '--scope', '*', '--password', 'secret-password'],
+      /too many arguments/,
+    ],
+    ['an account that is not there', ['rotate', 'nobody'], /There is no account "nobody"/],
+    ['an account that is not there, to disable', ['disable', 'nobody'], /There is no account "nobody"/],
+    [
+      'an account that is not there, to remove',
+      ['remove', 'nobody', '--yes'],
+      /There is no account "nobody"/,
+    ],
+    ['a removal that nobody confirms', ['remove', 'admin'], /There is no terminal to ask at: add --yes/],
+    ['an unknown command', ['destroy'], /unknown command 'destroy'/],
+  ];
+  test.each(cases)('%s', async (_what, given, message, input = '') => {
+    const before = await app.sql('SELECT * FROM accounts ORDER BY username');
+    const { code, stdout, stderr } = await runWith(input, 'accounts', ...given);
+    expect([code, stdout]).toStrictEqual([1, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/ at .*:\d+:\d+/);
+    expect(await app.sql('SELECT * FROM accounts ORDER BY username')).toStrictEqual(before);
+  });
+
+  test('a database that is away', async () => {
+    const child = spawn(process.execPath, [bin, 'accounts', 'list'], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: 'postgresql://127.0.0.1:1/none' },
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1);
+    expect(stderr).toMatch(/^group-api: Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*Check that/);
+  });
+});
+
+test('a disabled admin stays so when a server starts with its key', async () => {
+  await run('accounts', 'disable', 'admin');
+  const other = await openTestApp(
+    { ADMIN_API_KEY: `${testKey}-new` },
+    { ...app, drop: async () => undefined },
+  );
+  const answer = await other.post('/allGroups', {}, { 'X-APIKEY': `${testKey}-new` });
+  expect([answer.status, answer.body.errors[0].message]).toStrictEqual([401, 'The account is disabled']);
+  await other.close();
+  await run('accounts', 'enable', 'admin');
+  expect(await statusOf({ 'X-APIKEY': `${testKey}-new` })).toBe(200);
+});
+
+test('--help names the commands, the scopes and examples', async () => {
+  expect((await run('accounts', '--help')).stdout).toMatch(
+    /create.*\n[^]*list.*\n[^]*rotate.*\n[^]*disable.*\n[^]*enable.*\n[^]*remove/,
+  );
+  expect((await run('accounts', 'create', '--help')).stdout).toMatch(
+    /Scopes: \*[^]*Examples:\n +group-api accounts create/,
+  );
+});

@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createTestAccount } from './support/test-accounts.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+afterEach(() => app.close());
+
+describe('a rate limit', () => {
+  const ask = (headers: Record<string, string> = {}) => app.post('/allGroups', {}, headers);
+
+  test('of an account is its own, told in headers, and ends with 429', async () => {
+    app = await openTestApp({ RATE_LIMIT_PER_ACCOUNT: 3 });
+    const { byKey } = await createTestAccount(app, { username: 'other' });
+    for (const remaining of ['2', '1', '0']) {
+      const { status, headers } = await ask();
+      expect([status, headers.get('ratelimit-limit'), headers.get('ratelimit-remaining')]).toStrictEqual([
+        200,
+        '3',
+        remaining,
+      ]);
+      expect(Number(headers.get('ratelimit-reset'))).toBeGreaterThan(50);
+    }
+    const refused = await ask();
+    expect([refused.status, refused.body]).toStrictEqual([
+      429,
+      {
+        errors: [
+          {
+            message: 'Too many requests of your account: 3 a minute. Try again later',
+            extensions: { code: 'RATE_LIMITED' },
+          },
+        ],
+      },
+    ]);
+    expect(refused.headers.get('retry-after')).toBe(refused.headers.get('ratelimit-reset'));
+    expect((await ask(byKey)).status).toBe(200);
+  });
+
+  test('of an address counts whoever comes from there, but no health checks', async () => {
+    app = await openTestApp({
+      RATE_LIMIT_PER_ADDRESS: 3,
+      RATE_LIMIT_PER_ACCOUNT: 100,
+      TRUST_PROXY: ['127.0.0.1'],
+    });
+    const statuses = [];
+    for (let count = 0; count < 5; count++)
+      statuses.push((await ask({ 'X-APIKEY': count < 2 ? '' : 'x' })).status);
+    expect(statuses).toStrictEqual([401, 401, 401, 429, 429]);
+    const elsewhere = await ask({ 'X-Forwarded-For': '192.0.2.1' });
+    // Of two limits the one that is met first is shown.
+    expect([elsewhere.status, elsewhere.headers.get('ratelimit-limit')]).toStrictEqual([200, '3']);
+    for (let count = 0; count < 5; count++) expect((await app.send('/livez')).status).toBe(200);
+  });
+
+  test('is not there by default', async () => {
+    app = await openTestApp();
+    expect((await ask()).headers.get('ratelimit-limit')).toBeNull();
+  });
+});
+
+describe('more requests than can be worked on', () => {
+  test('answer 503 at once, while those before are answered and health is told', async () => {
+    app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 2 });
+    const id = await app.createGroup();
+    const holding = app.sql(
+      `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(1.5); END $$`,
+    );
+    await sleep(300);
+    const waiting = [app.post('/deleteGroup', { id }), app.post('/deleteGroup', { id })];
+    await sleep(300);
+
+    const refused = await app.post('/allGroups', {});
+    expect([
+      refused.status,
+      refused.headers.get('retry-after'),
+      refused.headers.get('x-request-id'),
+    ]).toStrictEqual([503, '1', expect.any(String)]);
+    expect(refused.body).toStrictEqual({
+      errors: [
+        {
+          message: 'The server has more to do than it can at the moment. Try again later',
+          extensions: { code: 'SERVICE_UNAVAILABLE' },
+        },
+      ],
+    });
+    for (const path of ['/livez', '/readyz']) expect((await app.send(path)).status).toBe(200);
+
+    await holding;
+    expect((await Promise.all(waiting)).map(({ status }) => status).sort()).toStrictEqual([200, 404]);
+    expect((await app.post('/allGroups', {})).status).toBe(200);
+  });
+
+  test('are counted off again when a client goes away', async () => {
+    app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1 });
+    const id = await app.createGroup();
+    const holding = app.sql(
+      `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(1); END $$`,
+    );
+    await sleep(200);
+    await expect(
+      app.send('/deleteGroup', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ id }),
+        signal: AbortSignal.timeout(200),
+      }),
+    ).rejects.toThrow();
+    await sleep(100);
+    expect((await app.post('/serviceGroups', {})).status).toBe(200);
+    await holding;
+  });
+
+  test('make a late event loop, at which they answer 503 until it is on time again', async () => {
+    app = await openTestApp({ MAX_EVENT_LOOP_DELAY_MS: 20 });
+    const end = performance.now() + 1500;
+    while (performance.now() < end) {
+      const busyUntil = performance.now() + 100;
+      while (performance.now() < busyUntil);
+      await sleep(1);
+    }
+    expect((await app.post('/allGroups', {})).status).toBe(503);
+    await sleep(1500);
+    expect((await app.post('/allGroups', {})).status).toBe(200);
+  });
+});

@@ -1,0 +1,111 @@
+import { copyFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readConfig } from '../src/config.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+/** Two self-signed certificates, valid for a century. */
+const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
+let dir: string;
+const place = async (name: string) => {
+  await copyFile(`${certificates}${name}.crt`, join(dir, 'crt'));
+  await copyFile(`${certificates}${name}.key`, join(dir, 'key'));
+};
+beforeAll(async () => {
+  dir = await createTestFolder();
+});
+
+describe('HTTPS', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    await place('first');
+    app = await openTestApp({ TLS_CERT_FILE: join(dir, 'crt'), TLS_KEY_FILE: join(dir, 'key') });
+  });
+  afterAll(() => app.close());
+
+  const ask = (path: string, body: string) =>
+    new Promise<{ status: number | undefined; certificate: string; security: unknown }>((resolve, reject) => {
+      const headers = { 'X-APIKEY': testKey, 'Content-Type': 'application/json' };
+      request(app.httpUrl + path, { method: 'POST', headers, rejectUnauthorized: false, agent: false })
+        .on('response', (response) => {
+          response.resume();
+          resolve({
+            status: response.statusCode,
+            certificate: (response.socket as TLSSocket).getPeerCertificate().subject.CN as string,
+            security: response.headers['strict-transport-security'],
+          });
+        })
+        .on('error', reject)
+        .end(body);
+    });
+
+  test('answers with its certificate, and asks browsers to stay with HTTPS', async () => {
+    expect(app.httpUrl).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    expect(await ask('/allGroups', '{}')).toStrictEqual({
+      status: 200,
+      certificate: 'first for tests',
+      security: expect.stringMatching(/^max-age=\d{8}/),
+    });
+  });
+
+  test('takes a renewed certificate up while it runs, and keeps the old one until both files fit', async () => {
+    const until = async (isDone: () => Promise<boolean>) => {
+      for (let tries = 0; tries < 40 && !(await isDone()); tries++) await sleep(500);
+    };
+    await writeFile(join(dir, 'crt'), 'half of a file');
+    await sleep(6000);
+    expect((await ask('/allGroups', '{}')).certificate).toBe('first for tests');
+    await place('second');
+    await until(async () => (await ask('/allGroups', '{}')).certificate === 'second for tests');
+    expect((await ask('/allGroups', '{}')).certificate).toBe('second for tests');
+  });
+
+  test('does not answer plain HTTP', async () => {
+    await expect(fetch(app.httpUrl.replace('https', 'http'))).rejects.toThrow();
+  });
+});
+
+describe('what is wrong with the files stops the start', () => {
+  test.each([
+    [
+      'a file that is not there',
+      'none',
+      'first.key',
+      /^TLS_CERT_FILE must be a file that can be read: ENOENT/,
+    ],
+    ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a file that can be read: ENOENT/],
+    [
+      "another certificate's key",
+      'first.crt',
+      'second.key',
+      /^TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key/,
+    ],
+    [
+      'the key in place of the certificate',
+      'first.key',
+      'first.key',
+      /^TLS_CERT_FILE and TLS_KEY_FILE must be/,
+    ],
+  ])('%s', async (_what, certFile, keyFile, message) => {
+    const files = { TLS_CERT_FILE: certificates + certFile, TLS_KEY_FILE: certificates + keyFile };
+    await expect(openTestApp(files)).rejects.toThrow(message);
+  });
+});
+
+test.each([
+  [{ TLS_CERT_FILE: '/crt' }, 'TLS_CERT_FILE must be set together with TLS_KEY_FILE'],
+  [{ TLS_KEY_FILE: '/key' }, 'TLS_KEY_FILE must be set together with TLS_CERT_FILE'],
+  [{ JWT_ISSUER: 'x' }, 'JWT_ISSUER must be set together with JWT_JWKS_URL or JWT_PUBLIC_KEY'],
+  [{ JWT_JWKS_URL: 'https://x', JWT_ISSUER: 'x' }, 'JWT_JWKS_URL must be set together with JWT_AUDIENCE'],
+  [{ JWT_JWKS_URL: 'http://login.example/jwks' }, 'JWT_JWKS_URL must be a URL such as https://'],
+  [{ JWT_PUBLIC_KEY: 'abc' }, 'JWT_PUBLIC_KEY must be a public key (RSA of 2048 bits or more'],
+  [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY must be addresses or CIDR blocks'],
+  [{ CORS_ORIGINS: 'https://shop.example/' }, 'CORS_ORIGINS must be origins such as https://shop.example'],
+])('the settings %j are refused', (environment, message) => {
+  expect(() => readConfig(environment, false)).toThrow(message);
+});
