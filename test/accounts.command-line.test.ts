@@ -79,7 +79,7 @@ test('create shows a key once, which opens what its scopes say; rotate replaces 
   const { body } = await app.graphql(
     '{ auditEvents(filter: { targetId: "shop" }) { nodes { account credential address operation outcome before after } } }',
   );
-  const events = body.data.auditEvents.nodes.reverse();
+  const events = body.data.auditEvents.nodes.toReversed();
   expect(events.map(({ operation, outcome }: Record<string, string>) => [operation, outcome])).toStrictEqual([
     ['accounts create', 'done'],
     ['accounts rotate', 'done'],

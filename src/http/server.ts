@@ -18,6 +18,7 @@ import { requireAccounts } from './require-account.ts';
 import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
 const maxBodyBytes = 1024 * 1024;
+
 /**
  * Creates the HTTP server, without routes: request ids, one log line a request, and what a request has to pass before its
  * body is read, in this order: overload, what browsers may do, an account.

@@ -17,9 +17,9 @@ export type TestAccount = {
 };
 
 /** Puts an account into the database and answers the headers that it sends, by kind of credential. */
-export async function createTestAccount({ sql }: TestDatabase, account: TestAccount) {
+export async function createTestAccount(database: TestDatabase, account: TestAccount) {
   const { username, password, apiKey = createApiKey() } = account;
-  await sql(
+  await database.sql(
     `INSERT INTO accounts (username, api_key_hash, password_hash, requires_both, scopes, allowed_networks, disabled, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     [
