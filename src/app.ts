@@ -51,7 +51,6 @@ export async function openApp(
   { prisma, isReady, description }: Database,
   log: Logger,
 ): Promise<App> {
-  const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const recorder = createCallRecorder(prisma, log);
@@ -82,6 +81,8 @@ export async function openApp(
     .catch((error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
     });
+  // Last of all, since a key that is made is shown once: a start that fails later would lose it.
+  const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
   const housekeeping = startHousekeeping(repositories, log);
 
   return {

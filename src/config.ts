@@ -1,9 +1,21 @@
 import type { KeyObject } from 'node:crypto';
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parsePublicKey } from './accounts/public-key.ts';
 import { StartError } from './errors.ts';
-import { readNetwork } from './network.ts';
+import {
+  parseApiKey,
+  parseBoolean,
+  parseInteger,
+  parseJwksUrl,
+  parseNetworks,
+  parseOneOf,
+  parseOrigins,
+  parsePath,
+  parsePostgresUrl,
+} from './setting-parsers.ts';
 
+/** Where a person's Apollo Sandbox runs, which is a page of Apollo's. */
+const apolloSandboxOrigin = 'https://studio.apollographql.com';
 /** One setting: what its name means, how its text is read, and what holds when it is not set. */
 type Setting<T> = {
   readonly meaning: string;
@@ -19,7 +31,7 @@ type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; 
 
 /** Every setting, all read from the environment. README's table is checked against this one. */
 export const settings = {
-  HOST: setting({ meaning: 'The address that it listens on', parse: parseText, default: '127.0.0.1' }),
+  HOST: setting({ meaning: 'The address that it listens on', parse: (text) => text, default: '127.0.0.1' }),
   PORT: setting({
     meaning: 'The port that it listens on; `0` takes any free port',
     parse: parseInteger(0, 65_535),
@@ -72,16 +84,17 @@ export const settings = {
   }),
   JWT_ISSUER: setting<string | undefined>({
     meaning: 'The `iss` that a token must have',
-    parse: parseText,
+    parse: (text) => text,
     default: undefined,
   }),
   JWT_AUDIENCE: setting<string | undefined>({
     meaning: 'The `aud` that a token must have',
-    parse: parseText,
+    parse: (text) => text,
     default: undefined,
   }),
   FAILED_SIGN_INS_PER_MINUTE: setting({
-    meaning: 'How many sign-ins may fail from a network address, before further ones get 429 for a minute',
+    meaning:
+      'How many sign-ins may fail from a network address, before further ones get 429 until the minute is over',
     parse: parseInteger(1, 1_000_000),
     default: 30,
   }),
@@ -97,19 +110,19 @@ export const settings = {
   }),
   TRUST_PROXY: setting<string[] | undefined>({
     meaning:
-      'The proxies whose `X-Forwarded-For` is believed: addresses or CIDR blocks with commas between. None: it is ignored',
+      'The proxies whose `X-Forwarded-For` is believed: addresses or CIDR blocks, comma-separated. None: it is ignored',
     parse: parseNetworks,
     default: undefined,
   }),
   CORS_ORIGINS: setting<string[]>({
     meaning:
-      'The other origins whose pages may call the API, such as `https://shop.example`, with commas between; `*`: any',
+      'The other origins whose pages may call the API, such as `https://shop.example`, comma-separated; `*`: any',
     parse: parseOrigins,
     default: ({ isLocal }) => (isLocal ? [apolloSandboxOrigin] : []),
     defaultText: 'on loopback that of Apollo Sandbox, else none',
   }),
   TLS_CERT_FILE: setting<string | undefined>({
-    meaning: 'The certificate chain for HTTPS, as a PEM file. A changed file is taken up within a minute',
+    meaning: 'The certificate chain for HTTPS, as a PEM file. A changed file is taken up within seconds',
     parse: parsePath,
     default: undefined,
   }),
@@ -166,7 +179,8 @@ export const settings = {
     default: 128,
   }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
-    meaning: 'How late the event loop may be for a second, in milliseconds, before requests get 503 at once',
+    meaning:
+      'How late the event loop may be for two seconds, in milliseconds, before requests get 503 at once',
     parse: parseInteger(20, 60_000),
     default: 200,
   }),
@@ -193,6 +207,19 @@ export type Config = {
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings of this process: its environment, and what `.env` adds to it. @throws StartError */
+export function loadConfig(host: NodeJS.Process): Config {
+  try {
+    // The environment has the last word.
+    host.loadEnvFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new StartError(`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`);
+    }
+  }
+  return readConfig(host.env, host.getuid?.() === 0);
+}
 
 /**
  * Reads the settings from an environment. An empty value counts as not set.
@@ -233,7 +260,7 @@ function companionProblems(environment: Environment): string[] {
   return [
     ...needs('TLS_CERT_FILE', 'TLS_KEY_FILE'),
     ...needs('TLS_KEY_FILE', 'TLS_CERT_FILE'),
-    ...(keys.every(isSet) ? [`${keys.join(' and ')} must not be set both`] : []),
+    ...(keys.every(isSet) ? [`Set ${keys.join(' or ')}, not both`] : []),
     ...keys.flatMap((key) => [...needs(key, 'JWT_ISSUER'), ...needs(key, 'JWT_AUDIENCE')]),
     ...needs('JWT_ISSUER', ...keys),
     ...needs('JWT_AUDIENCE', ...keys),
@@ -253,99 +280,4 @@ export function describeSettings(): string {
 /** Lets each row of the table have a type of its own. */
 function setting<T>(row: Setting<T>): Setting<T> {
   return row;
-}
-
-function parseText(text: string): string {
-  return text;
-}
-
-function parsePath(text: string): string {
-  return isAbsolute(text) ? text : resolve(text);
-}
-
-function parseInteger(min: number, max: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!/^\d{1,9}$/.test(text) || value < min || value > max) {
-      throw new Error(`a whole number from ${min} to ${max}, not "${text}"`);
-    }
-    return value;
-  };
-}
-
-function parseBoolean(text: string): boolean {
-  if (text !== 'true' && text !== 'false') throw new Error(`true or false, not "${text}"`);
-  return text === 'true';
-}
-
-function parseOneOf<const T extends string>(values: readonly T[]) {
-  return (text: string): T => {
-    const value = values.find((each) => each === text);
-    if (!value) throw new Error(`one of ${values.join(', ')}, not "${text}"`);
-    return value;
-  };
-}
-
-// Neither of the two below repeats the value in its message: both are secrets.
-function parsePostgresUrl(text: string): string {
-  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol) || !isDecodable(text)) {
-    throw new Error('a URL such as postgresql://user:password@host:5432/database');
-  }
-  return text;
-}
-
-/** Whether what is written with per cent signs can be read, as in `p%40ss`. */
-function isDecodable(text: string): boolean {
-  try {
-    decodeURI(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function parseApiKey(text: string): string {
-  if (!/^[\x21-\x7e]{32,256}$/.test(text)) {
-    throw new Error(
-      '32 to 256 printable ASCII characters without spaces, for example the output of: openssl rand -hex 32',
-    );
-  }
-  return text;
-}
-
-function parseList(text: string): string[] {
-  return text
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
-}
-
-function parseNetworks(text: string): string[] {
-  const networks = parseList(text);
-  if (networks.length === 0 || !networks.every(readNetwork)) {
-    throw new Error(`addresses or CIDR blocks such as 10.0.0.1,192.168.0.0/16, not "${text}"`);
-  }
-  return networks;
-}
-
-/** Where a person's Apollo Sandbox runs, which is a page of Apollo's. */
-const apolloSandboxOrigin = 'https://studio.apollographql.com';
-
-function parseOrigins(text: string): string[] {
-  const origins = parseList(text);
-  const isOrigin = (each: string) => each === '*' || (URL.canParse(each) && new URL(each).origin === each);
-  if (!origins.every(isOrigin)) {
-    throw new Error(`origins such as https://shop.example,http://localhost:3000, or *, not "${text}"`);
-  }
-  return origins;
-}
-
-/** Over plain HTTP anybody on the way could put in keys of their own. */
-function parseJwksUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? '');
-  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
-    throw new Error(`a URL such as https://login.example/.well-known/jwks.json, not "${text}"`);
-  }
-  return url;
 }

@@ -1,13 +1,13 @@
+import { loadConfig } from './config.ts';
 import { openDatabase, type Database } from './database/open-database.ts';
 import { StartError } from './errors.ts';
 import { createLogger } from './log.ts';
-import { readProcessConfig } from './process-config.ts';
 import { describeStart } from './start-message.ts';
 
 // The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
 let database: Database | undefined;
 try {
-  const config = readProcessConfig();
+  const config = loadConfig(process);
   const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
   const signal = listenToSignals();
 
@@ -19,7 +19,8 @@ try {
   const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
   database = opened;
   const app = await openApp(config, database, log);
-  if (!signal.isReceived()) process.stdout.write(describeStart(app));
+  // A key that was made is shown in any case: it is never shown again.
+  if (!signal.isReceived() || app.createdKey) process.stdout.write(describeStart(app));
 
   log.info({ signal: await signal.received }, 'stopping');
   await app.close();

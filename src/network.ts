@@ -9,7 +9,7 @@ export function readNetwork(text: string): { address: string; prefix: number } |
   return prefix <= bits ? { address, prefix } : undefined;
 }
 
-/** Makes of CIDR blocks what tells whether an address is within one of them. */
+/** Creates the check that tells of CIDR blocks whether an address is within one of them. */
 export function createNetworkCheck(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const network of networks) {
@@ -19,10 +19,13 @@ export function createNetworkCheck(networks: readonly string[]): (address: strin
   return (address) => isIP(address) !== 0 && list.check(address, familyOf(address));
 }
 
-/** An address as IPv4 where it is one: a server that listens on `::` sees `::ffff:192.0.2.1`. */
-export function plainAddress(address: string): string {
-  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
-  return mapped !== undefined && isIP(mapped) === 4 ? mapped : address;
+/**
+ * An address without what is written around it: as IPv4 where it is one, since a server that listens on `::` sees
+ * `::ffff:192.0.2.1`, and without the port that some proxies add.
+ */
+export function plainAddress(text: string): string {
+  const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];
+  return v4 ?? v6 ?? text;
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

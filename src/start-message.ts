@@ -16,7 +16,7 @@ export function describeStart({ url, database, createdKey, sampleGroupId }: App)
   Explorer   ${url}/
   Database   ${database}
 ${createdKey ? `  Key        ${createdKey}   (shown this once: keep it, or set ADMIN_API_KEY)\n` : ''}
-  ${what}${createdKey ? '' : ' (ADMIN_API_KEY must hold your key)'}:
+  ${what}${createdKey ? '' : ' (ADMIN_API_KEY must hold your key; lost? npx group-api accounts rotate admin)'}:
   ${curl}
 
 `;

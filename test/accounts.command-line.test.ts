@@ -15,12 +15,13 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
+let environment: Record<string, string> = {};
 /** Runs a command without a terminal, as a script does. */
 const run = async (...given: string[]) => runWith('', ...given);
 const runWith = async (input: string, ...given: string[]) => {
   const child = spawn(process.execPath, [bin, ...given], {
     cwd,
-    env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+    env: { PATH: process.env['PATH'], DATABASE_URL: app.url, ...environment },
   });
   let stdout = '';
   let stderr = '';
@@ -141,6 +142,9 @@ test('a password comes from standard input, with or without an API key', async (
   expect((await runWith('another password', 'accounts', 'rotate', 'only', '--password-stdin')).stdout).toBe(
     'Account only has its new password\n',
   );
+  expect((await run('accounts', 'rotate', 'only')).stderr).toBe(
+    'group-api: Account only has no API key; --password gives it another password\n',
+  );
   const rows = await app.sql(`SELECT password_hash FROM accounts WHERE username IN ('test', 'only')`);
   for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
 });
@@ -211,6 +215,23 @@ describe('what is wrong is one line that says what to do, and nothing is changed
       ['create', 'a', '--scope', '*', '--password', 'secret-password'],
       /too many arguments/,
     ],
+    [
+      'a password for an account without one',
+      ['rotate', 'admin', '--password-stdin'],
+      /Account admin has no password; without --password it gets another key/,
+      'Aa123456',
+    ],
+    [
+      'a day that there is not',
+      ['create', 'a', '--scope', '*', '--expires', '2100-02-31'],
+      /expires must be a date to come/,
+    ],
+    [
+      'a password of blanks',
+      ['create', 'a', '--scope', '*', '--password-stdin'],
+      /password must not be blank/,
+      '          ',
+    ],
     ['an account that is not there', ['rotate', 'nobody'], /There is no account "nobody"/],
     ['an account that is not there, to disable', ['disable', 'nobody'], /There is no account "nobody"/],
     [
@@ -240,6 +261,15 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1);
     expect(stderr).toMatch(/^group-api: Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*Check that/);
   });
+});
+
+test('the key of admin is changed where it is set', async () => {
+  environment = { ADMIN_API_KEY: testKey };
+  const { stderr } = await run('accounts', 'rotate', 'admin');
+  environment = {};
+  expect(stderr).toContain(
+    'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
+  );
 });
 
 test('a disabled admin stays so when a server starts with its key', async () => {

@@ -84,6 +84,12 @@ describe('what is sent has to be right, all of it', () => {
       'Basic credentials must be "username:password" in Base64',
     ],
     ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
+    ['a username with a NUL', () => basic('te\u0000st', password), 'The username or the password is wrong'],
+    [
+      'a username that is no UTF-8',
+      () => ({ Authorization: `Basic ${Buffer.from([0xff, 0xfe, 0x3a, 0x61]).toString('base64')}` }),
+      'The username or the password is wrong',
+    ],
     [
       'the password of the admin, who has none',
       () => basic('admin', ''),
@@ -179,7 +185,15 @@ test('an account with networks works from there only, by IPv4 and IPv6', async (
   const networks = ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7/32'];
   const { byKey } = await createTestAccount(app, { username: 'networks', allowedNetworks: networks });
   const statusFrom = async (from: string) => (await ask(byKey, { from })).status;
-  for (const from of ['192.0.2.1', '192.0.2.255', '2001:db8:1::1', '203.0.113.7', '::ffff:192.0.2.9'])
+  for (const from of [
+    '192.0.2.1',
+    '192.0.2.255',
+    '2001:db8:1::1',
+    '203.0.113.7',
+    '::ffff:192.0.2.9',
+    '192.0.2.1:5678',
+    '[2001:db8::1]:80',
+  ])
     expect([from, await statusFrom(from)]).toStrictEqual([from, 200]);
   for (const from of ['192.0.3.1', '2001:db9::1', '203.0.113.8', '127.0.0.1', '::1'])
     expect([from, await statusFrom(from)]).toStrictEqual([from, 403]);
@@ -195,7 +209,7 @@ describe('many failures from an address', () => {
     const refused = await ask({ 'X-APIKEY': 'guess' });
     expect(refused).toMatchObject({
       status: 429,
-      message: 'Too many failed sign-ins from your address: 30 a minute. Try again later',
+      message: 'Too many failed sign-ins from your address; 30 a minute are allowed. Try again later',
     });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
     expect(refused.headers.get('ratelimit-remaining')).toBe('0');

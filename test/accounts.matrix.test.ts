@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { getDirectiveValues, getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
 import { knownScopes } from '../src/accounts/scopes.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes, past } from './support/probes.ts';
@@ -16,6 +17,36 @@ const operations = (['query', 'mutation'] as const).flatMap((kind) => {
     scope: /Scope: `(.+)`/.exec(description!)![1]!,
   }));
 });
+/** As the contract has it: what the schema declares is held against this. */
+const scopeOf: Record<string, string> = {
+  ...Object.fromEntries(
+    [
+      'group',
+      'groups',
+      'registrationGroups',
+      'allGroups',
+      'searchGroups',
+      'groupDeletionImpact',
+      'deletedGroup',
+      'deletedGroups',
+      'serviceGroup',
+      'serviceGroups',
+    ].map((name) => [name, 'groups:read']),
+  ),
+  createGroup: 'groups:write',
+  editGroup: 'groups:write',
+  createServiceGroup: 'groups:write',
+  editServiceGroup: 'groups:write',
+  deleteGroup: 'groups:delete',
+  deleteGroups: 'groups:delete',
+  restoreGroup: 'groups:delete',
+  purgeDeletedGroup: 'groups:delete',
+  deleteServiceGroup: 'groups:delete',
+  subscribe: 'subscribers:write',
+  removeUserSubscription: 'subscribers:write',
+  moveSubscribers: 'subscribers:write',
+  auditEvents: 'audit:read',
+};
 const scopes = [...new Set(operations.map(({ scope }) => scope))];
 
 const password = 'Aa123456';
@@ -145,6 +176,34 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
   });
 });
 
+test('every operation has the scope that it is to have', () => {
+  expect(Object.fromEntries(operations.map(({ name, scope }) => [name, scope]))).toStrictEqual(scopeOf);
+});
+
+test('what leads from groups to who is on them, or back, declares the scope of what it leads to', () => {
+  const familyOf = (type: GraphQLObjectType) => /Group|Subscriber|Audit/.exec(type.name)?.[0];
+  const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
+  const crossings = objects
+    .filter((type) => familyOf(type) !== undefined)
+    .flatMap((type) =>
+      Object.values(type.getFields())
+        .filter(({ type: target }) => {
+          const named = getNamedType(target);
+          return isObjectType(named) && familyOf(named) !== undefined && familyOf(named) !== familyOf(type);
+        })
+        .map((field) => [
+          `${type.name}.${field.name}`,
+          getDirectiveValues(schema.getDirective('requiresScope')!, field.astNode!)?.['scope'],
+        ]),
+    );
+  expect(Object.fromEntries(crossings)).toStrictEqual({
+    'Group.subscribers': 'subscribers:read',
+    'Subscriber.group': 'groups:read',
+    'MoveSubscribersPayload.from': 'groups:read',
+    'MoveSubscribersPayload.to': 'groups:read',
+  });
+});
+
 test('the matrix has its size, and nothing of it has changed anything', async () => {
   const callers = unauthenticated.length + wrongNetwork.length + 2 * credentials.length;
   expect(headersOf.size).toBe(callers);
@@ -155,18 +214,22 @@ test('the matrix has its size, and nothing of it has changed anything', async ()
 });
 
 test('a mutation that the scope forbids is in the audit, as any other refusal', async () => {
+  const headers = headersOf.get('a key with the wrong scope')!('groups:delete');
+  await sendTo('/deleteGroup', { ...headers, 'X-Request-Id': 'forbidden' }, { id: 5, reason: 'because' });
   const rows = await app.sql(
-    `SELECT DISTINCT account, credential, outcome, error_code FROM audit_events
-     WHERE operation = 'deleteGroup' AND error_code = 'FORBIDDEN' ORDER BY 1, 2`,
+    `SELECT account, credential, operation, target_ids, outcome, error_code, reason FROM audit_events
+     WHERE request_id = 'forbidden'`,
   );
-  const forbidden = { outcome: 'refused', error_code: 'FORBIDDEN' };
   expect(rows).toStrictEqual([
-    { account: 'jwt:robot', credential: 'jwt', ...forbidden },
-    ...['api-key', 'basic', 'both'].map((credential) => ({
+    {
       account: 'wrong-groups-delete',
-      credential,
-      ...forbidden,
-    })),
+      credential: 'api-key',
+      operation: 'deleteGroup',
+      target_ids: ['5'],
+      outcome: 'refused',
+      error_code: 'FORBIDDEN',
+      reason: 'because',
+    },
   ]);
 });
 

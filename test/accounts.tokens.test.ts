@@ -45,7 +45,11 @@ describe('a public key', () => {
     ['is of another issuer', { iss: 'https://other.example' }, 'its "iss" is not as expected'],
     ['is for another audience', { aud: 'other-api' }, 'its "aud" is not as expected'],
     ['is of nobody', { sub: undefined }, 'its "sub" is not as expected'],
-    ['is of nobody by name', { sub: '' }, 'its "sub" is missing'],
+    ...['', 'a\u0000b', 'line\nbreak', '\ud800', 'x'.repeat(256)].map((sub): [string, object, string] => [
+      `is of ${JSON.stringify(sub).slice(0, 20)}`,
+      { sub },
+      'its "sub" must have 1 to 255 printable characters',
+    ]),
   ];
   test.each(claims)('refuses a token that %s', async (_what, claim, reason) => {
     const token = bearer(await issue({ scope: '*', ...claim }));

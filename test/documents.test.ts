@@ -164,13 +164,11 @@ describe('the direction of imports', () => {
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);
   });
 
-  test('only main.ts, the command line, what reads the settings and what starts the embedded PostgreSQL touch the process', () => {
+  test('only main.ts, the command line and what starts the embedded PostgreSQL touch the process', () => {
     const touching = files
       .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
       .map(({ name }) => name);
     for (const name of touching)
-      expect(name).toMatch(
-        /^(main|process-config)\.ts$|^cli\/|^database\/(embedded-postgres|postgres-binaries|run-as)\.ts$/,
-      );
+      expect(name).toMatch(/^main\.ts$|^cli\/|^database\/(embedded-postgres|postgres-binaries|run-as)\.ts$/);
   });
 });

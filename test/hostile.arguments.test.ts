@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -6,17 +5,21 @@ import {
   getNullableType,
   isEnumType,
   isInputObjectType,
+  isIntrospectionType,
   isListType,
+  isObjectType,
   type GraphQLArgument,
+  type GraphQLField,
   type GraphQLInputField,
   type GraphQLInputType,
+  type GraphQLObjectType,
 } from 'graphql';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes } from './support/probes.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// Whatever is sent for any argument that the schema has, a new one by itself: nothing of it is answered with a fault of ours,
+// Whatever is sent for any argument of an operation, and of the fields below it, a new one by itself: nothing of it is answered with a fault of ours,
 // nothing is changed, and the server, which is a process of its own, does not grow.
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const runsPerArgument = 60;
@@ -47,29 +50,27 @@ afterAll(async () => {
   expect(stderr).toBe('');
 });
 
-const memoryMb = () =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024;
-
 /** What makes an operation fail in any case, beside the argument that is being tried: mutations that would succeed otherwise. */
 const spoilers: Record<string, Record<string, unknown>> = {
-  createGroup: { group: { name: 'n', tagName: 't', duration: 1, price: 'no price' } },
-  editGroup: { id: 1, group: { price: 'no price' } },
+  // All values are read, and then the foreign key refuses the row.
+  createGroup: {
+    group: { name: 'n', tagName: 't', duration: 1, price: '1', serviceGroupId: 2_000_000_000 },
+  },
+  editGroup: { id: 2_000_000_000, group: { name: 'n' } },
   createServiceGroup: { serviceGroup: { name: 'n', discount: -1 } },
-  editServiceGroup: { id: 1, serviceGroup: { discount: -1 } },
+  editServiceGroup: { id: 2_000_000_000, serviceGroup: { name: 'n' } },
   subscribe: { username: 'u', groupId: 2_000_000_000 },
   moveSubscribers: { fromGroupId: 1, toGroupId: 2_000_000_000 },
   removeUserSubscription: { username: 'nobody', groupId: 1 },
 };
 /** The same where it is just the spoiler's own place that is being tried. */
 const otherSpoilers: Record<string, Record<string, unknown>> = {
-  'createGroup group.price': { group: { name: 'n', tagName: 't', duration: -1 } },
+  'createGroup group.serviceGroupId': { group: { name: 'n', tagName: 't', duration: -1 } },
   'createGroup group': {},
-  'editGroup group.price': { id: 1, group: { duration: -1 } },
-  'editGroup group': { id: 2_000_000_000 },
+  'editGroup id': { group: { duration: -1 } },
   'createServiceGroup serviceGroup.discount': { serviceGroup: { name: '' } },
   'createServiceGroup serviceGroup': {},
-  'editServiceGroup serviceGroup.discount': { id: 1, serviceGroup: { name: '' } },
-  'editServiceGroup serviceGroup': { id: 2_000_000_000 },
+  'editServiceGroup id': { serviceGroup: { discount: -1 } },
   'subscribe groupId': { username: '' },
   'moveSubscribers toGroupId': { fromGroupId: 2_000_000_000 },
   'removeUserSubscription username': { groupId: 2_000_000_000 },
@@ -161,28 +162,41 @@ function argumentsOf(args: readonly (GraphQLArgument | GraphQLInputField)[], wit
 }
 
 const schema = createSchema();
-const tried = (['query', 'mutation'] as const).flatMap((kind) => {
-  const root = kind === 'query' ? schema.getQueryType()! : schema.getMutationType()!;
-  return Object.values(root.getFields()).flatMap((field) =>
+/** How a field that is not at the root is reached. */
+const wayTo: Record<string, (field: string) => string> = {
+  Query: (field) => field,
+  Mutation: (field) => field,
+  Group: (field) => `allGroups { ${field} }`,
+};
+const objects = Object.values(schema.getTypeMap()).filter(
+  (type): type is GraphQLObjectType => isObjectType(type) && !isIntrospectionType(type),
+);
+const tried = objects.flatMap((parent) =>
+  Object.values(parent.getFields()).flatMap((field) =>
     argumentsOf(field.args).map(({ path, type }) => ({
-      kind,
+      parent: parent.name,
       field,
       path,
       type,
       name: `${field.name} ${path.join('.')}`,
     })),
-  );
-});
+  ),
+);
+
+/** Of a connection, what it counts and lists too. */
+const selectionOf = ({ type }: GraphQLField<unknown, unknown>) =>
+  getNamedType(type).name.endsWith('Connection') ? '{ totalCount nodes { __typename } }' : '{ __typename }';
 
 describe('hostile values', () => {
   test.each(tried)(
     'for $name are answered without a fault, and do nothing',
-    async ({ kind, field, path, type, name }) => {
+    async ({ parent, field, path, type, name }) => {
       const declared = field.args
         .map((each) => `$${each.name}: ${String(getNullableType(each.type))}`)
         .join(', ');
       const passed = field.args.map((each) => `${each.name}: $${each.name}`).join(', ');
-      const query = `${kind} (${declared}) { ${field.name}(${passed}) { __typename } }`;
+      const asked = wayTo[parent]!(`${field.name}(${passed}) ${selectionOf(field)}`);
+      const query = `${parent === 'Mutation' ? 'mutation' : 'query'} (${declared}) { ${asked} }`;
       const spoiled = otherSpoilers[name] ?? spoilers[field.name] ?? {};
 
       await fc.assert(
@@ -206,7 +220,7 @@ describe('hostile values', () => {
         }),
         { seed, numRuns: runsPerArgument },
       );
-      if (requests > 1500) earlyMemoryMb ??= memoryMb();
+      if (requests > 1500) earlyMemoryMb ??= server.memoryMb();
     },
   );
 
@@ -241,8 +255,25 @@ describe('hostile values', () => {
     );
   });
 
+  test('as usernames, passwords and keys are answered without a fault', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyText, anyText, async (username, password) => {
+        const credentials = Buffer.from(`${username}:${password}`).toString('base64').slice(0, 8000);
+        const response = await fetch(`${url}/deleteGroup`, {
+          method: 'POST',
+          headers: { Authorization: `Basic ${credentials}`, 'Content-Type': 'application/json' },
+          body: '{"id":2000000000}',
+        });
+        requests++;
+        await response.text();
+        expect([401, 429]).toContain(response.status);
+      }),
+      { seed, numRuns: 60 },
+    );
+  });
+
   test('were many, changed nothing, and left the memory as it was', async () => {
-    const memory = memoryMb();
+    const memory = server.memoryMb();
     process.stdout.write(
       `hostile values: SEED=${seed}, ${requests} requests for ${tried.length} arguments, ${earlyMemoryMb?.toFixed()} MB after a third, ${memory.toFixed()} MB after all\n`,
     );

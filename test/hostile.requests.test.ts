@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -33,9 +32,9 @@ afterAll(async () => {
   process.stdout.write(`${['bomb | bytes | status | ms | server MB', ...rows].join('\n')}\n`);
 });
 
-const memoryMb = () =>
-  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024);
 const maxMemoryMb = 300;
+/** Ten times what the slowest takes, for a machine that is busy; without limits some would take minutes. */
+const deadlineMs = 3000;
 
 const json = (body: unknown) => JSON.stringify(body);
 const query = (text: string, variables?: object) => json({ query: text, variables });
@@ -65,7 +64,7 @@ const send = (
 const fragments = (levels: number, spread: (next: string) => string) =>
   `{ ...F0 } ${repeat(levels, (i) => `fragment F${i} on Query { ${i + 1 < levels ? spread(`...F${i + 1}`) : 'allGroups { id }'} }`)}`;
 const deep = (levels: number, field = 'a') => `{ ${field} `.repeat(levels) + '}'.repeat(levels);
-const bombs: [string, () => string | Buffer, number | number[], Record<string, string>?][] = [
+const bombs: [string, () => string | Buffer, number, Record<string, string>?, string?][] = [
   ['20,000 aliases', () => query(`{ ${repeat(20_000, (i) => `a${i}: allGroups { id }`)} }`), 400],
   [
     '300 aliases, within the tokens',
@@ -96,7 +95,7 @@ const bombs: [string, () => string | Buffer, number | number[], Record<string, s
   [
     'doubling fragments, 2^60, which answer a list once',
     () => query(fragments(60, (next) => `${next} ${next}`)),
-    [200, 400],
+    200,
   ],
   ['doubling fragments, 2^5000', () => query(fragments(5000, (next) => `${next} ${next}`)), 400],
   [
@@ -129,6 +128,14 @@ const bombs: [string, () => string | Buffer, number | number[], Record<string, s
     400,
   ],
   [
+    'introspection, 9 × 9 × 9 times',
+    () =>
+      query(`{ __schema { ${repeat(9, (i) => `a${i}: types { ...T }`)} } }
+        fragment T on __Type { ${repeat(9, (i) => `b${i}: fields { ...F }`)} }
+        fragment F on __Field { ${repeat(9, (i) => `c${i}: args { name description type { name } }`)} }`),
+    400,
+  ],
+  [
     '150 variables that are not used',
     () => query(`query (${repeat(150, (i) => `$a${i}: Int`)}) { __typename }`),
     400,
@@ -136,12 +143,12 @@ const bombs: [string, () => string | Buffer, number | number[], Record<string, s
   [
     'a block string of 800 KB',
     () => query(`{ searchGroups(filter: { text: """${' x\n'.repeat(200_000)}""" }) { totalCount } }`),
-    [200, 400],
+    200,
   ],
   ['a comment of 1 MB', () => query(`#${'x'.repeat(1_000_000)}\n{ __typename }`), 200],
   ['an integer of 100,000 digits', () => query(`{ group(id: ${'9'.repeat(100_000)}) { id } }`), 400],
   ['a body of 10 MB', () => query(' '.repeat(10_000_000)), 413],
-  ['a body of 10 MB to a path', () => json({ id: ' '.repeat(10_000_000) }), 413],
+  ['a body of 10 MB to a path', () => json({ id: ' '.repeat(10_000_000) }), 413, {}, '/deleteGroup'],
   ['JSON of 100,000 levels', () => `${'[['.repeat(50_000)}${']]'.repeat(50_000)}`, 400],
   [
     'variables of 100,000 levels',
@@ -196,7 +203,7 @@ const bombs: [string, () => string | Buffer, number | number[], Record<string, s
     'half of a surrogate pair in a cursor',
     () =>
       '{"query":"query ($a: String) { searchGroups(after: $a) { totalCount } }","variables":{"a":"\\udfff"}}',
-    [200, 400],
+    200,
   ],
   ['__proto__ in the body', () => '{"query":"{ __typename }","__proto__":{"isAdmin":true}}', 400],
   [
@@ -216,26 +223,34 @@ const bombs: [string, () => string | Buffer, number | number[], Record<string, s
         'query toString ($hasOwnProperty: Int) { constructor: group(id: $hasOwnProperty) { __proto__: id toString: name } }',
         { hasOwnProperty: 1, toString: 1, valueOf: {} },
       ),
-    [200, 400],
+    200,
   ],
 ];
 
-describe('a bomb is refused, changes nothing, and costs little', () => {
+/** Some take long to make. */
+const bodies = new Map<() => string | Buffer, string | Buffer>();
+const bodyOf = (write: () => string | Buffer) => {
+  const body = bodies.get(write) ?? write();
+  bodies.set(write, body);
+  return body;
+};
+
+describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
   // Jest would take a fourth parameter for a callback where a row has three.
-  test.each(bombs)('%s', async (...[name, write, statuses, headers]) => {
-    const body = write();
+  test.each(bombs)('%s', async (...[name, write, status, headers, path]) => {
+    const body = bodyOf(write);
     const begin = performance.now();
-    const [status, isAlive] = await Promise.all([
-      send(body, headers, name.endsWith('to a path') ? '/deleteGroup' : '/graphql').catch(
-        (error: Error) => error.message,
-      ),
-      fetch(`${url}/livez`).then(({ ok }) => ok),
+    const [answered, isAlive] = await Promise.all([
+      send(body, headers, path).catch((error: Error) => error.message),
+      fetch(`${url}/livez`, { signal: AbortSignal.timeout(deadlineMs) }).then(({ ok }) => ok),
     ]);
     const milliseconds = Math.round(performance.now() - begin);
-    const memory = memoryMb();
-    rows.push([name, Buffer.byteLength(body), status, milliseconds, memory].join(' | '));
-    expect([statuses].flat()).toContain(status);
+    const memory = Math.round(server.memoryMb());
+    rows.push([name, Buffer.byteLength(body), answered, milliseconds, memory].join(' | '));
+    // Of a body that is too large the rest is not read, which some clients notice first.
+    if (!(status === 413 && answered === 'fetch failed')) expect(answered).toBe(status);
     expect(isAlive).toBe(true);
+    expect(milliseconds).toBeLessThan(deadlineMs);
     expect(memory).toBeLessThan(maxMemoryMb);
     expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined();
   });
@@ -243,13 +258,13 @@ describe('a bomb is refused, changes nothing, and costs little', () => {
   test('and all of them together leave everything as it was', async () => {
     expect(await readState()).toStrictEqual(before);
     const answers = await Promise.all(
-      bombs.flatMap(([, write, , headers]) => [1, 2].map(() => send(write(), headers).catch(() => 0))),
+      bombs.flatMap(([, write, , headers]) => [1, 2].map(() => send(bodyOf(write), headers).catch(() => 0))),
     );
     for (const status of answers) expect(status).toBeLessThan(504);
     expect(answers.filter((status) => status === 500)).toStrictEqual([]);
     expect(await readState()).toStrictEqual(before);
     expect(await send(query('{ allGroups { id } }'))).toBe(200);
-  });
+  }, 60_000);
 });
 
 describe('broken HTTP', () => {

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readConfig } from '../src/config.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
@@ -95,17 +94,4 @@ describe('what is wrong with the files stops the start', () => {
     const files = { TLS_CERT_FILE: certificates + certFile, TLS_KEY_FILE: certificates + keyFile };
     await expect(openTestApp(files)).rejects.toThrow(message);
   });
-});
-
-test.each([
-  [{ TLS_CERT_FILE: '/crt' }, 'TLS_CERT_FILE must be set together with TLS_KEY_FILE'],
-  [{ TLS_KEY_FILE: '/key' }, 'TLS_KEY_FILE must be set together with TLS_CERT_FILE'],
-  [{ JWT_ISSUER: 'x' }, 'JWT_ISSUER must be set together with JWT_JWKS_URL or JWT_PUBLIC_KEY'],
-  [{ JWT_JWKS_URL: 'https://x', JWT_ISSUER: 'x' }, 'JWT_JWKS_URL must be set together with JWT_AUDIENCE'],
-  [{ JWT_JWKS_URL: 'http://login.example/jwks' }, 'JWT_JWKS_URL must be a URL such as https://'],
-  [{ JWT_PUBLIC_KEY: 'abc' }, 'JWT_PUBLIC_KEY must be a public key (RSA of 2048 bits or more'],
-  [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY must be addresses or CIDR blocks'],
-  [{ CORS_ORIGINS: 'https://shop.example/' }, 'CORS_ORIGINS must be origins such as https://shop.example'],
-])('the settings %j are refused', (environment, message) => {
-  expect(() => readConfig(environment, false)).toThrow(message);
 });

@@ -70,6 +70,20 @@ describe('the embedded PostgreSQL', () => {
     await stop(second, 'SIGINT');
   });
 
+  test('shows the key that is made, once, at the first start that gets through', async () => {
+    const settings = { DATA_DIR: join(dir, 'key') };
+    const busy = createServer();
+    await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
+    const failed = start({ ...settings, PORT: String((busy.address() as AddressInfo).port) });
+    expect((await failed.exited).code).toBe(1);
+    busy.close();
+
+    const next = start(settings);
+    const { url, key } = await next.ready;
+    expect((await post(url, key!, 'allGroups', {})).status).toBe(200);
+    await stop(next);
+  });
+
   test('does not bring sample groups back that were deleted', async () => {
     const settings = { DATA_DIR: join(dir, 'emptied'), ADMIN_API_KEY: testKey };
     const first = start(settings);

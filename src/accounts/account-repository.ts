@@ -16,7 +16,7 @@ export type NewAccount = Pick<
 /** What can be changed of an account. */
 export type AccountChanges = Partial<Pick<AccountRow, 'apiKeyHash' | 'passwordHash' | 'disabled'>>;
 
-/** The accounts in the database. Every change of them is in the audit, without the credentials. */
+/** The accounts in the database. Each of these changes is in the audit, without the credentials. */
 export function createAccountRepository(prisma: PrismaClient, recorder: CallRecorder) {
   return {
     /** All of them, by username. */
@@ -47,10 +47,16 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
       });
     },
 
-    /** @throws AppError NOT_FOUND */
-    async editAccount(username: string, changes: AccountChanges, call: Call): Promise<Account> {
+    /** `require` may refuse by throwing. @throws AppError NOT_FOUND */
+    async editAccount(
+      username: string,
+      changes: AccountChanges,
+      call: Call,
+      require: (account: Account) => void,
+    ): Promise<Account> {
       return recorder.transact(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
+        require(before);
         const data: Prisma.AccountUpdateInput = { ...changes, updatedAt: new Date() };
         const after = toAccount(await transaction.account.update({ where: { username }, data }));
         return { result: after, before, after };

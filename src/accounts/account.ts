@@ -13,13 +13,19 @@ export type Account = Omit<AccountRow, 'apiKeyHash' | 'passwordHash'> & {
   readonly hasPassword: boolean;
 };
 
+/** What may be shown of a row. */
 export function toAccount({ apiKeyHash, passwordHash, ...account }: AccountRow): Account {
   return { ...account, hasApiKey: apiKeyHash !== null, hasPassword: passwordHash !== null };
 }
 
-/** Reads a username. It has no colon, which ends it in HTTP's Basic scheme. @throws AppError BAD_USER_INPUT */
+/** Tells whether there can be such a username. It has no colon, which ends it in HTTP's Basic scheme. */
+export function isUsername(value: string): boolean {
+  return /^[A-Za-z0-9._@+-]{1,64}$/.test(value);
+}
+
+/** Reads a username. @throws AppError BAD_USER_INPUT */
 export function parseUsername(value: string): string {
-  if (!/^[A-Za-z0-9._@+-]{1,64}$/.test(value)) {
+  if (!isUsername(value)) {
     throw badInput('username', 'username must have 1 to 64 letters, digits or . _ @ + -');
   }
   return value;
@@ -47,21 +53,24 @@ export function parseNetworks(values: readonly string[]): string[] {
   });
 }
 
-/** Reads a password: 8 to 256 characters, in the form of Unicode in which clients send it. @throws AppError BAD_USER_INPUT */
+/** Reads a password: 8 to 256 characters, not all of them blanks. @throws AppError BAD_USER_INPUT */
 export function parsePassword(value: string): string {
   if (value.length < minPasswordLength) {
     throw badInput('password', `A password must have at least ${minPasswordLength} characters`);
   }
   // Blanks at the ends belong to it.
-  text({ max: 256 })(value, 'password');
+  text({ min: 1, max: 256 })(value, 'password');
   return value;
 }
 const minPasswordLength = 8;
 
 /** Reads the moment from which an account no longer works: a date, or a date and time with an offset. @throws AppError BAD_USER_INPUT */
 export function parseExpiry(value: string, now = new Date()): Date {
-  const date = new Date(/^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/.test(value) ? value : Number.NaN);
-  if (!(date > now) || date.getUTCFullYear() > 9999) {
+  const [, day] = /^(\d{4}-\d\d-\d\d)(T.+(Z|[+-]\d\d:\d\d))?$/.exec(value) ?? [];
+  // JavaScript takes the 31st of February for some day in March.
+  const isDay = day !== undefined && new Date(`${day}T00:00Z`).toJSON()?.startsWith(day);
+  const date = new Date(value);
+  if (!isDay || !(date > now)) {
     throw badInput(
       'expires',
       `expires must be a date to come, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
@@ -70,6 +79,7 @@ export function parseExpiry(value: string, now = new Date()): Date {
   return date;
 }
 
+/** The refusal of whatever names an account that is not there. */
 export function accountNotFound(username: string): AppError {
   return new AppError('NOT_FOUND', `There is no account "${username}"`);
 }

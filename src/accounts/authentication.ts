@@ -2,8 +2,9 @@ import { timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
-import type { AccountRepository } from './account-repository.ts';
 import { createNetworkCheck } from '../network.ts';
+import { isUsername } from './account.ts';
+import type { AccountRepository } from './account-repository.ts';
 import { hashApiKey } from './api-key.ts';
 import { isJwt, type VerifyJwt } from './jwt.ts';
 import { createPasswordVerifier } from './password.ts';
@@ -23,8 +24,8 @@ export type Principal = {
   readonly scopes: ReadonlySet<string>;
 };
 
-/** Where a caller is. */
-export type Origin = {
+/** The network address that a caller comes from. */
+export type Peer = {
   readonly address: string;
   /** To be called before a password is tried. @throws AppError RATE_LIMITED where many attempts from there failed lately. */
   readonly requireMayTry: () => Promise<void>;
@@ -34,7 +35,7 @@ export type Origin = {
  * Finds out who a caller is. Every credential that is sent has to be right.
  * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account is not for; RATE_LIMITED; SERVICE_UNAVAILABLE
  */
-export type Authenticate = (credentials: Credentials, origin: Origin) => Promise<Principal>;
+export type Authenticate = (credentials: Credentials, peer: Peer) => Promise<Principal>;
 
 /** How long an account is used before it is looked up again: what disables it holds everywhere after that. */
 const accountMaxAgeMs = 1000;
@@ -64,27 +65,25 @@ export function createAuthenticator(accounts: AccountRepository, verifyJwt?: Ver
 
   const requirePassword = async (
     { username, password }: BasicCredentials,
-    { requireMayTry }: Origin,
+    { requireMayTry }: Peer,
   ): Promise<KnownAccount> => {
-    const known = await findByUsername(username);
+    const known = isUsername(username) ? await findByUsername(username) : undefined;
     const storedHash = known?.row.passwordHash ?? null;
     // Whoever is known to be right is let in, whatever others at the same address have tried.
-    if (!passwords.isRemembered(password, storedHash)) {
-      await requireMayTry();
-      if (!(await passwords.isRight(password, storedHash))) {
-        throw new AppError('UNAUTHENTICATED', 'The username or the password is wrong');
-      }
-    }
-    return known!;
+    if (known && passwords.isRemembered(password, storedHash)) return known;
+    await requireMayTry();
+    const isRight = await passwords.isRight(password, storedHash);
+    if (!known || !isRight) throw new AppError('UNAUTHENTICATED', 'The username or the password is wrong');
+    return known;
   };
 
-  return async ({ token, basic }, origin) => {
+  return async ({ token, basic }, peer) => {
     if (token !== undefined && verifyJwt && isJwt(token)) {
       if (!basic) return verifyJwt(token);
       throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
     }
     const ofKey = token === undefined ? undefined : await requireKey(token);
-    const ofPassword = basic && (await requirePassword(basic, origin));
+    const ofPassword = basic && (await requirePassword(basic, peer));
     const known = ofKey ?? ofPassword;
     if (!known) throw missingCredentials();
     if (ofKey && ofPassword && ofKey.row.username !== ofPassword.row.username) {
@@ -92,7 +91,7 @@ export function createAuthenticator(accounts: AccountRepository, verifyJwt?: Ver
     }
 
     const credential = !ofPassword ? 'api-key' : ofKey ? 'both' : 'basic';
-    requireUsable(known, credential, origin.address);
+    requireUsable(known, credential, peer.address);
     return { account: known.row.username, credential, scopes: known.scopes };
   };
 }
@@ -115,19 +114,19 @@ function requireUsable(
   }
 }
 
-/** Looks an account up once in a while, however many ask for it. */
+/** Looks an account up once in a while, however many ask for it. What is not there is not kept, or guesses would push out the rest. */
 function cached(
   find: (key: string) => Promise<AccountRow | null>,
 ): (key: string) => Promise<KnownAccount | undefined> {
-  const cache = new LRUCache<string, { readonly known: KnownAccount | undefined }>({
+  const cache = new LRUCache<string, KnownAccount>({
     max: maxAccounts,
     ttl: accountMaxAgeMs,
     fetchMethod: async (key) => {
       const row = await find(key);
-      return { known: row ? toKnownAccount(row) : undefined };
+      return row ? toKnownAccount(row) : undefined;
     },
   });
-  return async (key) => (await cache.fetch(key))?.known;
+  return (key) => cache.fetch(key);
 }
 
 function toKnownAccount(row: AccountRow): KnownAccount {

@@ -59,7 +59,9 @@ export function isJwt(token: string): boolean {
 }
 
 function toPrincipal({ sub, scope }: JWTPayload): Principal {
-  if (typeof sub !== 'string' || sub === '') throw refuse('its "sub" is missing');
+  // It goes into the audit.
+  const isName = typeof sub === 'string' && /^[^\p{C}]{1,255}$/u.test(sub);
+  if (!isName) throw refuse('its "sub" must have 1 to 255 printable characters');
   return {
     // With a colon, which no account of ours has: whoever issues tokens cannot pass for one.
     account: `jwt:${sub}`,

@@ -1,11 +1,14 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 
+/** The algorithms of JSON Web Tokens, by kind of key: https://www.rfc-editor.org/rfc/rfc7518#section-3.1 */
 export const rsaAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
+/** By the curve's name in OpenSSL. */
 export const ecAlgorithms: Readonly<Record<string, string[]>> = {
   prime256v1: ['ES256'],
   secp384r1: ['ES384'],
   secp521r1: ['ES512'],
 };
+/** https://www.rfc-editor.org/rfc/rfc8037#section-3.1, and its successor's name for it. */
 export const edwardsAlgorithms = ['EdDSA', 'Ed25519'];
 
 /** The algorithms of JSON Web Tokens that a public key is for; none for a key of another kind. */

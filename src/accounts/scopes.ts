@@ -17,6 +17,7 @@ export const knownScopes = [
 
 export type Scope = (typeof knownScopes)[number];
 
+/** Tells whether a value is one of them. */
 export function isScope(value: unknown): value is Scope {
   return knownScopes.some((scope) => scope === value);
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import {
+  adminUsername,
   parseExpiry,
   parseNetworks,
   parsePassword,
@@ -11,6 +12,7 @@ import type { AccountChanges } from '../accounts/account-repository.ts';
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { hashPassword } from '../accounts/password.ts';
 import { knownScopes } from '../accounts/scopes.ts';
+import type { Config } from '../config.ts';
 import { StartError } from '../errors.ts';
 import { ask, askPassword, readSecretInput } from './ask.ts';
 import { createCommandCall, withAccounts } from './with-accounts.ts';
@@ -33,9 +35,9 @@ export function createAccountsCommand(): Command {
     .command('create')
     .description('Create an account. Its API key is shown this once')
     .argument('[username]', 'letters, digits and . _ @ + -')
-    .option('--scope <scopes>', 'what it may do, with commas between or repeated', collect, [])
+    .option('--scope <scopes>', 'what it may do: a list with commas, or repeated', collect, [])
     .option('--network <networks>', 'where it may be used: addresses or CIDR blocks', collect, [])
-    .option('--expires <date>', 'from when on it no longer works, as 2030-01-01')
+    .option('--expires <date>', 'when it expires, such as 2030-01-01')
     .option('--password', 'ask for a password')
     .option('--password-stdin', 'read the password from standard input')
     .option('--no-api-key', 'make no API key')
@@ -143,12 +145,13 @@ async function listAccounts({ json }: { json?: true }): Promise<void> {
 async function rotateCredential(username: string, options: PasswordOptions & { json?: true }): Promise<void> {
   if (options.password || options.passwordStdin) {
     const passwordHash = await hashPassword(await readPassword(options));
-    const account = await editAccount('accounts rotate', username, { passwordHash });
+    const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
     print(options.json, account, `Account ${username} has its new password`);
     return;
   }
   const apiKey = createApiKey();
-  const account = await editAccount('accounts rotate', username, { apiKeyHash: hashApiKey(apiKey) });
+  const apiKeyHash = hashApiKey(apiKey);
+  const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
   const message = `Account ${username} has a new API key; the old one no longer works`;
   print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
 }
@@ -164,10 +167,34 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
   print(json, account, `Account ${username} is removed`);
 }
 
-async function editAccount(operation: string, username: string, changes: AccountChanges): Promise<Account> {
-  return withAccounts((accounts) =>
-    accounts.editAccount(username, changes, createCommandCall(operation, username)),
+async function editAccount(
+  operation: string,
+  username: string,
+  changes: AccountChanges,
+  requirement?: (account: Account, config: Config) => void,
+): Promise<Account> {
+  return withAccounts((accounts, config) =>
+    accounts.editAccount(username, changes, createCommandCall(operation, username), (account) =>
+      requirement?.(account, config),
+    ),
   );
+}
+
+/** What an account was created without is not given to it by the way. */
+function requireApiKey({ username, hasApiKey }: Account, { ADMIN_API_KEY }: Config): void {
+  if (!hasApiKey) {
+    throw new StartError(`Account ${username} has no API key; --password gives it another password`);
+  }
+  if (username === adminUsername && ADMIN_API_KEY !== undefined) {
+    throw new StartError(
+      'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
+    );
+  }
+}
+
+function requirePassword({ username, hasPassword }: Account): void {
+  if (!hasPassword)
+    throw new StartError(`Account ${username} has no password; without --password it gets another key`);
 }
 
 async function readPassword({ passwordStdin }: PasswordOptions): Promise<string> {

@@ -5,15 +5,14 @@ import { StartError } from '../errors.ts';
 /** Asks the person at the terminal; `instead` says what to do where there is none. @throws StartError */
 export async function ask(question: string, instead: string): Promise<string> {
   requireTerminal(instead);
-  return read({ prompt: question, output: process.stderr });
+  return readLine({ prompt: question });
 }
 
 /** Asks for a new password twice, without showing it. @throws StartError */
 export async function askPassword(instead: string): Promise<string> {
   requireTerminal(instead);
-  const options = { silent: true, output: process.stderr };
-  const password = await read({ ...options, prompt: 'Password: ' });
-  const again = await read({ ...options, prompt: 'The same again: ' });
+  const password = await readLine({ prompt: 'Password: ', silent: true });
+  const again = await readLine({ prompt: 'The same again: ', silent: true });
   if (password !== again) throw new StartError('The two passwords differ; nothing was changed');
   return password;
 }
@@ -21,6 +20,18 @@ export async function askPassword(instead: string): Promise<string> {
 /** Reads a secret that a program writes to our standard input; a line break at its end does not belong to it. */
 export async function readSecretInput(): Promise<string> {
   return (await readAll(process.stdin)).replace(/\r?\n$/, '');
+}
+
+/** Standard output is left to what was asked for. */
+async function readLine(question: { prompt: string; silent?: true }): Promise<string> {
+  try {
+    const line = await read({ ...question, output: process.stderr });
+    // What is not shown does not end its line either.
+    if (question.silent) process.stderr.write('\n');
+    return line;
+  } catch {
+    throw new StartError('Stopped; nothing was changed');
+  }
 }
 
 function requireTerminal(instead: string): void {

@@ -6,7 +6,7 @@ import { createAccountsCommand } from './accounts.ts';
 // The command line. The server itself is main.ts.
 const program = new Command('group-api')
   .description(
-    'Sees to a group-api server. Its settings are those of the server, from the environment or .env',
+    'Manages a group-api server. It reads the same settings as the server, from the environment or .env',
   )
   .addCommand(createAccountsCommand())
   .showHelpAfterError('(--help tells more)');

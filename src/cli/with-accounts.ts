@@ -3,20 +3,23 @@ import { userInfo } from 'node:os';
 import { createAccountRepository, type AccountRepository } from '../accounts/account-repository.ts';
 import type { Call } from '../audit/call.ts';
 import { createCallRecorder } from '../audit/call-recorder.ts';
+import { loadConfig, type Config } from '../config.ts';
 import { openDatabase } from '../database/open-database.ts';
 import { createLogger } from '../log.ts';
-import { readProcessConfig } from '../process-config.ts';
 
 /** Opens the server's database for one command and closes it again. An embedded one is shared with a server that runs. */
-export async function withAccounts<T>(work: (accounts: AccountRepository) => Promise<T>): Promise<T> {
-  const config = readProcessConfig();
+export async function withAccounts<T>(
+  work: (accounts: AccountRepository, config: Config) => Promise<T>,
+): Promise<T> {
+  const config = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   const database = await openDatabase(
     { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
     log,
   );
   try {
-    return await work(createAccountRepository(database.prisma, createCallRecorder(database.prisma, log)));
+    const accounts = createAccountRepository(database.prisma, createCallRecorder(database.prisma, log));
+    return await work(accounts, config);
   } finally {
     await database.close();
   }

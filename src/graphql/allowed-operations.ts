@@ -45,7 +45,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   }
   const { operations } = (content ?? {}) as { operations?: unknown };
   const entries = Array.isArray(operations)
-    ? operations.map(({ id, body }: { id?: unknown; body?: unknown }) => [id, body])
+    ? operations.map((each) => [(each as { id?: unknown })?.id, (each as { body?: unknown })?.body])
     : Object.entries(content ?? {});
   return entries.map(([id, text]) => {
     const hash = String(id).replace(/^sha256:/, '');

@@ -20,11 +20,20 @@ const names: Readonly<Record<keyof OperationLimits, string>> = {
   aliases: 'aliases',
   rootFields: 'root fields',
   directives: 'directives',
-  cost: 'values that it may answer',
+  cost: 'values',
+};
+const splitUp = 'Split it into several requests';
+const advice: Readonly<Record<keyof OperationLimits, string>> = {
+  tokens: splitUp,
+  depth: 'Ask for what lies deeper in a request of its own',
+  aliases: splitUp,
+  rootFields: splitUp,
+  directives: splitUp,
+  cost: 'Ask for smaller pages by "first", or for fewer fields',
 };
 
 /**
- * Makes what counts the tokens of a query, before anything else looks at it: what a parser and a validator do with one takes
+ * Creates the check that counts the tokens of a query, before anything else looks at it: what a parser and a validator do with one takes
  * longer than to read it. Refuses with AppError QUERY_TOO_COMPLEX.
  */
 export function createTokenCheck(maximum: number): PrepareRequest {
@@ -50,7 +59,7 @@ function countTokens(query: string): number {
 }
 
 /**
- * Makes what refuses operations beyond the limits, with AppError QUERY_TOO_COMPLEX.
+ * Creates the check that refuses operations beyond the limits, with AppError QUERY_TOO_COMPLEX.
  * @throws StartError where the schema has a list without a size.
  */
 export function createLimitCheck(
@@ -74,27 +83,27 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   if (value <= maximum) return;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
-    `The query has ${value} ${names[limit]}; ${maximum} are allowed. Ask for less, or in several requests`,
+    `The query ${limit === 'cost' ? 'may answer' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
     { limit, maximum, value },
   );
 }
 
+/** Apollo keeps the documents that it has parsed, and so do we. */
+const marksByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
+
 /** Aliases and directives, as they stand in the text. */
 function countMarks(document: DocumentNode): { aliases: number; directives: number } {
-  let marks = marksByDocument.get(document);
-  if (marks) return marks;
-  marks = { aliases: 0, directives: 0 };
-  const counted = marks;
+  const known = marksByDocument.get(document);
+  if (known) return known;
+  const marks = { aliases: 0, directives: 0 };
   visit(document, {
     Field: ({ alias }) => {
-      if (alias) counted.aliases++;
+      if (alias) marks.aliases++;
     },
     Directive: () => {
-      counted.directives++;
+      marks.directives++;
     },
   });
   marksByDocument.set(document, marks);
   return marks;
 }
-/** Apollo keeps the documents that it has parsed. */
-const marksByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();

@@ -2,6 +2,9 @@ import {
   getDirectiveValues,
   getNamedType,
   getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
   isListType,
   isObjectType,
   Kind,
@@ -13,7 +16,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { StartError } from '../errors.ts';
-import { collectFields, fragmentsOf, selectionSetsOf } from './selections.ts';
+import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** An operation that was found valid, and so without circles of fragments. */
 export type Operation = {
@@ -67,9 +70,8 @@ export function createOperationMeter(
         if (visited > maxVisited && cost > maxCost) return;
 
         const [node] = nodes as [FieldNode];
-        const field = parent.getFields()[node.name.value];
+        const field = findField(schema, parent, node.name.value);
         const type = field && getNamedType(field.type);
-        // Introspection is not among the fields: graphql-js limits its depth, and it answers no more than the schema has.
         if (!field || !isObjectType(type)) continue;
 
         const list = listSizes.get(field);
@@ -77,7 +79,8 @@ export function createOperationMeter(
         const isPage = list !== undefined && list.sizedFields.length > 0;
         const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
         walk(collectFields(selectionSetsOf(nodes), fragments).values(), type, {
-          level: level + 1,
+          // The types of arguments lie deep, and graphql-js limits how often introspection may go in circles.
+          level: isIntrospectionType(type) ? level : level + 1,
           times: Math.min(times * entries, Number.MAX_SAFE_INTEGER),
           page: isPage ? { size, fields: list.sizedFields } : undefined,
         });
@@ -123,10 +126,10 @@ function readSize(
 /** @throws StartError where a list of objects has no size, so that its cost would not be seen. */
 function readListSizes(schema: GraphQLSchema): ListSizes {
   const directive = schema.getDirective('listSize')!;
-  const sizes = new Map<GraphQLField<unknown, unknown>, ListSize>();
+  const sizes = readIntrospectionSizes(schema);
   const lists = new Map<GraphQLField<unknown, unknown>, string>();
   for (const type of Object.values(schema.getTypeMap())) {
-    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    if (!isObjectType(type)) continue;
     for (const field of Object.values(type.getFields())) {
       const declared = field.astNode && getDirectiveValues(directive, field.astNode);
       if (declared) sizes.set(field, toListSize(declared));
@@ -154,4 +157,36 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
     slicingArguments: (slicingArguments ?? []) as string[],
     sizedFields: (sizedFields ?? []) as string[],
   };
+}
+
+/** How long the lists of introspection are: on average, so that what walks through all of the schema costs as much as that has. */
+function readIntrospectionSizes(schema: GraphQLSchema): Map<GraphQLField<unknown, unknown>, ListSize> {
+  const types = Object.values(schema.getTypeMap());
+  const directives = schema.getDirectives();
+  const fields = types.filter(isObjectType).flatMap((type) => Object.values(type.getFields()));
+  const sum = <T>(all: readonly T[], count: (each: T) => number) =>
+    all.reduce((total, each) => total + count(each), 0);
+  const inputFields = sum(types.filter(isInputObjectType), (type) => Object.keys(type.getFields()).length);
+  const enumValues = sum(types.filter(isEnumType), (type) => type.getValues().length);
+  const averages: Record<string, Record<string, number>> = {
+    __Schema: { types: types.length, directives: directives.length },
+    __Type: {
+      fields: fields.length / types.length,
+      interfaces: 1,
+      possibleTypes: 1,
+      enumValues: enumValues / types.length,
+      inputFields: inputFields / types.length,
+    },
+    __Field: { args: sum(fields, ({ args }) => args.length) / fields.length },
+    __Directive: { args: sum(directives, ({ args }) => args.length) / directives.length },
+  };
+  const sizes = new Map<GraphQLField<unknown, unknown>, ListSize>();
+  for (const [name, lists] of Object.entries(averages)) {
+    const definitions = (schema.getType(name) as GraphQLObjectType).getFields();
+    for (const [list, average] of Object.entries(lists)) {
+      const assumedSize = Math.max(1, Math.ceil(average));
+      sizes.set(definitions[list]!, { assumedSize, slicingArguments: [], sizedFields: [] });
+    }
+  }
+  return sizes;
 }

@@ -1,6 +1,7 @@
 import {
   getDirectiveValues,
   getNamedType,
+  isAbstractType,
   isObjectType,
   type FieldNode,
   type GraphQLField,
@@ -54,6 +55,9 @@ function readScopes(schema: GraphQLSchema): Declared {
   const problems: string[] = [];
   const roots = rootTypes(schema);
   for (const type of Object.values(schema.getTypeMap())) {
+    // Which type is answered would have to be known before the answer is.
+    if (isAbstractType(type))
+      throw new StartError(`${type.name} is abstract: scopes are checked for object types only`);
     if (!isObjectType(type)) continue;
     for (const field of Object.values(type.getFields())) {
       const scope = field.astNode && getDirectiveValues(directive, field.astNode)?.['scope'];
@@ -74,6 +78,7 @@ function findMissingScope(
   granted: ReadonlySet<string>,
   { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
 ): Scope | undefined {
+  // The common case need not walk.
   if (granted.has('*')) return undefined;
   return scopesOf(fieldNodes, parentType, { declared, fragments }).find((scope) => !hasScope(granted, scope));
 }

@@ -33,7 +33,7 @@ export async function openGraphQLServer(
     allowBatchedHttpRequests: false,
     // The process, which knows what else is to be closed, listens to the signals.
     stopOnTerminationSignals: false,
-    // A browser sends none of these from a form or an image: https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
+    // A browser sends none of these on its own, as by a form or an image (of `authorization` only tokens get here): https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
     csrfPrevention: {
       requestHeaders: ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'],
     },

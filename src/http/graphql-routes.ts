@@ -129,7 +129,9 @@ function readRequest(request: FastifyRequest): Parameters<typeof createContext>[
 function readHeaders(request: FastifyRequest): HeaderMap {
   const headers = new HeaderMap();
   for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+    // A browser that once asked for a password sends it along whoever's page it shows: no sign against a forged request.
+    if (value === undefined || (name === 'authorization' && !/^bearer /i.test(String(value)))) continue;
+    headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   return headers;
 }

@@ -1,67 +1,80 @@
-import { randomUUID } from 'node:crypto';
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { httpStatusByCode, retryAfterSeconds } from '../errors.ts';
+import { AppError, httpStatusOf, retryAfterSeconds } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { readRequestId } from './request-id.ts';
 
 export type OverloadSettings = {
   readonly maxConcurrentRequests: number;
   readonly maxEventLoopDelayMs: number;
+  /** The origins whose pages may read a refusal. */
+  readonly corsOrigins: readonly string[];
 };
 
-/** Over how long the event loop's delay is averaged: one large answer makes no overload. */
+/**
+ * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
+ * again, while a long queue makes everybody wait for answers that nobody waits for any more.
+ */
+export type OverloadGuard = {
+  /** Stands before everything else: at ten times the load even a refusal must cost next to nothing. */
+  guard(listener: RequestListener): RequestListener;
+  /**
+   * Counts a request whose body is there, until it is answered: those that clients are slow to send take nobody's place.
+   * @throws AppError SERVICE_UNAVAILABLE
+   */
+  admit(response: ServerResponse): void;
+  close(): void;
+};
+
+/** Over how long the event loop's delay is averaged, and how many times it must be too late: one large answer makes no overload. */
 const sampleMs = 1000;
+const lateSamples = 2;
 const resolutionMs = 10;
 /** Tells of health, which is never refused. */
 const alwaysAnswered = /^\/(livez|readyz)(\?|$)/;
 
-const refusal = JSON.stringify({
-  errors: [
-    {
-      message: 'The server has more to do than it can at the moment. Try again later',
-      extensions: { code: 'SERVICE_UNAVAILABLE' },
-    },
-  ],
+const refusal = new AppError(
+  'SERVICE_UNAVAILABLE',
+  'The server has more to do than it can at the moment. Try again later',
+);
+const refusalBody = JSON.stringify({
+  errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
 });
 
-/**
- * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
- * again, while a long queue makes everybody wait for answers that nobody waits for any more. It stands before everything
- * else, since at ten times the load even a refusal must cost next to nothing.
- */
 export function openOverloadGuard(
-  { maxConcurrentRequests, maxEventLoopDelayMs }: OverloadSettings,
+  { maxConcurrentRequests, maxEventLoopDelayMs, corsOrigins }: OverloadSettings,
   log: Logger,
-): { guard(listener: RequestListener): RequestListener; close(): void } {
+): OverloadGuard {
   let concurrent = 0;
   let refused = 0;
-  let isLate = false;
+  let lateInARow = 0;
+  const isOverloaded = () => {
+    const isOver = lateInARow >= lateSamples || concurrent >= maxConcurrentRequests;
+    if (isOver) refused++;
+    return isOver;
+  };
 
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   const timer = setInterval(() => {
-    const meanMs = delay.mean / 1e6 - resolutionMs;
-    isLate = meanMs > maxEventLoopDelayMs;
+    const meanMs = Math.round(delay.mean / 1e6 - resolutionMs);
+    lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
     // Once a second: a line for each of them would be a load of its own.
-    if (refused > 0)
-      log.warn({ refused, concurrent, eventLoopDelayMs: Math.round(meanMs) }, 'refused requests');
+    if (refused > 0) log.warn({ refused, concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
     refused = 0;
   }, sampleMs);
   timer.unref();
 
   return {
     guard: (listener) => (request, response) => {
-      if (alwaysAnswered.test(request.url ?? '')) {
-        listener(request, response);
-      } else if (isLate || concurrent >= maxConcurrentRequests) {
-        refused++;
-        refuse(response);
-      } else {
-        concurrent++;
-        response.once('close', () => concurrent--);
-        listener(request, response);
-      }
+      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded()) refuse(request, response, corsOrigins);
+      else listener(request, response);
+    },
+    admit(response) {
+      if (isOverloaded()) throw refusal;
+      concurrent++;
+      response.once('close', () => concurrent--);
     },
     close() {
       clearInterval(timer);
@@ -70,13 +83,17 @@ export function openOverloadGuard(
   };
 }
 
-function refuse(response: ServerResponse): void {
+function refuse(request: IncomingMessage, response: ServerResponse, corsOrigins: readonly string[]): void {
+  const { origin } = request.headers;
+  const mayRead = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
   response
-    .writeHead(httpStatusByCode.SERVICE_UNAVAILABLE, {
+    .writeHead(httpStatusOf(refusal.code), {
       'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(refusal),
+      'Content-Length': Buffer.byteLength(refusalBody),
       'Retry-After': retryAfterSeconds,
-      'X-Request-Id': randomUUID(),
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': readRequestId(request),
+      ...(mayRead && { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' }),
     })
-    .end(refusal);
+    .end(refusalBody);
 }

@@ -1,6 +1,7 @@
-import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit';
+import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { plainAddress } from '../network.ts';
 
 /** How much a caller may ask for a minute. `0`: any number of requests. */
 export type RateLimitSettings = {
@@ -9,15 +10,18 @@ export type RateLimitSettings = {
   readonly failedSignIns: number;
 };
 
-/** Counts one more of something, and refuses it beyond the limit. @throws AppError RATE_LIMITED */
-export type RequireRate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+/** Refuses a request beyond a limit. @throws AppError RATE_LIMITED */
+export type RateCheck = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 export type RateLimits = {
-  readonly requireAddressRate: RequireRate;
-  readonly requireAccountRate: RequireRate;
-  /** Refuses an address from which too many sign-ins failed, without counting. */
-  readonly requireFewFailures: RequireRate;
-  readonly countFailure: RequireRate;
+  /** Counts a request of an address. */
+  readonly requireAddressRate: RateCheck;
+  /** Counts a request of an account. */
+  readonly requireAccountRate: RateCheck;
+  /** Counts nothing: refuses addresses from which too many sign-ins have failed. */
+  readonly requireFewFailures: RateCheck;
+  /** Counts a failed sign-in of an address. */
+  readonly countFailure: RateCheck;
 };
 
 const windowMs = 60_000;
@@ -29,7 +33,11 @@ export async function openRateLimits(
   http: FastifyInstance,
   { perAddress, perAccount, failedSignIns }: RateLimitSettings,
 ): Promise<RateLimits> {
-  await http.register(rateLimit, { global: false, cache: maxCounted });
+  await http.register(rateLimit, {
+    global: false,
+    cache: maxCounted,
+    keyGenerator: ({ ip }) => normalizeIP(plainAddress(ip)),
+  });
 
   const createCheck = (max: number, what: string, options: CreateRateLimitOptions = {}) => {
     const count = http.createRateLimit({ ...options, max, timeWindow: windowMs });
@@ -39,7 +47,7 @@ export async function openRateLimits(
       if (increment || counted.isExceeded) showLimit(reply, max, counted.remaining, counted.ttlInSeconds);
       if (!counted.isExceeded) return;
       reply.header('Retry-After', String(counted.ttlInSeconds));
-      throw new AppError('RATE_LIMITED', `${what}: ${max} a minute. Try again later`);
+      throw new AppError('RATE_LIMITED', `${what}; ${max} a minute are allowed. Try again later`);
     };
   };
 
@@ -51,7 +59,7 @@ export async function openRateLimits(
     requireAccountRate:
       perAccount === 0
         ? unlimited
-        : createCheck(perAccount, 'Too many requests of your account', {
+        : createCheck(perAccount, 'Too many requests from your account', {
             keyGenerator: ({ principal }) => `account ${principal!.account}`,
           }),
     requireFewFailures: (request, reply) => failures(request, reply, { increment: false }),

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
@@ -14,6 +12,7 @@ import { answerBeforeClosing } from './orderly-close.ts';
 import { createNodeServer } from './node-server.ts';
 import { openOverloadGuard } from './overload.ts';
 import { openRateLimits } from './rate-limits.ts';
+import { readRequestId } from './request-id.ts';
 import { requireAccounts } from './require-account.ts';
 import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
@@ -40,6 +39,7 @@ export async function createHttpServer(
     {
       maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
       maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
+      corsOrigins: config.CORS_ORIGINS,
     },
     log,
   );
@@ -82,6 +82,9 @@ export async function createHttpServer(
   });
   requireAccounts(http, authenticate, limits);
   takeOnlyJson(http);
+  http.addHook('preValidation', async ({ routeOptions }, reply) => {
+    if (!routeOptions.config.isPublic) overload.admit(reply.raw);
+  });
 
   http.setErrorHandler(sendError);
   http.setNotFoundHandler((request, reply) =>
@@ -97,10 +100,4 @@ export async function createHttpServer(
 function keepCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
   const stopFollowing = followCertificate(http.server as unknown as TlsServer, files, log);
   http.addHook('onClose', async () => stopFollowing());
-}
-
-/** Takes the caller's request id where it is a plain one, so that it can be followed through several systems. */
-function readRequestId(request: IncomingMessage): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }

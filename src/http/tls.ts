@@ -3,7 +3,9 @@ import { createSecureContext, type Server } from 'node:tls';
 import { StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
+/** PEM files, of a chain and of the key that goes with it. */
 export type CertificateFiles = { readonly certFile: string; readonly keyFile: string };
+/** What is in them. */
 export type Certificate = { readonly cert: Buffer; readonly key: Buffer };
 
 /** How often the files are looked at. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,8 @@ export type ServerProcess = {
   /** What it printed when it was ready. Rejects where it ended instead. */
   readonly ready: Promise<{ text: string; url: string; key: string | undefined }>;
   readonly exited: Promise<{ code: number | null; stdout: string; stderr: string }>;
+  /** Its resident memory, in megabytes. */
+  memoryMb(): number;
   kill(signal: NodeJS.Signals): void;
 };
 
@@ -43,6 +45,7 @@ export function startServer(settings: Record<string, string>, nodeArguments: str
     pid: child.pid!,
     ready,
     exited: once(child, 'close').then(([code]) => ({ code, stdout, stderr })),
+    memoryMb: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)]).toString()) / 1024,
     kill: (signal) => void child.kill(signal),
   };
 }

@@ -1,0 +1,92 @@
+import { isAbsolute, resolve } from 'node:path';
+import { readNetwork } from './network.ts';
+
+// Each reads the text of a setting, or throws an Error whose message completes "NAME must be …".
+
+export function parsePath(text: string): string {
+  return isAbsolute(text) ? text : resolve(text);
+}
+
+export function parseInteger(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!/^\d{1,9}$/.test(text) || value < min || value > max) {
+      throw new Error(`a whole number from ${min} to ${max}, not "${text}"`);
+    }
+    return value;
+  };
+}
+
+export function parseBoolean(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new Error(`true or false, not "${text}"`);
+  return text === 'true';
+}
+
+export function parseOneOf<const T extends string>(values: readonly T[]) {
+  return (text: string): T => {
+    const value = values.find((each) => each === text);
+    if (!value) throw new Error(`one of ${values.join(', ')}, not "${text}"`);
+    return value;
+  };
+}
+
+/** The value is not repeated in the message, here and where it is a key: it is a secret. */
+export function parsePostgresUrl(text: string): string {
+  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol) || !isDecodable(text)) {
+    throw new Error('a URL such as postgresql://user:password@host:5432/database');
+  }
+  return text;
+}
+
+/** Whether what is written with per cent signs can be read, as in `p%40ss`. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURI(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function parseApiKey(text: string): string {
+  if (!/^[\x21-\x7e]{32,256}$/.test(text)) {
+    throw new Error(
+      '32 to 256 printable ASCII characters without spaces, for example the output of: openssl rand -hex 32',
+    );
+  }
+  return text;
+}
+
+function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
+export function parseNetworks(text: string): string[] {
+  const networks = parseList(text);
+  if (networks.length === 0 || !networks.every(readNetwork)) {
+    throw new Error(`addresses or CIDR blocks such as 10.0.0.1,192.168.0.0/16, not "${text}"`);
+  }
+  return networks;
+}
+
+export function parseOrigins(text: string): string[] {
+  const origins = parseList(text);
+  const isOrigin = (each: string) => each === '*' || (URL.canParse(each) && new URL(each).origin === each);
+  if (!origins.every(isOrigin)) {
+    throw new Error(`origins such as https://shop.example,http://localhost:3000, or *, not "${text}"`);
+  }
+  return origins;
+}
+
+/** Over plain HTTP anybody on the way could put in keys of their own. */
+export function parseJwksUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? '');
+  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
+    throw new Error(`a URL such as https://login.example/.well-known/jwks.json, not "${text}"`);
+  }
+  return url;
+}
