@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { basic } from './support/test-accounts.ts';
@@ -149,6 +150,33 @@ test('a password comes from standard input, with or without an API key', async (
   for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
 });
 
+test('edit changes what is given, and leaves the credentials', async () => {
+  const { apiKey } = JSON.parse(
+    (await run('accounts', 'create', 'edited', '--scope', 'audit:read', '--json')).stdout,
+  );
+  const edited = await run(
+    'accounts',
+    'edit',
+    'edited',
+    '--scope',
+    'groups:read',
+    '--expires',
+    '2100-01-01',
+    '--json',
+  );
+  expect(JSON.parse(edited.stdout)).toMatchObject({
+    scopes: ['groups:read'],
+    allowedNetworks: [],
+    expiresAt: '2100-01-01T00:00:00.000Z',
+  });
+  expect(await statusOf({ 'X-APIKEY': apiKey })).toBe(200);
+  await run('accounts', 'edit', 'edited', '--network', '10.0.0.0/8');
+  await sleep(1100);
+  expect(await statusOf({ 'X-APIKEY': apiKey })).toBe(403);
+  const { stdout } = await run('accounts', 'edit', 'edited', '--network', 'any', '--expires', 'never');
+  expect(stdout).toMatch(/^edited +api-key +groups:read +any +enabled$/m);
+});
+
 describe('what is wrong is one line that says what to do, and nothing is changed', () => {
   const cases: [string, string[], RegExp, string?][] = [
     [
@@ -239,6 +267,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
       ['remove', 'nobody', '--yes'],
       /There is no account "nobody"/,
     ],
+    ['an edit of nothing', ['edit', 'admin'], /Give --scope, --network or --expires/],
     ['a removal that nobody confirms', ['remove', 'admin'], /There is no terminal to ask at: add --yes/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
   ];

@@ -14,7 +14,9 @@ export type NewAccount = Pick<
 >;
 
 /** What can be changed of an account. */
-export type AccountChanges = Partial<Pick<AccountRow, 'apiKeyHash' | 'passwordHash' | 'disabled'>>;
+export type AccountChanges = Partial<
+  Omit<NewAccount, 'username' | 'requiresBoth'> & Pick<AccountRow, 'disabled'>
+>;
 
 /** The accounts in the database. Each of these changes is in the audit, without the credentials. */
 export function createAccountRepository(prisma: PrismaClient, recorder: CallRecorder) {

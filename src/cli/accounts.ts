@@ -27,6 +27,8 @@ type CreateOptions = PasswordOptions & {
   json?: true;
 };
 
+type EditOptions = Pick<CreateOptions, 'scope' | 'network' | 'expires' | 'json'>;
+
 /** `group-api accounts …`: who may call the API. */
 export function createAccountsCommand(): Command {
   const accounts = new Command('accounts').description('Who may call the API, with which credentials');
@@ -60,6 +62,16 @@ Examples:
     .description('List the accounts')
     .option('--json', 'print JSON')
     .action(listAccounts);
+
+  accounts
+    .command('edit')
+    .description('Change what an account may do; what is not given stays as it is')
+    .argument('<username>')
+    .option('--scope <scopes>', 'what it may do, in place of before', collect, [])
+    .option('--network <networks>', 'where it may be used, in place of before; "any": anywhere', collect, [])
+    .option('--expires <date>', 'when it expires; "never": not at all')
+    .option('--json', 'print JSON')
+    .action(changeAccount);
 
   accounts
     .command('rotate')
@@ -135,6 +147,18 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
     ),
   );
   print(options.json, { ...account, apiKey }, describeNewKey(`Account ${username} is created`, apiKey));
+}
+
+async function changeAccount(username: string, options: EditOptions): Promise<void> {
+  const { scope, network, expires, json } = options;
+  const changes: AccountChanges = {
+    ...(scope.length > 0 && { scopes: parseScopes(scope) }),
+    ...(network.length > 0 && { allowedNetworks: network.join() === 'any' ? [] : parseNetworks(network) }),
+    ...(expires !== undefined && { expiresAt: expires === 'never' ? null : parseExpiry(expires) }),
+  };
+  if (Object.keys(changes).length === 0) throw new StartError('Give --scope, --network or --expires');
+  const account = await editAccount('accounts edit', username, changes);
+  print(json, account, formatTable([account]));
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
