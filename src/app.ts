@@ -71,7 +71,7 @@ export async function openApp(
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
   const accounts = createAccountRepository(prisma, recorder);
-  const authenticate = createAuthenticator(accounts, openJwtVerifier(config));
+  const authenticate = createAuthenticator(accounts, openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticate, log);
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
@@ -109,10 +109,10 @@ function readLimits(config: Config): OperationLimits {
   };
 }
 
-function openJwtVerifier(config: Config): VerifyJwt | undefined {
+function openJwtVerifier(config: Config, log: Logger): VerifyJwt | undefined {
   const keys = config.JWT_JWKS_URL ?? config.JWT_PUBLIC_KEY;
   if (!keys) return undefined;
-  return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! });
+  return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! }, log);
 }
 
 function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config): Error {

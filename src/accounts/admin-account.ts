@@ -1,3 +1,5 @@
+import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
+import { StartError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { adminUsername } from './account.ts';
 import { createApiKey, hashApiKey } from './api-key.ts';
@@ -6,6 +8,7 @@ import { createApiKey, hashApiKey } from './api-key.ts';
  * Sees to it that there is an account that may do everything. Its key is the one that the operator set, or else the one
  * that it has, or else one that is made, which is answered to be shown once. Of several servers that make one at the
  * same time one wins. An admin that was disabled stays so.
+ * @throws StartError where the operator's key is that of another account
  */
 export async function openAdminAccount(
   prisma: PrismaClient,
@@ -17,12 +20,19 @@ export async function openAdminAccount(
     return { createdKey: undefined };
   }
   const key = configuredKey ?? createApiKey();
-  const { count } = await prisma.account.createMany({
-    data: [{ username: adminUsername, apiKeyHash: hashApiKey(key), scopes: ['*'] }],
-    skipDuplicates: true,
-  });
-  if (count === 0) return openAdminAccount(prisma, configuredKey);
-  return { createdKey: configuredKey === undefined ? key : undefined };
+  try {
+    await prisma.account.create({
+      data: { username: adminUsername, apiKeyHash: hashApiKey(key), scopes: ['*'] },
+    });
+    return { createdKey: configuredKey === undefined ? key : undefined };
+  } catch (error) {
+    if (!isPrismaError(error, uniqueKeyViolated)) throw error;
+    // Another server was faster, unless the key is another account's.
+    if (await prisma.account.findUnique({ where: { username: adminUsername } })) {
+      return openAdminAccount(prisma, configuredKey);
+    }
+    throw keyOfAnother();
+  }
 }
 
 async function setKey(
@@ -31,8 +41,16 @@ async function setKey(
   present: Uint8Array | null,
 ): Promise<void> {
   if (present && apiKeyHash.equals(present)) return;
-  await prisma.account.update({
-    where: { username: adminUsername },
-    data: { apiKeyHash, updatedAt: new Date() },
-  });
+  try {
+    await prisma.account.update({
+      where: { username: adminUsername },
+      data: { apiKeyHash, updatedAt: new Date() },
+    });
+  } catch (error) {
+    throw isPrismaError(error, uniqueKeyViolated) ? keyOfAnother() : error;
+  }
+}
+
+function keyOfAnother(): StartError {
+  return new StartError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
 }

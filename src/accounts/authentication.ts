@@ -73,7 +73,7 @@ export function createAuthenticator(accounts: AccountRepository, verifyJwt?: Ver
     if (known && passwords.isRemembered(password, storedHash)) return known;
     await requireMayTry();
     const isRight = await passwords.isRight(password, storedHash);
-    if (!known || !isRight) throw new AppError('UNAUTHENTICATED', 'The username or the password is wrong');
+    if (!known || !isRight) throw wrongPassword();
     return known;
   };
 
@@ -102,6 +102,8 @@ function requireUsable(
   credential: Principal['credential'],
   address: string,
 ): void {
+  // Whoever guesses passwords is not told that one was right.
+  if (row.requiresBoth && credential === 'basic') throw wrongPassword();
   if (row.requiresBoth && credential !== 'both') {
     throw new AppError('UNAUTHENTICATED', 'This account needs its API key and its password together');
   }
@@ -136,6 +138,10 @@ function toKnownAccount(row: AccountRow): KnownAccount {
     scopes: new Set(scopes),
     isAllowedFrom: allowedNetworks.length === 0 ? () => true : createNetworkCheck(allowedNetworks),
   };
+}
+
+function wrongPassword(): AppError {
+  return new AppError('UNAUTHENTICATED', 'The username or the password is wrong');
 }
 
 function missingCredentials(): AppError {

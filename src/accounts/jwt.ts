@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import {
-  createRemoteJWKSet,
+  decodeProtectedHeader,
   errors,
   jwtVerify,
   type JWTPayload,
@@ -8,7 +8,9 @@ import {
   type JWTVerifyOptions,
 } from 'jose';
 import { AppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Principal } from './authentication.ts';
+import { createRemoteKeys } from './token-keys.ts';
 import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from './public-key.ts';
 
 /** Where the keys are, and what a token must say. */
@@ -23,9 +25,6 @@ export type VerifyJwt = (token: string) => Promise<Principal>;
 
 /** How far clocks may be apart, in seconds. */
 const clockTolerance = 5;
-/** How long fetched keys are used, how soon they are fetched again for a key that is not among them, and how long that may take. */
-const jwksOptions = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
-
 const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).flat(), ...edwardsAlgorithms];
 
 /**
@@ -33,7 +32,7 @@ const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).f
  * taken: a token cannot choose `none`, nor a public key be used as a shared secret.
  * @see https://www.rfc-editor.org/rfc/rfc8725
  */
-export function createJwtVerifier({ keys, issuer, audience }: JwtSettings): VerifyJwt {
+export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: Logger): VerifyJwt {
   const options: JWTVerifyOptions = {
     issuer,
     audience,
@@ -42,7 +41,7 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings): Veri
     // A key of a JWKS tells its own algorithm, or its type the possible ones.
     algorithms: keys instanceof URL ? asymmetricAlgorithms : algorithmsOf(keys),
   };
-  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteJWKSet(keys, jwksOptions) : () => keys;
+  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeys(keys, log) : () => keys;
 
   return async (token) => {
     try {
@@ -55,7 +54,13 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings): Veri
 
 /** Tells a JSON Web Token from an API key: three parts, of which the first is a JSON object. */
 export function isJwt(token: string): boolean {
-  return /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return false;
+  try {
+    decodeProtectedHeader(token);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function toPrincipal({ sub, scope }: JWTPayload): Principal {
@@ -75,21 +80,7 @@ function toRefusal(error: unknown): AppError {
   if (error instanceof errors.JWTExpired) return refuse('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed)
     return refuse(`its "${error.claim}" is not as expected`);
-  // The keys could not be fetched, or what came are none.
-  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || !isAboutToken(error)) {
-    return new AppError(
-      'SERVICE_UNAVAILABLE',
-      'The keys for tokens cannot be fetched. Try again later',
-      {},
-      { cause: error },
-    );
-  }
   return refuse('it is not signed with a key and an algorithm that are accepted here');
-}
-
-/** jose says of a failed fetch that it expected an answer of status 200, in its most general class. */
-function isAboutToken(error: unknown): boolean {
-  return error instanceof errors.JOSEError && error.code !== errors.JOSEError.code;
 }
 
 function refuse(reason: string): AppError {

@@ -188,7 +188,8 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
   const account = await withAccounts((accounts) =>
     accounts.removeAccount(username, createCommandCall('accounts remove', username)),
   );
-  print(json, account, `Account ${username} is removed`);
+  const isMadeAgain = username === adminUsername ? '; the next start of a server makes it again' : '';
+  print(json, account, `Account ${username} is removed${isMadeAgain}`);
 }
 
 async function editAccount(

@@ -28,7 +28,7 @@ export async function withAccounts<T>(
 /** What the audit says of a command: who of the operating system's users gave it. */
 export function createCommandCall(operation: string, targetId: string): Call {
   return {
-    account: `command-line:${userInfo().username}`,
+    account: `command-line:${readUsername()}`,
     credential: 'command-line',
     address: 'local',
     userAgent: null,
@@ -41,4 +41,13 @@ export function createCommandCall(operation: string, targetId: string): Call {
     fingerprint: '',
     markReplayed: () => undefined,
   };
+}
+
+/** Containers run as users without a name too. */
+function readUsername(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }

@@ -15,6 +15,13 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
   if (badArgument !== undefined) {
     return { message, ...place, extensions: { code: 'BAD_USER_INPUT', argument: badArgument } };
   }
+  if (extensions['validationErrorCode'] === 'INTROSPECTION_DISABLED') {
+    return {
+      message: 'The setting INTROSPECTION keeps the schema to itself',
+      ...place,
+      extensions: { code: extensions['code'] },
+    };
+  }
   if (isPlanned(error)) return { message, ...place, extensions: { code: extensions['code'] } };
   return { message: 'Internal server error', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
 }

@@ -54,6 +54,7 @@ export function createOperationMeter(
   maxCost: number,
 ): (operation: Operation) => OperationSize {
   const listSizes = readListSizes(schema);
+  const weights = readWeights(schema);
 
   return ({ document, operation, variables }) => {
     const fragments = fragmentsOf(document);
@@ -65,12 +66,12 @@ export function createOperationMeter(
       const { level, times, page } = place;
       depth = Math.max(depth, level);
       for (const nodes of fields) {
-        cost += times;
+        const [node] = nodes as [FieldNode];
+        const field = findField(schema, parent, node.name.value);
+        cost += times * ((field && weights.get(field)) ?? 1);
         visited++;
         if (visited > maxVisited && cost > maxCost) return;
 
-        const [node] = nodes as [FieldNode];
-        const field = findField(schema, parent, node.name.value);
         const type = field && getNamedType(field.type);
         if (!field || !isObjectType(type)) continue;
 
@@ -116,8 +117,9 @@ function readSize(
     const variable = value.name.value;
     const definition = operation.variableDefinitions?.find((each) => each.variable.name.value === variable);
     const ownDefault = definition?.defaultValue;
-    const fallback = ownDefault?.kind === Kind.INT ? Number(ownDefault.value) : argument?.defaultValue;
-    return variables[variable] ?? fallback;
+    // A null is given, and so no default of the variable's; the resolver takes it for the argument's.
+    if (Object.hasOwn(variables, variable)) return variables[variable] ?? argument?.defaultValue;
+    return ownDefault?.kind === Kind.INT ? Number(ownDefault.value) : argument?.defaultValue;
   });
   const sizes = given.filter((value) => typeof value === 'number');
   return sizes.length === 0 ? assumedSize : Math.min(Math.max(1, ...sizes), assumedSize);
@@ -157,6 +159,18 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
     slicingArguments: (slicingArguments ?? []) as string[],
     sizedFields: (sizedFields ?? []) as string[],
   };
+}
+
+/** What `@cost` says of fields. */
+function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, unknown>, number> {
+  const directive = schema.getDirective('cost');
+  const weights = new Map<GraphQLField<unknown, unknown>, number>();
+  const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
+  for (const field of objects.flatMap((type) => Object.values(type.getFields()))) {
+    const weight = directive && field.astNode && getDirectiveValues(directive, field.astNode)?.['weight'];
+    if (typeof weight === 'number') weights.set(field, weight);
+  }
+  return weights;
 }
 
 /** How long the lists of introspection are: on average, so that what walks through all of the schema costs as much as that has. */

@@ -1,6 +1,7 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context } from './context.ts';
@@ -28,6 +29,8 @@ export async function openGraphQLServer(
     ],
     // Apollo decides these by NODE_ENV; an API must not change with it.
     introspection,
+    // Without the schema, no suggestions from it either.
+    hideSchemaDetailsFromClientErrors: !introspection,
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
@@ -53,15 +56,19 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         }
       },
 
-      async willSendResponse({ response: { body }, contextValue: { outcome, caller } }) {
+      async willSendResponse({ response: { body }, contextValue: { outcome, caller, scopes } }) {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
 
         const result = body.singleResult;
-        const errors = result.errors!.map((error) =>
-          error.extensions?.['code'] === 'INTERNAL_SERVER_ERROR'
-            ? { ...error, extensions: { ...error.extensions, requestId: caller.requestId } }
-            : error,
-        );
+        const errors = result.errors!.map(({ extensions: { usernames, ...extensions } = {}, ...error }) => ({
+          ...error,
+          extensions: {
+            ...extensions,
+            ...(extensions['code'] === 'INTERNAL_SERVER_ERROR' && { requestId: caller.requestId }),
+            // Who is on a group is told to those only who may read it.
+            ...(usernames !== undefined && hasScope(scopes, 'subscribers:read') && { usernames }),
+          },
+        }));
         result.errors = errors;
         outcome.errorCodes = errors.map(({ extensions }) => extensions?.['code']);
         // Where nothing at all was answered there is no data, not even null: only then may the status be 503.

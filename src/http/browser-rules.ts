@@ -1,6 +1,7 @@
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import helmet from 'helmet';
 
 export type BrowserSettings = {
   /** The origins, beside our own, whose pages may call the API. `*`: all. */
@@ -26,7 +27,28 @@ export async function setBrowserRules(
   http: FastifyInstance,
   { corsOrigins, isTls }: BrowserSettings,
 ): Promise<void> {
-  await http.register(helmet, {
+  const headers = readSecurityHeaders(isTls);
+  http.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(headers);
+    done();
+  });
+  await http.register(cors, {
+    origin: corsOrigins.includes('*') ? '*' : corsOrigins.length === 0 ? false : [...corsOrigins],
+    methods: ['GET', 'POST'],
+    exposedHeaders,
+    maxAge: 600,
+    strictPreflight: false,
+  });
+}
+
+/** What Helmet sets, asked for once: as a middleware it would put the same headers together for every answer. */
+function readSecurityHeaders(isTls: boolean): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const response = {
+    setHeader: (name: string, value: string) => (headers[name] = value),
+    removeHeader: () => undefined,
+  };
+  const setHeaders = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -48,10 +70,6 @@ export async function setBrowserRules(
     // Answers are read by pages of other origins where CORS lets them.
     crossOriginResourcePolicy: false,
   });
-  await http.register(cors, {
-    origin: corsOrigins.includes('*') ? '*' : corsOrigins.length === 0 ? false : [...corsOrigins],
-    methods: ['GET', 'POST'],
-    exposedHeaders,
-    maxAge: 600,
-  });
+  setHeaders({} as IncomingMessage, response as unknown as ServerResponse, () => undefined);
+  return headers;
 }

@@ -49,8 +49,9 @@ function toRefusal(error: unknown): AppError | undefined {
   const status = (error as { statusCode?: number }).statusCode ?? 500;
   const code = codeByHttpStatus[status];
   if (!code) return undefined;
+  const { code: reason } = error as { code?: string };
   const messages: Partial<Record<ErrorCode, string>> = {
-    BAD_REQUEST: 'The body is not valid JSON',
+    BAD_REQUEST: reason === 'FST_ERR_BAD_URL' ? 'The URL cannot be read' : 'The body is not valid JSON',
     PAYLOAD_TOO_LARGE: 'The body is larger than 1 MiB',
     UNSUPPORTED_MEDIA_TYPE: 'Send the body as "Content-Type: application/json"',
   };

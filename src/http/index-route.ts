@@ -21,7 +21,7 @@ export function registerIndexRoute(http: FastifyInstance): void {
   http.get('/', { config: { isPublic: true } }, (request, reply) =>
     reply
       .type('text/html; charset=utf-8')
-      .send(writePage(`${request.protocol}://${escapeHtml(request.host)}`)),
+      .send(writePage(escapeHtml(`${request.protocol}://${request.host}`))),
   );
 }
 

@@ -24,10 +24,14 @@ export function createNodeServer(
     requestTimeout: requestTimeoutMs,
     headersTimeout: Math.ceil(requestTimeoutMs / 3),
     connectionsCheckingInterval: slowClientCheckMs,
+    // Node's own refusal has no body and no request id; ours is in server.ts.
+    requireHostHeader: false,
   };
   const server = certificate
     ? createTlsServer({ ...options, ...certificate }, listener)
     : createServer(options, listener);
   server.maxConnections = maxConnections;
+  // An expectation that is not known may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+  server.on('checkExpectation', listener);
   return server;
 }

@@ -1,6 +1,7 @@
 import { Server as TcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { whenSettled } from './settled.ts';
 
 /** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;
@@ -15,9 +16,9 @@ export function answerBeforeClosing(http: FastifyInstance): void {
   let isClosing = false;
   let announceIdle = () => {};
 
-  http.addHook('onRequest', async (_request, reply) => {
+  http.addHook('onRequest', async (request, reply) => {
     inFlight++;
-    reply.raw.once('close', () => {
+    whenSettled(request.raw, reply.raw, () => {
       inFlight--;
       if (inFlight === 0) announceIdle();
     });

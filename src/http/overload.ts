@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { readRequestId } from './request-id.ts';
+import { whenSettled } from './settled.ts';
 
 export type OverloadSettings = {
   readonly maxConcurrentRequests: number;
@@ -22,7 +23,7 @@ export type OverloadGuard = {
    * Counts a request whose body is there, until it is answered: those that clients are slow to send take nobody's place.
    * @throws AppError SERVICE_UNAVAILABLE
    */
-  admit(response: ServerResponse): void;
+  admit(request: IncomingMessage, response: ServerResponse): void;
   close(): void;
 };
 
@@ -71,10 +72,10 @@ export function openOverloadGuard(
       if (!alwaysAnswered.test(request.url ?? '') && isOverloaded()) refuse(request, response, corsOrigins);
       else listener(request, response);
     },
-    admit(response) {
+    admit(request, response) {
       if (isOverloaded()) throw refusal;
       concurrent++;
-      response.once('close', () => concurrent--);
+      whenSettled(request, response, () => concurrent--);
     },
     close() {
       clearInterval(timer);

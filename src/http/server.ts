@@ -61,6 +61,7 @@ export async function createHttpServer(
 
   http.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-Id', request.id);
+    if (request.host === '') throw new AppError('BAD_REQUEST', 'Send a Host header');
   });
   http.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, ip } = request;
@@ -82,8 +83,8 @@ export async function createHttpServer(
   });
   requireAccounts(http, authenticate, limits);
   takeOnlyJson(http);
-  http.addHook('preValidation', async ({ routeOptions }, reply) => {
-    if (!routeOptions.config.isPublic) overload.admit(reply.raw);
+  http.addHook('preValidation', async ({ raw, routeOptions }, reply) => {
+    if (!routeOptions.config.isPublic) overload.admit(raw, reply.raw);
   });
 
   http.setErrorHandler(sendError);
