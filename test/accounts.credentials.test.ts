@@ -8,6 +8,7 @@ import { useTestDatabase } from './support/test-database.ts';
 const password = 'Aa123456';
 let app: TestApp;
 let account: Awaited<ReturnType<typeof createTestAccount>>;
+let strict: typeof account;
 beforeAll(async () => {
   app = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] });
   account = await createTestAccount(app, {
@@ -15,6 +16,7 @@ beforeAll(async () => {
     password,
     apiKey: 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG',
   });
+  strict = await createTestAccount(app, { username: 'strict', password, requiresBoth: true });
 });
 afterAll(() => app.close());
 
@@ -67,6 +69,16 @@ describe('what is sent has to be right, all of it', () => {
       'two different keys',
       () => ({ ...account.byKey, ...bearer(testKey) }),
       'Send the key as a Bearer token or as X-APIKEY, not one each',
+    ],
+    [
+      'the right password alone, of an account that needs its key too',
+      () => strict.byPassword,
+      'The username or the password is wrong',
+    ],
+    [
+      'the right key alone, of an account that needs its password too',
+      () => strict.byKey,
+      'This account needs its API key and its password together',
     ],
     [
       'another scheme',

@@ -270,3 +270,25 @@ describe('without the scope nobody learns what exists', () => {
     expect((await sendTo('/deleteGroup', byKey, { id })).body.data.deleteGroup.id).toBe(id);
   });
 });
+
+test('who is on both groups is told to those only who may read subscribers', async () => {
+  const [from, to] = [await app.createGroup(), await app.createGroup()];
+  for (const groupId of [from, to]) await app.post('/subscribe', { username: 'mina', groupId });
+  const ask = async (username: string, granted: string[]) => {
+    const { byKey } = await createTestAccount(app, { username, scopes: granted });
+    return (await sendTo('/deleteGroup', byKey, { id: from, moveSubscribersTo: to })).body.errors[0]
+      .extensions;
+  };
+  expect(await ask('blind', ['groups:delete'])).toStrictEqual({ code: 'ALREADY_EXISTS', count: 1 });
+  expect(await ask('seeing', ['groups:delete', 'subscribers:read'])).toMatchObject({ usernames: ['mina'] });
+});
+
+test('a server whose ADMIN_API_KEY is the key of another account does not start', async () => {
+  await createTestAccount(app, { username: 'twin', apiKey: 'the-key-of-twin-with-more-than-32-characters' });
+  const settings = { ADMIN_API_KEY: 'the-key-of-twin-with-more-than-32-characters' };
+  const message = 'ADMIN_API_KEY is the key of another account: set it to a key of its own';
+  const open = () => openTestApp(settings, { ...app, drop: async () => undefined });
+  await expect(open()).rejects.toThrow(message);
+  await app.sql(`DELETE FROM accounts WHERE username = 'admin'`);
+  await expect(open()).rejects.toThrow(message);
+});

@@ -135,6 +135,7 @@ describe('a JWKS', () => {
   let published: JWK[] = [];
   let fetched = 0;
   let isAway = false;
+  let answerWith: (() => string) | undefined;
   let server: Server;
   let app: TestApp;
   const [first, second] = pairs as [(typeof pairs)[number], (typeof pairs)[number]];
@@ -160,6 +161,7 @@ describe('a JWKS', () => {
     server = createServer((_request, response) => {
       fetched++;
       if (isAway) response.writeHead(500).end();
+      else if (answerWith) response.writeHead(200).end(answerWith());
       else
         response
           .writeHead(200, { 'Content-Type': 'application/json' })
@@ -172,6 +174,7 @@ describe('a JWKS', () => {
   const open = async () => {
     fetched = 0;
     isAway = false;
+    answerWith = undefined;
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`);
     app = await openTestApp({ JWT_JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: 'group-api' });
   };
@@ -217,7 +220,46 @@ describe('a JWKS', () => {
     expect((await ask(app, byKey))[0]).toBe(200);
     isAway = false;
     await publish(first);
+    // It is asked again after a while.
+    const later = Date.now() + 6000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
     expect((await ask(app, token))[0]).toBe(200);
+    clock.mockRestore();
+  });
+
+  test('that goes away later leaves the keys that it had', async () => {
+    await open();
+    await publish(first);
+    const token = bearer(await issue(first));
+    expect((await ask(app, token))[0]).toBe(200);
+    isAway = true;
+    const later = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
+    try {
+      expect((await ask(app, bearer(await issue(first))))[0]).toBe(200);
+      expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
+      // Once, and then not again for a while.
+      expect(fetched).toBe(2);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  test.each([
+    ['is endless', () => 'x'.repeat(1_000_000)],
+    ['is no JSON', () => '<html>'],
+    ['has no keys', () => '{"keys":5}'],
+  ])('that %s is none', async (_what, write) => {
+    await open();
+    answerWith = write;
+    const begin = Date.now();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => ask(app, bearer(await issue(first)))),
+    );
+    expect(answers.map(([status]) => status)).toStrictEqual(Array(20).fill(503));
+    expect(Date.now() - begin).toBeLessThan(2500);
+    const { byKey } = await createTestAccount(app, { username: 'key' });
+    expect((await ask(app, byKey))[0]).toBe(200);
   });
 
   test('does not take another algorithm than that of its keys', async () => {

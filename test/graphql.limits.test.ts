@@ -153,6 +153,13 @@ describe('the cost', () => {
       1 + 1 + 10,
     ],
     [
+      "a null, which is no default of the variable's",
+      'query ($n: Int = 1) { searchGroups(first: $n) { nodes { id } } }',
+      { n: null },
+      1 + 1 + 50,
+    ],
+    ['JSON', '{ auditEvents(first: 10) { nodes { before targetIds } } }', {}, 1 + 1 + 10 * (100 + 10)],
+    [
       'an empty size',
       'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
       { n: null },
@@ -208,6 +215,13 @@ describe('INTROSPECTION=false', () => {
     const { body } = await closed.graphql(query);
     expect(body).not.toHaveProperty('data');
     expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
+  });
+
+  test('hides what suggestions would tell, and says which setting does so', async () => {
+    const { body } = await closed.graphql('{ allGroup { id } }');
+    expect(body.errors[0].message).not.toContain('allGroups');
+    const refused = await closed.graphql('{ __schema { types { name } } }');
+    expect(refused.body.errors[0].message).toBe('The setting INTROSPECTION keeps the schema to itself');
   });
 
   test('leaves __typename and operations alone', async () => {

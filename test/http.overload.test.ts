@@ -129,6 +129,25 @@ describe('more requests than can be worked on', () => {
     await Promise.all([holding, waiting]);
   });
 
+  test('are counted off when their connection goes, however many wait on it, and the server still stops at once', async () => {
+    app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 20, FAILED_SIGN_INS_PER_MINUTE: 100_000 });
+    const { port } = new URL(app.httpUrl);
+    for (const key of [testKey, 'unknown', testKey]) {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      const request = `GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${key}\r\n\r\n`;
+      socket.write(request.repeat(50), () => setTimeout(() => socket.destroy(), 1));
+      await sleep(300);
+    }
+    const answers = await Promise.all(Array.from({ length: 20 }, () => app.post('/allGroups', {})));
+    expect(answers.map(({ status }) => status)).toStrictEqual(Array(20).fill(200));
+    const begin = Date.now();
+    await app.close();
+    // It would wait 8 s for requests in flight.
+    expect(Date.now() - begin).toBeLessThan(6000);
+    app = await openTestApp();
+  });
+
   test('are counted off again when a client goes away', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1 });
     const id = await app.createGroup();

@@ -1,6 +1,6 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -60,14 +60,9 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
 
         const result = body.singleResult;
-        const errors = result.errors!.map(({ extensions: { usernames, ...extensions } = {}, ...error }) => ({
+        const errors = result.errors!.map((error) => ({
           ...error,
-          extensions: {
-            ...extensions,
-            ...(extensions['code'] === 'INTERNAL_SERVER_ERROR' && { requestId: caller.requestId }),
-            // Who is on a group is told to those only who may read it.
-            ...(usernames !== undefined && hasScope(scopes, 'subscribers:read') && { usernames }),
-          },
+          extensions: completeExtensions(error.extensions ?? {}, { caller, scopes }),
         }));
         result.errors = errors;
         outcome.errorCodes = errors.map(({ extensions }) => extensions?.['code']);
@@ -81,6 +76,20 @@ const reportOutcome: ApolloServerPlugin<Context> = {
     };
   },
 };
+
+/** Adds what only the request knows, and takes away what its account may not read: who is on a group. */
+function completeExtensions(
+  { usernames, ...extensions }: GraphQLErrorExtensions,
+  { caller, scopes }: Pick<Context, 'caller' | 'scopes'>,
+): GraphQLErrorExtensions {
+  const isFault = extensions['code'] === 'INTERNAL_SERVER_ERROR';
+  const mayReadUsernames = usernames !== undefined && hasScope(scopes, 'subscribers:read');
+  return {
+    ...extensions,
+    ...(isFault && { requestId: caller.requestId }),
+    ...(mayReadUsernames && { usernames }),
+  };
+}
 
 /** Asks for each request, since the size of a list may be in a variable. */
 function refuseLargeOperations(

@@ -30,7 +30,7 @@ function pendingOf(socket: Socket): Set<() => void> {
   if (known) return known;
   const pending = new Set<() => void>();
   socket.once('close', () => {
-    for (const settle of [...pending]) settle();
+    for (const settle of pending) settle();
   });
   pendingBySocket.set(socket, pending);
   return pending;
