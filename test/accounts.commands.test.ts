@@ -1,0 +1,50 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import { createAccountsCommand } from '../src/cli/accounts.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+// The same commands as in accounts.command-line.test.ts, in this process, where the coverage sees them.
+let app: TestApp;
+let printed: string;
+const environment = { ...process.env };
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+beforeEach(() => {
+  process.env['DATABASE_URL'] = app.url;
+  jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  process.env['DATABASE_URL'] = environment['DATABASE_URL'] ?? '';
+});
+
+const run = async (...given: string[]) => {
+  printed = '';
+  await createAccountsCommand().parseAsync(given, { from: 'user' });
+  return printed;
+};
+
+test('an account is created, listed, edited, given another key, disabled, enabled and removed', async () => {
+  const created = JSON.parse(await run('create', 'clerk', '--scope', 'groups:read', '--json'));
+  expect(created).toMatchObject({ username: 'clerk', apiKey: expect.stringMatching(/^ga_/) });
+  expect(await run('list')).toMatch(/^clerk +api-key +groups:read +any +enabled$/m);
+  expect(await run('edit', 'clerk', '--scope', 'audit:read', '--network', '10.0.0.0/8')).toMatch(
+    /^clerk +api-key +audit:read +10\.0\.0\.0\/8 +enabled$/m,
+  );
+  const { apiKey } = JSON.parse(await run('rotate', 'clerk', '--json'));
+  expect(apiKey).not.toBe(created.apiKey);
+  expect(await run('disable', 'clerk')).toBe('Account clerk is disabled\n');
+  expect(await run('enable', 'clerk')).toBe('Account clerk is enabled\n');
+  expect(await run('remove', 'clerk', '--yes')).toBe('Account clerk is removed\n');
+  expect(await app.sql(`SELECT FROM accounts WHERE username = 'clerk'`)).toStrictEqual([]);
+});
+
+test('what is missing is refused', async () => {
+  await expect(run('create', 'clerk', '--scope', '*', '--no-api-key')).rejects.toThrow('An account needs');
+  await expect(run('edit', 'admin')).rejects.toThrow('Give --scope, --network or --expires');
+  await expect(run('rotate', 'nobody')).rejects.toThrow('There is no account "nobody"');
+});
