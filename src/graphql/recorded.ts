@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Call } from '../audit/call.ts';
-import { badInput, type AppError } from '../errors.ts';
+import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
+import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -59,12 +59,6 @@ function createCall(args: object, context: Context, { fieldName, path }: GraphQL
 /** A refused call may name any number. */
 const maxTargetIds = 1000;
 
-/** Tells arguments apart. One that is null, or a flag that is false, is as good as left out. */
-function fingerprintOf(args: object): string {
-  const given = Object.entries(args).filter(([, value]) => value !== null && value !== false);
-  return createHash('sha256').update(JSON.stringify(given)).digest('base64url');
-}
-
 /** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
 function excerptOf(reason: string): string {
   const storable = reason
@@ -73,11 +67,4 @@ function excerptOf(reason: string): string {
     .toWellFormed()
     .replace(/\p{Cc}/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');
-}
-
-/** @throws AppError BAD_USER_INPUT */
-function requireIdempotencyKey(key: string | undefined): void {
-  if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw badInput('Idempotency-Key', 'Idempotency-Key must have 1 to 255 printable ASCII characters');
-  }
 }

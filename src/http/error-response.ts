@@ -15,16 +15,19 @@ const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
 
 /** Answers a request that did not reach GraphQL, in the same shape that GraphQL's errors have. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = error instanceof AppError ? error : toRefusal(error);
-  if (!refusal) request.log.error({ err: error }, 'unplanned error');
-  const code = refusal?.code ?? 'INTERNAL_SERVER_ERROR';
-  const details = refusal?.details ?? { requestId: request.id };
+  const { code, message, details } = toRefusal(error, request);
   if (code === 'UNAUTHENTICATED') challenge(request, reply);
   return sendStatus(code, reply)
     .type(mediaTypeFor(request))
-    .send({
-      errors: [{ message: refusal?.message ?? 'Internal server error', extensions: { code, ...details } }],
-    });
+    .send({ errors: [{ message, extensions: { code, ...details } }] });
+}
+
+/** What the caller is told of an error: ours as it is, Fastify's in our own words; any other is logged, and masked. */
+export function toRefusal(error: unknown, request: FastifyRequest): AppError {
+  const refusal = error instanceof AppError ? error : readFastifyError(error);
+  if (refusal) return refusal;
+  request.log.error({ err: error }, 'unplanned error');
+  return new AppError('INTERNAL_SERVER_ERROR', 'Internal server error', { requestId: request.id });
 }
 
 /** Sets the status of an error code, and the headers that go with it. */
@@ -38,14 +41,14 @@ export function sendStatus(code: unknown, reply: FastifyReply): FastifyReply {
  * Says which credentials are taken. Browsers are not told of Basic: they would ask the person by a dialog of theirs, and send
  * the password with every later request, whichever page it comes from.
  */
-function challenge({ headers }: FastifyRequest, reply: FastifyReply): void {
+export function challenge({ headers }: FastifyRequest, reply: FastifyReply): void {
   const isBrowser = 'sec-fetch-mode' in headers || 'origin' in headers;
   const schemes = ['Bearer realm="group-api"', 'Basic realm="group-api", charset="UTF-8"'];
   reply.header('WWW-Authenticate', isBrowser ? schemes[0] : schemes.join(', '));
 }
 
 /** What Fastify refuses has a status below 500 and a message about the request, which we put in our own words. */
-function toRefusal(error: unknown): AppError | undefined {
+function readFastifyError(error: unknown): AppError | undefined {
   const status = (error as { statusCode?: number }).statusCode ?? 500;
   const code = codeByHttpStatus[status];
   if (!code) return undefined;

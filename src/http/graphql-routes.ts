@@ -9,7 +9,7 @@ import {
   type GraphQLRequestBody,
   type PrepareRequest,
 } from '../graphql/operation-request.ts';
-import { plainAddress } from '../network.ts';
+import { readCaller } from './caller.ts';
 import { sendStatus } from './error-response.ts';
 
 /** What the doors lead to. */
@@ -109,19 +109,10 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 
 /** What GraphQL is told of the request beside its body. */
 function readRequest(request: FastifyRequest): Parameters<typeof createContext>[1] {
-  // A route that is not public has one.
-  const { account, credential, scopes } = request.principal!;
-  const { 'user-agent': userAgent, 'idempotency-key': idempotencyKey } = request.headers;
   return {
-    scopes,
-    caller: {
-      account,
-      credential,
-      address: plainAddress(request.ip),
-      userAgent: userAgent ?? null,
-      requestId: request.id,
-    },
-    idempotencyKey: idempotencyKey as string | undefined,
+    scopes: request.principal!.scopes,
+    caller: readCaller(request),
+    idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     log: request.log,
   };
 }

@@ -19,7 +19,8 @@ export function takeOnlyJson(http: FastifyInstance): void {
     void parseJson(request, text, done);
   });
 
-  http.addHook('onRequest', async ({ headers }) => {
+  // Not before it is known who asks, and whether for something that they may do.
+  http.addHook('preParsing', async ({ headers }) => {
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding !== 'identity') {
       throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding');
