@@ -5,6 +5,7 @@ import { createAuthenticator } from './accounts/authentication.ts';
 import { createJwtVerifier, type VerifyJwt } from './accounts/jwt.ts';
 import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
+import { registerAutodialer } from './autodialer/autodialer.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/open-database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
@@ -23,6 +24,9 @@ import { registerHealthRoutes } from './http/health-routes.ts';
 import { registerIndexRoute } from './http/index-route.ts';
 import { createHttpServer } from './http/server.ts';
 import type { Logger } from './log.ts';
+import { createDeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
+import { createNumberGroupRepository } from './number-groups/number-group-repository.ts';
+import { createNumberListRepository } from './number-groups/number-list-repository.ts';
 import { createServiceGroupRepository } from './service-groups/service-group-repository.ts';
 import { createSubscriberRepository } from './subscribers/subscriber-repository.ts';
 
@@ -70,12 +74,24 @@ export async function openApp(
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
+  const numberLists = createNumberListRepository(prisma, recorder);
+  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, recorder);
+
   const accounts = createAccountRepository(prisma, recorder);
   const authenticate = createAuthenticator(accounts, openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticate, log);
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
+  if (config.AUTODIALER) {
+    const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
+    await registerAutodialer(http, {
+      recorder,
+      numberGroups,
+      numberLists,
+      timeZone: config.AUTODIALER_TIME_ZONE,
+    });
+  }
   await http
     .listen({ host: config.HOST, port: config.PORT, backlog: acceptBacklog })
     .catch((error: NodeJS.ErrnoException) => {
@@ -83,7 +99,7 @@ export async function openApp(
     });
   // Last of all, since a key that is made is shown once: a start that fails later would lose it.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
-  const housekeeping = startHousekeeping(repositories, log);
+  const housekeeping = startHousekeeping({ ...repositories, deletedNumberGroups, numberLists }, log);
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),

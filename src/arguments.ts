@@ -134,12 +134,15 @@ type Fields = Readonly<Record<string, Parse<unknown>>>;
 /** What the fields of an input object are once they are read. */
 export type Parsed<F extends Fields> = { -readonly [Name in keyof F]?: ReturnType<F[Name]> };
 
-/** Reads the fields of an input object that are given; one that is not given stays away. */
-export function parseFields<F extends Fields>(fields: F, input: unknown, argument: string): Parsed<F> {
-  if (!isObject(input)) throw badInput(argument, `${argument} must be given`);
+/**
+ * Reads the fields of an input object that are given; one that is not given stays away. `argument` is the path to the object;
+ * where there is none, its fields are the arguments.
+ */
+export function parseFields<F extends Fields>(fields: F, input: unknown, argument?: string): Parsed<F> {
+  if (!isObject(input)) throw badInput(argument ?? 'body', `${argument ?? 'body'} must be given`);
   const given = Object.entries(input).filter(([name, value]) => name in fields && value !== undefined);
   return Object.fromEntries(
-    given.map(([name, value]) => [name, fields[name]!(value, `${argument}.${name}`)]),
+    given.map(([name, value]) => [name, fields[name]!(value, pathTo(name, argument))]),
   ) as Parsed<F>;
 }
 
@@ -147,11 +150,15 @@ export function parseFields<F extends Fields>(fields: F, input: unknown, argumen
 export function requireFields<T extends object, Name extends keyof T & string>(
   input: T,
   names: readonly Name[],
-  argument: string,
+  argument?: string,
 ): T & { [N in Name]-?: NonNullable<T[N]> } {
   const missing = names.find((name) => input[name] === undefined);
-  if (missing) throw badInput(`${argument}.${missing}`, `${argument}.${missing} must be given`);
+  if (missing) throw badInput(pathTo(missing, argument), `${pathTo(missing, argument)} must be given`);
   return input as T & { [N in Name]-?: NonNullable<T[N]> };
+}
+
+function pathTo(name: string, argument: string | undefined): string {
+  return argument === undefined ? name : `${argument}.${name}`;
 }
 
 /** Insists that an input object holds something. */

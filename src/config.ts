@@ -12,6 +12,7 @@ import {
   parseOrigins,
   parsePath,
   parsePostgresUrl,
+  parseTimeZone,
 } from './setting-parsers.ts';
 
 /** Where a person's Apollo Sandbox runs, which is a page of Apollo's. */
@@ -141,6 +142,16 @@ export const settings = {
       'A JSON file of the only operations that are taken: their texts by SHA-256, or an Apollo manifest. None: any',
     parse: parsePath,
     default: undefined,
+  }),
+  AUTODIALER: setting({
+    meaning: 'Whether there are number groups, with the REST API of the autodialer',
+    parse: parseBoolean,
+    default: true,
+  }),
+  AUTODIALER_TIME_ZONE: setting({
+    meaning: 'The time zone of the dates that it writes',
+    parse: parseTimeZone,
+    default: 'Asia/Tehran',
   }),
   MAX_QUERY_TOKENS: setting({
     meaning: 'How many tokens (names, signs, values) a query may have',

@@ -3,15 +3,26 @@ import type { CallRecorder } from './audit/call-recorder.ts';
 import { AppError } from './errors.ts';
 import type { DeletedGroupRepository } from './groups/deleted-group-repository.ts';
 import type { Logger } from './log.ts';
+import type { DeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
+import type { NumberListRepository } from './number-groups/number-list-repository.ts';
+
+/** Where things have their time. */
+type Repositories = {
+  readonly deletedGroups: DeletedGroupRepository;
+  readonly deletedNumberGroups: DeletedNumberGroupRepository;
+  readonly numberLists: NumberListRepository;
+  readonly recorder: CallRecorder;
+};
 
 const intervalMs = 60_000;
 
 /**
- * Removes, every minute, what has had its time: deleted groups after their retention, and idempotency keys after theirs.
+ * Removes, every minute, what has had its time: deleted groups of both kinds after their retention, lists of numbers that nobody holds,
+ * and idempotency keys.
  * Several servers on one database may do so side by side.
  */
 export function startHousekeeping(
-  { deletedGroups, recorder }: { deletedGroups: DeletedGroupRepository; recorder: CallRecorder },
+  { deletedGroups, deletedNumberGroups, numberLists: lists, recorder }: Repositories,
   log: Logger,
 ): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
@@ -20,16 +31,24 @@ export function startHousekeeping(
   const clean = async () => {
     try {
       const caller = { account: 'group-api', requestId: randomUUID() };
-      let purged = 0;
-      for (let count = -1; count !== 0 && !stopping.signal.aborted; purged += count) {
-        count = await deletedGroups.purgeExpired(caller);
-      }
+      const purged = await repeat(() => deletedGroups.purgeExpired(caller));
+      const purgedNumberGroups = await repeat(() => deletedNumberGroups.purgeExpired(caller));
+      const numberLists = await repeat(() => lists.removeUnused());
       const keys = await recorder.removeExpiredKeys();
-      if (purged + keys > 0) log.info({ purged, keys }, 'removed what has had its time');
+      if (purged + purgedNumberGroups + numberLists + keys > 0) {
+        log.info({ purged, purgedNumberGroups, numberLists, keys }, 'removed what has had its time');
+      }
     } catch (error) {
       // It is tried again in a minute; a database that is away is told of elsewhere.
       if (!(error instanceof AppError)) log.error({ err: error }, 'housekeeping failed');
     }
+  };
+  /** Takes one batch after the other, until there is nothing left. */
+  const repeat = async (removeBatch: () => Promise<number>) => {
+    let removed = 0;
+    for (let count = -1; count !== 0 && !stopping.signal.aborted; removed += count)
+      count = await removeBatch();
+    return removed;
   };
   const tick = () => {
     running ??= clean().finally(() => (running = undefined));

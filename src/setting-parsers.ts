@@ -90,3 +90,12 @@ export function parseJwksUrl(text: string): URL {
   }
   return url;
 }
+
+/** Reads the name of a time zone of the IANA database, such as `Asia/Tehran`. */
+export function parseTimeZone(text: string): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    throw new Error('the name of a time zone, such as Asia/Tehran or UTC');
+  }
+}

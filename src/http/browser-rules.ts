@@ -34,7 +34,7 @@ export async function setBrowserRules(
   });
   await http.register(cors, {
     origin: corsOrigins.includes('*') ? '*' : corsOrigins.length === 0 ? false : [...corsOrigins],
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'POST', 'PUT', 'DELETE'],
     exposedHeaders,
     maxAge: 600,
     strictPreflight: false,

@@ -50,6 +50,10 @@ export async function createHttpServer(
     genReqId: readRequestId,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
+    // What is sent is taken as it is or refused, not bent into shape.
+    ajv: {
+      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true },
+    },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
       sendError(error, request, reply);

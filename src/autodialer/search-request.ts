@@ -1,0 +1,35 @@
+import { text } from '../arguments.ts';
+import { maxDescriptionLength, maxNameLength } from '../number-groups/number-group.ts';
+import type { NumberGroupSearch, SortKey } from '../number-groups/number-group-repository.ts';
+import type { SearchFields } from './schemas.ts';
+
+const defaultCount = 20;
+const latestFirst = { date: -1 } as const;
+
+/** A search as it was asked for, with what holds where nothing is said. */
+export type AskedSearch = NumberGroupSearch & {
+  readonly pagination: Required<NonNullable<SearchFields['pagination']>>;
+};
+
+/** Reads the fields of `search`. @throws AppError BAD_USER_INPUT */
+export function readSearch({ alike = true, conditions = {}, pagination = {} }: SearchFields): AskedSearch {
+  const { start = 0, count = defaultCount, sorting = {} } = pagination;
+  const sortedBy = Object.keys(sorting).length > 0 ? sorting : latestFirst;
+  return {
+    alike: alike === true || alike === 'true',
+    conditions: {
+      name: text({ max: maxNameLength })(conditions.name ?? '', 'conditions.name'),
+      description: text({ max: maxDescriptionLength })(
+        conditions.description ?? '',
+        'conditions.description',
+      ),
+    },
+    start,
+    count,
+    sorting: Object.entries(sortedBy).map(([key, direction]) => [
+      key as SortKey,
+      direction === 1 ? 'ascending' : 'descending',
+    ]),
+    pagination: { start, count, sorting: sortedBy },
+  };
+}

@@ -1,0 +1,72 @@
+import type { FastifySchema } from 'fastify';
+import Type, { type TSchema } from 'typebox';
+import {
+  AddRequest,
+  answers,
+  Failure,
+  RemoveRequest,
+  SearchRequest,
+  UpdateRequest,
+  UploadRequest,
+} from './schemas.ts';
+import type { ServiceName } from './service.ts';
+
+/** What the OpenAPI document says of each service. */
+export const serviceDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
+  add: describe('add', {
+    summary: 'Add a group',
+    description:
+      'With its numbers, or with those of an uploaded file. With a header `Idempotency-Key` a repeated call adds no second group.',
+    body: AddRequest,
+  }),
+  update: describe('update', {
+    summary: 'Change a group',
+    description: 'What is given takes the place of what was there. Older clients send `PUT`.',
+    body: UpdateRequest,
+  }),
+  remove: describe('remove', {
+    summary: 'Remove a group',
+    description:
+      'The group and its numbers go to the archive, from which the command line restores them. Older clients send `DELETE`.',
+    body: RemoveRequest,
+  }),
+  search: describe('search', {
+    summary: 'Search for groups',
+    description: 'One page of those that fulfil the conditions. Older clients send `GET` with the body.',
+    body: SearchRequest,
+  }),
+  upload: describe('upload', {
+    summary: 'Upload a file of numbers',
+    description:
+      'What is answered is the `filename` for `add` and `update`. A file that no group has taken is removed after a day.',
+    body: UploadRequest,
+    consumes: ['multipart/form-data'],
+  }),
+};
+
+type Description = { summary: string; description: string; body: TSchema; consumes?: string[] };
+
+function describe(name: ServiceName, { description, ...document }: Description): FastifySchema {
+  const refusals = {
+    401: 'The credentials are missing or wrong',
+    403: 'The account lacks the scope, or may not be used from its network',
+    405: 'Another method is needed',
+    415: 'The body is of another media type',
+    400: 'The body cannot be read',
+    413: 'The body is too large',
+    429: 'Too many requests; `Retry-After` says when to try again',
+    503: 'The database is away, or there is too much to do; `Retry-After` says when to try again',
+  };
+  return {
+    operationId: name,
+    tags: ['groups'],
+    description: `${description} Scope: \`autodialer/groups/${name}\`.`,
+    ...document,
+    response: {
+      200: { description: 'It is done, or refused', ...Type.Union([answers[name], Failure]) },
+      ...Object.fromEntries(
+        Object.entries(refusals).map(([status, meaning]) => [status, { description: meaning, ...Failure }]),
+      ),
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { AppError } from '../errors.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { readNumberGroupRow, type NumberGroup } from './number-group.ts';
+
+/** A number group that was removed and can be restored until `purgeAt`. */
+export type DeletedNumberGroup = NumberGroup & {
+  readonly deletedAt: Date;
+  readonly deletedBy: string;
+  readonly purgeAt: Date;
+};
+
+export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumberGroupRepository>;
+
+/** How many groups one purge takes at most. */
+const purgeBatchSize = 1000;
+
+/** The archive of removed number groups. */
+export function createDeletedNumberGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+  return {
+    /** The latest ones, the last removed first. */
+    async deletedNumberGroups(limit: number): Promise<DeletedNumberGroup[]> {
+      const rows = await prisma.deletedNumberGroup.findMany({
+        where: { purgeAt: { gt: new Date() } },
+        orderBy: { deletedAt: 'desc' },
+        take: limit,
+      });
+      return rows.map(({ groupRow, deletedAt, deletedBy, purgeAt }) => ({
+        ...readNumberGroupRow(groupRow as RowJson),
+        deletedAt,
+        deletedBy,
+        purgeAt,
+      }));
+    },
+
+    /**
+     * Brings a group back, with the same id, fields and numbers.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
+     */
+    async restoreNumberGroup(id: string, call: Call): Promise<NumberGroup> {
+      const row = await recorder.transact(call, async (transaction) => {
+        const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
+          WITH archived AS (DELETE FROM deleted_number_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
+          INSERT INTO number_groups (id, name, description, count, created_at, list_id)
+          SELECT original.id, original.name, original.description, original.count, original.created_at, original.list_id
+          FROM archived, jsonb_populate_record(NULL::number_groups, group_row) AS original
+          RETURNING number_group_row(number_groups) AS row`;
+        if (restored) return { result: restored.row, after: restored.row };
+        if (await transaction.numberGroup.findUnique({ where: { id }, select: { id: true } })) {
+          throw new AppError('ALREADY_EXISTS', `The number group ${id} exists: it is not removed`);
+        }
+        throw new AppError('NOT_FOUND', `There is no removed number group ${id}`);
+      });
+      return readNumberGroupRow(row);
+    },
+
+    /** Purges the groups whose time is over, with an audit entry for each, and answers how many. Their lists are left to their own clean-up. */
+    async purgeExpired({ account, requestId }: { account: string; requestId: string }): Promise<number> {
+      return prisma.$executeRaw`
+        WITH expired AS (
+          SELECT id FROM deleted_number_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
+        ),
+        purged AS (
+          DELETE FROM deleted_number_groups USING expired WHERE deleted_number_groups.id = expired.id
+          RETURNING deleted_number_groups.*
+        ),
+        released AS (UPDATE number_lists SET unused_since = now() FROM purged WHERE number_lists.id = purged.list_id)
+        INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
+        SELECT ${account}, 'none', 'local', ${requestId}, 'autodialer/groups/purge', ARRAY[id], 'done', group_row FROM purged`;
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import {
+  createNumberGroupId,
+  numberGroupNotFound,
+  readNumberGroupRow,
+  type NumberGroup,
+  type NumberGroupFields,
+} from './number-group.ts';
+import { releaseList, type NumberSource } from './number-list-repository.ts';
+
+export type SortKey = 'name' | 'date' | 'count' | 'description' | '_id';
+
+/** A search for number groups. */
+export type NumberGroupSearch = {
+  /** Whether the conditions are to be contained, whatever the case, or to be equal. */
+  readonly alike: boolean;
+  /** An empty one holds for all. */
+  readonly conditions: { readonly name: string; readonly description: string };
+  readonly start: number;
+  readonly count: number;
+  /** By what to sort, the most important first; the id breaks ties. */
+  readonly sorting: readonly (readonly [SortKey, 'ascending' | 'descending'])[];
+};
+
+export type NumberGroupRepository = ReturnType<typeof createNumberGroupRepository>;
+
+/** The autodialer's number groups. What is removed is kept for `retentionDays`; 0 keeps nothing. */
+export function createNumberGroupRepository(
+  prisma: PrismaClient,
+  recorder: CallRecorder,
+  retentionDays: number,
+) {
+  return {
+    /** Answers the new group's id. @throws AppError BAD_USER_INPUT; NOT_FOUND where there is no such upload. */
+    async addNumberGroup(
+      { name, description = '' }: NumberGroupFields & { name: string },
+      source: NumberSource,
+      call: Call,
+    ): Promise<string> {
+      const id = createNumberGroupId();
+      const added = await recorder.transact(call, async (transaction) => {
+        const list = await source.keep(transaction);
+        const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
+          INSERT INTO number_groups (id, name, description, count, list_id)
+          VALUES (${id}, ${name}, ${description}, ${list.count}, ${list.id})
+          RETURNING number_group_row(number_groups) AS row`;
+        return { result: { id }, targetIds: [id], after: group!.row };
+      });
+      return added.id;
+    },
+
+    /** Changes what is given. @throws AppError NOT_FOUND where there is no such group, or no such upload. */
+    async updateNumberGroup(
+      id: string,
+      { name, description }: NumberGroupFields,
+      source: NumberSource | undefined,
+      call: Call,
+    ): Promise<NumberGroup> {
+      const row = await recorder.transact(call, async (transaction) => {
+        const before = await lockRow(transaction, id);
+        const list = await source?.keep(transaction);
+        const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
+          UPDATE number_groups SET name = coalesce(${name ?? null}, name),
+            description = coalesce(${description ?? null}, description),
+            count = coalesce(${list?.count ?? null}::int, count), list_id = coalesce(${list?.id ?? null}::bigint, list_id)
+          WHERE id = ${id} RETURNING number_group_row(number_groups) AS row`;
+        if (list) await releaseList(transaction, readNumberGroupRow(before).listId);
+        return { result: group!.row, before, after: group!.row };
+      });
+      return readNumberGroupRow(row);
+    },
+
+    /** Removes a group into the archive, its list as it is. @throws AppError NOT_FOUND */
+    async removeNumberGroup(id: string, call: Call): Promise<void> {
+      await recorder.transact(call, async (transaction) => {
+        const [removed] = await transaction.$queryRaw<{ row: RowJson }[]>`
+          WITH removed AS (DELETE FROM number_groups WHERE id = ${id} RETURNING id, list_id, number_group_row(number_groups) AS row),
+          archived AS (
+            INSERT INTO deleted_number_groups (id, group_row, list_id, deleted_at, deleted_by, purge_at)
+            SELECT id, row, list_id, now(), ${call.account}, now() + ${retentionDays}::int * interval '1 day' FROM removed
+            WHERE ${retentionDays}::int > 0
+          ),
+          released AS (
+            UPDATE number_lists SET unused_since = now() FROM removed
+            WHERE number_lists.id = removed.list_id AND ${retentionDays}::int = 0
+          )
+          SELECT row FROM removed`;
+        if (!removed) throw numberGroupNotFound();
+        return { result: { id }, before: removed.row };
+      });
+    },
+
+    /** One page of a search, and how many groups it finds on all pages. */
+    async searchNumberGroups(search: NumberGroupSearch): Promise<{ groups: NumberGroup[]; total: number }> {
+      const where = writeConditions(search);
+      const [groups, [counted]] = await Promise.all([
+        prisma.$queryRaw<NumberGroup[]>`
+          SELECT id, name, description, count, created_at AS "createdAt", list_id AS "listId" FROM number_groups
+          WHERE ${where} ORDER BY ${writeOrder(search)} LIMIT ${search.count} OFFSET ${search.start}`,
+        prisma.$queryRaw<
+          { total: number }[]
+        >`SELECT count(*)::int AS total FROM number_groups WHERE ${where}`,
+      ]);
+      return { groups, total: counted!.total };
+    },
+  };
+}
+
+async function lockRow(transaction: Transaction, id: string): Promise<RowJson> {
+  const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
+    SELECT number_group_row(number_groups) AS row FROM number_groups WHERE id = ${id} FOR NO KEY UPDATE`;
+  if (!group) throw numberGroupNotFound();
+  return group.row;
+}
+
+const columns = ['name', 'description'] as const;
+
+function writeConditions({ alike, conditions }: NumberGroupSearch): Prisma.Sql {
+  const given = columns.filter((column) => conditions[column] !== '');
+  const written = given.map((column) => {
+    const value = conditions[column];
+    if (!alike) return Prisma.sql`${Prisma.raw(column)} = ${value}`;
+    return Prisma.sql`${Prisma.raw(`${column}_key`)} LIKE lower(${`%${value.replace(/[\\%_]/g, '\\$&')}%`})`;
+  });
+  return Prisma.join([Prisma.sql`true`, ...written], ' AND ');
+}
+
+const columnOf: Record<SortKey, string> = {
+  name: 'name',
+  date: 'created_at',
+  count: 'count',
+  description: 'description',
+  _id: 'id',
+};
+
+/** The id goes the way of the last key, so that an index of both can be read in that order. */
+function writeOrder({ sorting }: NumberGroupSearch): Prisma.Sql {
+  const last = sorting.at(-1)?.[1] ?? 'ascending';
+  const terms = [...sorting, ['_id', last] as const].map(
+    ([key, direction]) => `${columnOf[key]} ${direction === 'ascending' ? 'ASC' : 'DESC'}`,
+  );
+  return Prisma.raw(terms.join(', '));
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { text, type Parsed } from '../arguments.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { AppError, badInput } from '../errors.ts';
+
+/** The autodialer's group: a name and a list of phone numbers. */
+export type NumberGroup = {
+  /** 24 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** How many numbers its list has. */
+  readonly count: number;
+  readonly createdAt: Date;
+  readonly listId: bigint;
+};
+
+export const maxNameLength = 128;
+export const maxDescriptionLength = 500;
+
+/** How each field is read that a caller gives. */
+export const numberGroupFields = {
+  name: text({ min: 1, max: maxNameLength }),
+  description: text({ max: maxDescriptionLength }),
+};
+
+export type NumberGroupFields = Parsed<typeof numberGroupFields>;
+
+/** Makes an id as the vendor's look: seconds since 1970, then 64 random bits. */
+export function createNumberGroupId(now = Date.now()): string {
+  const seconds = Math.floor(now / 1000).toString(16);
+  return seconds.padStart(8, '0') + randomBytes(8).toString('hex');
+}
+
+/** What ids are like: any case is read, lower case is kept. */
+export const numberGroupIdPattern = /^[0-9a-fA-F]{24}$/;
+
+/** Reads the id of a number group. @throws AppError BAD_USER_INPUT */
+export function parseNumberGroupId(value: unknown, argument: string): string {
+  if (typeof value !== 'string' || !numberGroupIdPattern.test(value))
+    throw badInput(argument, `${argument} must be 24 hexadecimal digits`);
+  return value.toLowerCase();
+}
+
+/** What phone numbers are like. */
+export const numberPattern = /^[+\d*#]{1,32}$/;
+export const maxNumbers = 1_000_000;
+
+/** Reads a row that the database function `number_group_row()` wrote. */
+export function readNumberGroupRow(row: RowJson): NumberGroup {
+  return {
+    id: row['id'] as string,
+    name: row['name'] as string,
+    description: row['description'] as string,
+    count: row['count'] as number,
+    createdAt: new Date(row['created_at'] as string),
+    listId: BigInt(row['list_id'] as string),
+  };
+}
+
+export function numberGroupNotFound(): AppError {
+  return new AppError('NOT_FOUND', 'There is no such group', { argument: '_id' });
+}

@@ -1,0 +1,63 @@
+import { createCsvReader } from './csv-reader.ts';
+import { badLine, type NumberReader } from './number-reader.ts';
+import { createVcardReader } from './vcard-reader.ts';
+
+/** What an uploaded file is, as its first line tells: its name is nothing to rely on. */
+export type NumbersFileKind = 'csv' | 'vcf';
+
+const maxLineLength = 65_536;
+
+/**
+ * Reads the phone numbers of a file in UTF-8, as its bytes come in, and hands each to `add`.
+ * @throws AppError BAD_USER_INPUT that names the line; and whatever `add` throws.
+ */
+export async function readNumbersFile(
+  bytes: AsyncIterable<Buffer>,
+  add: (number: string) => Promise<void>,
+): Promise<NumbersFileKind> {
+  let kind: NumbersFileKind | undefined;
+  let reader: NumberReader | undefined;
+  for await (const { lines, firstLineNumber } of splitLines(bytes)) {
+    for (const [index, line] of lines.entries()) {
+      if (!reader) {
+        if (line.trim() === '') continue;
+        kind = /^BEGIN:VCARD\s*$/i.test(line) ? 'vcf' : 'csv';
+        reader = kind === 'vcf' ? createVcardReader() : createCsvReader();
+      }
+      for (const number of reader.readLine(line, firstLineNumber + index)) await add(number);
+    }
+  }
+  for (const number of reader?.end() ?? []) await add(number);
+  return kind ?? 'csv';
+}
+
+/** Splits what comes in into lines, as many at a time as come in together. Line ends are those of any system. */
+async function* splitLines(
+  bytes: AsyncIterable<Buffer>,
+): AsyncGenerator<{ lines: readonly string[]; firstLineNumber: number }> {
+  // Takes a byte order mark off; what is not UTF-8 becomes U+FFFD, so that its line can be named.
+  const decoder = new TextDecoder('utf-8');
+  let firstLineNumber = 1;
+  let rest = '';
+
+  const split = (text: string, isLast: boolean) => {
+    // A carriage return at the end may be the half of a line end.
+    const lines = text.split(isLast ? /\r\n|\n|\r/ : /\r\n|\n|\r(?!$)/);
+    rest = isLast ? '' : lines.pop()!;
+    const batch = { lines, firstLineNumber };
+    const wrong = [...lines, rest].findIndex(
+      (line) => line.length > maxLineLength || line.includes('\uFFFD'),
+    );
+    if (wrong !== -1) {
+      const problem = text.includes('\uFFFD')
+        ? 'it is not valid UTF-8'
+        : `it has more than ${maxLineLength} characters`;
+      throw badLine(firstLineNumber + wrong, problem);
+    }
+    firstLineNumber += lines.length;
+    return batch;
+  };
+
+  for await (const chunk of bytes) yield split(rest + decoder.decode(chunk, { stream: true }), false);
+  yield split(rest + decoder.decode(), true);
+}
