@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { loadConfig } from './config.ts';
 import { openDatabase, type Database } from './database/open-database.ts';
 import { StartError } from './errors.ts';
@@ -5,6 +6,9 @@ import { createLogger } from './log.ts';
 import { describeStart } from './start-message.ts';
 
 // The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
+// V8 lets garbage grow to several times of what lives before it looks at it: 450 MB where 200 MB do.
+setFlagsFromString('--heap-growing-percent=40');
+
 let database: Database | undefined;
 try {
   const config = loadConfig(process);

@@ -12,45 +12,51 @@ const maxRecordLength = 10_000;
  */
 export function createCsvReader(): NumberReader {
   let delimiter: string | undefined;
-  let column = 0;
-  let isFirst = true;
-  let record = '';
-  let recordLine = 0;
+  let column: number | undefined;
+  /** The lines of a record whose quotes are still open. */
+  let open: readonly string[] = [];
+  let openedAt = 0;
 
-  const readRecord = (cells: readonly string[]): readonly string[] => {
-    const header = isFirst ? findNumberColumn(cells) : undefined;
-    isFirst = false;
-    if (header !== undefined) {
-      column = header;
-      return [];
+  const readRecord = (cells: readonly string[], lineNumber: number): string | undefined => {
+    if (cells.length === 1 && cells[0]!.trim() === '') return undefined;
+    if (column === undefined) {
+      const header = findNumberColumn(cells);
+      column = header ?? 0;
+      if (header !== undefined) return undefined;
     }
-    return [parseNumberInLine((cells[column] ?? '').trim(), recordLine)];
+    return parseNumberInLine((cells[column] ?? '').trim(), lineNumber);
   };
 
   return {
-    readLine(line, lineNumber) {
-      if (record === '') {
-        if (line.trim() === '') return [];
-        recordLine = lineNumber;
-        delimiter ??= count(line, ';') > count(line, ',') ? ';' : ',';
-        record = line;
-      } else {
-        record += `\n${line}`;
+    readLines(lines, firstLineNumber) {
+      const given = [...open, ...lines];
+      const firstGiven = firstLineNumber - open.length;
+      delimiter ??= findDelimiter(given);
+      const { data, errors } = Papa.parse<string[]>(given.join('\n'), { delimiter, newline: '\n' });
+      const problems = new Map(errors.map(({ row, code }) => [row, code]));
+
+      const numbers: string[] = [];
+      open = [];
+      let line = 0;
+      for (const [row, cells] of data.entries()) {
+        const problem = problems.get(row);
+        if (problem === 'InvalidQuotes')
+          throw badLine(firstGiven + line, 'there is text behind a closing quote');
+        if (problem === 'MissingQuotes') {
+          open = given.slice(line);
+          if (cells.join('').length > maxRecordLength) throw unclosedQuote(firstGiven + line);
+          break;
+        }
+        const number = readRecord(cells, firstGiven + line);
+        if (number !== undefined) numbers.push(number);
+        line += 1 + countLineBreaks(cells);
       }
-      const { data, errors } = Papa.parse<string[]>(record, { delimiter: delimiter!, newline: '\n' });
-      const problems = errors.map(({ code }) => code);
-      if (problems.includes('InvalidQuotes'))
-        throw badLine(recordLine, 'there is text behind a closing quote');
-      if (problems.includes('MissingQuotes')) {
-        if (record.length > maxRecordLength) throw unclosedQuote(recordLine);
-        return [];
-      }
-      record = '';
-      return readRecord(data[0]!);
+      openedAt = firstGiven + line;
+      return numbers;
     },
 
     end() {
-      if (record !== '') throw unclosedQuote(recordLine);
+      if (open.length > 0) throw unclosedQuote(openedAt);
       return [];
     },
   };
@@ -64,8 +70,17 @@ function findNumberColumn(cells: readonly string[]): number | undefined {
   return /^[\p{L}_]/u.test(names[0]!) ? 0 : undefined;
 }
 
-function count(text: string, character: string): number {
-  return text.split(character).length - 1;
+/** The first line with something in it tells. */
+function findDelimiter(lines: readonly string[]): string | undefined {
+  const line = lines.find((each) => each.trim() !== '');
+  if (line === undefined) return undefined;
+  return line.split(';').length > line.split(',').length ? ';' : ',';
+}
+
+function countLineBreaks(cells: readonly string[]): number {
+  let count = 0;
+  for (const cell of cells) if (cell.includes('\n')) count += cell.split('\n').length - 1;
+  return count;
 }
 
 function unclosedQuote(lineNumber: number): Error {

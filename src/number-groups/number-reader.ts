@@ -3,8 +3,8 @@ import { numberPattern } from './number-group.ts';
 
 /** Reads phone numbers out of the lines of a file, of which it holds no more than it needs. */
 export type NumberReader = {
-  /** Takes the next line, and answers the numbers that are whole with it. @throws AppError BAD_USER_INPUT that names the line. */
-  readLine(line: string, lineNumber: number): readonly string[];
+  /** Takes the next lines, and answers the numbers that are whole with them. @throws AppError BAD_USER_INPUT that names the line. */
+  readLines(lines: readonly string[], firstLineNumber: number): readonly string[];
   /** To be called behind the last line. @throws AppError BAD_USER_INPUT */
   end(): readonly string[];
 };

@@ -18,17 +18,19 @@ export async function readNumbersFile(
   let kind: NumbersFileKind | undefined;
   let reader: NumberReader | undefined;
   for await (const { lines, firstLineNumber } of splitLines(bytes)) {
-    for (const [index, line] of lines.entries()) {
-      if (!reader) {
-        if (line.trim() === '') continue;
-        kind = /^BEGIN:VCARD\s*$/i.test(line) ? 'vcf' : 'csv';
-        reader = kind === 'vcf' ? createVcardReader() : createCsvReader();
-      }
-      for (const number of reader.readLine(line, firstLineNumber + index)) await add(number);
-    }
+    kind ??= findKind(lines);
+    reader ??= kind && (kind === 'vcf' ? createVcardReader() : createCsvReader());
+    for (const number of reader?.readLines(lines, firstLineNumber) ?? []) await add(number);
   }
   for (const number of reader?.end() ?? []) await add(number);
   return kind ?? 'csv';
+}
+
+/** What the first line tells that has something in it. */
+function findKind(lines: readonly string[]): NumbersFileKind | undefined {
+  const line = lines.find((each) => each.trim() !== '');
+  if (line === undefined) return undefined;
+  return /^BEGIN:VCARD\s*$/i.test(line) ? 'vcf' : 'csv';
 }
 
 /** Splits what comes in into lines, as many at a time as come in together. Line ends are those of any system. */

@@ -29,21 +29,24 @@ export function createVcardReader(): NumberReader {
     return isTelephone ? [parseNumberInLine(readTelephone(text, line), line)] : [];
   };
 
+  const readLine = (line: string, lineNumber: number): readonly string[] => {
+    if (property && (/^[ \t]/.test(line) || isSoftBroken(property.text))) {
+      const isFolded = /^[ \t]/.test(line) && !isSoftBroken(property.text);
+      // Of what is no number only the end is of interest: a picture may have a million lines.
+      const before = property.isTelephone ? property.text.replace(/=$/, '') : headOf(property.text);
+      property.text = before + (isFolded ? line.slice(1) : line);
+      if (property.isTelephone && property.text.length > maxPropertyLength)
+        throw badLine(property.line, `it has more than ${maxPropertyLength} characters`);
+      return [];
+    }
+    const numbers = readProperty();
+    property = { text: line, line: lineNumber, isTelephone: /^([\w-]+\.)?TEL[;:]/i.test(line) };
+    return numbers;
+  };
+
   return {
-    readLine(line, lineNumber) {
-      if (property && (/^[ \t]/.test(line) || isSoftBroken(property.text))) {
-        const isFolded = /^[ \t]/.test(line) && !isSoftBroken(property.text);
-        // Of what is no number only the end is of interest: a picture may have a million lines.
-        const before = property.isTelephone ? property.text.replace(/=$/, '') : headOf(property.text);
-        property.text = before + (isFolded ? line.slice(1) : line);
-        if (property.isTelephone && property.text.length > maxPropertyLength)
-          throw badLine(property.line, `it has more than ${maxPropertyLength} characters`);
-        return [];
-      }
-      const numbers = readProperty();
-      property = { text: line, line: lineNumber, isTelephone: /^([\w-]+\.)?TEL[;:]/i.test(line) };
-      return numbers;
-    },
+    readLines: (lines, firstLineNumber) =>
+      lines.flatMap((line, index) => readLine(line, firstLineNumber + index)),
 
     end() {
       const numbers = readProperty();
