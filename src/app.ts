@@ -6,6 +6,7 @@ import { createJwtVerifier, type VerifyJwt } from './accounts/jwt.ts';
 import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
 import { registerAutodialer } from './autodialer/autodialer.ts';
+import { writeEarlyRefusal } from './autodialer/refusal.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/open-database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
@@ -79,7 +80,12 @@ export async function openApp(
 
   const accounts = createAccountRepository(prisma, recorder);
   const authenticate = createAuthenticator(accounts, openJwtVerifier(config, log));
-  const http = await createHttpServer(config, authenticate, log);
+  const http = await createHttpServer(
+    config,
+    authenticate,
+    log,
+    config.AUTODIALER ? writeEarlyRefusal : undefined,
+  );
   registerIndexRoute(http);
   registerHealthRoutes(http, isReady);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
@@ -90,6 +96,7 @@ export async function openApp(
       numberGroups,
       numberLists,
       timeZone: config.AUTODIALER_TIME_ZONE,
+      corsOrigins: config.CORS_ORIGINS,
     });
   }
   await http

@@ -49,7 +49,7 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
       });
     },
 
-    /** `require` may refuse by throwing. @throws AppError NOT_FOUND */
+    /** `require` may refuse by throwing. @throws AppError NOT_FOUND; ALREADY_EXISTS where another account has the API key. */
     async editAccount(
       username: string,
       changes: AccountChanges,
@@ -60,8 +60,13 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
         const before = await requireAccount(transaction, username);
         require(before);
         const data: Prisma.AccountUpdateInput = { ...changes, updatedAt: new Date() };
-        const after = toAccount(await transaction.account.update({ where: { username }, data }));
-        return { result: after, before, after };
+        try {
+          const after = toAccount(await transaction.account.update({ where: { username }, data }));
+          return { result: after, before, after };
+        } catch (error) {
+          if (!isPrismaError(error, uniqueKeyViolated)) throw error;
+          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose another one');
+        }
       });
     },
 

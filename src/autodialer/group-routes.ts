@@ -23,7 +23,7 @@ import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schem
 import { readSearch } from './search-request.ts';
 import { createScopeCheck, missing, recorded, requireValid, type ServiceName } from './service.ts';
 import { serviceDocuments } from './service-documents.ts';
-import { multipartLimits, readUpload } from './upload.ts';
+import { multipartLimits, readUpload, requireKnownPage } from './upload.ts';
 
 /** What the autodialer's routes work with. */
 export type AutodialerDoors = {
@@ -32,6 +32,8 @@ export type AutodialerDoors = {
   readonly numberLists: NumberListRepository;
   /** Of the dates that it writes. */
   readonly timeZone: string;
+  /** The other origins whose pages may upload. */
+  readonly corsOrigins: readonly string[];
 };
 
 const maxNumbersBodyBytes = 64 * 1024 * 1024;
@@ -40,7 +42,7 @@ const maxSearchBodyBytes = 1024 * 1024;
 /** `add`, `update`, `remove`, `search` and `upload`. Each checks its body itself, since some of them are streams. */
 export async function registerGroupRoutes(
   groups: FastifyInstance,
-  { recorder, numberGroups, numberLists, timeZone }: AutodialerDoors,
+  { recorder, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDoors,
 ): Promise<void> {
   const answers = createAnswers(numberLists, timeZone);
 
@@ -90,6 +92,7 @@ export async function registerGroupRoutes(
 
   const upload = recorded('upload', recorder, async (request, _reply, describe) =>
     withDraft(async (draft) => {
+      requireKnownPage(request, corsOrigins);
       const kind = await readUpload(request, draft.add);
       await draft.finish();
       const filename = `${createNumberGroupId()}.${kind}`;

@@ -31,18 +31,26 @@ export function sendRefusal(error: unknown, request: FastifyRequest, reply: Fast
   if (refusal.code === 'UNAUTHENTICATED') challenge(request, reply);
   if (codesWithStatus.includes(refusal.code)) sendStatus(refusal.code, reply);
   else reply.status(200);
-  return reply
-    .type('application/json; charset=utf-8')
-    .send({ success: 0, message: wordRefusal(refusal, request), data: '' });
+  return reply.type('application/json; charset=utf-8').send(writeFailure(wordRefusal(refusal, request)));
+}
+
+function writeFailure(message: string): string {
+  return JSON.stringify({ success: 0, message, data: '' });
+}
+
+/** Writes the body of a refusal that is made before a request comes to a route. */
+export function writeEarlyRefusal(url: string, { message }: AppError): string | undefined {
+  return url.startsWith('/api/v4/') ? writeFailure(message) : undefined;
 }
 
 function wordRefusal({ code, message, details }: AppError, { headers }: FastifyRequest): string {
-  const { argument, requiredScope } = details as { argument?: string; requiredScope?: string };
+  const { argument, requiredScope, origin } = details as Partial<Record<string, string>>;
+  const deniedTo = requiredScope ?? origin;
   switch (code) {
     case 'UNAUTHENTICATED':
       return `BasicAuth or ApiKey is ${headers.authorization || headers['x-apikey'] ? 'invalid' : 'missing'}`;
     case 'FORBIDDEN':
-      return requiredScope === undefined ? 'IP is not permitted' : `${requiredScope};Access denied`;
+      return deniedTo === undefined ? 'IP is not permitted' : `${deniedTo};Access denied`;
     default:
       return messages[code] ?? (argument === undefined ? message : wordField(argument, message));
   }

@@ -44,6 +44,18 @@ export async function readUpload(
   return kind;
 }
 
+/**
+ * Keeps other sites' pages from uploading with the password that a browser remembers: unlike JSON, a form may send a file to
+ * anywhere without asking first.
+ * @throws AppError FORBIDDEN
+ */
+export function requireKnownPage(request: FastifyRequest, corsOrigins: readonly string[]): void {
+  const { origin } = request.headers;
+  const known = [`${request.protocol}://${request.host}`, ...corsOrigins];
+  if (origin === undefined || known.includes(origin) || known.includes('*')) return;
+  throw new AppError('FORBIDDEN', `The origin ${origin} is not in CORS_ORIGINS`, { origin });
+}
+
 type Part = Awaited<ReturnType<ReturnType<FastifyRequest['parts']>['next']>>;
 
 async function nextPart(

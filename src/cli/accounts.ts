@@ -8,14 +8,20 @@ import {
   parseUsername,
   type Account,
 } from '../accounts/account.ts';
-import type { AccountChanges } from '../accounts/account-repository.ts';
+import {
+  createAccountRepository,
+  type AccountChanges,
+  type AccountRepository,
+} from '../accounts/account-repository.ts';
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { hashPassword } from '../accounts/password.ts';
 import { knownScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config.ts';
 import { StartError } from '../errors.ts';
+import { parseApiKey } from '../setting-parsers.ts';
 import { ask, askPassword, readSecretInput } from './ask.ts';
-import { createCommandCall, withAccounts } from './with-accounts.ts';
+import { formatTable, print } from './output.ts';
+import { createCommandCall, withDatabase } from './with-database.ts';
 
 type PasswordOptions = { password?: true; passwordStdin?: true };
 type CreateOptions = PasswordOptions & {
@@ -27,6 +33,7 @@ type CreateOptions = PasswordOptions & {
   json?: true;
 };
 
+type RotateOptions = PasswordOptions & { apiKeyStdin?: true; json?: true };
 type EditOptions = Pick<CreateOptions, 'scope' | 'network' | 'expires' | 'json'>;
 
 /** `group-api accounts …`: who may call the API. */
@@ -77,6 +84,10 @@ Examples:
     .command('rotate')
     .description('Make a new API key, which is shown this once. The old one stops working')
     .argument('<username>')
+    .option(
+      '--api-key-stdin',
+      'read the new API key from standard input, such as one that clients already have',
+    )
     .option('--password', 'ask for a new password instead')
     .option('--password-stdin', 'read the new password from standard input instead')
     .option('--json', 'print JSON')
@@ -158,26 +169,30 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
   };
   if (Object.keys(changes).length === 0) throw new StartError('Give --scope, --network or --expires');
   const account = await editAccount('accounts edit', username, changes);
-  print(json, account, formatTable([account]));
+  print(json, account, describeAccounts([account]));
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
   const accounts = await withAccounts((repository) => repository.accounts());
-  print(json, accounts, formatTable(accounts));
+  print(json, accounts, describeAccounts(accounts));
 }
 
-async function rotateCredential(username: string, options: PasswordOptions & { json?: true }): Promise<void> {
+async function rotateCredential(username: string, options: RotateOptions): Promise<void> {
+  if (options.apiKeyStdin && (options.password || options.passwordStdin))
+    throw new StartError('Give --api-key-stdin or a new password, one after the other');
   if (options.password || options.passwordStdin) {
     const passwordHash = await hashPassword(await readPassword(options));
     const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
     print(options.json, account, `Account ${username} has its new password`);
     return;
   }
-  const apiKey = createApiKey();
+  const givenKey = options.apiKeyStdin && parseGivenKey(await readSecretInput());
+  const apiKey = givenKey ?? createApiKey();
   const apiKeyHash = hashApiKey(apiKey);
   const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
   const message = `Account ${username} has a new API key; the old one no longer works`;
-  print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
+  if (givenKey) print(options.json, account, message);
+  else print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
 }
 
 async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
@@ -192,6 +207,14 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
   print(json, account, `Account ${username} is removed${isMadeAgain}`);
 }
 
+async function withAccounts<T>(
+  work: (accounts: AccountRepository, config: Config) => Promise<T>,
+): Promise<T> {
+  return withDatabase(({ prisma, recorder, config }) =>
+    work(createAccountRepository(prisma, recorder), config),
+  );
+}
+
 async function editAccount(
   operation: string,
   username: string,
@@ -203,6 +226,15 @@ async function editAccount(
       requirement?.(account, config),
     ),
   );
+}
+
+/** @throws StartError */
+function parseGivenKey(text: string): string {
+  try {
+    return parseApiKey(text);
+  } catch (error) {
+    throw new StartError(`The API key must be ${(error as Error).message}`);
+  }
 }
 
 /** What an account was created without is not given to it by the way. */
@@ -235,18 +267,8 @@ function describeNewKey(message: string, apiKey: string | undefined): string {
   return apiKey === undefined ? message : `${message}\nAPI key, shown this once: ${apiKey}`;
 }
 
-function formatTable(accounts: readonly Account[]): string {
-  const head = ['USERNAME', 'CREDENTIALS', 'SCOPES', 'NETWORKS', 'STATE'];
-  const rows = [head, ...accounts.map(toCells)];
-  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+function describeAccounts(accounts: readonly Account[]): string {
+  return formatTable(['USERNAME', 'CREDENTIALS', 'SCOPES', 'NETWORKS', 'STATE'], accounts.map(toCells));
 }
 
 function toCells(account: Account): string[] {
@@ -261,8 +283,4 @@ function toCells(account: Account): string[] {
     allowedNetworks.join(',') || 'any',
     disabled ? 'disabled' : (expiry ?? 'enabled'),
   ];
-}
-
-function print(asJson: true | undefined, value: unknown, text: string): void {
-  process.stdout.write((asJson ? JSON.stringify(value) : text) + '\n');
 }

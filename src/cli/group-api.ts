@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { AppError, StartError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
+import { createNumberGroupsCommand } from './number-groups.ts';
 
 // The command line. The server itself is main.ts.
 const program = new Command('group-api')
@@ -9,6 +10,7 @@ const program = new Command('group-api')
     'Manages a group-api server. It reads the same settings as the server, from the environment or .env',
   )
   .addCommand(createAccountsCommand())
+  .addCommand(createNumberGroupsCommand())
   .showHelpAfterError('(--help tells more)');
 
 try {

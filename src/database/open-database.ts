@@ -6,6 +6,7 @@ import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
 import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
 import { migrate } from './migrate.ts';
+import { plannedForItsValues } from './statement-mark.ts';
 import { withUnavailability } from './unavailability.ts';
 import { watchDatabase } from './watch.ts';
 
@@ -106,6 +107,7 @@ async function requireServer(pool: pg.Pool, description: string): Promise<void> 
 
 /** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */
 function nameStatement({ sql }: { sql: string }): string {
+  if (sql.includes(plannedForItsValues)) return '';
   let name = statementNames.get(sql);
   if (!name) {
     name = createHash('sha256').update(sql).digest('base64url').slice(0, 32);

@@ -10,7 +10,11 @@ export type OverloadSettings = {
   readonly maxEventLoopDelayMs: number;
   /** The origins whose pages may read a refusal. */
   readonly corsOrigins: readonly string[];
+  /** Writes the body of a refusal where a URL has a shape of its own for it. */
+  readonly writeRefusal: WriteRefusal;
 };
+
+export type WriteRefusal = (url: string, refusal: AppError) => string | undefined;
 
 /**
  * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
@@ -42,10 +46,8 @@ const refusalBody = JSON.stringify({
   errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
 });
 
-export function openOverloadGuard(
-  { maxConcurrentRequests, maxEventLoopDelayMs, corsOrigins }: OverloadSettings,
-  log: Logger,
-): OverloadGuard {
+export function openOverloadGuard(settings: OverloadSettings, log: Logger): OverloadGuard {
+  const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
   let concurrent = 0;
   let refused = 0;
   let lateInARow = 0;
@@ -69,7 +71,7 @@ export function openOverloadGuard(
 
   return {
     guard: (listener) => (request, response) => {
-      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded()) refuse(request, response, corsOrigins);
+      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded()) refuse(request, response, settings);
       else listener(request, response);
     },
     admit(request, response) {
@@ -84,17 +86,22 @@ export function openOverloadGuard(
   };
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, corsOrigins: readonly string[]): void {
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { corsOrigins, writeRefusal }: OverloadSettings,
+): void {
+  const body = writeRefusal(request.url ?? '', refusal) ?? refusalBody;
   const { origin } = request.headers;
   const mayRead = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
   response
     .writeHead(httpStatusOf(refusal.code), {
       'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(refusalBody),
+      'Content-Length': Buffer.byteLength(body),
       'Retry-After': retryAfterSeconds,
       'X-Content-Type-Options': 'nosniff',
       'X-Request-Id': readRequestId(request),
       ...(mayRead && { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' }),
     })
-    .end(refusalBody);
+    .end(body);
 }

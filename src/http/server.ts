@@ -10,7 +10,7 @@ import { sendError } from './error-response.ts';
 import { takeOnlyJson } from './json-body.ts';
 import { answerBeforeClosing } from './orderly-close.ts';
 import { createNodeServer } from './node-server.ts';
-import { openOverloadGuard } from './overload.ts';
+import { openOverloadGuard, type WriteRefusal } from './overload.ts';
 import { openRateLimits } from './rate-limits.ts';
 import { readRequestId } from './request-id.ts';
 import { requireAccounts } from './require-account.ts';
@@ -27,6 +27,7 @@ export async function createHttpServer(
   config: Config,
   authenticate: Authenticate,
   log: Logger,
+  writeRefusal: WriteRefusal = () => undefined,
 ): Promise<FastifyInstance> {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
@@ -40,6 +41,7 @@ export async function createHttpServer(
       maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
       maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
       corsOrigins: config.CORS_ORIGINS,
+      writeRefusal,
     },
     log,
   );

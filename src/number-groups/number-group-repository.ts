@@ -1,5 +1,6 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
+import { plannedForItsValues } from '../database/statement-mark.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import {
@@ -95,14 +96,12 @@ export function createNumberGroupRepository(
 
     /** One page of a search, and how many groups it finds on all pages. */
     async searchNumberGroups(search: NumberGroupSearch): Promise<{ groups: NumberGroup[]; total: number }> {
-      const where = writeConditions(search);
+      const where = Prisma.sql`WHERE ${writeConditions(search)} ${Prisma.raw(plannedForItsValues)}`;
       const [groups, [counted]] = await Promise.all([
         prisma.$queryRaw<NumberGroup[]>`
           SELECT id, name, description, count, created_at AS "createdAt", list_id AS "listId" FROM number_groups
-          WHERE ${where} ORDER BY ${writeOrder(search)} LIMIT ${search.count} OFFSET ${search.start}`,
-        prisma.$queryRaw<
-          { total: number }[]
-        >`SELECT count(*)::int AS total FROM number_groups WHERE ${where}`,
+          ${where} ORDER BY ${writeOrder(search)} LIMIT ${search.count} OFFSET ${search.start}`,
+        prisma.$queryRaw<{ total: number }[]>`SELECT count(*)::int AS total FROM number_groups ${where}`,
       ]);
       return { groups, total: counted!.total };
     },

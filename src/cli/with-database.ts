@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { createAccountRepository, type AccountRepository } from '../accounts/account-repository.ts';
 import type { Call } from '../audit/call.ts';
-import { createCallRecorder } from '../audit/call-recorder.ts';
+import { createCallRecorder, type CallRecorder } from '../audit/call-recorder.ts';
 import { loadConfig, type Config } from '../config.ts';
-import { openDatabase } from '../database/open-database.ts';
+import { openDatabase, type Database } from '../database/open-database.ts';
 import { createLogger } from '../log.ts';
 
 /** Opens the server's database for one command and closes it again. An embedded one is shared with a server that runs. */
-export async function withAccounts<T>(
-  work: (accounts: AccountRepository, config: Config) => Promise<T>,
+export async function withDatabase<T>(
+  work: (database: {
+    readonly prisma: Database['prisma'];
+    readonly recorder: CallRecorder;
+    readonly config: Config;
+  }) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
@@ -18,8 +21,8 @@ export async function withAccounts<T>(
     log,
   );
   try {
-    const accounts = createAccountRepository(database.prisma, createCallRecorder(database.prisma, log));
-    return await work(accounts, config);
+    const { prisma } = database;
+    return await work({ prisma, recorder: createCallRecorder(prisma, log), config });
   } finally {
     await database.close();
   }

@@ -1,0 +1,64 @@
+import { Command } from 'commander';
+import {
+  createDeletedNumberGroupRepository,
+  type DeletedNumberGroup,
+  type DeletedNumberGroupRepository,
+} from '../number-groups/deleted-number-group-repository.ts';
+import { parseNumberGroupId, type NumberGroup } from '../number-groups/number-group.ts';
+import { formatTable, print } from './output.ts';
+import { createCommandCall, withDatabase } from './with-database.ts';
+
+/** How many removed groups are listed. */
+const listLength = 1000;
+
+/** `group-api number-groups …`: what the autodialer's clients have removed. */
+export function createNumberGroupsCommand(): Command {
+  const numberGroups = new Command('number-groups').description("The autodialer's number groups");
+
+  numberGroups
+    .command('removed')
+    .description(`List the removed groups that can be restored, the last ${listLength} at most`)
+    .option('--json', 'print JSON')
+    .action(listRemoved);
+
+  numberGroups
+    .command('restore')
+    .description('Bring a removed group back, with its id and its numbers')
+    .argument('<_id>', 'the id that it had, 24 hexadecimal digits')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  group-api number-groups restore 6033876dc92de036d1390923')
+    .action(restore);
+
+  return numberGroups;
+}
+
+async function listRemoved({ json }: { json?: true }): Promise<void> {
+  const groups = await withRemovedGroups((removed) => removed.deletedNumberGroups(listLength));
+  const head = ['_ID', 'NAME', 'COUNT', 'REMOVED', 'BY', 'UNTIL'];
+  print(json, groups.map(describeRemoved), formatTable(head, groups.map(toCells)));
+}
+
+async function restore(givenId: string, { json }: { json?: true }): Promise<void> {
+  const id = parseNumberGroupId(givenId, '_id');
+  const group = await withRemovedGroups((removed) =>
+    removed.restoreNumberGroup(id, createCommandCall('number-groups restore', id)),
+  );
+  print(json, describe(group), `Number group ${id} is back: ${group.name}, ${group.count} numbers`);
+}
+
+async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {
+  return withDatabase(({ prisma, recorder }) => work(createDeletedNumberGroupRepository(prisma, recorder)));
+}
+
+function describe({ id, name, description, count, createdAt }: NumberGroup) {
+  return { _id: id, name, description, count, createdAt };
+}
+
+function describeRemoved(group: DeletedNumberGroup) {
+  const { deletedAt, deletedBy, purgeAt } = group;
+  return { ...describe(group), deletedAt, deletedBy, purgeAt };
+}
+
+function toCells({ id, name, count, deletedAt, deletedBy, purgeAt }: DeletedNumberGroup): string[] {
+  return [id, name, String(count), deletedAt.toISOString(), deletedBy, purgeAt.toISOString()];
+}
