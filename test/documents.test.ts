@@ -52,13 +52,17 @@ describe('README', () => {
     });
   });
 
-  test.each(['README.md', 'CONTRIBUTING.md', 'DECISIONS.md', 'SECURITY.md', 'docs/operations.md'])(
-    'the links in %s lead somewhere',
-    (name) => {
-      for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
-        expect(existsSync(join(root, target!))).toBe(true);
-    },
-  );
+  test.each([
+    'README.md',
+    'CONTRIBUTING.md',
+    'DECISIONS.md',
+    'SECURITY.md',
+    'docs/operations.md',
+    'docs/autodialer.md',
+  ])('the links in %s lead somewhere', (name) => {
+    for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
+      expect(existsSync(join(root, target!))).toBe(true);
+  });
 });
 
 test('every dependency has its reason in DECISIONS.md', () => {
@@ -132,9 +136,10 @@ describe('the direction of imports', () => {
   const order = [
     ['main', 'cli'],
     ['app', 'start-message', 'housekeeping'],
+    ['autodialer'],
     ['http'],
     ['graphql'],
-    ['groups', 'service-groups', 'subscribers', 'accounts', 'audit'],
+    ['groups', 'service-groups', 'number-groups', 'subscribers', 'accounts', 'audit'],
     ['database'],
   ];
   const placeOf = (name: string) =>
@@ -160,7 +165,8 @@ describe('the direction of imports', () => {
     for (const name of users(/generated\/prisma|^@prisma\//))
       expect(name).toMatch(/^database\/|-repository\.ts$|^groups\/(group-deletion|deletion-statement)\.ts$/);
     for (const name of users(/^(graphql|@apollo\/.*|graphql-.*)$/)) expect(name).toMatch(/^(graphql|http)\//);
-    for (const name of users(/^(node:http|fastify|@fastify\/.*)$/)) expect(name).toMatch(/^http\//);
+    for (const name of users(/^(node:http|fastify|@fastify\/.*)$/))
+      expect(name).toMatch(/^(http|autodialer)\//);
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);
   });
 

@@ -33,16 +33,17 @@ export function createCsvReader(): NumberReader {
       const firstGiven = firstLineNumber - open.length;
       delimiter ??= findDelimiter(given);
       const { data, errors } = Papa.parse<string[]>(given.join('\n'), { delimiter, newline: '\n' });
-      const problems = new Map(errors.map(({ row, code }) => [row, code]));
+      const rowsWith = (problem: string) =>
+        new Set(errors.filter(({ code }) => code === problem).map(({ row }) => row));
+      const invalid = rowsWith('InvalidQuotes');
+      const unclosed = rowsWith('MissingQuotes');
 
       const numbers: string[] = [];
       open = [];
       let line = 0;
       for (const [row, cells] of data.entries()) {
-        const problem = problems.get(row);
-        if (problem === 'InvalidQuotes')
-          throw badLine(firstGiven + line, 'there is text behind a closing quote');
-        if (problem === 'MissingQuotes') {
+        if (invalid.has(row)) throw badLine(firstGiven + line, 'there is text behind a closing quote');
+        if (unclosed.has(row)) {
           open = given.slice(line);
           if (cells.join('').length > maxRecordLength) throw unclosedQuote(firstGiven + line);
           break;

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import SwaggerParser from '@apidevtools/swagger-parser';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
+import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+let document: Json;
+const { call, addGroup, upload } = createAutodialerClient(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+  document = await (await fetch(`${app.httpUrl}/api/v4/openapi.json`)).json();
+});
+afterAll(() => app.close());
+
+const services = ['add', 'update', 'remove', 'search', 'upload'];
+const operationOf = (service: string) => document.paths[`${groupsPath}/${service}`].post;
+
+test('it is OpenAPI 3.1, and valid', async () => {
+  expect(document.openapi).toBe('3.1.0');
+  await expect(SwaggerParser.validate(structuredClone(document))).resolves.toBeDefined();
+});
+
+test('it has the five services by POST, and nothing else', () => {
+  expect(Object.keys(document.paths).toSorted()).toStrictEqual(
+    services.map((service) => `${groupsPath}/${service}`).toSorted(),
+  );
+  for (const service of services) {
+    expect(Object.keys(document.paths[`${groupsPath}/${service}`])).toStrictEqual(['post']);
+    expect(operationOf(service)).toMatchObject({
+      operationId: service,
+      summary: expect.any(String),
+      description: expect.stringContaining(`autodialer/groups/${service}`),
+    });
+  }
+  expect(Object.keys(operationOf('upload').requestBody.content)).toStrictEqual(['multipart/form-data']);
+});
+
+describe('every answer is as it says', () => {
+  const validatorOf = (service: string, status: number): ValidateFunction => {
+    const { schema } = operationOf(service).responses[status].content['application/json'];
+    return new Ajv2020({ strict: false }).compile(schema);
+  };
+  const check = (service: string, { status, body }: { status: number; body: Json }) => {
+    const validate = validatorOf(service, status);
+    expect([validate(body), validate.errors, body]).toStrictEqual([true, null, body]);
+    return body;
+  };
+
+  test('where it is done', async () => {
+    const added = check('add', await call('add', { name: 'a', numbers: ['1'], description: 'b' }));
+    check('update', await call('update', { _id: added.data._id, name: 'c' }));
+    check('search', await call('search', {}));
+    check('search', await call('search', { pagination: { sorting: { name: 1, _id: -1 } } }));
+    check('remove', await call('remove', { _id: added.data._id }));
+    check('upload', await upload('1\n2'));
+  });
+
+  test('where it is refused', async () => {
+    for (const service of services) {
+      if (service !== 'upload') check(service, await call(service, { unknown: 1 }));
+      check(service, await call(service, {}, { 'X-APIKEY': 'unknown' }));
+      check(service, await call(service, {}, { 'Content-Type': 'text/plain' }));
+    }
+    check('upload', await upload('x'));
+    check('remove', await app.send(`${groupsPath}/remove`, { method: 'PATCH' }));
+  });
+});
+
+describe('every request that it allows is taken, and what it forbids is not', () => {
+  const schemaOf = (service: string) => operationOf(service).requestBody.content['application/json'].schema;
+  test.each([
+    ['add', { name: 'a', numbers: ['1', '*#+'] }],
+    ['add', { name: 'a', numbers: [1] }],
+    ['add', { name: 'a', numbers: [''] }],
+    ['add', { name: 'a', numbers: ['1'.repeat(33)] }],
+    ['add', { name: 'a', numbers: ['1'], extra: 1 }],
+    ['add', { name: 'a'.repeat(129), numbers: ['1'] }],
+    ['add', { numbers: ['1'] }],
+    ['search', {}],
+    ['search', { alike: 'false' }],
+    ['search', { alike: 'no' }],
+    ['search', { pagination: { start: 0, count: 1000, sorting: { name: 1 } } }],
+    ['search', { pagination: { count: 1001 } }],
+    ['search', { conditions: { name: null } }],
+    ['remove', { _id: 'short' }],
+    ['update', { name: 'a' }],
+  ])('%s %j', async (service, body) => {
+    const isAllowed = new Ajv2020({ strict: false }).validate(schemaOf(service), body);
+    expect((await call(service, body)).body.success).toBe(isAllowed ? 1 : 0);
+  });
+});
+
+describe('the page', () => {
+  test('and what it loads come from here, without credentials, and it names no other host', async () => {
+    const open = async (path: string) => {
+      const response = await fetch(app.httpUrl + path);
+      expect([path, response.status]).toStrictEqual([path, 200]);
+      return { text: await response.text(), headers: response.headers };
+    };
+    const { text, headers } = await open('/api/v4/docs/');
+    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(text).not.toMatch(/<script>[^<]|https?:/);
+    const sources = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source]) => source!);
+    expect(sources.length).toBeGreaterThan(3);
+    for (const source of sources) await open(new URL(source, 'http://x/api/v4/docs/').pathname);
+    const { text: initializer } = await open('/api/v4/docs/static/swagger-initializer.js');
+    expect(initializer).toContain('"validatorUrl":null');
+    expect((await open('/api/v4/docs/json')).text).toBe((await open('/api/v4/openapi.json')).text);
+  });
+
+  test('lets nobody out of its folder', async () => {
+    for (const path of [
+      '../package.json',
+      '%2e%2e/package.json',
+      '..%2f..%2fpackage.json',
+      'static/..%5cpackage.json',
+    ]) {
+      const response = await fetch(`${app.httpUrl}/api/v4/docs/static/${path}`);
+      expect(await response.text()).not.toContain('"dependencies"');
+      expect(response.status).toBeGreaterThanOrEqual(400);
+    }
+  });
+});
+
+test('a group that was added by what the document says is found', async () => {
+  const example = operationOf('add').requestBody.content['application/json'].schema.properties;
+  const id = await addGroup({ name: example.name.examples[0], numbers: example.numbers.examples[0] });
+  const { body } = await call('search', { conditions: { name: example.name.examples[0] } });
+  expect(body.data.data).toMatchObject([{ _id: id, count: 2 }]);
+});

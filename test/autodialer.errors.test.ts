@@ -1,0 +1,352 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
+import { createProbes } from './support/probes.ts';
+import { createTestAccount } from './support/test-accounts.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+// The vendor's table of errors, row by row: the status, the message, and which of two faults is named.
+let app: TestApp;
+const { addGroup, readNumbers } = createAutodialerClient(() => app);
+const { auditOf, nextRequestId } = createProbes(() => app);
+const callers: Record<string, Record<string, string>> = {};
+beforeAll(async () => {
+  app = await openTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
+  const network = { allowedNetworks: ['10.0.0.0/8'] };
+  callers['nobody'] = {};
+  callers['an unknown key'] = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tH' };
+  callers['no scope'] = (
+    await createTestAccount(app, { username: 'scopeless', scopes: ['groups:read'] })
+  ).byKey;
+  callers['another network'] = (await createTestAccount(app, { username: 'away', ...network })).byKey;
+  callers['admin'] = { 'X-APIKEY': testKey };
+});
+afterAll(() => app.close());
+
+const json = 'application/json';
+const ask = async (
+  caller: string,
+  method: string,
+  path: string,
+  type: string | undefined,
+  body: string | undefined,
+) => {
+  const response = await fetch(app.httpUrl + path, {
+    method,
+    headers: { ...callers[caller], ...(type !== undefined && { 'Content-Type': type }) },
+    ...(body !== undefined && { body }),
+  });
+  return { response, status: response.status, body: await response.json() };
+};
+const id = '6033876dc92de036d1390923';
+const deniedTo = (service: string) => `autodialer/groups/${service};Access denied`;
+
+describe('every row of the table', () => {
+  test.each([
+    ['nobody', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is missing'],
+    ['an unknown key', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is invalid'],
+    ['no scope', 'remove', json, `{"_id":"${id}"}`, 403, deniedTo('remove')],
+    ['no scope', 'search', json, '{}', 403, deniedTo('search')],
+    ['another network', 'remove', json, `{"_id":"${id}"}`, 403, 'IP is not permitted'],
+    ['admin', 'remove', 'text/plain', '{}', 415, 'Unsupported Media Type'],
+    ['admin', 'add', 'application/x-www-form-urlencoded', 'name=a', 415, 'Unsupported Media Type'],
+    ['admin', 'upload', json, '{}', 415, 'Unsupported Media Type'],
+    ['admin', 'remove', json, '{"_id":', 400, 'Unable to parse content'],
+    ['admin', 'remove', json, '[]', 400, 'Unable to parse content'],
+    ['admin', 'remove', json, '"x"', 400, 'Unable to parse content'],
+    ['admin', 'remove', json, '', 400, 'Unable to parse content'],
+    ['admin', 'add', json, '', 400, 'Unable to parse content'],
+    ['admin', 'add', json, '{"name":"a","numbers":["1",]}', 400, 'Unable to parse content'],
+    ['admin', 'add', json, '{"name":"a","numbers":["1"]', 400, 'Unable to parse content'],
+    ['admin', 'add', json, '{"name":"a","numbers":["1"]}}', 400, 'Unable to parse content'],
+    ['admin', 'add', json, '["name"]', 400, 'Unable to parse content'],
+    ['admin', 'search', json, '{"__proto__":{}}', 400, 'Unable to parse content'],
+    ['admin', 'upload', 'multipart/form-data', 'x', 400, 'Unable to parse content'],
+    ['admin', 'upload', 'multipart/form-data; boundary=b', '--b\r\nx', 400, 'Unable to parse content'],
+    ['admin', 'nothing', json, '{}', 501, 'Requested service does not exist'],
+    ['admin', 'remove/', json, '{}', 501, 'Requested service does not exist'],
+    ['nobody', 'nothing', json, '{}', 401, 'BasicAuth or ApiKey is missing'],
+    ['admin', 'remove', json, '{}', 200, "Field '_id':value is missing"],
+    ['admin', 'remove', json, '{"_id":"x"}', 200, "Field '_id':value must be 24 hexadecimal digits"],
+    ['admin', 'remove', json, '{"_id":7}', 200, "Field '_id':value must be a string"],
+    ['admin', 'remove', json, '{"_id":null}', 200, "Field '_id':value must be a string"],
+    ['admin', 'remove', json, `{"_id":"${id}"}`, 200, "Field '_id':There is no such group"],
+    ['admin', 'remove', json, `{"id_":"${id}"}`, 200, "Field '_id':There is no such group"],
+    [
+      'admin',
+      'remove',
+      json,
+      `{"_id":"${id}","id_":"${id.replace('6', '7')}"}`,
+      200,
+      "Field 'id_':value must be that of _id",
+    ],
+    ['admin', 'remove', json, `{"_id":"${id}","force":true}`, 200, "Field 'force':is not known"],
+    ['admin', 'update', json, `{"_id":"${id}","name":"a"}`, 200, "Field '_id':There is no such group"],
+    ['admin', 'update', json, '{"name":"a"}', 200, "Field '_id':value is missing"],
+    [
+      'admin',
+      'update',
+      json,
+      `{"_id":"${id}"}`,
+      200,
+      "Field 'body':value must hold something to change: name, numbers, filename or description",
+    ],
+    ['admin', 'add', json, '{"numbers":["1"]}', 200, "Field 'name':value is missing"],
+    ['admin', 'add', json, '{"name":"a"}', 200, "Field 'numbers':value is missing"],
+    ['admin', 'add', json, '{"name":" ","numbers":[]}', 200, "Field 'name':value must not be blank"],
+    ['admin', 'add', json, '{"name":5,"numbers":[]}', 200, "Field 'name':value must be a string"],
+    ['admin', 'add', json, '{"name":{},"numbers":[]}', 200, "Field 'name':value must be a string"],
+    [
+      'admin',
+      'add',
+      json,
+      `{"name":"${'a'.repeat(129)}","numbers":[]}`,
+      200,
+      "Field 'name':value must have at most 128 characters",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","name":"b","numbers":[]}',
+      200,
+      "Field 'name':value must be given once",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","numbers":"1111"}',
+      200,
+      "Field 'numbers':value must be a list of strings",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","numbers":["1","0912 345"]}',
+      200,
+      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 2 is not",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","numbers":[1111]}',
+      200,
+      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 1 is not",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","numbers":[[]]}',
+      200,
+      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 1 is not",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","numbers":["1"],"filename":"b.csv"}',
+      200,
+      "Field 'filename':value must not be given together with numbers",
+    ],
+    [
+      'admin',
+      'add',
+      json,
+      '{"name":"a","filename":"../b.csv"}',
+      200,
+      "Field 'filename':There is no such file: it was used, or is older than a day. Upload it again",
+    ],
+    ['admin', 'search', json, '{"alike":"maybe"}', 200, "Field 'alike':value must be true or false"],
+    ['admin', 'search', json, '{"conditions":{"nme":"a"}}', 200, "Field 'conditions.nme':is not known"],
+    [
+      'admin',
+      'search',
+      json,
+      '{"conditions":{"name":5}}',
+      200,
+      "Field 'conditions.name':value must be a string",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"count":0}}',
+      200,
+      "Field 'pagination.count':value must be at least 1",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"count":1001}}',
+      200,
+      "Field 'pagination.count':value must be at most 1000",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"start":-1}}',
+      200,
+      "Field 'pagination.start':value must be at least 0",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"start":"0"}}',
+      200,
+      "Field 'pagination.start':value must be a whole number",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"sorting":{"date":2}}}',
+      200,
+      "Field 'pagination.sorting.date':value must be 1 (ascending) or -1 (descending)",
+    ],
+    [
+      'admin',
+      'search',
+      json,
+      '{"pagination":{"sorting":{"size":1}}}',
+      200,
+      "Field 'pagination.sorting.size':is not known",
+    ],
+  ])('%s at %s with %s %s: %d "%s"', async (caller, service, type, body, status, message) => {
+    const answer = await ask(caller, 'POST', `${groupsPath}/${service}`, type, body);
+    expect([answer.status, answer.body]).toStrictEqual([status, failure(message)]);
+    expect(answer.response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(answer.response.headers.get('x-request-id')).toBeTruthy();
+    expect(await readNumbers()).toStrictEqual([]);
+  });
+
+  test.each([
+    ['remove', ['GET', 'PUT', 'PATCH'], 'POST, DELETE'],
+    ['update', ['GET', 'DELETE', 'PATCH'], 'POST, PUT'],
+    ['search', ['DELETE', 'PUT', 'PATCH'], 'POST, GET'],
+    ['add', ['GET', 'DELETE', 'PUT', 'PATCH'], 'POST'],
+    ['upload', ['GET', 'DELETE', 'PUT', 'PATCH'], 'POST'],
+  ])('other methods than its own at %s: 405', async (service, methods, allowed) => {
+    for (const method of methods) {
+      const answer = await ask('admin', method, `${groupsPath}/${service}`, undefined, undefined);
+      expect([answer.status, answer.body]).toStrictEqual([405, failure('Method not allowed')]);
+      expect(answer.response.headers.get('allow')).toBe(allowed);
+    }
+  });
+
+  test('HEAD is no service: 405, without a body as always', async () => {
+    for (const service of ['search', 'remove']) {
+      const response = await fetch(`${app.httpUrl}${groupsPath}/${service}`, {
+        method: 'HEAD',
+        headers: callers['admin']!,
+      });
+      expect(response.status).toBe(405);
+    }
+  });
+
+  test.each(['/api/v4/', '/api/v4/autodialer', '/api/v4/autodialer/groups', '/api/v4/pbx/users/search'])(
+    '%s is no service, whatever the method',
+    async (path) => {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const answer = await ask('admin', method, path, undefined, undefined);
+        expect([answer.status, answer.body]).toStrictEqual([
+          501,
+          failure('Requested service does not exist'),
+        ]);
+      }
+    },
+  );
+});
+
+describe('of several faults the first in this order is named: 401, 403, 405, 415, 400, the operation', () => {
+  test.each([
+    ['nobody', 'PATCH', 'text/plain', '{', 401],
+    ['an unknown key', 'PATCH', 'text/plain', '{', 401],
+    ['another network', 'PATCH', 'text/plain', '{', 403],
+    ['no scope', 'PATCH', 'text/plain', '{', 403],
+    ['admin', 'PATCH', 'text/plain', '{', 405],
+    ['no scope', 'POST', 'text/plain', '{', 403],
+    ['admin', 'POST', 'text/plain', '{', 415],
+    ['no scope', 'POST', json, '{', 403],
+    ['admin', 'POST', json, '{', 400],
+    ['admin', 'POST', json, '{}', 200],
+  ])('%s, %s, %s, %s: %d', async (caller, method, type, body, status) => {
+    for (const service of ['add', 'update', 'remove'])
+      expect((await ask(caller, method, `${groupsPath}/${service}`, type, body)).status).toBe(status);
+  });
+
+  test('a compressed body too is a matter of its media type, after who calls and whether it may', async () => {
+    const send = (caller: string) =>
+      fetch(`${app.httpUrl}${groupsPath}/add`, {
+        method: 'POST',
+        headers: { ...callers[caller], 'Content-Type': json, 'Content-Encoding': 'gzip' },
+        body: '{',
+      });
+    expect((await send('nobody')).status).toBe(401);
+    expect((await send('no scope')).status).toBe(403);
+    expect((await send('admin')).status).toBe(415);
+  });
+});
+
+test('browsers are told of the key, not of the password', async () => {
+  const { response } = await ask('nobody', 'POST', `${groupsPath}/remove`, json, '{}');
+  expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
+});
+
+describe('what is refused is in the audit', () => {
+  const refuse = async (service: string, body: string, requestId: string, caller = 'admin') => {
+    await fetch(`${app.httpUrl}${groupsPath}/${service}`, {
+      method: 'POST',
+      headers: { ...callers[caller], 'Content-Type': json, 'X-Request-Id': requestId },
+      body,
+    });
+    return (await auditOf(requestId)).map(({ operation, outcome, error_code, target_ids }) => [
+      operation,
+      outcome,
+      error_code,
+      target_ids,
+    ]);
+  };
+  test.each([
+    ['remove', `{"_id":"${id}"}`, 'admin', 'NOT_FOUND', [id]],
+    ['remove', `{"id_":"${id.toUpperCase()}"}`, 'admin', 'NOT_FOUND', [id]],
+    ['remove', '{}', 'admin', 'BAD_USER_INPUT', []],
+    ['remove', '{}', 'no scope', 'FORBIDDEN', []],
+    ['add', '{"name":"a"}', 'admin', 'BAD_USER_INPUT', []],
+    ['update', `{"_id":"${id}","name":""}`, 'admin', 'BAD_USER_INPUT', [id]],
+    ['update', `{"_id":"${id}","name":"a"}`, 'admin', 'NOT_FOUND', [id]],
+  ])('%s %s by %s: %s', async (service, body, caller, code, targets) => {
+    const requestId = nextRequestId();
+    expect(await refuse(service, body, requestId, caller)).toStrictEqual([
+      [`autodialer/groups/${service}`, 'refused', code, targets],
+    ]);
+  });
+
+  test.each([
+    ['remove', '{'],
+    ['add', '{"name"'],
+  ])('but not what never became a call: %s %s', async (service, body) => {
+    expect(await refuse(service, body, `broken-${service}`)).toStrictEqual([]);
+  });
+});
+
+test('a search is no mutation, and not in the audit', async () => {
+  await addGroup();
+  await app.post(`${groupsPath}/search`, {}, { 'X-Request-Id': 'searching' });
+  expect(await auditOf('searching')).toStrictEqual([]);
+});
+
+test('AUTODIALER=false leaves nothing there', async () => {
+  const without = await openTestApp({ AUTODIALER: false });
+  try {
+    for (const path of [`${groupsPath}/remove`, '/api/v4/openapi.json', '/api/v4/docs/'])
+      expect((await without.post(path, {})).status).toBe(404);
+  } finally {
+    await without.close();
+  }
+});

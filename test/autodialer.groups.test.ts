@@ -1,0 +1,413 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createJalaliFormatter } from '../src/autodialer/jalali-date.ts';
+import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
+import { createProbes } from './support/probes.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
+const { auditOf, nextRequestId } = createProbes(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const rowOf = async (id: string) => (await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]))[0];
+const archiveOf = async (id: string) =>
+  (await app.sql('SELECT * FROM deleted_number_groups WHERE id = $1', [id]))[0];
+
+describe('add', () => {
+  test('keeps the group, its numbers once each and in order, and answers its id', async () => {
+    const requestId = nextRequestId();
+    const group = { name: ' test_group ', numbers: ['1111', '2222', '+98*#', '1111', '0'], description: 'd' };
+    const { status, body } = await call('add', group, { 'X-Request-Id': requestId });
+    expect([status, body]).toStrictEqual([
+      200,
+      { success: 1, message: done, data: { _id: expect.stringMatching(/^[0-9a-f]{24}$/) } },
+    ]);
+    const id = body.data._id;
+    expect(await numbersOf(id)).toStrictEqual(['1111', '2222', '+98*#', '0']);
+    expect(await rowOf(id)).toMatchObject({ name: 'test_group', count: 4 });
+    expect(await auditOf(requestId)).toMatchObject([
+      { operation: 'autodialer/groups/add', outcome: 'done', target_ids: [id], after: { id, count: 4 } },
+    ]);
+  });
+
+  test('takes a group without numbers, or without a description', async () => {
+    const id = await addGroup({ numbers: [] });
+    expect(await numbersOf(id)).toStrictEqual([]);
+    expect(await rowOf(id)).toMatchObject({ description: '', count: 0 });
+  });
+
+  test('takes its fields in any order, and any JSON that says the same', async () => {
+    const { body } = await app.send(`${groupsPath}/add`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json; charset=utf-8' },
+      body: ' { "numbers" : [ "1" , "\\u0032" ] , "description" : "\\u062f" , "name" : "گروه \\"۱\\"" } ',
+    });
+    expect(await numbersOf(body.data._id)).toStrictEqual(['1', '2']);
+    expect(await rowOf(body.data._id)).toMatchObject({ name: 'گروه "۱"', count: 2 });
+  });
+
+  test('with an Idempotency-Key is done once, with other numbers refused', async () => {
+    const group = { name: 'once', numbers: ['1', '2'] };
+    const key = { 'Idempotency-Key': 'add-once' };
+    const first = await call('add', group, key);
+    const again = await call('add', group, key);
+    expect(again.body).toStrictEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const other = await call('add', { ...group, numbers: ['1', '3'] }, key);
+    expect(other.body).toStrictEqual(
+      failure('This Idempotency-Key was used with other arguments. Use a new key'),
+    );
+    expect(
+      await app.sql(`SELECT count(*)::int AS count FROM number_groups WHERE name = 'once'`),
+    ).toStrictEqual([{ count: 1 }]);
+  });
+
+  test('of ten thousand numbers with repetitions leaves nothing but them', async () => {
+    const numbers = Array.from({ length: 25_000 }, (_, index) => String((index * 7) % 10_000));
+    const id = await addGroup({ numbers });
+    expect(await numbersOf(id)).toStrictEqual([...new Set(numbers)]);
+    expect(await rowOf(id)).toMatchObject({ count: 10_000 });
+  });
+
+  test('that is refused after thousands of numbers leaves nothing behind', async () => {
+    const before = await readNumbers();
+    const numbers = Array.from({ length: 20_000 }, (_, index) => String(index));
+    for (const group of [
+      { numbers: [...numbers, 'x'], name: 'late' },
+      { numbers, name: '' },
+      { numbers, nme: 'a' },
+    ])
+      expect((await call('add', group)).body.success).toBe(0);
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+
+  test('of more than a million numbers is refused, and leaves nothing behind', async () => {
+    const before = await readNumbers();
+    const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
+    expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
+      failure("Field 'numbers':value must be at most 1000000, or 5000000 with duplicates"),
+    );
+    expect(await readNumbers()).toStrictEqual(before);
+  }, 60_000);
+});
+
+describe('update', () => {
+  test('changes what is given, leaves the rest, and answers the whole group', async () => {
+    const id = await addGroup({ name: 'before', numbers: ['1', '2'], description: 'kept' });
+    const { created_at: createdAt } = (await rowOf(id)) as { created_at: Date };
+    const requestId = nextRequestId();
+    const { body } = await call('update', { _id: id, name: 'after' }, { 'X-Request-Id': requestId });
+    expect(body).toStrictEqual({
+      success: 1,
+      message: done,
+      data: {
+        name: 'after',
+        numbers: ['1', '2'],
+        description: 'kept',
+        date: { $date: { $numberLong: String(createdAt.getTime()) } },
+        count: 2,
+      },
+    });
+    expect(await auditOf(requestId)).toMatchObject([
+      {
+        operation: 'autodialer/groups/update',
+        outcome: 'done',
+        target_ids: [id],
+        before: { name: 'before' },
+        after: { name: 'after' },
+      },
+    ]);
+  });
+
+  test('by PUT puts other numbers in the place of those before', async () => {
+    const id = await addGroup({ numbers: ['1', '2'] });
+    const { status, body } = await app.send(`${groupsPath}/update`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ _id: id.toUpperCase(), numbers: ['3', '3', '4', '5'] }),
+    });
+    expect([status, body.data]).toMatchObject([200, { numbers: ['3', '4', '5'], count: 3, name: 'plain' }]);
+  });
+
+  test('takes an uploaded file', async () => {
+    const id = await addGroup({ numbers: ['1', '2'] });
+    const { body: uploaded } = await upload('7\n8\n');
+    const { body } = await call('update', { _id: id, filename: uploaded.data.filename });
+    expect(body.data).toMatchObject({ numbers: ['7', '8'], count: 2 });
+  });
+
+  test('of fifty at once gives each its own numbers, and the group those of one', async () => {
+    const id = await addGroup();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => call('update', { _id: id, numbers: [String(index)] })),
+    );
+    for (const [index, { body }] of answers.entries())
+      expect(body.data.numbers).toStrictEqual([String(index)]);
+    expect(await numbersOf(id)).toHaveLength(1);
+  });
+});
+
+describe('remove', () => {
+  test.each(['POST', 'DELETE'])('by %s archives the whole group and says done, once', async (method) => {
+    const id = await addGroup({ name: 'gone', numbers: ['1', '2'], description: 'd' });
+    const other = await addGroup();
+    const requestId = nextRequestId();
+    const remove = (headers: Record<string, string> = {}) =>
+      app.send(`${groupsPath}/remove`, {
+        method,
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: JSON.stringify({ _id: id }),
+      });
+    const answer = await remove({ 'X-Request-Id': requestId });
+    expect([answer.status, answer.body]).toStrictEqual([200, { success: 1, message: done, data: '' }]);
+    expect(await rowOf(id)).toBeUndefined();
+    expect(await rowOf(other)).toBeDefined();
+    expect(await archiveOf(id)).toMatchObject({
+      group_row: { id, name: 'gone', description: 'd', count: 2 },
+      deleted_by: 'admin',
+    });
+    expect(await auditOf(requestId)).toMatchObject([
+      { operation: 'autodialer/groups/remove', outcome: 'done', target_ids: [id], before: { id, count: 2 } },
+    ]);
+    expect((await remove()).body).toStrictEqual(failure("Field '_id':There is no such group"));
+  });
+
+  test("takes the seed's other spelling of the id", async () => {
+    const id = await addGroup();
+    expect((await call('remove', { id_: id.toUpperCase() })).body.success).toBe(1);
+    expect(await rowOf(id)).toBeUndefined();
+  });
+
+  test('of twenty at once succeeds once', async () => {
+    const id = await addGroup();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => call('remove', { _id: id })));
+    expect(answers.filter(({ body }) => body.success === 1)).toHaveLength(1);
+    expect(answers.filter(({ body }) => /no such group/.test(body.message))).toHaveLength(19);
+  });
+
+  test('with an Idempotency-Key says done again', async () => {
+    const id = await addGroup();
+    const key = { 'Idempotency-Key': 'remove-once' };
+    const first = await call('remove', { _id: id }, key);
+    const again = await call('remove', { _id: id }, key);
+    expect(again.body).toStrictEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const wrong = await call('remove', { _id: id }, { 'Idempotency-Key': 'x'.repeat(256) });
+    expect(wrong.body).toStrictEqual(
+      failure("Field 'Idempotency-Key':value must have 1 to 255 printable ASCII characters"),
+    );
+  });
+
+  test('keeps nothing where the retention is 0', async () => {
+    const forgetful = await openTestApp({ DELETED_GROUP_RETENTION_DAYS: 0 });
+    const client = createAutodialerClient(() => forgetful);
+    const id = await client.addGroup();
+    expect((await client.call('remove', { _id: id })).body.success).toBe(1);
+    expect(await forgetful.sql('SELECT FROM deleted_number_groups')).toStrictEqual([]);
+    expect(await forgetful.sql('SELECT unused_since IS NOT NULL AS unused FROM number_lists')).toStrictEqual([
+      { unused: true },
+    ]);
+    await forgetful.close();
+  });
+});
+
+describe('search', () => {
+  let searched: TestApp;
+  const { call: ask } = createAutodialerClient(() => searched);
+  const search = async (body: object) => {
+    const { status, body: answer } = await ask('search', body);
+    expect([status, answer.success, answer.message]).toStrictEqual([200, 1, '']);
+    return answer.data;
+  };
+  const namesOf = async (body: object) => (await search(body)).data.map(({ name }: { name: string }) => name);
+
+  beforeAll(async () => {
+    searched = await openTestApp({ AUTODIALER_TIME_ZONE: 'UTC' });
+    const rows = [
+      ['000000000000000000000001', 'alpha', 'first 100%', 3, '2021-03-08T13:28:50Z'],
+      ['000000000000000000000002', 'Alphabet', 'second', 1, '2021-03-20T20:30:00Z'],
+      ['000000000000000000000003', 'beta', 'first 1000', 2, '2021-03-21T00:00:00Z'],
+      ['000000000000000000000004', 'گروه', 'چهارم', 2, '2025-03-20T23:59:59Z'],
+    ];
+    for (const row of rows)
+      await searched.sql(
+        `WITH list AS (INSERT INTO number_lists (unused_since) VALUES (NULL) RETURNING id)
+         INSERT INTO number_groups (id, name, description, count, created_at, list_id)
+         SELECT $1, $2, $3, $4, $5, id FROM list`,
+        row,
+      );
+  });
+  afterAll(() => searched.close());
+
+  test("answers the vendor's example, whole", async () => {
+    const { body } = await ask('search', {
+      alike: 'true',
+      conditions: { name: '', description: '' },
+      pagination: { start: 0, count: 2, sorting: { date: -1 } },
+    });
+    expect(body).toStrictEqual({
+      success: 1,
+      message: '',
+      data: {
+        pagination: { start: 0, count: 2, sorting: { date: -1 }, total: 4 },
+        data: [
+          {
+            _id: '000000000000000000000004',
+            name: 'گروه',
+            description: 'چهارم',
+            count: 2,
+            date: '1403-12-30 23:59:59',
+          },
+          {
+            _id: '000000000000000000000003',
+            name: 'beta',
+            description: 'first 1000',
+            count: 2,
+            date: '1400-01-01 00:00:00',
+          },
+        ],
+      },
+    });
+  });
+
+  test('without anything, or by GET with a body, finds all of them, the latest first', async () => {
+    const names = ['گروه', 'beta', 'Alphabet', 'alpha'];
+    expect(await namesOf({})).toStrictEqual(names);
+    const { request } = await import('node:http');
+    const text = await new Promise<string>((resolve, reject) => {
+      const sent = request(`${searched.httpUrl}${groupsPath}/search`, {
+        method: 'GET',
+        headers: {
+          'X-APIKEY': 'a-key-for-tests-of-forty-characters-....',
+          'Content-Type': 'application/json',
+        },
+      });
+      sent.on('response', (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        response.on('end', () => resolve(body));
+      });
+      sent.on('error', reject);
+      sent.setHeader('Content-Length', 2);
+      sent.end('{}');
+    });
+    expect(JSON.parse(text).data.data.map(({ name }: { name: string }) => name)).toStrictEqual(names);
+  });
+
+  test.each([
+    [{ alike: true, conditions: { name: 'alpha' } }, ['Alphabet', 'alpha']],
+    [{ alike: 'true', conditions: { name: 'ALPHA' } }, ['Alphabet', 'alpha']],
+    [{ conditions: { name: ' lph ' } }, ['Alphabet', 'alpha']],
+    [{ alike: false, conditions: { name: 'alpha' } }, ['alpha']],
+    [{ alike: 'false', conditions: { name: 'Alpha' } }, []],
+    [{ alike: false, conditions: { name: '' } }, ['گروه', 'beta', 'Alphabet', 'alpha']],
+    [{ conditions: { description: '100%' } }, ['alpha']],
+    [{ conditions: { description: '_' } }, []],
+    [{ conditions: { description: '\\' } }, []],
+    [{ conditions: { name: 'a', description: 'first' } }, ['beta', 'alpha']],
+    [{ alike: false, conditions: { name: 'beta', description: 'first 1000' } }, ['beta']],
+    [{ conditions: { name: 'رو' } }, ['گروه']],
+    [{ pagination: { sorting: { name: 1 } } }, ['Alphabet', 'alpha', 'beta', 'گروه'].toSorted()],
+    [{ pagination: { sorting: { count: 1 } } }, ['Alphabet', 'beta', 'گروه', 'alpha']],
+    [{ pagination: { sorting: { count: -1 } } }, ['alpha', 'گروه', 'beta', 'Alphabet']],
+    [{ pagination: { sorting: { count: 1, _id: -1 } } }, ['Alphabet', 'گروه', 'beta', 'alpha']],
+    [{ pagination: { sorting: { description: -1 }, count: 1 } }, ['گروه']],
+    [{ pagination: { sorting: { _id: 1 }, start: 1, count: 2 } }, ['Alphabet', 'beta']],
+    [{ pagination: { start: 4 } }, []],
+  ])('%j finds %j', async (body, names) => {
+    expect(await namesOf(body)).toStrictEqual(names);
+  });
+
+  test('says how many there are on all pages', async () => {
+    expect((await search({ pagination: { start: 100, count: 1 } })).pagination.total).toBe(4);
+    expect(
+      (await search({ conditions: { name: 'alp' }, pagination: { count: 1 } })).pagination,
+    ).toStrictEqual({
+      start: 0,
+      count: 1,
+      sorting: { date: -1 },
+      total: 2,
+    });
+  });
+});
+
+describe('dates', () => {
+  test.each([
+    ['Asia/Tehran', '2021-03-08T13:28:50Z', '1399-12-18 16:58:50'],
+    ['Asia/Tehran', '2021-03-20T20:29:59Z', '1399-12-30 23:59:59'],
+    ['Asia/Tehran', '2021-03-20T20:30:00Z', '1400-01-01 00:00:00'],
+    ['Asia/Tehran', '2022-06-01T19:30:00Z', '1401-03-12 00:00:00'],
+    ['Asia/Tehran', '2023-06-01T20:30:00Z', '1402-03-12 00:00:00'],
+    ['UTC', '2024-03-19T12:00:00Z', '1402-12-29 12:00:00'],
+    ['UTC', '2025-03-20T12:00:00Z', '1403-12-30 12:00:00'],
+    ['America/New_York', '2025-03-21T03:59:59Z', '1403-12-30 23:59:59'],
+  ])('in %s %s is %s', (timeZone, moment, written) => {
+    expect(createJalaliFormatter(timeZone)(new Date(moment))).toBe(written);
+  });
+});
+
+describe('what has had its time', () => {
+  let aged: TestApp;
+  const client = createAutodialerClient(() => aged);
+  beforeEach(async () => {
+    aged = await openTestApp();
+  });
+
+  /** Housekeeping comes at the start, and then every minute. */
+  const restart = async () => {
+    const again = await openTestApp({}, { ...aged, drop: async () => undefined });
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+      const [left] = await aged.sql(
+        `SELECT (SELECT count(*) FROM number_lists WHERE unused_since < now() - interval '1 day')
+           + (SELECT count(*) FROM deleted_number_groups WHERE purge_at < now()) AS count`,
+      );
+      if (Number(left!['count']) === 0) break;
+    }
+    await again.close();
+  };
+
+  test('is removed: files of yesterday that nobody used, numbers that were replaced, and groups after their retention', async () => {
+    const kept = await client.addGroup({ numbers: ['1'] });
+    const { body: fresh } = await client.upload('10\n');
+    const { body: stale } = await client.upload('20\n');
+    const replaced = await client.addGroup({ numbers: ['30'] });
+    await client.call('update', { _id: replaced, numbers: ['31'] });
+    const removed = await client.addGroup({ numbers: ['40'] });
+    const old = await client.addGroup({ numbers: ['50'] });
+    for (const id of [removed, old]) await client.call('remove', { _id: id });
+    await aged.sql(
+      `UPDATE number_lists SET unused_since = now() - interval '25 hours'
+       WHERE unused_since IS NOT NULL AND filename IS DISTINCT FROM $1`,
+      [fresh.data.filename],
+    );
+    await aged.sql(`UPDATE deleted_number_groups SET purge_at = now() - interval '1 second' WHERE id = $1`, [
+      old,
+    ]);
+
+    expect((await client.call('add', { name: 'late', filename: stale.data.filename })).body.message).toMatch(
+      /older than a day/,
+    );
+    await restart();
+
+    const numbersLeft = async () =>
+      (
+        await aged.sql<{ number: string }>(
+          `SELECT unnest(numbers) AS number FROM number_list_chunks ORDER BY 1`,
+        )
+      ).map(({ number }) => number);
+    // The purged group's numbers go a day later, as any others that nobody holds.
+    expect(await numbersLeft()).toStrictEqual(['1', '10', '31', '40', '50']);
+    await aged.sql(`UPDATE number_lists SET unused_since = now() - interval '25 hours'
+      WHERE unused_since IS NOT NULL AND filename IS NULL`);
+    await restart();
+    expect(await numbersLeft()).toStrictEqual(['1', '10', '31', '40']);
+    expect(await client.numbersOf(kept)).toStrictEqual(['1']);
+    expect(
+      await aged.sql(`SELECT target_ids FROM audit_events WHERE operation = 'autodialer/groups/purge'`),
+    ).toStrictEqual([{ target_ids: [old] }]);
+    await aged.close();
+  });
+});
