@@ -1,3 +1,5 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import SwaggerParser from '@apidevtools/swagger-parser';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -108,6 +110,28 @@ describe('the page', () => {
     expect(initializer).toContain('"validatorUrl":null');
     expect((await open('/api/v4/docs/json')).text).toBe((await open('/api/v4/openapi.json')).text);
   });
+
+  const browser = ['chromium', 'google-chrome', 'chrome'].find(
+    (name) => spawnSync(name, ['--version']).status === 0,
+  );
+  if (!browser)
+    process.stdout.write('the page is not opened in a browser, since chromium is not installed\n');
+  (browser ? test : test.skip)(
+    'shows the services in a browser that reaches no other host',
+    async () => {
+      const { stdout } = await promisify(execFile)(
+        browser!,
+        [
+          ...['--headless', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=10000', '--dump-dom'],
+          '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+          `${app.httpUrl}/api/v4/docs/`,
+        ],
+        { timeout: 60_000, maxBuffer: 16 * 1024 * 1024 },
+      );
+      for (const service of services) expect(stdout).toContain(`data-path="${groupsPath}/${service}"`);
+    },
+    60_000,
+  );
 
   test('lets nobody out of its folder', async () => {
     for (const path of [

@@ -24,8 +24,6 @@ export async function registerApiDocument(api: FastifyInstance): Promise<void> {
         version: '4.0.0',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      // Relative to where the document is.
-      servers: [{ url: '/' }],
       components: {
         securitySchemes: {
           apiKey: { type: 'apiKey', in: 'header', name: 'X-APIKEY' },
@@ -48,7 +46,8 @@ export async function registerApiDocument(api: FastifyInstance): Promise<void> {
     await open.register(swaggerUi, {
       routePrefix: '/docs',
       // The page asks no other host, such as the one that validates documents.
-      uiConfig: { validatorUrl: null, persistAuthorization: false },
+      uiConfig: { validatorUrl: null, layout: 'BaseLayout', deepLinking: true },
+      theme: { title: 'group-api: number groups' },
     });
   });
 }

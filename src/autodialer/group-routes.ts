@@ -151,14 +151,14 @@ export async function registerGroupRoutes(
     });
   }
 
-  registerService('remove', groups, 'DELETE', remove);
-  registerService('search', groups, 'GET', search);
   await groups.register(async (room) => {
     room.removeContentTypeParser('application/json');
     room.addContentTypeParser('application/json', async (_request: FastifyRequest, body: Readable) => body);
     registerService('add', room, undefined, add);
     registerService('update', room, 'PUT', update);
   });
+  registerService('remove', groups, 'DELETE', remove);
+  registerService('search', groups, 'GET', search);
   await groups.register(async (room) => {
     room.removeAllContentTypeParsers();
     await room.register(multipart, { limits: multipartLimits, throwFileSizeLimit: false });

@@ -12,11 +12,12 @@ import {
 
 const closed = { additionalProperties: false };
 
+const exampleId = '6033876dc92de036d1390923';
 const Id = Type.String({
   pattern: numberGroupIdPattern.source,
   title: '24 hexadecimal digits',
   description: 'The unique id of a group, which `search` finds',
-  examples: ['6033876dc92de036d1390923'],
+  examples: [exampleId],
 });
 const Name = Type.String({ maxLength: maxNameLength, description: 'Not blank', examples: ['test_group'] });
 const Description = Type.String({
@@ -43,7 +44,10 @@ export const AddRequest = Type.Object(
     filename: Type.Optional(Filename),
     description: Type.Optional(Description),
   },
-  closed,
+  {
+    ...closed,
+    examples: [{ name: 'test_group', numbers: ['1111', '2222'], description: 'asked to be called' }],
+  },
 );
 
 export const UpdateRequest = Type.Object(
@@ -54,7 +58,11 @@ export const UpdateRequest = Type.Object(
     filename: Type.Optional(Filename),
     description: Type.Optional(Description),
   },
-  { ...closed, description: 'What is left out stays as it is' },
+  {
+    ...closed,
+    description: 'What is left out stays as it is',
+    examples: [{ _id: exampleId, numbers: ['3333'] }],
+  },
 );
 
 export const RemoveRequest = Type.Object(
@@ -62,7 +70,7 @@ export const RemoveRequest = Type.Object(
     _id: Type.Optional(Id),
     id_: Type.Optional(Type.String({ ...Id, description: 'Another spelling of `_id`' })),
   },
-  { ...closed, description: 'One of the two is needed' },
+  { ...closed, description: 'One of the two is needed', examples: [{ _id: exampleId }] },
 );
 
 const Direction = Type.Unsafe<1 | -1>({
@@ -116,7 +124,16 @@ export const SearchRequest = Type.Object(
     ),
     pagination: Type.Optional(Type.Object(Pagination, closed)),
   },
-  closed,
+  {
+    ...closed,
+    examples: [
+      {
+        alike: 'true',
+        conditions: { name: '', description: '' },
+        pagination: { start: 0, count: 20, sorting: { date: -1 } },
+      },
+    ],
+  },
 );
 
 export type AddFields = Static<typeof AddRequest>;
@@ -183,11 +200,13 @@ export const answers = {
 };
 
 /** What every refusal looks like. */
-export const Failure = Type.Object({
-  success: Type.Literal(0),
-  message: Type.String({ examples: ["Field '_id':value is missing"] }),
-  data: Type.Literal(''),
-});
+export function failure(message: string) {
+  return Type.Object({
+    success: Type.Literal(0),
+    message: Type.String({ examples: [message] }),
+    data: Type.Literal(''),
+  });
+}
 
 function success<Data extends TSchema>(message: string, data: Data) {
   return Type.Object({ success: Type.Literal(1), message: Type.Literal(message), data });

@@ -3,13 +3,28 @@ import Type, { type TSchema } from 'typebox';
 import {
   AddRequest,
   answers,
-  Failure,
+  failure,
   RemoveRequest,
   SearchRequest,
   UpdateRequest,
   UploadRequest,
 } from './schemas.ts';
 import type { ServiceName } from './service.ts';
+
+/** By status: when it is answered, and a message that goes with it. */
+const refusals: Readonly<Record<number, readonly [meaning: string, message: string]>> = {
+  400: ['The body cannot be read', 'Unable to parse content'],
+  401: ['The credentials are missing or wrong', 'BasicAuth or ApiKey is invalid'],
+  403: ['The account lacks the scope, or may not be used from its network', 'IP is not permitted'],
+  405: ['Another method is needed', 'Method not allowed'],
+  413: ['The body is too large', 'The body is larger than 64 MiB'],
+  415: ['The body is of another media type', 'Unsupported Media Type'],
+  429: ['`Retry-After` says when to try again', 'Too many requests from your account'],
+  503: [
+    'The database is away, or there is too much to do. `Retry-After` says when to try again',
+    'Try again later',
+  ],
+};
 
 /** What the OpenAPI document says of each service. */
 export const serviceDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
@@ -47,26 +62,19 @@ export const serviceDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
 type Description = { summary: string; description: string; body: TSchema; consumes?: string[] };
 
 function describe(name: ServiceName, { description, ...document }: Description): FastifySchema {
-  const refusals = {
-    401: 'The credentials are missing or wrong',
-    403: 'The account lacks the scope, or may not be used from its network',
-    405: 'Another method is needed',
-    415: 'The body is of another media type',
-    400: 'The body cannot be read',
-    413: 'The body is too large',
-    429: 'Too many requests; `Retry-After` says when to try again',
-    503: 'The database is away, or there is too much to do; `Retry-After` says when to try again',
-  };
+  const refused = Object.entries(refusals).map(([status, [meaning, message]]) => [
+    status,
+    { description: meaning, ...failure(message) },
+  ]);
+  const operationFailed = failure("Field '_id':value is missing");
   return {
     operationId: name,
     tags: ['groups'],
     description: `${description} Scope: \`autodialer/groups/${name}\`.`,
     ...document,
     response: {
-      200: { description: 'It is done, or refused', ...Type.Union([answers[name], Failure]) },
-      ...Object.fromEntries(
-        Object.entries(refusals).map(([status, meaning]) => [status, { description: meaning, ...Failure }]),
-      ),
+      200: { description: 'It is done, or refused', ...Type.Union([answers[name], operationFailed]) },
+      ...Object.fromEntries(refused),
     },
   };
 }
