@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { createAccountsCommand } from '../src/cli/accounts.ts';
+import { createNumberGroupsCommand } from '../src/cli/number-groups.ts';
+import { createAutodialerClient } from './support/autodialer.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 // The same commands as in accounts.command-line.test.ts, in this process, where the coverage sees them.
@@ -47,4 +49,22 @@ test('what is missing is refused', async () => {
   await expect(run('create', 'clerk', '--scope', '*', '--no-api-key')).rejects.toThrow('An account needs');
   await expect(run('edit', 'admin')).rejects.toThrow('Give --scope, --network or --expires');
   await expect(run('rotate', 'nobody')).rejects.toThrow('There is no account "nobody"');
+});
+
+test('a removed number group is listed and restored', async () => {
+  const { addGroup, call } = createAutodialerClient(() => app);
+  const id = await addGroup({ name: 'back' });
+  await call('remove', { _id: id });
+  const runNumberGroups = async (...given: string[]) => {
+    printed = '';
+    await createNumberGroupsCommand().parseAsync(given, { from: 'user' });
+    return printed;
+  };
+  expect(await runNumberGroups('removed')).toContain(id);
+  expect(JSON.parse(await runNumberGroups('restore', id, '--json'))).toMatchObject({
+    _id: id,
+    name: 'back',
+    count: 1,
+  });
+  await expect(runNumberGroups('restore', id)).rejects.toThrow('exists: it is not removed');
 });

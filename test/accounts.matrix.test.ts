@@ -47,7 +47,12 @@ const scopeOf: Record<string, string> = {
   moveSubscribers: 'subscribers:write',
   auditEvents: 'audit:read',
 };
-const scopes = [...new Set(operations.map(({ scope }) => scope))];
+/** The third door: the autodialer's services, whose scopes are their paths. */
+const services = ['add', 'update', 'remove', 'search', 'upload'].map((service) => ({
+  service,
+  scope: `autodialer/groups/${service}`,
+}));
+const scopes = [...new Set([...operations, ...services].map(({ scope }) => scope))];
 
 const password = 'Aa123456';
 const issuer = createTokenIssuer();
@@ -95,7 +100,7 @@ beforeAll(async () => {
     for (const scope of scopes) {
       const granted =
         kind === 'right' ? [scope] : knownScopes.filter((each) => each !== '*' && each !== scope);
-      const username = `${kind}-${scope.replace(':', '-')}`;
+      const username = `${kind}-${scope.replaceAll(/[:/]/g, '-')}`;
       const { byKey, byPassword, byBoth } = await create(username, { scopes: granted });
       const token = bearer(await issuer.issue({ scope: granted.join(' ') }));
       byScope.set(scope, { key: byKey, password: byPassword, 'key and password': byBoth, token });
@@ -176,6 +181,38 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
   });
 });
 
+describe.each(services)('the service $service', ({ service, scope }) => {
+  const knock = async (caller: string) => {
+    const { status, body } = await sendTo(`/api/v4/${scope}`, headersOf.get(caller)!(scope), {});
+    expect([body.success, body.data]).toStrictEqual([
+      body.success,
+      service === 'search' && body.success === 1 ? body.data : '',
+    ]);
+    return [status, body.message];
+  };
+
+  test.each(unauthenticated)('is closed to %s', async (caller) => {
+    const problem = caller === 'no credential' ? 'missing' : 'invalid';
+    expect(await knock(caller)).toStrictEqual([401, `BasicAuth or ApiKey is ${problem}`]);
+  });
+
+  test.each(wrongNetwork)('is closed to %s', async (caller) => {
+    expect(await knock(caller)).toStrictEqual([403, 'IP is not permitted']);
+  });
+
+  test.each(credentials)('is closed to a %s with the wrong scope', async (credential) => {
+    expect(await knock(`a ${credential} with the wrong scope`)).toStrictEqual([
+      403,
+      `${scope};Access denied`,
+    ]);
+  });
+
+  test.each(credentials)('is open to a %s with the right scope', async (credential) => {
+    const [status] = await knock(`a ${credential} with the right scope`);
+    expect(status).toBe(service === 'upload' ? 415 : 200);
+  });
+});
+
 test('every operation has the scope that it is to have', () => {
   expect(Object.fromEntries(operations.map(({ name, scope }) => [name, scope]))).toStrictEqual(scopeOf);
 });
@@ -208,7 +245,7 @@ test('the matrix has its size, and nothing of it has changed anything', async ()
   const callers = unauthenticated.length + wrongNetwork.length + 2 * credentials.length;
   expect(headersOf.size).toBe(callers);
   process.stdout.write(
-    `matrix: ${operations.length} operations × ${callers} callers × 2 doors = ${operations.length * callers * 2}\n`,
+    `matrix: (${operations.length} operations × 2 doors + ${services.length} services) × ${callers} callers = ${(operations.length * 2 + services.length) * callers}\n`,
   );
   expect(await readState()).toStrictEqual([]);
 });

@@ -1,10 +1,15 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import SwaggerParser from '@apidevtools/swagger-parser';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
 let document: Json;
@@ -145,6 +150,25 @@ describe('the page', () => {
       expect(response.status).toBeGreaterThanOrEqual(400);
     }
   });
+});
+
+test('the lines of docs/autodialer.md do what they say', async () => {
+  const text = readFileSync(fileURLToPath(new URL('../docs/autodialer.md', import.meta.url)), 'utf8');
+  const lines = text.split('\n').filter((line) => line.startsWith('curl '));
+  const cwd = await createTestFolder();
+  await writeFile(join(cwd, 'numbers.csv'), '1111\n');
+  const answers = [];
+  for (const line of lines) {
+    const command = line.replace('http://127.0.0.1:4000', app.httpUrl).replace('curl', 'curl --silent');
+    const env = { ...process.env, ADMIN_API_KEY: testKey };
+    answers.push(JSON.parse((await promisify(execFile)('sh', ['-c', command], { cwd, env })).stdout));
+  }
+  expect(answers).toMatchObject([
+    { success: 1, data: { _id: expect.any(String) } },
+    { success: 1, data: { data: [{ name: 'test_group', count: 2 }] } },
+    { success: 1, data: { filename: expect.stringMatching(/\.csv$/) } },
+  ]);
+  await call('remove', { _id: answers[0].data._id });
 });
 
 test('a group that was added by what the document says is found', async () => {

@@ -61,7 +61,7 @@ describe('README', () => {
     'docs/autodialer.md',
   ])('the links in %s lead somewhere', (name) => {
     for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
-      expect(existsSync(join(root, target!))).toBe(true);
+      expect(existsSync(join(root, dirname(name), target!))).toBe(true);
   });
 });
 

@@ -14,7 +14,7 @@ export function createAutodialerClient(openedApp: () => TestApp) {
     call,
 
     /** Adds a group and answers its id. */
-    async addGroup(group: object = {}): Promise<string> {
+    addGroup: async (group: object = {}): Promise<string> => {
       const { body } = await call('add', { name: 'plain', numbers: ['1111'], ...group });
       if (body.success !== 1) throw new Error(JSON.stringify(body));
       return body.data._id;
@@ -31,7 +31,7 @@ export function createAutodialerClient(openedApp: () => TestApp) {
     },
 
     /** The numbers of a group, in order. */
-    async numbersOf(id: string): Promise<string[]> {
+    numbersOf: async (id: string): Promise<string[]> => {
       const { body } = await call('update', { _id: id, description: '' });
       return body.data.numbers;
     },
