@@ -20,11 +20,11 @@ export function createAutodialerClient(openedApp: () => TestApp) {
       return body.data._id;
     },
 
-    upload(
+    upload: (
       content: string | Uint8Array<ArrayBuffer>,
       name = 'numbers.csv',
       headers: Record<string, string> = {},
-    ) {
+    ) => {
       const form = new FormData();
       form.append('file', new Blob([content]), name);
       return openedApp().send(`${groupsPath}/upload`, { method: 'POST', body: form, headers });
