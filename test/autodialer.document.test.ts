@@ -127,7 +127,11 @@ describe('the page', () => {
       const { stdout } = await promisify(execFile)(
         browser!,
         [
-          ...['--headless', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=10000', '--dump-dom'],
+          '--headless',
+          '--no-sandbox',
+          '--disable-gpu',
+          '--virtual-time-budget=10000',
+          '--dump-dom',
           '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
           `${app.httpUrl}/api/v4/docs/`,
         ],

@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { readNumbersFile } from '../src/number-groups/numbers-file.ts';
+import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
+import { chooseSeed } from './support/random.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+const seed = chooseSeed('hostile.autodialer');
+let app: TestApp;
+const { addGroup, readNumbers } = createAutodialerClient(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+describe('whatever is sent as a body is refused in the one shape, and changes nothing', () => {
+  const id = '0123456789abcdef01234567';
+  const names = [
+    '_id',
+    'id_',
+    'name',
+    'numbers',
+    'filename',
+    'description',
+    'alike',
+    'conditions',
+    'pagination',
+    '__proto__',
+    '',
+  ];
+  const hostile = fc.oneof(
+    fc.jsonValue(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(
+      '\0',
+      '\ud800',
+      '%',
+      '\\',
+      `${'9'.repeat(1000)}`,
+      id,
+      -1,
+      1e308,
+      [[]],
+      {},
+      { name: 'x\0' },
+      ['1', '\0'],
+    ),
+  );
+  // A name is what `add` needs to succeed, and is never right here; nor is there a group to change or to remove.
+  const bodies = fc
+    .dictionary(fc.constantFrom(...names), hostile)
+    .map((body) => ({ ...body, ...('name' in body && { name: '' }) }));
+
+  test.each(['add', 'update', 'remove', 'search'])(
+    '%s',
+    async (service) => {
+      await addGroup();
+      const before = await readNumbers();
+      const property = fc.asyncProperty(fc.oneof(bodies, hostile), async (body) => {
+        const answer = await app.post(`${groupsPath}/${service}`, body);
+        expect([200, 400]).toContain(answer.status);
+        expect(Object.keys(answer.body)).toStrictEqual(['success', 'message', 'data']);
+        if (service !== 'search') expect(answer.body).toMatchObject({ success: 0, data: '' });
+        expect(answer.body.message).not.toMatch(/prisma|postgres|sql|\bat \S+:\d|node_modules/i);
+      });
+      await fc.assert(property, { seed, numRuns: 300 });
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+    60_000,
+  );
+
+  test.each(['add', 'update', 'remove', 'search', 'upload'])(
+    'any bytes to %s',
+    async (service) => {
+      const before = await readNumbers();
+      const types = ['application/json', 'multipart/form-data; boundary=b'];
+      const bytes = fc.oneof(
+        fc.uint8Array({ maxLength: 200 }),
+        fc
+          .array(fc.constantFrom('{', '}', '[', ']', '"', ':', ',', '\\', 'name', '1', '--b', '\r\n', 'x'))
+          .map((parts) => Buffer.from(parts.join(''))),
+      );
+      const property = fc.asyncProperty(fc.constantFrom(...types), bytes, async (type, body) => {
+        const response = await fetch(`${app.httpUrl}${groupsPath}/${service}`, {
+          method: 'POST',
+          headers: { 'X-APIKEY': testKey, 'Content-Type': type },
+          body: new Uint8Array(body),
+        });
+        expect([200, 400, 415]).toContain(response.status);
+        expect(await response.json()).toMatchObject({
+          success: service === 'search' ? expect.any(Number) : 0,
+        });
+      });
+      await fc.assert(property, { seed, numRuns: 200 });
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+    60_000,
+  );
+});
+
+/** Reads a file that comes in pieces of these sizes. */
+const readFile = async (content: string, pieces: readonly number[]) => {
+  const numbers: string[] = [];
+  const bytes = Buffer.from(content);
+  async function* split() {
+    for (let start = 0, piece = 0; start < bytes.length; piece++) {
+      const end = start + pieces[piece % pieces.length]!;
+      yield bytes.subarray(start, end);
+      start = end;
+    }
+  }
+  await readNumbersFile(split(), async (number) => void numbers.push(number));
+  return numbers;
+};
+const pieceSizes = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 10 });
+const phoneNumber = fc.string({
+  unit: fc.constantFrom(...'+0123456789*#'.split('')),
+  minLength: 1,
+  maxLength: 32,
+});
+const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
+
+describe('whatever a good file looks like, and in whatever pieces it comes, its numbers are read in order', () => {
+  test('csv', async () => {
+    const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\r1'.split('')), maxLength: 6 });
+    const file = fc.record({
+      mark: fc.constantFrom('', '\ufeff'),
+      header: fc.boolean(),
+      delimiter: fc.constantFrom(',', ';'),
+      lineEnd,
+      rows: fc.array(
+        fc.record({ number: phoneNumber, note: cell, isQuoted: fc.boolean(), blanks: fc.nat(2) }),
+        { minLength: 1 },
+      ),
+      pieces: pieceSizes,
+    });
+    const property = fc.asyncProperty(
+      file,
+      async ({ mark, header, delimiter, lineEnd: end, rows, pieces }) => {
+        const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
+        const lines = rows.map(
+          ({ number, note, isQuoted, blanks }) =>
+            `${isQuoted ? quote(number) : number}${delimiter}${quote(note)}${end}${end.repeat(blanks)}`,
+        );
+        // Which of the two separates is told by the first line, that the notes may not mislead about.
+        const first = `number${delimiter}note${delimiter}${delimiter}${end}`;
+        const content = `${mark}${header ? first : `0${delimiter}${delimiter}${end}`}${lines.join('')}`;
+        const expected = [...(header ? [] : ['0']), ...rows.map(({ number }) => number)];
+        expect(await readFile(content, pieces)).toStrictEqual(expected);
+      },
+    );
+    await fc.assert(property, { seed, numRuns: 500 });
+  });
+
+  test('vcf', async () => {
+    const written = fc.record({
+      number: phoneNumber,
+      head: fc.constantFrom(
+        'TEL:',
+        'TEL;CELL:',
+        'TEL;WORK;PREF:',
+        'tel;type=cell:',
+        'item1.TEL;TYPE="a,b":',
+        'TEL;VALUE=uri:tel:',
+      ),
+      separator: fc.constantFrom('', ' ', '-', '.'),
+      foldAt: fc.integer({ min: 1, max: 40 }),
+    });
+    const card = fc.record({
+      version: fc.constantFrom('2.1', '3.0', '4.0'),
+      telephones: fc.array(written, { maxLength: 4 }),
+      note: fc.constantFrom(
+        'NOTE:TEL\r\n  :5',
+        'NOTE;QUOTED-PRINTABLE:a=\r\nTEL:5',
+        'FN:ب',
+        'PHOTO;BASE64:AA\r\n TEL:5',
+      ),
+    });
+    const property = fc.asyncProperty(
+      fc.array(card, { minLength: 1 }),
+      lineEnd,
+      pieceSizes,
+      async (cards, end, pieces) => {
+        const fold = (line: string, at: number) =>
+          at >= line.length ? line : `${line.slice(0, at)}\r\n ${line.slice(at)}`;
+        const content = cards
+          .map(({ version, telephones, note }) =>
+            [
+              'BEGIN:VCARD',
+              `VERSION:${version}`,
+              ...telephones.map(({ number, head, separator, foldAt }) =>
+                fold(head + number.split('').join(separator), head.length + foldAt),
+              ),
+              note,
+              'END:VCARD',
+              '',
+            ].join('\r\n'),
+          )
+          .join('')
+          .replaceAll('\r\n', end);
+        const expected = cards.flatMap(({ telephones }) => telephones.map(({ number }) => number));
+        expect(await readFile(content, pieces)).toStrictEqual(expected);
+      },
+    );
+    await fc.assert(property, { seed, numRuns: 500 });
+  });
+
+  test('and the line that is bad is the one that is named', async () => {
+    const property = fc.asyncProperty(
+      fc.array(phoneNumber, { minLength: 1, maxLength: 60 }),
+      fc.nat(),
+      lineEnd,
+      pieceSizes,
+      async (numbers, place, end, pieces) => {
+        const bad = place % numbers.length;
+        const lines = ['0', ...numbers.with(bad, '1x')];
+        await expect(readFile(lines.join(end), pieces)).rejects.toThrow(
+          `line ${bad + 2}: "1x" is not a phone number`,
+        );
+      },
+    );
+    await fc.assert(property, { seed, numRuns: 300 });
+  });
+});
