@@ -36,7 +36,7 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
       '\ud800',
       '%',
       '\\',
-      `${'9'.repeat(1000)}`,
+      '9'.repeat(1000),
       id,
       -1,
       1e308,
