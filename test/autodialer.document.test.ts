@@ -1,7 +1,9 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -147,11 +149,15 @@ describe('the page', () => {
       '../package.json',
       '%2e%2e/package.json',
       '..%2f..%2fpackage.json',
-      'static/..%5cpackage.json',
+      '..%5cpackage.json',
     ]) {
-      const response = await fetch(`${app.httpUrl}/api/v4/docs/static/${path}`);
-      expect(await response.text()).not.toContain('"dependencies"');
-      expect(response.status).toBeGreaterThanOrEqual(400);
+      // By hand, since fetch takes the dots away before it asks.
+      const { hostname, port } = new URL(app.httpUrl);
+      const socket = connect(Number(port), hostname);
+      socket.write(`GET /api/v4/docs/static/${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const answer = await readText(socket);
+      expect(answer).not.toContain('dependencies');
+      expect(Number(answer.slice(9, 12))).toBeGreaterThanOrEqual(400);
     }
   });
 });

@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
@@ -19,6 +24,7 @@ beforeAll(async () => {
   ).byKey;
   callers['another network'] = (await createTestAccount(app, { username: 'away', ...network })).byKey;
   callers['admin'] = { 'X-APIKEY': testKey };
+  existing = await addGroup({ name: 'existing', numbers: ['1', '2'], description: 'd' });
 });
 afterAll(() => app.close());
 
@@ -38,6 +44,9 @@ const ask = async (
   return { response, status: response.status, body: await response.json() };
 };
 const id = '6033876dc92de036d1390923';
+/** Stands for the id of a group that is there. */
+const there = 'there';
+let existing: string;
 const deniedTo = (service: string) => `autodialer/groups/${service};Access denied`;
 
 describe('every row of the table', () => {
@@ -79,7 +88,7 @@ describe('every row of the table', () => {
       200,
       "Field 'id_':value must be that of _id",
     ],
-    ['admin', 'remove', json, `{"_id":"${id}","force":true}`, 200, "Field 'force':is not known"],
+    ['admin', 'remove', json, `{"_id":"${id}","force":true}`, 200, "Field 'force':there is no such field"],
     ['admin', 'update', json, `{"_id":"${id}","name":"a"}`, 200, "Field '_id':There is no such group"],
     ['admin', 'update', json, '{"name":"a"}', 200, "Field '_id':value is missing"],
     [
@@ -90,6 +99,37 @@ describe('every row of the table', () => {
       200,
       "Field 'body':value must hold something to change: name, numbers, filename or description",
     ],
+    ['no scope', 'remove', json, `{"_id":"${there}"}`, 403, deniedTo('remove')],
+    ['no scope', 'update', json, `{"_id":"${there}","name":"a"}`, 403, deniedTo('update')],
+    ['admin', 'remove', json, `{"_id":"${there}","extra":1}`, 200, "Field 'extra':there is no such field"],
+    ['admin', 'remove', json, `{"_id":"${there}"`, 400, 'Unable to parse content'],
+    [
+      'admin',
+      'update',
+      json,
+      `{"_id":"${there}"}`,
+      200,
+      "Field 'body':value must hold something to change: name, numbers, filename or description",
+    ],
+    ['admin', 'update', json, `{"_id":"${there}","name":" "}`, 200, "Field 'name':value must not be blank"],
+    [
+      'admin',
+      'update',
+      json,
+      `{"_id":"${there}","name":"a","numbers":["x"]}`,
+      200,
+      "Field 'numbers':value 1 must be a string of 1 to 32 of the characters + 0-9 * #",
+    ],
+    [
+      'admin',
+      'update',
+      json,
+      `{"_id":"${there}","name":"a","filename":"b.csv"}`,
+      200,
+      "Field 'filename':There is no such file: it was used, or is older than a day. Upload it again",
+    ],
+    ['admin', 'update', json, `{"_id":"${there}","nme":"a"}`, 200, "Field 'nme':there is no such field"],
+    ['admin', 'remove%', json, '{}', 400, 'The URL cannot be read'],
     ['admin', 'add', json, '{"numbers":["1"]}', 200, "Field 'name':value is missing"],
     ['admin', 'add', json, '{"name":"a"}', 200, "Field 'numbers':value is missing"],
     ['admin', 'add', json, '{"name":" ","numbers":[]}', 200, "Field 'name':value must not be blank"],
@@ -125,7 +165,7 @@ describe('every row of the table', () => {
       json,
       '{"name":"a","numbers":["1","0912 345"]}',
       200,
-      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 2 is not",
+      "Field 'numbers':value 2 must be a string of 1 to 32 of the characters + 0-9 * #",
     ],
     [
       'admin',
@@ -133,7 +173,7 @@ describe('every row of the table', () => {
       json,
       '{"name":"a","numbers":[1111]}',
       200,
-      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 1 is not",
+      "Field 'numbers':value 1 must be a string of 1 to 32 of the characters + 0-9 * #",
     ],
     [
       'admin',
@@ -141,7 +181,7 @@ describe('every row of the table', () => {
       json,
       '{"name":"a","numbers":[[]]}',
       200,
-      "Field 'numbers':value must be strings of 1 to 32 of the characters + 0-9 * #: entry 1 is not",
+      "Field 'numbers':value 1 must be a string of 1 to 32 of the characters + 0-9 * #",
     ],
     [
       'admin',
@@ -160,7 +200,14 @@ describe('every row of the table', () => {
       "Field 'filename':There is no such file: it was used, or is older than a day. Upload it again",
     ],
     ['admin', 'search', json, '{"alike":"maybe"}', 200, "Field 'alike':value must be true or false"],
-    ['admin', 'search', json, '{"conditions":{"nme":"a"}}', 200, "Field 'conditions.nme':is not known"],
+    [
+      'admin',
+      'search',
+      json,
+      '{"conditions":{"nme":"a"}}',
+      200,
+      "Field 'conditions.nme':there is no such field",
+    ],
     [
       'admin',
       'search',
@@ -215,14 +262,21 @@ describe('every row of the table', () => {
       json,
       '{"pagination":{"sorting":{"size":1}}}',
       200,
-      "Field 'pagination.sorting.size':is not known",
+      "Field 'pagination.sorting.size':there is no such field",
     ],
   ])('%s at %s with %s %s: %d "%s"', async (caller, service, type, body, status, message) => {
-    const answer = await ask(caller, 'POST', `${groupsPath}/${service}`, type, body);
+    const before = await readNumbers();
+    const answer = await ask(
+      caller,
+      'POST',
+      `${groupsPath}/${service}`,
+      type,
+      body.replaceAll(there, existing),
+    );
     expect([answer.status, answer.body]).toStrictEqual([status, failure(message)]);
     expect(answer.response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(answer.response.headers.get('x-request-id')).toBeTruthy();
-    expect(await readNumbers()).toStrictEqual([]);
+    expect(await readNumbers()).toStrictEqual(before);
   });
 
   test.each([
@@ -238,6 +292,24 @@ describe('every row of the table', () => {
       expect(answer.response.headers.get('allow')).toBe(allowed);
     }
   });
+
+  test.each(['PROPFIND', 'SEARCH', 'LINK', 'TRACE', 'PURGE'])(
+    '%s too is a method that is not allowed',
+    async (method) => {
+      // fetch does not send all of them.
+      const send = async (path: string) => {
+        const sent = request(app.httpUrl + path, { method, headers: callers['admin'] });
+        sent.end();
+        const [response] = (await once(sent, 'response')) as [IncomingMessage];
+        return [response.statusCode, JSON.parse(await readText(response))];
+      };
+      expect(await send(`${groupsPath}/remove`)).toStrictEqual([405, failure('Method not allowed')]);
+      expect(await send(`${groupsPath}/nothing`)).toStrictEqual([
+        501,
+        failure('Requested service does not exist'),
+      ]);
+    },
+  );
 
   test('HEAD is no service: 405, without a body as always', async () => {
     for (const service of ['search', 'remove']) {
@@ -339,6 +411,77 @@ test('a search is no mutation, and not in the audit', async () => {
   await addGroup();
   await app.post(`${groupsPath}/search`, {}, { 'X-Request-Id': 'searching' });
   expect(await auditOf('searching')).toStrictEqual([]);
+});
+
+describe('what a client is told early', () => {
+  const connectTo = async ({ httpUrl }: TestApp) => {
+    const { port, hostname } = new URL(httpUrl);
+    const socket = connect(Number(port), hostname);
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+    await once(socket, 'connect');
+    const answers = () => received.split('HTTP/1.1 ').length - 1;
+    return {
+      socket,
+      text: () => received,
+      /** Waits for so many answers, for some seconds. */
+      async until(count: number) {
+        for (const deadline = Date.now() + 10_000; answers() < count && Date.now() < deadline;)
+          await sleep(10);
+        return answers();
+      },
+    };
+  };
+  const head = (length: number) =>
+    `POST ${groupsPath}/add HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+
+  test('does not keep the rest of its body from being taken, nor the next request on the connection', async () => {
+    const { socket, text, until } = await connectTo(app);
+    const body = Buffer.from(`{"name":"a","numbers":["x",${'"1",'.repeat(3_000_000)}"1"]}`);
+    socket.write(head(body.length));
+    for (let start = 0; start < body.length; start += 1_000_000)
+      if (!socket.write(body.subarray(start, start + 1_000_000))) await once(socket, 'drain');
+    expect(await until(1)).toBe(1);
+    expect(text()).toContain('value 1 must be');
+    socket.write(`${head(2)}{}`);
+    expect(await until(2)).toBe(2);
+    expect(text()).toContain("Field 'name':value is missing");
+    socket.destroy();
+  }, 30_000);
+
+  test('is told once, whatever becomes of its body', async () => {
+    const impatient = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
+    const { socket, text, until } = await connectTo(impatient);
+    socket.write(`${head(1000)}{"name":"a","numbers":["x",`);
+    await until(1);
+    await Promise.race([once(socket, 'close'), sleep(10_000)]);
+    expect(socket.destroyed).toBe(true);
+    expect([await until(1), text().includes('408')]).toStrictEqual([1, false]);
+    await impatient.close();
+  }, 30_000);
+});
+
+test('clients that are slow to send numbers take the places of others that do, and of nobody else', async () => {
+  const small = await openTestApp({ MAX_CONCURRENT_REQUESTS: 3, REQUEST_TIMEOUT_SECONDS: 30 });
+  const { port, hostname } = new URL(small.httpUrl);
+  const sockets = Array.from({ length: 3 }, () => {
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `POST ${groupsPath}/add HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"name":`,
+    );
+    return socket;
+  });
+  await sleep(500);
+  const add = await small.post(`${groupsPath}/add`, { name: 'a', numbers: [] });
+  expect([add.status, add.body]).toStrictEqual([
+    503,
+    failure('The server has more to do than it can at the moment. Try again later'),
+  ]);
+  expect(add.headers.get('retry-after')).toBe('1');
+  expect((await small.post(`${groupsPath}/search`, {})).body.success).toBe(1);
+  expect((await small.post('/allGroups', {})).status).toBe(200);
+  for (const socket of sockets) socket.destroy();
+  await small.close();
 });
 
 test('AUTODIALER=false leaves nothing there', async () => {

@@ -27,7 +27,7 @@ describe('add', () => {
     ]);
     const id = body.data._id;
     expect(await numbersOf(id)).toStrictEqual(['1111', '2222', '+98*#', '0']);
-    expect(await rowOf(id)).toMatchObject({ name: 'test_group', count: 4 });
+    expect(await rowOf(id)).toMatchObject({ name: 'test_group', description: 'd', count: 4 });
     expect(await auditOf(requestId)).toMatchObject([
       { operation: 'autodialer/groups/add', outcome: 'done', target_ids: [id], after: { id, count: 4 } },
     ]);
@@ -46,7 +46,7 @@ describe('add', () => {
       body: ' { "numbers" : [ "1" , "\\u0032" ] , "description" : "\\u062f" , "name" : "گروه \\"۱\\"" } ',
     });
     expect(await numbersOf(body.data._id)).toStrictEqual(['1', '2']);
-    expect(await rowOf(body.data._id)).toMatchObject({ name: 'گروه "۱"', count: 2 });
+    expect(await rowOf(body.data._id)).toMatchObject({ name: 'گروه "۱"', description: 'د', count: 2 });
   });
 
   test('with an Idempotency-Key is done once, with other numbers refused', async () => {
@@ -56,6 +56,8 @@ describe('add', () => {
     const again = await call('add', group, key);
     expect(again.body).toStrictEqual(first.body);
     expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const reordered = await call('add', { numbers: group.numbers, name: group.name }, key);
+    expect(reordered.body).toStrictEqual(first.body);
     const other = await call('add', { ...group, numbers: ['1', '3'] }, key);
     expect(other.body).toStrictEqual(
       failure('This Idempotency-Key was used with other arguments. Use a new key'),
@@ -88,7 +90,7 @@ describe('add', () => {
     const before = await readNumbers();
     const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
     expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
-      failure("Field 'numbers':value must be at most 1000000, or 5000000 with duplicates"),
+      failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
     );
     expect(await readNumbers()).toStrictEqual(before);
   }, 60_000);
@@ -139,6 +141,37 @@ describe('update', () => {
     expect(body.data).toMatchObject({ numbers: ['7', '8'], count: 2 });
   });
 
+  test('with an Idempotency-Key answers what it answered, also where the numbers have changed since', async () => {
+    const id = await addGroup();
+    const headers = { 'Idempotency-Key': 'update-once', 'X-Request-Id': nextRequestId() };
+    const first = await call('update', { _id: id, numbers: ['7', '8'] }, headers);
+    await call('update', { _id: id, numbers: ['9'] });
+    const again = await call('update', { numbers: ['7', '8'], _id: id.toUpperCase() }, headers);
+    expect(again.body).toStrictEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await numbersOf(id)).toStrictEqual(['9']);
+    expect((await auditOf(headers['X-Request-Id'])).map(({ outcome }) => outcome)).toStrictEqual([
+      'done',
+      'replayed',
+    ]);
+  });
+
+  test('beside removes leaves the group whole or gone, and no list to nobody', async () => {
+    for (let round = 0; round < 10; round++) {
+      const id = await addGroup();
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          index % 2 ? call('update', { _id: id, numbers: [String(index)] }) : call('remove', { _id: id }),
+        ),
+      );
+      expect(answers.filter(({ body }) => body.success === 1 && body.data === '')).toHaveLength(1);
+      for (const { status } of answers) expect(status).toBe(200);
+    }
+    const orphans = await app.sql(`SELECT id FROM number_lists WHERE unused_since IS NULL
+      AND id NOT IN (SELECT list_id FROM number_groups UNION ALL SELECT list_id FROM deleted_number_groups)`);
+    expect(orphans).toStrictEqual([]);
+  });
+
   test('of fifty at once gives each its own numbers, and the group those of one', async () => {
     const id = await addGroup();
     const answers = await Promise.all(
@@ -153,7 +186,8 @@ describe('update', () => {
 describe('remove', () => {
   test.each(['POST', 'DELETE'])('by %s archives the whole group and says done, once', async (method) => {
     const id = await addGroup({ name: 'gone', numbers: ['1', '2'], description: 'd' });
-    const other = await addGroup();
+    const other = await addGroup({ numbers: ['3'] });
+    const otherRow = await rowOf(other);
     const requestId = nextRequestId();
     const remove = (headers: Record<string, string> = {}) =>
       app.send(`${groupsPath}/remove`, {
@@ -164,11 +198,18 @@ describe('remove', () => {
     const answer = await remove({ 'X-Request-Id': requestId });
     expect([answer.status, answer.body]).toStrictEqual([200, { success: 1, message: done, data: '' }]);
     expect(await rowOf(id)).toBeUndefined();
-    expect(await rowOf(other)).toBeDefined();
+    expect([await rowOf(other), await numbersOf(other)]).toStrictEqual([otherRow, ['3']]);
     expect(await archiveOf(id)).toMatchObject({
       group_row: { id, name: 'gone', description: 'd', count: 2 },
       deleted_by: 'admin',
     });
+    const [archived] = await app.sql(
+      `SELECT round(extract(epoch FROM purge_at - deleted_at) / 86400)::int AS days, numbers, unused_since
+       FROM deleted_number_groups AS archived JOIN number_lists ON number_lists.id = archived.list_id
+       JOIN number_list_chunks AS chunk ON chunk.list_id = archived.list_id WHERE archived.id = $1`,
+      [id],
+    );
+    expect(archived).toStrictEqual({ days: 30, numbers: ['1', '2'], unused_since: null });
     expect(await auditOf(requestId)).toMatchObject([
       { operation: 'autodialer/groups/remove', outcome: 'done', target_ids: [id], before: { id, count: 2 } },
     ]);
@@ -177,7 +218,10 @@ describe('remove', () => {
 
   test("takes the seed's other spelling of the id", async () => {
     const id = await addGroup();
+    const both = await addGroup();
     expect((await call('remove', { id_: id.toUpperCase() })).body.success).toBe(1);
+    expect((await call('remove', { _id: both, id_: both.toUpperCase() })).body.success).toBe(1);
+    expect(await rowOf(both)).toBeUndefined();
     expect(await rowOf(id)).toBeUndefined();
   });
 
@@ -320,6 +364,24 @@ describe('search', () => {
   ])('%j finds %j', async (body, names) => {
     expect(await namesOf(body)).toStrictEqual(names);
   });
+
+  test.each([['name'], ['description']])(
+    'finds a rare %s among thousands by the index, in any alphabet',
+    async (column) => {
+      await searched.sql(`WITH lists AS (INSERT INTO number_lists (unused_since) SELECT NULL FROM generate_series(1, 20000) RETURNING id)
+      INSERT INTO number_groups (id, name, description, count, list_id)
+      SELECT 'f' || lpad(to_hex(id), 23, '0'), 'گروه تست ' || id, 'توضیح ' || id, 0, id FROM lists`);
+      await searched.sql('VACUUM ANALYZE number_groups');
+      const rows = await searched.sql<{ 'QUERY PLAN': string }>(
+        `EXPLAIN SELECT count(*) FROM number_groups WHERE ${column}_key LIKE lower('%نایاب%')`,
+      );
+      expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain(`number_groups_${column}_key_idx`);
+      expect(await searched.sql(`SELECT show_trgm('گروه') <> '{}' AS known`)).toStrictEqual([
+        { known: true },
+      ]);
+      await searched.sql(`DELETE FROM number_groups WHERE id LIKE 'f%'`);
+    },
+  );
 
   test('says how many there are on all pages', async () => {
     expect((await search({ pagination: { start: 100, count: 1 } })).pagination.total).toBe(4);

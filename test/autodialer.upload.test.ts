@@ -50,6 +50,11 @@ describe('csv', () => {
     ['line ends within quotes', '1,"a\nb\r\nc"\n2,x', ['1', '2']],
     ['blank lines', '\n\n1111\n\n  \n2222\n\n', ['1111', '2222']],
     ['spaces around', ' 1111 \n\t2222\t,x', ['1111', '2222']],
+    ['rows of nothing but separators, as Excel leaves them', 'number,name\n1,a\n,,\n2,b\n', ['1', '2']],
+    ['a header of several words', 'Name,Mobile Phone\nAli,1111', ['1111']],
+    ['the headers of Google', 'Name,Phone 1 - Label,Phone 1 - Value\nAli,Mobile,1111', ['1111']],
+    ['commas in a quoted header', '"number";"a,b,c"\n1111;x', ['1111']],
+    ["Excel's own first line", 'sep=;\nname;number\na,b,c;1111', ['1111']],
     ['rows of different lengths', '1,a,b\n2\n3,', ['1', '2', '3']],
     ['repetitions', '1\n2\n1\n3\n2', ['1', '2', '3']],
     ['all characters', '+989120000000\n*100#\n0', ['+989120000000', '*100#', '0']],
@@ -66,7 +71,7 @@ describe('csv', () => {
     ['an empty cell', 'name,number\nAli,1\nReza,', notANumber(3, '')],
     ['a bad line far behind, after line ends in quotes', '1,"a\nb"\n2\n\nx', notANumber(5, 'x')],
     ['Persian digits', '۱۲۳', notANumber(1, '۱۲۳')],
-    ['another encoding', notUtf8, badLine(2, 'it is not valid UTF-8')],
+    ['another encoding', notUtf8, badLine(2, 'it is not valid UTF-8, or holds U+FFFD')],
     ['a quote that is not closed', '1\n"2\n3\n', badLine(2, 'a quote that is opened is not closed')],
     [
       'a quote that is not closed for long',
@@ -74,7 +79,12 @@ describe('csv', () => {
       badLine(2, 'a quote that is opened is not closed'),
     ],
     ['text behind a quote', '1\n"2"x\n', badLine(2, 'there is text behind a closing quote')],
-    ['a line too long', `1\n${'2'.repeat(70_000)}\n`, badLine(2, 'it has more than 65536 characters')],
+    [
+      'a line too long in front of another encoding',
+      Buffer.concat([Buffer.from(`1\n${'2'.repeat(1_100_000)}\n`), Buffer.from([0xff])]),
+      badLine(2, 'it has more than 1048576 characters'),
+    ],
+    ['a line too long', `1\n${'2'.repeat(1_100_000)}\n`, badLine(2, 'it has more than 1048576 characters')],
     ['nothing', '', "Field 'file':value must hold phone numbers"],
     ['a header only', 'number\n', "Field 'file':value must hold phone numbers"],
   ])('with %s is refused by its line, and nothing is kept', async (_, content, message) => {
@@ -137,6 +147,11 @@ describe('vcf', () => {
       ['+12015550123'],
     ],
     ['4.0 as text', card('VERSION:4.0', 'TEL;VALUE=text:1.2.3'), ['123']],
+    [
+      '3.0 with a picture in one line',
+      card('VERSION:3.0', `PHOTO;ENCODING=b:${'A'.repeat(500_000)}`, 'TEL:1'),
+      ['1'],
+    ],
     ['any case', 'begin:vcard\nversion:3.0\ntel;type=cell:1\nend:vcard', ['1']],
     ['several lines TEL', card('VERSION:3.0', 'TEL:1', 'TEL:2', 'TEL:1'), ['1', '2']],
     [
@@ -161,7 +176,7 @@ describe('vcf', () => {
     [
       'a bad number',
       card('VERSION:3.0', 'TEL:1') + card('VERSION:3.0', 'FN:B', 'TEL:call me'),
-      notANumber(8, 'callme'),
+      notANumber(8, 'call me'),
     ],
     ['an empty number', card('VERSION:3.0', 'TEL:'), notANumber(3, '')],
     [
@@ -305,6 +320,15 @@ describe('a file', () => {
     expect([answer.status, answer.body.message]).toStrictEqual([status, message]);
   });
 });
+
+test('more than a million are refused by the name of their field', async () => {
+  const before = await readNumbers();
+  const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
+  expect((await upload(numbers.join('\n'))).body).toStrictEqual(
+    failure("Field 'file':value must have at most 1000000 numbers, or 5000000 with duplicates"),
+  );
+  expect(await readNumbers()).toStrictEqual(before);
+}, 60_000);
 
 test('a million numbers go through a server that stays small, and into a group at once', async () => {
   const server = startServer({ DATABASE_URL: app.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'silent' });

@@ -31,20 +31,10 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
   const hostile = fc.oneof(
     fc.jsonValue(),
     fc.string({ unit: 'binary' }),
-    fc.constantFrom(
+    fc.constantFrom('\0', '\ud800', '%', '\\', '9'.repeat(1000), id, -1, 1e308, [[]], {}, { name: 'x\0' }, [
+      '1',
       '\0',
-      '\ud800',
-      '%',
-      '\\',
-      '9'.repeat(1000),
-      id,
-      -1,
-      1e308,
-      [[]],
-      {},
-      { name: 'x\0' },
-      ['1', '\0'],
-    ),
+    ]),
   );
   // A name is what `add` needs to succeed, and is never right here; nor is there a group to change or to remove.
   const bodies = fc

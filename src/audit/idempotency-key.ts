@@ -8,8 +8,10 @@ export function requireIdempotencyKey(key: string | undefined): void {
   }
 }
 
-/** Tells arguments apart under one key. One that is null, or a flag that is false, is as good as left out. */
+/** Tells arguments apart under one key, whatever their order. One that is null, or a flag that is false, is as good as left out. */
 export function fingerprintOf(args: object): string {
-  const given = Object.entries(args).filter(([, value]) => value !== null && value !== false);
+  const given = Object.entries(args)
+    .filter(([, value]) => value !== undefined && value !== null && value !== false)
+    .toSorted(([name], [other]) => (name < other ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(given)).digest('base64url');
 }

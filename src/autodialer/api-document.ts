@@ -27,10 +27,11 @@ export async function registerApiDocument(api: FastifyInstance): Promise<void> {
       components: {
         securitySchemes: {
           apiKey: { type: 'apiKey', in: 'header', name: 'X-APIKEY' },
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JSON Web Token' },
           basic: { type: 'http', scheme: 'basic' },
         },
       },
-      security: [{ apiKey: [] }, { basic: [] }, { apiKey: [], basic: [] }],
+      security: [{ apiKey: [] }, { bearer: [] }, { basic: [] }, { apiKey: [], basic: [] }],
     },
     transform: ({ url, route }) => ({
       url,

@@ -21,7 +21,8 @@ import { readNumbersBody } from './numbers-body.ts';
 import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { readSearch } from './search-request.ts';
-import { createScopeCheck, missing, recorded, requireValid, type ServiceName } from './service.ts';
+import { createScopeCheck, recorded, type ServiceName } from './recorded-service.ts';
+import { missing, requireValid } from './request-validation.ts';
 import { serviceDocuments } from './service-documents.ts';
 import { multipartLimits, readUpload, requireKnownPage } from './upload.ts';
 
@@ -47,7 +48,7 @@ export async function registerGroupRoutes(
   const answers = createAnswers(numberLists, timeZone);
 
   const add = recorded('add', recorder, async (request, _reply, describe) =>
-    withDraft(async (draft) => {
+    withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({ args: { ...fields, numbers: numbersDigest } });
       const { filename, ...given } = requireValid(request, AddRequest, fields);
@@ -59,9 +60,12 @@ export async function registerGroupRoutes(
   );
 
   const update = recorded('update', recorder, async (request, reply, describe) => {
-    const group = await withDraft(async (draft) => {
+    const group = await withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
-      const call = describe({ targetId: findId(fields['_id']), args: { ...fields, numbers: numbersDigest } });
+      const call = describe({
+        targetId: findId(fields['_id']),
+        args: { ...fields, _id: findId(fields['_id']), numbers: numbersDigest },
+      });
       const { _id, filename, ...given } = requireValid(request, UpdateRequest, fields);
       const changes = parseFields(numberGroupFields, given);
       const source = await chooseSource(draft, numbersDigest, filename);
@@ -91,8 +95,7 @@ export async function registerGroupRoutes(
   };
 
   const upload = recorded('upload', recorder, async (request, _reply, describe) =>
-    withDraft(async (draft) => {
-      requireKnownPage(request, corsOrigins);
+    withDraft(request, 'file', async (draft) => {
       const kind = await readUpload(request, draft.add);
       await draft.finish();
       const filename = `${createNumberGroupId()}.${kind}`;
@@ -104,12 +107,17 @@ export async function registerGroupRoutes(
   );
 
   /** Numbers that are written on the way are taken back where they are not kept in the end. */
-  async function withDraft<T>(work: (draft: NumberListDraft) => Promise<T>): Promise<T> {
-    const draft = numberLists.startList();
+  async function withDraft<T>(
+    { log }: FastifyRequest,
+    field: string,
+    work: (draft: NumberListDraft) => Promise<T>,
+  ): Promise<T> {
+    const draft = numberLists.startList(field);
     try {
       return await work(draft);
     } finally {
-      await draft.discard();
+      // Whatever became of the request stays as it is: a list that is left is removed after a day.
+      await draft.discard().catch((error: Error) => log.warn({ reason: error.message }, 'a list was left'));
     }
   }
 
@@ -135,8 +143,11 @@ export async function registerGroupRoutes(
     const url = `/${service}`;
     const methods = ['POST', ...(olderMethod ? [olderMethod] : [])];
     const onRequest = [createScopeCheck(service, recorder)];
-    room.post(url, { onRequest, config: { document: serviceDocuments[service] } }, handler);
-    if (olderMethod) room.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, handler });
+    if (service === 'upload') onRequest.push(async (request) => requireKnownPage(request, corsOrigins));
+    const config = { isStreamed: service !== 'remove' && service !== 'search' };
+    room.post(url, { onRequest, config: { ...config, document: serviceDocuments[service] } }, handler);
+    if (olderMethod)
+      room.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, config, handler });
     room.route({
       method: room.supportedMethods.filter((method) => !methods.includes(method)),
       url,

@@ -27,15 +27,15 @@ export async function readNumbersBody(
   const digest = createHash('sha256');
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let arrived: string[] = [];
-  let numbers = 0;
+  let entry = 0;
   let key = '';
-  let tokenEnd = 0;
+  let lastTokenAt = 0;
   let bytesRead = 0;
   let next: (token: TokenType, value: unknown) => void = expectBody;
 
   const tokenizer = new Tokenizer();
   tokenizer.onToken = ({ token, value, offset }) => {
-    tokenEnd = offset;
+    lastTokenAt = offset;
     next(token, value);
   };
   const parse = (step: () => void) => {
@@ -52,7 +52,7 @@ export async function readNumbersBody(
       tokenizer.write(chunk);
     });
     bytesRead += chunk.length;
-    if (bytesRead - tokenEnd > maxTokenBytes + chunk.length)
+    if (bytesRead - lastTokenAt > maxTokenBytes + chunk.length)
       throw badInput(key || 'body', `${key || 'body'} must have at most ${maxTokenBytes} bytes`);
     if (arrived.length > 0) digest.update(`${arrived.join('\n')}\n`);
     for (const number of arrived) await add(number);
@@ -106,13 +106,10 @@ export async function readNumbersBody(
     else expectNumber(token, value);
   }
   function expectNumber(token: TokenType, value: unknown) {
-    numbers++;
+    entry++;
     if (token !== TokenType.STRING || !numberPattern.test(value as string)) {
       if (token === TokenType.COMMA || token === TokenType.RIGHT_BRACKET) throw unreadable();
-      throw badInput(
-        'numbers',
-        `numbers must be strings of 1 to 32 of the characters + 0-9 * #: entry ${numbers} is not`,
-      );
+      throw badInput('numbers', `value ${entry} must be a string of 1 to 32 of the characters + 0-9 * #`);
     }
     arrived.push(value as string);
     next = expectNumberComma;

@@ -3,7 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 
 /**
- * Reads a stream that a client sends, and leaves it open where the reader stops early, so that the client can be answered.
+ * Reads a stream that a client sends. Where the reader stops early the rest is thrown away as it comes: a client that is cut off
+ * would not read its answer, nor would one whose body nobody takes.
  * @throws AppError PAYLOAD_TOO_LARGE; BAD_REQUEST where the client goes away.
  */
 export async function* readBytes(stream: Readable, maxBytes: number): AsyncGenerator<Buffer> {
@@ -23,6 +24,8 @@ export async function* readBytes(stream: Readable, maxBytes: number): AsyncGener
       {},
       { cause: error },
     );
+  } finally {
+    stream.on('error', () => undefined).resume();
   }
 }
 

@@ -3,6 +3,7 @@ import {
   maxDescriptionLength,
   maxNameLength,
   maxNumbers,
+  maxNumbersWithDuplicates,
   numberGroupIdPattern,
   numberPattern,
 } from '../number-groups/number-group.ts';
@@ -27,8 +28,8 @@ const Description = Type.String({
 const Numbers = Type.Array(
   Type.String({ pattern: numberPattern.source, title: '1 to 32 of the characters + 0-9 * #' }),
   {
-    maxItems: maxNumbers,
-    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. One that comes again is kept where it was first. ${maxNumbers} at most`,
+    maxItems: maxNumbersWithDuplicates,
+    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. One that comes again is kept where it was first. ${maxNumbers} at most, or ${maxNumbersWithDuplicates} with those that come again`,
     examples: [['1111', '2222']],
   },
 );
@@ -37,6 +38,7 @@ const Filename = Type.String({
   description: 'Instead of `numbers`: what `upload` answered, within a day. A file is used once',
 });
 
+/** What `add` is sent. */
 export const AddRequest = Type.Object(
   {
     name: Name,
@@ -50,6 +52,7 @@ export const AddRequest = Type.Object(
   },
 );
 
+/** What `update` is sent. */
 export const UpdateRequest = Type.Object(
   {
     _id: Id,
@@ -65,6 +68,7 @@ export const UpdateRequest = Type.Object(
   },
 );
 
+/** What `remove` is sent. */
 export const RemoveRequest = Type.Object(
   {
     _id: Type.Optional(Id),
@@ -102,6 +106,7 @@ const Pagination = {
   sorting: Type.Optional(Sorting),
 };
 
+/** What `search` is sent. */
 export const SearchRequest = Type.Object(
   {
     alike: Type.Optional(
@@ -136,9 +141,7 @@ export const SearchRequest = Type.Object(
   },
 );
 
-export type AddFields = Static<typeof AddRequest>;
-export type UpdateFields = Static<typeof UpdateRequest>;
-export type RemoveFields = Static<typeof RemoveRequest>;
+/** What `search` is sent. */
 export type SearchFields = Static<typeof SearchRequest>;
 
 /** As an upload looks to OpenAPI; it is read as a stream. */

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { AppError, badInput } from '../errors.ts';
 import { readNumbersFile, type NumbersFileKind } from '../number-groups/numbers-file.ts';
 import { readBytes } from './request-bytes.ts';
-import { missing } from './service.ts';
+import { missing } from './request-validation.ts';
 
 const maxFileBytes = 64 * 1024 * 1024;
 
@@ -33,12 +33,9 @@ export async function readUpload(
   let kind: NumbersFileKind | undefined;
   for (let part = await nextPart(parts); part; part = await nextPart(parts)) {
     if (part.type !== 'file') continue;
-    try {
-      if (part.fieldname === 'file') kind = await readNumbersFile(readBytes(part.file, maxFileBytes), add);
-    } finally {
-      // What is not read would hold up the rest.
-      part.file.resume();
-    }
+    if (part.fieldname === 'file') kind = await readNumbersFile(readBytes(part.file, maxFileBytes), add);
+    // What is not read would hold up the rest.
+    else part.file.resume();
   }
   if (!kind) throw missing('file');
   return kind;

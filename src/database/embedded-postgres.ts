@@ -85,26 +85,31 @@ async function initialise(
     }
   }
   const unfinished = join(dataDir, `${prefix}${process.pid}`);
-  const { code, output } = await run(
-    binaries.initdb,
-    [
-      `--pgdata=${unfinished}`,
-      `--username=${superuser}`,
-      // Whoever can enter the folder of the socket, mode 0700, is the owner of the data anyway.
-      '--auth-local=trust',
-      '--auth-host=reject',
-      '--encoding=UTF8',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--locale=C',
-      // PostgreSQL's own log: a file a weekday, each begun anew a week later.
-      ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap(
-        (each) => ['--set', each],
-      ),
-    ],
-    dataDir,
-    runAs,
-  );
+  const runInitdb = (letters: string) =>
+    run(
+      binaries.initdb,
+      [
+        `--pgdata=${unfinished}`,
+        `--username=${superuser}`,
+        // Whoever can enter the folder of the socket, mode 0700, is the owner of the data anyway.
+        '--auth-local=trust',
+        '--auth-host=reject',
+        '--encoding=UTF8',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+        '--locale=C',
+        `--lc-ctype=${letters}`,
+        // PostgreSQL's own log: a file a weekday, each begun anew a week later.
+        ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap(
+          (each) => ['--set', each],
+        ),
+      ],
+      dataDir,
+      runAs,
+    );
+  // By the system's locale trigrams know what a letter is. Where it has none for that, only Latin ones are.
+  let { code, output } = await runInitdb('C.UTF-8');
+  if (code !== 0) ({ code, output } = await runInitdb('C'));
   if (code !== 0) {
     throw new StartError(
       `The embedded PostgreSQL could not be created in ${dataDir}: ${lastLine(output)}. ` +

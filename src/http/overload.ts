@@ -5,15 +5,17 @@ import type { Logger } from '../log.ts';
 import { readRequestId } from './request-id.ts';
 import { whenSettled } from './settled.ts';
 
+/** When there is too much to do, and how that is said. */
 export type OverloadSettings = {
   readonly maxConcurrentRequests: number;
   readonly maxEventLoopDelayMs: number;
   /** The origins whose pages may read a refusal. */
   readonly corsOrigins: readonly string[];
-  /** Writes the body of a refusal where a URL has a shape of its own for it. */
+  /** Writes the body of a refusal for the URLs that are not GraphQL's. */
   readonly writeRefusal: WriteRefusal;
 };
 
+/** Writes the body of a refusal that is made before a route is known; undefined where GraphQL's shape is the right one. */
 export type WriteRefusal = (url: string, refusal: AppError) => string | undefined;
 
 /**
@@ -24,12 +26,15 @@ export type OverloadGuard = {
   /** Stands before everything else: at ten times the load even a refusal must cost next to nothing. */
   guard(listener: RequestListener): RequestListener;
   /**
-   * Counts a request whose body is there, until it is answered: those that clients are slow to send take nobody's place.
+   * Counts a request until it is answered: a `whole` one when its body is there, so that those that clients are slow to send take
+   * nobody's place. One whose body is worked on while it comes in is `streamed`: there are as many places for those alone.
    * @throws AppError SERVICE_UNAVAILABLE
    */
-  admit(request: IncomingMessage, response: ServerResponse): void;
+  admit(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
   close(): void;
 };
+
+export type RequestKind = 'whole' | 'streamed';
 
 /** Over how long the event loop's delay is averaged, and how many times it must be too late: one large answer makes no overload. */
 const sampleMs = 1000;
@@ -48,11 +53,11 @@ const refusalBody = JSON.stringify({
 
 export function openOverloadGuard(settings: OverloadSettings, log: Logger): OverloadGuard {
   const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
-  let concurrent = 0;
+  const concurrent: Record<RequestKind, number> = { whole: 0, streamed: 0 };
   let refused = 0;
   let lateInARow = 0;
-  const isOverloaded = () => {
-    const isOver = lateInARow >= lateSamples || concurrent >= maxConcurrentRequests;
+  const isOverloaded = (kind: RequestKind) => {
+    const isOver = lateInARow >= lateSamples || concurrent[kind] >= maxConcurrentRequests;
     if (isOver) refused++;
     return isOver;
   };
@@ -64,20 +69,21 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
     // Once a second: a line for each of them would be a load of its own.
-    if (refused > 0) log.warn({ refused, concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
+    if (refused > 0) log.warn({ refused, ...concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
     refused = 0;
   }, sampleMs);
   timer.unref();
 
   return {
     guard: (listener) => (request, response) => {
-      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded()) refuse(request, response, settings);
+      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded('whole'))
+        refuse(request, response, settings);
       else listener(request, response);
     },
-    admit(request, response) {
-      if (isOverloaded()) throw refusal;
-      concurrent++;
-      whenSettled(request, response, () => concurrent--);
+    admit(request, response, kind) {
+      if (isOverloaded(kind)) throw refusal;
+      concurrent[kind]++;
+      whenSettled(request, response, () => concurrent[kind]--);
     },
     close() {
       clearInterval(timer);

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Needs no credentials. */
     isPublic?: boolean;
+    /** Works on its body while that comes in. */
+    isStreamed?: boolean;
   }
   interface FastifyRequest {
     /** Who calls; of public routes nobody. */

@@ -1,12 +1,13 @@
+import { METHODS } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { answerBrokenRequest } from './broken-request.ts';
+import { answerBrokenRequest, noteEarlyAnswer } from './broken-request.ts';
 import { setBrowserRules } from './browser-rules.ts';
-import { sendError } from './error-response.ts';
+import { sendError, sendStatus, toRefusal } from './error-response.ts';
 import { takeOnlyJson } from './json-body.ts';
 import { answerBeforeClosing } from './orderly-close.ts';
 import { createNodeServer } from './node-server.ts';
@@ -58,11 +59,18 @@ export async function createHttpServer(
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
-      sendError(error, request, reply);
+      const refusal = toRefusal(error, request);
+      const body = writeRefusal(request.url, refusal);
+      if (body === undefined) sendError(error, request, reply);
+      else void sendStatus(refusal.code, reply).type('application/json; charset=utf-8').send(body);
     },
     clientErrorHandler: answerBrokenRequest,
   }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
   http.addHook('onClose', async () => overload.close());
+  // So that a path says of any method that it does not take it, and not that the path is not there.
+  for (const method of METHODS) {
+    if (method !== 'CONNECT' && !http.supportedMethods.includes(method)) http.addHttpMethod(method);
+  }
   if (certificateFiles) keepCertificate(http, certificateFiles, log);
 
   http.addHook('onRequest', async (request, reply) => {
@@ -76,6 +84,7 @@ export async function createHttpServer(
       { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
       'request',
     );
+    if (!request.raw.complete) noteEarlyAnswer(request.raw.socket);
   });
   answerBeforeClosing(http);
   await setBrowserRules(http, {
@@ -89,8 +98,8 @@ export async function createHttpServer(
   });
   requireAccounts(http, authenticate, limits);
   takeOnlyJson(http);
-  http.addHook('preValidation', async ({ raw, routeOptions }, reply) => {
-    if (!routeOptions.config.isPublic) overload.admit(raw, reply.raw);
+  http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
+    if (!route.isPublic) overload.admit(raw, reply.raw, route.isStreamed ? 'streamed' : 'whole');
   });
 
   http.setErrorHandler(sendError);

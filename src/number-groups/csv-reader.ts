@@ -18,7 +18,7 @@ export function createCsvReader(): NumberReader {
   let openedAt = 0;
 
   const readRecord = (cells: readonly string[], lineNumber: number): string | undefined => {
-    if (cells.length === 1 && cells[0]!.trim() === '') return undefined;
+    if (cells.every((cell) => cell.trim() === '')) return undefined;
     if (column === undefined) {
       const header = findNumberColumn(cells);
       column = header ?? 0;
@@ -30,6 +30,9 @@ export function createCsvReader(): NumberReader {
   return {
     readLines(lines, firstLineNumber) {
       const given = [...open, ...lines];
+      // Excel may say in the first line what separates.
+      const declared = delimiter === undefined ? /^"?sep=([,;])"?$/i.exec(given[0]?.trim() ?? '') : undefined;
+      if (declared) [delimiter, given[0]] = [declared[1]!, ''];
       const firstGiven = firstLineNumber - open.length;
       delimiter ??= findDelimiter(given);
       const { data, errors } = Papa.parse<string[]>(given.join('\n'), { delimiter, newline: '\n' });
@@ -65,15 +68,21 @@ export function createCsvReader(): NumberReader {
 
 /** Where the numbers are by the first record, if it is a header: what begins with a letter is no number. */
 function findNumberColumn(cells: readonly string[]): number | undefined {
-  const names = cells.map((cell) => cell.trim().toLowerCase());
-  const named = names.findIndex((name) => numberHeaders.includes(name));
+  const headers = cells.map((cell) => cell.trim().toLowerCase());
+  const named = headers.findIndex((header) => numberHeaders.includes(header));
   if (named !== -1) return named;
-  return /^[\p{L}_]/u.test(names[0]!) ? 0 : undefined;
+  // As in "Mobile Phone", or "Phone 1 - Value" beside "Phone 1 - Label".
+  const described = headers.findIndex((header) => {
+    const words = header.split(/[^\p{L}]+/u);
+    return words.some((word) => numberHeaders.includes(word)) && !/\b(type|label)\b/.test(header);
+  });
+  if (described !== -1) return described;
+  return /^[\p{L}_]/u.test(headers[0]!) ? 0 : undefined;
 }
 
-/** The first line with something in it tells. */
+/** The first line with something in it tells; what is in quotes does not count. */
 function findDelimiter(lines: readonly string[]): string | undefined {
-  const line = lines.find((each) => each.trim() !== '');
+  const line = lines.find((each) => each.trim() !== '')?.replace(/"[^"]*"/g, '');
   if (line === undefined) return undefined;
   return line.split(';').length > line.split(',').length ? ';' : ',';
 }

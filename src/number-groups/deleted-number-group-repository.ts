@@ -12,6 +12,7 @@ export type DeletedNumberGroup = NumberGroup & {
   readonly purgeAt: Date;
 };
 
+/** Where removed groups are listed, restored and purged. */
 export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumberGroupRepository>;
 
 /** How many groups one purge takes at most. */

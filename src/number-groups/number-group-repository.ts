@@ -12,6 +12,7 @@ import {
 } from './number-group.ts';
 import { releaseList, type NumberSource } from './number-list-repository.ts';
 
+/** What a search can be sorted by, in the vendor's words. */
 export type SortKey = 'name' | 'date' | 'count' | 'description' | '_id';
 
 /** A search for number groups. */
@@ -26,6 +27,7 @@ export type NumberGroupSearch = {
   readonly sorting: readonly (readonly [SortKey, 'ascending' | 'descending'])[];
 };
 
+/** Where number groups are added, changed, removed and found. */
 export type NumberGroupRepository = ReturnType<typeof createNumberGroupRepository>;
 
 /** The autodialer's number groups. What is removed is kept for `retentionDays`; 0 keeps nothing. */
@@ -53,7 +55,7 @@ export function createNumberGroupRepository(
       return added.id;
     },
 
-    /** Changes what is given. @throws AppError NOT_FOUND where there is no such group, or no such upload. */
+    /** Changes what is given. @throws AppError BAD_USER_INPUT; NOT_FOUND where there is no such group, or no such upload. */
     async updateNumberGroup(
       id: string,
       { name, description }: NumberGroupFields,

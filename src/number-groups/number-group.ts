@@ -15,7 +15,9 @@ export type NumberGroup = {
   readonly listId: bigint;
 };
 
+/** In code points, as that of the description. */
 export const maxNameLength = 128;
+/** Short enough for an index that sorts by it. */
 export const maxDescriptionLength = 500;
 
 /** How each field is read that a caller gives. */
@@ -24,6 +26,7 @@ export const numberGroupFields = {
   description: text({ max: maxDescriptionLength }),
 };
 
+/** The fields of a group that a caller gave. */
 export type NumberGroupFields = Parsed<typeof numberGroupFields>;
 
 /** Makes an id as the vendor's look: seconds since 1970, then 64 random bits. */
@@ -44,7 +47,10 @@ export function parseNumberGroupId(value: unknown, argument: string): string {
 
 /** What phone numbers are like. */
 export const numberPattern = /^[+\d*#]{1,32}$/;
+/** How many numbers a group has at most. */
 export const maxNumbers = 1_000_000;
+/** How many numbers are taken in for it, of which some may be there more than once. */
+export const maxNumbersWithDuplicates = 5 * maxNumbers;
 
 /** Reads a row that the database function `number_group_row()` wrote. */
 export function readNumberGroupRow(row: RowJson): NumberGroup {
@@ -58,6 +64,7 @@ export function readNumberGroupRow(row: RowJson): NumberGroup {
   };
 }
 
+/** There is no group with the id that was given. */
 export function numberGroupNotFound(): AppError {
   return new AppError('NOT_FOUND', 'There is no such group', { argument: '_id' });
 }

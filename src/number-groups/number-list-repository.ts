@@ -2,7 +2,7 @@ import type { Call } from '../audit/call.ts';
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import { AppError, badInput } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
-import { maxNumbers } from './number-group.ts';
+import { maxNumbers, maxNumbersWithDuplicates } from './number-group.ts';
 
 /** A list that somebody holds from now on. */
 type KeptList = { readonly id: bigint; readonly count: number };
@@ -15,7 +15,7 @@ export type NumberSource = {
 
 /** A list that is being written, a number at a time; no more than a chunk of it is in memory. Nobody sees it until it is kept. */
 export type NumberListDraft = NumberSource & {
-  /** Adds a number at the end, unless it is in the list. */
+  /** Adds a number at the end, unless it is in the list. @throws AppError BAD_USER_INPUT where there are too many. */
   readonly add: (number: string) => Promise<void>;
   /** To be called when the last number is added. @throws AppError BAD_USER_INPUT where there are too many. */
   finish(): Promise<void>;
@@ -25,12 +25,11 @@ export type NumberListDraft = NumberSource & {
   discard(): Promise<void>;
 };
 
+/** Where lists are written, kept and read. */
 export type NumberListRepository = ReturnType<typeof createNumberListRepository>;
 
 /** How many numbers a row holds. */
 const chunkSize = 5000;
-/** How many numbers are looked at before duplicates are taken out. */
-const maxNumbersWithDuplicates = 5 * maxNumbers;
 /** How long an upload waits for a group. A list that a group gave up can be read for as long. */
 const unusedLifetime = Prisma.sql`interval '1 day'`;
 /** How many lists one clean-up takes at most. */
@@ -39,7 +38,8 @@ const cleanUpBatchSize = 100;
 /** The lists of phone numbers. */
 export function createNumberListRepository(prisma: PrismaClient, recorder: CallRecorder) {
   return {
-    startList: (): NumberListDraft => createDraft(prisma),
+    /** Starts a list of the numbers that a caller gives in this field. */
+    startList: (field: string): NumberListDraft => createDraft(prisma, field),
 
     /** Has a list wait, under a name, for a group to take it. @throws AppError BAD_USER_INPUT where it has no numbers. */
     async keepUpload(draft: NumberListDraft, filename: string, call: Call): Promise<void> {
@@ -93,7 +93,7 @@ export async function releaseList(transaction: Transaction, id: bigint): Promise
   await transaction.$executeRaw`UPDATE number_lists SET unused_since = now() WHERE id = ${id}`;
 }
 
-function createDraft(prisma: PrismaClient): NumberListDraft {
+function createDraft(prisma: PrismaClient, field: string): NumberListDraft {
   let id: bigint | undefined;
   let chunks = 0;
   let count = 0;
@@ -123,7 +123,7 @@ function createDraft(prisma: PrismaClient): NumberListDraft {
     async add(number) {
       chunk.add(number);
       if (chunk.size < chunkSize) return;
-      if (chunks * chunkSize >= maxNumbersWithDuplicates) throw tooManyNumbers();
+      if (chunks * chunkSize >= maxNumbersWithDuplicates) throw tooManyNumbers(field);
       await writeChunk();
     },
     async finish() {
@@ -132,7 +132,7 @@ function createDraft(prisma: PrismaClient): NumberListDraft {
         if (chunk.size > 0) await writeChunk();
         count = await removeDuplicates(prisma, id!, chunks);
       }
-      if (count > maxNumbers) throw tooManyNumbers();
+      if (count > maxNumbers) throw tooManyNumbers(field);
     },
     keep: (transaction) => keep(transaction, null),
     keepAsUpload: (transaction, filename) => keep(transaction, filename),
@@ -147,9 +147,9 @@ function createDraft(prisma: PrismaClient): NumberListDraft {
   };
 }
 
-function tooManyNumbers(): AppError {
-  const message = `numbers must be at most ${maxNumbers}, or ${maxNumbersWithDuplicates} with duplicates`;
-  return badInput('numbers', message);
+function tooManyNumbers(field: string): AppError {
+  const message = `${field} must have at most ${maxNumbers} numbers, or ${maxNumbersWithDuplicates} with duplicates`;
+  return badInput(field, message);
 }
 
 async function insertList(client: Pick<PrismaClient, '$queryRaw'>): Promise<bigint> {
@@ -167,7 +167,7 @@ async function setKept(transaction: Transaction, list: KeptList, filename: strin
   return list;
 }
 
-/** Writes a list anew behind its chunks, each number where it was first, and answers how many are left. Its cost in memory is the database's. */
+/** Writes a list anew behind its chunks, each number where it was first, and answers how many are left. It is the database that needs the memory. */
 async function removeDuplicates(prisma: PrismaClient, id: bigint, chunks: number): Promise<number> {
   const [list] = await prisma.$queryRaw<{ count: number }[]>`
     WITH raw AS (DELETE FROM number_list_chunks WHERE list_id = ${id} RETURNING position, numbers),

@@ -9,10 +9,10 @@ export type NumberReader = {
   end(): readonly string[];
 };
 
-/** Reads what stands for a phone number in a line of a file. @throws AppError BAD_USER_INPUT */
-export function parseNumberInLine(text: string, lineNumber: number): string {
+/** Reads what stands for a phone number in a line of a file, which may have `written` it in another way. @throws AppError BAD_USER_INPUT */
+export function parseNumberInLine(text: string, lineNumber: number, written = text): string {
   if (numberPattern.test(text)) return text;
-  const shown = JSON.stringify(Array.from(text).slice(0, 40).join(''));
+  const shown = JSON.stringify(Array.from(written).slice(0, 40).join(''));
   throw badLine(lineNumber, `${shown} is not a phone number, which has 1 to 32 of the characters + 0-9 * #`);
 }
 

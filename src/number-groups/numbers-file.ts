@@ -5,7 +5,8 @@ import { createVcardReader } from './vcard-reader.ts';
 /** What an uploaded file is, as its first line tells: its name is nothing to rely on. */
 export type NumbersFileKind = 'csv' | 'vcf';
 
-const maxLineLength = 65_536;
+/** Longer than any picture of a vCard in one line. */
+const maxLineLength = 1_048_576;
 
 /**
  * Reads the phone numbers of a file in UTF-8, as its bytes come in, and hands each to `add`.
@@ -47,14 +48,9 @@ async function* splitLines(
     const lines = text.split(isLast ? /\r\n|\n|\r/ : /\r\n|\n|\r(?!$)/);
     rest = isLast ? '' : lines.pop()!;
     const batch = { lines, firstLineNumber };
-    const wrong = [...lines, rest].findIndex(
-      (line) => line.length > maxLineLength || line.includes('\uFFFD'),
-    );
-    if (wrong !== -1) {
-      const problem = text.includes('\uFFFD')
-        ? 'it is not valid UTF-8'
-        : `it has more than ${maxLineLength} characters`;
-      throw badLine(firstLineNumber + wrong, problem);
+    for (const [index, line] of [...lines, rest].entries()) {
+      const problem = findProblem(line);
+      if (problem) throw badLine(firstLineNumber + index, problem);
     }
     firstLineNumber += lines.length;
     return batch;
@@ -62,4 +58,9 @@ async function* splitLines(
 
   for await (const chunk of bytes) yield split(rest + decoder.decode(chunk, { stream: true }), false);
   yield split(rest + decoder.decode(), true);
+}
+
+function findProblem(line: string): string | undefined {
+  if (line.length > maxLineLength) return `it has more than ${maxLineLength} characters`;
+  return line.includes('\uFFFD') ? 'it is not valid UTF-8, or holds U+FFFD' : undefined;
 }

@@ -26,7 +26,9 @@ export function createVcardReader(): NumberReader {
     if (openedAt.length > maxCardDepth) throw badLine(line, 'it is a card within too many others');
     if (openedAt.length === 0 && text.trim() !== '') throw badLine(line, 'it is outside of a vCard');
     if (/^END:VCARD\s*$/i.test(text)) openedAt.pop();
-    return isTelephone ? [parseNumberInLine(readTelephone(text, line), line)] : [];
+    if (!isTelephone) return [];
+    const written = readTelephone(text, line);
+    return [parseNumberInLine(plainNumber(written), line, written)];
   };
 
   const readLine = (line: string, lineNumber: number): readonly string[] => {
@@ -65,7 +67,7 @@ function headOf(text: string): string {
   return text.slice(0, text.indexOf(':') + 1);
 }
 
-/** Reads the value of a `TEL` property: without the separators that people write, and without an extension. */
+/** Reads the value of a `TEL` property. */
 function readTelephone(text: string, line: number): string {
   let property: ReturnType<typeof ICAL.parse.property>;
   try {
@@ -74,8 +76,11 @@ function readTelephone(text: string, line: number): string {
     throw badLine(line, 'it is not a property of a vCard');
   }
   const isQuotedPrintable = /QUOTED-PRINTABLE/i.test(headOf(text));
-  const value = isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]);
-  // https://www.rfc-editor.org/rfc/rfc3966#section-3: a number, its visual separators, and parameters behind it.
+  return isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]);
+}
+
+/** Takes off what people write beside a number. https://www.rfc-editor.org/rfc/rfc3966#section-3: visual separators, and parameters behind it. */
+function plainNumber(value: string): string {
   return value
     .replace(/^tel:/i, '')
     .replace(/;.*$/, '')

@@ -32,8 +32,13 @@ export function createAutodialerClient(openedApp: () => TestApp) {
 
     /** The numbers of a group, in order. */
     numbersOf: async (id: string): Promise<string[]> => {
-      const { body } = await call('update', { _id: id, description: '' });
-      return body.data.numbers;
+      const rows = await openedApp().sql<{ number: string }>(
+        `SELECT entry.number FROM number_groups JOIN number_list_chunks USING (list_id),
+           unnest(numbers) WITH ORDINALITY AS entry (number, ordinal)
+         WHERE id = $1 ORDER BY position, ordinal`,
+        [id],
+      );
+      return rows.map(({ number }) => number);
     },
 
     /** All that a refused call must leave as it was. */
