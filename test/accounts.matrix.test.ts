@@ -47,7 +47,7 @@ const scopeOf: Record<string, string> = {
   moveSubscribers: 'subscribers:write',
   auditEvents: 'audit:read',
 };
-/** The third door: the autodialer's services, whose scopes are their paths. */
+/** The REST API: the autodialer's services, whose scopes are their paths. */
 const services = ['add', 'update', 'remove', 'search', 'upload'].map((service) => ({
   service,
   scope: `autodialer/groups/${service}`,

@@ -425,7 +425,7 @@ describe('what a client is told early', () => {
       socket,
       text: () => received,
       /** Waits for so many answers, for some seconds. */
-      async until(count: number) {
+      until: async (count: number) => {
         for (const deadline = Date.now() + 10_000; answers() < count && Date.now() < deadline;)
           await sleep(10);
         return answers();
@@ -454,7 +454,7 @@ describe('what a client is told early', () => {
     const { socket, text, until } = await connectTo(impatient);
     socket.write(`${head(1000)}{"name":"a","numbers":["x",`);
     await until(1);
-    await Promise.race([once(socket, 'close'), sleep(10_000)]);
+    await Promise.race([once(socket, 'close'), sleep(10_000, undefined, { ref: false })]);
     expect(socket.destroyed).toBe(true);
     expect([await until(1), text().includes('408')]).toStrictEqual([1, false]);
     await impatient.close();
