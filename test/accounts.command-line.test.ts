@@ -1,38 +1,17 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createAutodialerClient } from './support/autodialer.ts';
+import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { basic } from './support/test-accounts.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-const bin = fileURLToPath(new URL('../dist/cli/group-api.js', import.meta.url));
-const cwd = mkdtempSync(join(tmpdir(), 'group-api-command-'));
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
 });
 afterAll(() => app.close());
 
-let environment: Record<string, string> = {};
-/** Runs a command without a terminal, as a script does. */
-const run = async (...given: string[]) => runWith('', ...given);
-const runWith = async (input: string, ...given: string[]) => {
-  const child = spawn(process.execPath, [bin, ...given], {
-    cwd,
-    env: { PATH: process.env['PATH'], DATABASE_URL: app.url, ...environment },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdin.end(input);
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  return { code, stdout, stderr };
-};
+const { run, runWith, environment } = createCommandLine(() => app);
 const statusOf = async (headers: Record<string, string>) => {
   const response = await fetch(`${app.httpUrl}/allGroups`, {
     method: 'POST',
@@ -294,9 +273,9 @@ describe('what is wrong is one line that says what to do, and nothing is changed
 });
 
 test('the key of admin is changed where it is set', async () => {
-  environment = { ADMIN_API_KEY: testKey };
+  environment['ADMIN_API_KEY'] = testKey;
   const { stderr } = await run('accounts', 'rotate', 'admin');
-  environment = {};
+  delete environment['ADMIN_API_KEY'];
   expect(stderr).toContain(
     'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
   );
@@ -322,89 +301,4 @@ test('--help names the commands, the scopes and examples', async () => {
   expect((await run('accounts', 'create', '--help')).stdout).toMatch(
     /Scopes: \*[^]*Examples:\n +group-api accounts create/,
   );
-});
-
-describe('a key that clients already have', () => {
-  const key = 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG';
-
-  test("is given to an account, so that the vendor's samples need another host only", async () => {
-    await runWith(
-      'Aa123456',
-      'accounts',
-      'create',
-      'test',
-      '--scope',
-      '*',
-      '--password-stdin',
-      '--require-both',
-    );
-    const rotated = await runWith(`${key}\n`, 'accounts', 'rotate', 'test', '--api-key-stdin', '--json');
-    expect(rotated).toMatchObject({ code: 0, stderr: '' });
-    expect(rotated.stdout).not.toContain(key);
-    expect(await statusOf({ 'X-APIKEY': key, ...basic('test', 'Aa123456') })).toBe(200);
-    expect(await statusOf({ 'X-APIKEY': key })).toBe(401);
-  });
-
-  test.each([
-    ['short', [], 'The API key must be 32 to 256 printable ASCII characters'],
-    [key, ['--password-stdin'], 'Give --api-key-stdin or a new password, one after the other'],
-    [testKey, [], 'Another account has this API key: choose another one'],
-  ])('%s with %j is refused', async (given, options, message) => {
-    const { code, stderr } = await runWith(
-      given,
-      'accounts',
-      'rotate',
-      'test',
-      '--api-key-stdin',
-      ...options,
-    );
-    expect([code, stderr]).toStrictEqual([1, expect.stringContaining(message)]);
-    expect(await statusOf({ 'X-APIKEY': key, ...basic('test', 'Aa123456') })).toBe(200);
-  });
-});
-
-describe('number-groups', () => {
-  const { addGroup, call, numbersOf } = createAutodialerClient(() => app);
-
-  test('restore brings a removed group back with its numbers, once, and the audit says so', async () => {
-    const id = await addGroup({ name: 'back', numbers: ['1', '2'], description: 'd' });
-    const [before] = await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]);
-    await call('remove', { _id: id });
-
-    const listed = await run('number-groups', 'removed');
-    expect(listed.stdout).toMatch(new RegExp(`^${id} +back +2 +\\S+Z +admin +\\S+Z$`, 'm'));
-    expect(JSON.parse((await run('number-groups', 'removed', '--json')).stdout)).toMatchObject([
-      { _id: id, name: 'back', description: 'd', count: 2, deletedBy: 'admin' },
-    ]);
-
-    expect(await run('number-groups', 'restore', id.toUpperCase())).toStrictEqual({
-      code: 0,
-      stdout: `Number group ${id} is back: back, 2 numbers\n`,
-      stderr: '',
-    });
-    expect(await app.sql('SELECT * FROM number_groups WHERE id = $1', [id])).toStrictEqual([before]);
-    expect(await app.sql('SELECT FROM deleted_number_groups')).toStrictEqual([]);
-    expect(await numbersOf(id)).toStrictEqual(['1', '2']);
-    expect(
-      await app.sql(
-        `SELECT account, outcome, after->>'name' AS name FROM audit_events
-        WHERE operation = 'number-groups restore' AND target_ids = ARRAY[$1]`,
-        [id],
-      ),
-    ).toStrictEqual([{ account: expect.stringMatching(/^command-line:/), outcome: 'done', name: 'back' }]);
-
-    const again = await run('number-groups', 'restore', id);
-    expect([again.code, again.stderr]).toStrictEqual([
-      1,
-      `group-api: The number group ${id} exists: it is not removed\n`,
-    ]);
-  });
-
-  test.each([
-    ['0123456789abcdef01234567', 'There is no removed number group 0123456789abcdef01234567'],
-    ['7', '_id must be 24 hexadecimal digits'],
-  ])('restore %s is refused', async (id, message) => {
-    const { code, stderr } = await run('number-groups', 'restore', id);
-    expect([code, stderr]).toStrictEqual([1, `group-api: ${message}\n`]);
-  });
 });

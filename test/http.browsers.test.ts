@@ -39,7 +39,7 @@ describe('pages of other origins', () => {
       expect(asked.status).toBe(204);
       expect(allowedOf(asked)).toBe(sandbox);
       expect(asked.headers.get('access-control-allow-headers')).toBe('content-type,x-apikey,idempotency-key');
-      expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST');
+      expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST, PUT, DELETE');
       expect(asked.headers.get('access-control-allow-credentials')).toBeNull();
       const answer = await post(app, sandbox);
       expect([answer.status, allowedOf(answer)]).toStrictEqual([200, sandbox]);
