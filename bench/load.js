@@ -1,0 +1,108 @@
+// The load generator, a process of its own: a fixed number of connections, each sending its next request when its last one is
+// answered. It checks every answer. Takes its task as JSON in its argument, and prints what it measured as JSON.
+import { connect } from 'node:net';
+import { findFault } from './group-row.js';
+
+const { port, path, headers, query, resultPath, firstId, connections, seconds, isConstant } = JSON.parse(
+  process.argv[2],
+);
+
+let nextId = firstId;
+let answered = 0;
+const latencies = [];
+const faults = [];
+const startedAt = performance.now();
+const endsAt = startedAt + seconds * 1000;
+const head =
+  `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+
+await Promise.all(Array.from({ length: connections }, () => work()));
+const elapsed = (performance.now() - startedAt) / 1000;
+latencies.sort((a, b) => a - b);
+const quantile = (part) =>
+  latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * part))] ?? null;
+process.stdout.write(
+  JSON.stringify({
+    answered,
+    perSecond: answered / elapsed,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    max: quantile(1),
+    lastId: nextId - 1,
+    faults: faults.slice(0, 5),
+    faultCount: faults.length,
+    cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
+    elapsed,
+  }),
+);
+
+/** One connection, from its first request to its last answer. */
+function work() {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.setNoDelay(true);
+    let buffer = '';
+    let id = 0;
+    let sentAt = 0;
+    const send = () => {
+      if (performance.now() >= endsAt) {
+        socket.end();
+        resolve();
+        return;
+      }
+      id = nextId++;
+      const body = JSON.stringify({ query, variables: { id } });
+      sentAt = performance.now();
+      socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+    };
+    socket.on('connect', send);
+    socket.on('data', (chunk) => {
+      buffer += chunk.toString('latin1');
+      const answer = readAnswer(buffer);
+      if (!answer) return;
+      latencies.push(performance.now() - sentAt);
+      buffer = '';
+      answered++;
+      const fault = check(answer, id);
+      if (fault) faults.push(`id ${id}: ${fault}`);
+      send();
+    });
+    socket.on('error', (error) => {
+      faults.push(error.message);
+      resolve();
+    });
+    socket.on('close', resolve);
+  });
+}
+
+/** Reads an answer with a length, or in chunks; undefined where it is not all there. */
+function readAnswer(text) {
+  const headEnd = text.indexOf('\r\n\r\n');
+  if (headEnd === -1) return undefined;
+  const status = Number(text.slice(9, 12));
+  const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, headEnd + 2))?.[1];
+  if (length !== undefined) {
+    const end = headEnd + 4 + Number(length);
+    return text.length < end ? undefined : { status, body: text.slice(headEnd + 4, end) };
+  }
+  if (!text.endsWith('\r\n0\r\n\r\n')) return undefined;
+  let body = '';
+  for (let at = headEnd + 4; ;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    const size = parseInt(text.slice(at, lineEnd), 16);
+    if (size === 0) return { status, body };
+    body += text.slice(lineEnd + 2, lineEnd + 2 + size);
+    at = lineEnd + 2 + size + 2;
+  }
+}
+
+function check({ status, body }, id) {
+  if (status !== 200) return `status ${status}: ${body.slice(0, 200)}`;
+  const group = resultPath.reduce((value, name) => value?.[name], JSON.parse(body));
+  return isConstant
+    ? findFault(group, 1)
+    : findFault(group, id) && `${findFault(group, id)}: ${body.slice(0, 200)}`;
+}

@@ -1,0 +1,149 @@
+// What is measured of group-api alone.
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { openBenchDatabase } from './database.js';
+import { adminKey, peers } from './peers.js';
+import { startPeer } from './server.js';
+
+const ours = peers.find(({ name }) => name === 'ours');
+const postgraphile = peers.find(({ name }) => name === 'postgraphile');
+const loadScript = fileURLToPath(new URL('load.js', import.meta.url));
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Measures lists, searches, sizes, several servers and cold starts. */
+export async function measureOurs(database, { nextId, plan, say }) {
+  let firstId = nextId;
+  const runLoad = async (servers, connections, seconds) => {
+    const runs = await Promise.all(
+      servers.map(async ({ port }, index) => {
+        // Each has ids of its own; a thousand a second and connection are more than there can be.
+        const task = {
+          ...ours,
+          port,
+          firstId: firstId + index * 30_000,
+          connections: connections / servers.length,
+          seconds,
+        };
+        return JSON.parse(
+          (await promisify(execFile)(process.execPath, [loadScript, JSON.stringify(task)])).stdout,
+        );
+      }),
+    );
+    firstId += servers.length * 30_000;
+    for (const { faults } of runs)
+      if (faults.length > 0) throw new Error(`wrong answers: ${faults.join('; ')}`);
+    return {
+      perSecond: runs.reduce((sum, run) => sum + run.perSecond, 0),
+      p50: median(runs.map(({ p50 }) => p50)),
+      p99: Math.max(...runs.map(({ p99 }) => p99)),
+    };
+  };
+
+  const server = await startPeer(ours, database.url);
+  const single = await runLoad([server], 1, plan.oneSeconds);
+  const lists = await measureLists(server, firstId, say);
+  firstId += lists.ids;
+  const search = await measureSearch(server, database, say);
+  await server.stop();
+
+  const processes = {};
+  for (const count of [1, 2, 4]) {
+    const servers = await Promise.all(Array.from({ length: count }, () => startPeer(ours, database.url)));
+    const before = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0);
+    const result = await runLoad(servers, 64, plan.oneSeconds);
+    const cpu = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0) - before;
+    processes[count] = { ...result, cpuMsPerDelete: (cpu / plan.oneSeconds / result.perSecond) * 1000 };
+    say(`${count} servers  ${result.perSecond.toFixed(0)}/s  p50 ${result.p50.toFixed(1)} ms`);
+    await Promise.all(servers.map((each) => each.stop()));
+  }
+
+  const sizes = {};
+  for (const groups of plan.groups >= 1_000_000 ? [10_000, 10_000_000] : [10_000]) {
+    const own = await openBenchDatabase(groups);
+    const sized = await startPeer(ours, own.url);
+    firstId = 1;
+    await runLoad([sized], 1, 2);
+    firstId = 3001;
+    sizes[groups] = (await runLoad([sized], 1, plan.oneSeconds)).p50;
+    say(`${groups} groups  p50 ${sizes[groups].toFixed(2)} ms`);
+    await sized.stop();
+    await own.close();
+  }
+  return { single, lists, search, processes, sizes, coldStart: await measureColdStart(database, say) };
+}
+
+async function ask({ port }, query, variables) {
+  const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-APIKEY': adminKey },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = await response.json();
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}
+
+/** `deleteGroups` of a thousand ids. */
+async function measureLists(server, firstId, say) {
+  const query = 'mutation ($ids: [Int!]!) { deleteGroups (ids: $ids) { id name price } }';
+  const times = [];
+  for (let run = 0; run < 8; run++) {
+    const ids = Array.from({ length: 1000 }, (_, index) => firstId + run * 1000 + index);
+    const startedAt = performance.now();
+    const { deleteGroups } = await ask(server, query, { ids });
+    times.push(performance.now() - startedAt);
+    if (deleteGroups.map(({ id }) => id).join() !== ids.join())
+      throw new Error('deleteGroups answered other groups');
+  }
+  const perSecond = 1000 / (median(times.slice(2)) / 1000);
+  say(`deleteGroups of 1,000: ${perSecond.toFixed(0)} groups/s`);
+  return { perSecond, ids: 8000 };
+}
+
+async function measureSearch(server, database, say) {
+  const query =
+    'query ($after: String) { searchGroups (first: 50, after: $after) { nodes { id name price } pageInfo { hasNextPage } } }';
+  const [{ id }] = await database.sql('SELECT id FROM groups ORDER BY id OFFSET 49949 LIMIT 1');
+  const cursor = Buffer.from(JSON.stringify(['ID', id, id])).toString('base64url');
+  const measured = {};
+  for (const [page, after] of [
+    ['first', null],
+    ['thousandth', cursor],
+  ]) {
+    const times = [];
+    for (let run = 0; run < 120; run++) {
+      const startedAt = performance.now();
+      const { searchGroups } = await ask(server, query, { after });
+      times.push(performance.now() - startedAt);
+      if (searchGroups.nodes.length !== 50) throw new Error('searchGroups answered no full page');
+    }
+    measured[page] = median(times.slice(20));
+    say(`searchGroups, ${page} page: ${measured[page].toFixed(2)} ms`);
+  }
+  return measured;
+}
+
+/** From the start of a process to the first answer: ours with its embedded PostgreSQL, PostGraphile on one that runs. */
+async function measureColdStart(database, say) {
+  const folder = await mkdtemp('/var/tmp/group-api-cold-');
+  const embedded = { ...ours, settings: { ...ours.settings, DATABASE_URL: '', DATA_DIR: folder } };
+  const times = { ours: [], postgraphile: [] };
+  for (let run = 0; run < 6; run++) {
+    for (const [name, peer, query] of [
+      ['ours', embedded, '{ registrationGroups { id } }'],
+      ['postgraphile', postgraphile, '{ __typename }'],
+    ]) {
+      const server = await startPeer(peer, database.url);
+      await ask(server, query);
+      // The first start makes the database.
+      if (run > 0) times[name].push(performance.now() - server.startedAt);
+      await server.stop();
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
+  const result = { ours: median(times.ours), postgraphile: median(times.postgraphile) };
+  say(`cold start: ours ${result.ours.toFixed(0)} ms, PostGraphile ${result.postgraphile.toFixed(0)} ms`);
+  return result;
+}

@@ -1,0 +1,86 @@
+// Who is measured, and what is asked of each.
+import { fileURLToPath } from 'node:url';
+import { twelveFields } from './group-row.js';
+
+export const adminKey = 'a-key-for-the-bench-of-forty-characters-';
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const query = `mutation deleteGroup ($id: Int!) { deleteGroup (id: $id) { ${twelveFields} } }`;
+const plain = { path: '/graphql', headers: {}, query, resultPath: ['data', 'deleteGroup'], settings: {} };
+const asOurs = { headers: { 'X-APIKEY': adminKey }, settings: { ADMIN_API_KEY: adminKey } };
+
+/** `isOurs`: archives and audits what it deletes. `isConstant`: deletes nothing. */
+export const peers = [
+  {
+    ...plain,
+    ...asOurs,
+    name: 'ours',
+    title: 'group-api',
+    script: file('../dist/main.js'),
+    isOurs: true,
+    does: 'guard, archive, audit, accounts, log',
+  },
+  {
+    ...plain,
+    name: 'careful',
+    title: 'Apollo + Prisma, interactive transaction',
+    script: file('servers/apollo-prisma-careful.js'),
+    does: 'guard, archive, audit',
+    isAudited: true,
+  },
+  {
+    ...plain,
+    name: 'apollo',
+    title: 'Apollo + Prisma',
+    script: file('servers/apollo-prisma-bare.js'),
+    does: 'bare delete',
+  },
+  {
+    ...plain,
+    name: 'yoga',
+    title: 'GraphQL Yoga + Prisma',
+    script: file('servers/yoga-prisma-bare.js'),
+    does: 'bare delete',
+  },
+  {
+    ...plain,
+    name: 'postgraphile',
+    title: 'PostGraphile 5',
+    script: file('servers/postgraphile.js'),
+    does: 'bare delete',
+    query: `mutation ($id: Int!) { deleteGroupByRowId (input: { rowId: $id }) { group { ${twelveFields.replace('id', 'id: rowId')} } } }`,
+    resultPath: ['data', 'deleteGroupByRowId', 'group'],
+  },
+  {
+    ...plain,
+    name: 'mercurius',
+    title: 'Mercurius + JIT + pg',
+    script: file('servers/mercurius-bare.js'),
+    does: 'bare delete',
+  },
+  {
+    ...plain,
+    name: 'statement',
+    title: 'Mercurius + JIT + pg, our statement',
+    script: file('servers/mercurius-statement.js'),
+    does: 'guard, archive, audit',
+    isAudited: true,
+  },
+  {
+    ...plain,
+    ...asOurs,
+    name: 'ceiling',
+    title: 'group-api with a constant resolver',
+    script: file('servers/ceiling.js'),
+    does: 'nothing: a limit',
+    isConstant: true,
+  },
+  {
+    ...plain,
+    name: 'node',
+    title: 'node:http',
+    script: file('servers/node-http.js'),
+    does: 'nothing: a limit',
+    isConstant: true,
+  },
+];

@@ -1,0 +1,69 @@
+// A server that is measured: a process of its own.
+import { spawn } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readCpu } from './database.js';
+
+/** Starts a peer and waits until it takes connections. Its log goes to a file, as an operator's does. */
+export async function startPeer(peer, databaseUrl) {
+  const port = await findFreePort();
+  const log = openSync(join(tmpdir(), `group-api-bench-${peer.name}.log`), 'w');
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, [peer.script], {
+    cwd: tmpdir(),
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'production',
+      DATABASE_URL: databaseUrl,
+      PORT: String(port),
+      ...peer.settings,
+    },
+    stdio: ['ignore', log, log],
+  });
+  let hasEnded = false;
+  const ended = new Promise((resolve) => child.on('exit', () => resolve((hasEnded = true))));
+  while (!(await canConnect(port))) {
+    if (hasEnded)
+      throw new Error(`${peer.name} ended: see ${join(tmpdir(), `group-api-bench-${peer.name}.log`)}`);
+    await sleep(5);
+  }
+  const readStatus = (name) =>
+    Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) /
+    1024;
+  return {
+    port,
+    startedAt,
+    cpuSeconds: () => readCpu(child.pid),
+    /** Its resident memory in megabytes, and the most that it ever was. */
+    memoryMb: () => readStatus('VmRSS'),
+    peakMemoryMb: () => readStatus('VmHWM'),
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 12_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function findFreePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function canConnect(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,24 @@
+// Our own statement, which guards, archives and audits, one request at a time.
+import { randomUUID } from 'node:crypto';
+import { writeDeletionStatement } from '../../dist/groups/deletion-statement.js';
+import { readGroupRow } from '../../dist/groups/group.js';
+import { serve } from './mercurius.js';
+
+await serve(async (pool, id) => {
+  const call = {
+    account: 'bench',
+    credential: 'api-key',
+    address: '127.0.0.1',
+    userAgent: null,
+    requestId: randomUUID(),
+    operation: 'deleteGroup',
+    targetIds: [String(id)],
+    idempotencyKey: null,
+    fingerprint: '',
+  };
+  const request = { id, reason: null, expectedVersion: null, call, isRecorded: true, subscribersMoved: 0 };
+  const { text, values } = writeDeletionStatement([request], 30);
+  const { rows } = await pool.query({ name: 'delete', text, values });
+  if (rows[0].outcome !== 'done') throw new Error(rows[0].outcome);
+  return readGroupRow(rows[0].row);
+});
