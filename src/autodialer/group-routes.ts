@@ -78,7 +78,8 @@ export async function registerGroupRoutes(
 
   const remove = recorded('remove', recorder, async (request, _reply, describe) => {
     const { _id, id_ } = (request.body ?? {}) as { _id?: unknown; id_?: unknown };
-    const call = describe({ targetId: findId(_id ?? id_), args: { _id: _id ?? id_ } });
+    const targetId = findId(_id ?? id_);
+    const call = describe({ targetId, args: { _id: targetId } });
     const given = requireValid(request, RemoveRequest, request.body);
     const id = given._id ?? given.id_;
     if (id === undefined) throw missing('_id');
