@@ -59,7 +59,7 @@ export async function runPgbench(database, { clients, seconds, firstId }) {
   await database.sql(`CREATE SEQUENCE IF NOT EXISTS bench_ids; `);
   await database.sql(`SELECT setval('bench_ids', ${firstId})`);
   const { writeFile } = await import('node:fs/promises');
-  await writeFile(script, `DELETE FROM groups WHERE id = nextval('bench_ids') RETURNING *;\n`);
+  await writeFile(script, `DELETE FROM groups WHERE id = (SELECT nextval('bench_ids')::int) RETURNING *;\n`);
   const child = spawn(
     'pgbench',
     [
