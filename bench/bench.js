@@ -8,7 +8,7 @@ import { openBenchDatabase, runPgbench } from './database.js';
 import { measureOurs } from './ours.js';
 import { peers } from './peers.js';
 import { describe, writeReport } from './report.js';
-import { startPeer } from './server.js';
+import { startPeer, stopPeers } from './server.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -55,6 +55,7 @@ try {
   }
   process.stdout.write(describe(report));
 } finally {
+  await stopPeers();
   await database.close();
 }
 if (faults.length > 0) {

@@ -7,6 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCpu } from './database.js';
 
+const running = new Set();
+
+/** Stops whatever is left running, where a measurement failed. */
+export async function stopPeers() {
+  await Promise.all([...running].map((server) => server.stop()));
+}
+
 /** Starts a peer and waits until it takes connections. Its log goes to a file, as an operator's does. */
 export async function startPeer(peer, databaseUrl) {
   const port = await findFreePort();
@@ -33,7 +40,7 @@ export async function startPeer(peer, databaseUrl) {
   const readStatus = (name) =>
     Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) /
     1024;
-  return {
+  const server = {
     port,
     startedAt,
     cpuSeconds: () => readCpu(child.pid),
@@ -45,8 +52,11 @@ export async function startPeer(peer, databaseUrl) {
       const timer = setTimeout(() => child.kill('SIGKILL'), 12_000);
       await ended;
       clearTimeout(timer);
+      running.delete(server);
     },
   };
+  running.add(server);
+  return server;
 }
 
 async function findFreePort() {
