@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Tells people and scanners for leaked secrets what it is. */
 const prefix = 'ga_';
@@ -10,5 +10,5 @@ export function createApiKey(): string {
 
 /** SHA-256, which is what is stored: nobody can try out all keys, so that a slow hash would add nothing. */
 export function hashApiKey(key: string): Buffer<ArrayBuffer> {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer') as Buffer<ArrayBuffer>;
 }

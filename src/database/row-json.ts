@@ -5,11 +5,19 @@ export type RowJson = { readonly [column: string]: unknown };
 export function camelCaseKeys(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(camelCaseKeys);
   if (!(json instanceof Object)) return json;
-  return Object.fromEntries(
-    Object.entries(json).map(([key, value]) => [camelCase(key), camelCaseKeys(value)]),
-  );
+  const renamed: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(json)) renamed[camelCase(key)] = camelCaseKeys(value);
+  return renamed;
 }
 
+const camelCaseByName = new Map<string, string>();
+
+/** Each name once: there are as many as there are columns. */
 function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  let camelCased = camelCaseByName.get(name);
+  if (camelCased === undefined) {
+    camelCased = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    camelCaseByName.set(name, camelCased);
+  }
+  return camelCased;
 }

@@ -55,9 +55,14 @@ export function createOperationMeter(
 ): (operation: Operation) => OperationSize {
   const listSizes = readListSizes(schema);
   const weights = readWeights(schema);
+  // Of operations in which no variable says how long a list may be. The documents are kept by who parsed them.
+  const fixedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
 
   return ({ document, operation, variables }) => {
+    const known = fixedSizes.get(operation);
+    if (known) return known;
     const fragments = fragmentsOf(document);
+    let isFixed = true;
     let depth = 0;
     let cost = 0;
     let visited = 0;
@@ -76,6 +81,7 @@ export function createOperationMeter(
         if (!field || !isObjectType(type)) continue;
 
         const list = listSizes.get(field);
+        if (list && node.arguments?.some(({ value }) => value.kind === Kind.VARIABLE)) isFixed = false;
         const size = list ? readSize(list, field, node, { operation, variables }) : 1;
         const isPage = list !== undefined && list.sizedFields.length > 0;
         const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
@@ -90,7 +96,9 @@ export function createOperationMeter(
 
     const root = collectFields([operation.selectionSet], fragments);
     walk(root.values(), schema.getRootType(operation.operation)!, { level: 1, times: 1 });
-    return { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
+    const size = { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
+    if (isFixed) fixedSizes.set(operation, size);
+    return size;
   };
 }
 

@@ -140,25 +140,25 @@ export const resolvers: Resolvers = {
 
   Group: {
     serviceGroup: ({ serviceGroupId }, _args, { loaders }) =>
-      serviceGroupId === null ? null : loaders.serviceGroup.load(serviceGroupId),
+      serviceGroupId === null ? null : loaders().serviceGroup.load(serviceGroupId),
 
-    subscriberCount: ({ id }, _args, { loaders }) => loaders.activeSubscriberCount.load(id),
+    subscriberCount: ({ id }, _args, { loaders }) => loaders().activeSubscriberCount.load(id),
 
     subscribers: async ({ id }, args, { loaders }) => {
       const { first, after } = parseSubscriberPage(args);
-      const found = await loaders.activeSubscribers.load({ groupId: id, first, after });
+      const found = await loaders().activeSubscribers.load({ groupId: id, first, after });
       return {
         nodes: found.slice(0, first),
         hasNextPage: found.length > first,
         hasPreviousPage: after !== '',
         cursorOf: formatSubscriberCursor,
-        count: () => loaders.activeSubscriberCount.load(id),
+        count: () => loaders().activeSubscriberCount.load(id),
       };
     },
   },
 
   Subscriber: {
-    group: ({ groupId }, _args, { loaders }) => loaders.group.load(groupId),
+    group: ({ groupId }, _args, { loaders }) => loaders().group.load(groupId),
     status: (subscriber) => statusOf(subscriber),
   },
 

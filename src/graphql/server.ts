@@ -1,5 +1,8 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from '@apollo/server/plugin/disabled';
 import { GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
@@ -8,6 +11,16 @@ import type { Context } from './context.ts';
 import { formatError, isPlanned } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './operation-limits.ts';
 import type { Operation } from './operation-size.ts';
+
+/**
+ * Headers that a browser does not send on its own, as by a form or an image (of `authorization` only tokens get here): a
+ * request with one of them comes from a program.
+ * @see https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
+ */
+const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'];
+
+/** The headers of a request that the GraphQL server looks at. */
+export const graphQLHeaders: readonly string[] = ['accept', 'content-type', ...programHeaders];
 
 /** What may be asked of the server. */
 export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
@@ -24,6 +37,8 @@ export async function openGraphQLServer(
     formatError,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
+      // No field has a cache hint, and without this plugin none is wrapped to look for one.
+      ApolloServerPluginCacheControlDisabled(),
       reportOutcome,
       refuseLargeOperations(createLimitCheck(schema, limits)),
     ],
@@ -36,10 +51,7 @@ export async function openGraphQLServer(
     allowBatchedHttpRequests: false,
     // The process, which knows what else is to be closed, listens to the signals.
     stopOnTerminationSignals: false,
-    // A browser sends none of these on its own, as by a form or an image (of `authorization` only tokens get here): https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
-    csrfPrevention: {
-      requestHeaders: ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'],
-    },
+    csrfPrevention: { requestHeaders: programHeaders },
   });
   await server.start();
   return server;

@@ -66,12 +66,11 @@ export function parseGroupChanges(input: unknown): GroupChanges {
 /** Reads a group from its row as the database function group_row() writes it. */
 export function readGroupRow(row: RowJson): Group {
   const group = camelCaseKeys(row) as Group;
-  return {
-    ...group,
+  return Object.assign(group, {
     price: formatPrice(group.price),
     createdAt: new Date(group.createdAt),
     updatedAt: new Date(group.updatedAt),
-  };
+  });
 }
 
 /** Writes a decimal with two to four decimals: "29.9" becomes "29.90", "0.1250" becomes "0.125". */

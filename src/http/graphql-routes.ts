@@ -9,6 +9,7 @@ import {
   type GraphQLRequestBody,
   type PrepareRequest,
 } from '../graphql/operation-request.ts';
+import { graphQLHeaders } from '../graphql/server.ts';
 import { readCaller } from './caller.ts';
 import { sendStatus } from './error-response.ts';
 
@@ -119,7 +120,8 @@ function readRequest(request: FastifyRequest): Parameters<typeof createContext>[
 
 function readHeaders(request: FastifyRequest): HeaderMap {
   const headers = new HeaderMap();
-  for (const [name, value] of Object.entries(request.headers)) {
+  for (const name of graphQLHeaders) {
+    const value = request.headers[name];
     // A browser that once asked for a password sends it along whoever's page it shows: no sign against a forged request.
     if (value === undefined || (name === 'authorization' && !/^bearer /i.test(String(value)))) continue;
     headers.set(name, Array.isArray(value) ? value.join(', ') : value);

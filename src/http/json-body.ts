@@ -20,10 +20,12 @@ export function takeOnlyJson(http: FastifyInstance): void {
   });
 
   // Not before it is known who asks, and whether for something that they may do.
-  http.addHook('preParsing', async ({ headers }) => {
+  http.addHook('preParsing', ({ headers }, _reply, _payload, done) => {
     const encoding = headers['content-encoding'] ?? 'identity';
-    if (encoding !== 'identity') {
-      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding');
-    }
+    if (encoding === 'identity') done();
+    else
+      done(
+        new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding'),
+      );
   });
 }

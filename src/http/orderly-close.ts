@@ -16,15 +16,17 @@ export function answerBeforeClosing(http: FastifyInstance): void {
   let isClosing = false;
   let announceIdle = () => {};
 
-  http.addHook('onRequest', async (request, reply) => {
+  http.addHook('onRequest', (request, reply, done) => {
     inFlight++;
     whenSettled(request.raw, reply.raw, () => {
       inFlight--;
       if (inFlight === 0) announceIdle();
     });
+    done();
   });
-  http.addHook('onSend', async (_request, reply) => {
+  http.addHook('onSend', (_request, reply, _payload, done) => {
     if (isClosing) reply.header('Connection', 'close');
+    done();
   });
   http.addHook('preClose', async () => {
     isClosing = true;

@@ -73,11 +73,11 @@ export async function createHttpServer(
   }
   if (certificateFiles) keepCertificate(http, certificateFiles, log);
 
-  http.addHook('onRequest', async (request, reply) => {
+  http.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    if (request.host === '') throw new AppError('BAD_REQUEST', 'Send a Host header');
+    done(request.host === '' ? new AppError('BAD_REQUEST', 'Send a Host header') : undefined);
   });
-  http.addHook('onResponse', async (request, reply) => {
+  http.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, ip } = request;
     const milliseconds = Math.round(reply.elapsedTime * 10) / 10;
     request.log.info(
@@ -85,6 +85,7 @@ export async function createHttpServer(
       'request',
     );
     if (!request.raw.complete) noteEarlyAnswer(request.raw.socket);
+    done();
   });
   answerBeforeClosing(http);
   await setBrowserRules(http, {
