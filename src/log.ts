@@ -8,7 +8,7 @@ export type { Logger };
  */
 export async function createLogger(level: string, isTerminal: boolean): Promise<Logger> {
   const standardError = 2;
-  const destination = isTerminal ? await openPretty(standardError) : pino.destination({ dest: standardError, sync: false });
+  const destination = isTerminal ? await openPretty(standardError) : pino.destination(standardError);
   return pino({ level, serializers: { err: describeError } }, destination);
 }
 
