@@ -8,13 +8,16 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Keeps both lanes of the queue busy while `work` sends its requests, so that these go together afterwards. */
-async function whileLanesAreBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
+/** Keeps the queue busy, with a slow statement and another one beside it, while `work` sends its requests, so that these go together afterwards. */
+async function whileQueueIsBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
   const first = [await app.createGroup(), await app.createGroup()];
-  const holding = app.sql(`DO $$ BEGIN LOCK TABLE deleted_groups; PERFORM pg_sleep(1); END $$`);
+  const holding = app.sql(`DO $$ BEGIN LOCK TABLE deleted_groups; PERFORM pg_sleep(1.5); END $$`);
   await sleep(200);
-  const busy = first.map((id) => app.post('/deleteGroup', { id }));
-  await sleep(100);
+  const busy: Promise<unknown>[] = [];
+  for (const id of first) {
+    busy.push(app.post('/deleteGroup', { id }));
+    await sleep(200);
+  }
   const working = work();
   await Promise.all([holding, ...busy]);
   return Promise.all(working);
@@ -26,7 +29,7 @@ test('63 deletes are done although one that goes with them fails at the commit',
   const bad = ids[30];
   await app.sql('INSERT INTO late VALUES ($1)', [bad]);
 
-  const answers = await whileLanesAreBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
+  const answers = await whileQueueIsBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
 
   const failed = answers.filter(({ status }) => status !== 200);
   process.stderr.write(`neighbours: ${answers.length - failed.length} answers, ${failed.length} error\n`);
@@ -70,7 +73,7 @@ test('requests that wait together are committed together, each with its own answ
   const others = [await app.createGroup(), await app.createGroup()];
   const ids = [fine, guarded, busy, 2_000_000_000, fine, ...others];
 
-  const answers = await whileLanesAreBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
+  const answers = await whileQueueIsBusy(() => ids.map((id) => app.post('/deleteGroup', { id })));
 
   expect(answers.map(({ body }) => body.errors?.[0].extensions.code ?? 'deleted')).toStrictEqual([
     'deleted',
@@ -85,4 +88,25 @@ test('requests that wait together are committed together, each with its own answ
     [fine, ...others],
   ]);
   expect(times).toHaveLength(1);
+});
+
+test('a slow delete does not keep those behind it waiting', async () => {
+  const [slow, ...others] = await Promise.all(Array.from({ length: 9 }, () => app.createGroup()));
+  await app.sql(
+    `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN OLD; END $$`,
+  );
+  await app.sql(
+    `CREATE TRIGGER take_long BEFORE DELETE ON groups FOR EACH ROW WHEN (OLD.id = ${slow}) EXECUTE FUNCTION take_long()`,
+  );
+  const timed = async (id: number | undefined) => {
+    const { status } = await app.post('/deleteGroup', { id });
+    return { status, at: Date.now() };
+  };
+  const first = timed(slow);
+  await sleep(10);
+  const answers = await Promise.all(others.map(timed));
+  const last = await first;
+  expect([last, ...answers].map(({ status }) => status)).toStrictEqual(Array(9).fill(200));
+  for (const { at } of answers) expect(last.at - at).toBeGreaterThan(1000);
+  await app.sql('DROP FUNCTION take_long CASCADE');
 });

@@ -1,4 +1,6 @@
-/** How many statements run at the same moment: while one commits, the next is put together. */
+/** How long a statement keeps the next one waiting: much longer than one usually takes. */
+const slowStatementMs = 50;
+/** How many statements run at the same moment, where slow ones have let others go ahead. */
 const maxInFlight = 2;
 /** How many requests run alone at the same moment: a few of the pool's connections. */
 const maxAloneInFlight = 4;
@@ -24,9 +26,10 @@ type Work<Request, Answer> = {
 };
 
 /**
- * Lets requests that wait at the same moment go to the database as one statement and be committed together, since the
- * commit is where most of a small write's time goes. A request that finds a free lane goes at once, so that an idle
- * server never waits to fill a batch. Where a batch fails, each of its requests is run alone: none pays for its neighbour.
+ * Lets requests that wait at the same moment go to the database as one statement and be committed together, since a
+ * statement and its commit cost about the same for one request as for thirty. They wait for the statement before theirs, so
+ * that there is one at a time, and a second one only beside a slow one. A request that finds none goes at once: an idle server
+ * never waits to fill a batch. Where a batch fails, each of its requests is run alone: none pays for its neighbour.
  */
 export function createCommitQueue<Request, Answer>({
   runTogether,
@@ -35,9 +38,11 @@ export function createCommitQueue<Request, Answer>({
 }: Work<Request, Answer>): Enqueue<Request, Answer> {
   let waiting: Waiting<Request, Answer>[] = [];
   let inFlight = 0;
+  /** A statement that is not slow yet. */
+  let current: Promise<void> | undefined;
 
-  // Not in a lane, which must not wait for a request that may have to wait for others; and a few at a time, so that these
-  // do not take every connection that there is.
+  // Beside the statements, which must not wait for a request that may have to wait for others; and a few at a time, so that
+  // these do not take every connection that there is.
   const alone: Waiting<Request, Answer>[] = [];
   let aloneInFlight = 0;
   const settleAlone = (...requests: Waiting<Request, Answer>[]) => {
@@ -68,15 +73,22 @@ export function createCommitQueue<Request, Answer>({
   };
 
   const pump = () => {
-    while (inFlight < maxInFlight && waiting.length > 0) {
-      const batch = waiting.slice(0, maxBatchSize);
-      waiting = waiting.slice(maxBatchSize);
-      inFlight++;
-      void runBatch(batch).finally(() => {
-        inFlight--;
-        pump();
-      });
-    }
+    if (current || inFlight >= maxInFlight || waiting.length === 0) return;
+    const batch = waiting.slice(0, maxBatchSize);
+    waiting = waiting.slice(maxBatchSize);
+    inFlight++;
+    const running = runBatch(batch);
+    current = running;
+    const letNextGo = () => {
+      if (current === running) current = undefined;
+      pump();
+    };
+    const slow = setTimeout(letNextGo, slowStatementMs);
+    void running.finally(() => {
+      clearTimeout(slow);
+      inFlight--;
+      letNextGo();
+    });
   };
 
   return (request) =>

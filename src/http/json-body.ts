@@ -23,9 +23,6 @@ export function takeOnlyJson(http: FastifyInstance): void {
   http.addHook('preParsing', ({ headers }, _reply, _payload, done) => {
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding === 'identity') done();
-    else
-      done(
-        new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding'),
-      );
+    else done(new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as it is, without a Content-Encoding'));
   });
 }
