@@ -92,21 +92,16 @@ export function writeDeletionStatement(
       LEFT JOIN idempotency_keys AS known ON known.account = request.account AND known.operation = request.operation
         AND known.key = request.key AND known.created_at > ${keysExpireBefore()}::timestamptz
     ),
-    counted AS MATERIALIZED (
-      -- Once a group, however many ask for it, since there may be a million to count.
-      SELECT id, (SELECT count(*) FROM subscribers
-        WHERE group_id = candidate.id AND is_active(expires_at))::int AS active_count
-      FROM (SELECT DISTINCT id FROM examined WHERE refusal IS NULL) AS candidate
-    ),
-    -- Of several requests for one group the first gets it.
-    chosen AS MATERIALIZED (
-      SELECT DISTINCT ON (id) examined.* FROM examined JOIN counted USING (id)
-      WHERE refusal IS NULL AND active_count = 0 ORDER BY id, ordinal
+    candidate AS MATERIALIZED (
+      -- Once a group, however many ask for it, since there may be a million subscribers to count; the first of them gets it.
+      SELECT id, min(ordinal) AS ordinal, min(version) AS version,
+        (SELECT count(*) FROM subscribers WHERE group_id = examined.id AND is_active(expires_at))::int AS active_count
+      FROM examined WHERE refusal IS NULL GROUP BY id
     ),
     locked AS MATERIALIZED (
       -- In the order of the ids, as everybody does; and looked at again: the row may have been edited since the snapshot.
-      SELECT groups.id, chosen.ordinal FROM groups JOIN chosen USING (id)
-      WHERE NOT groups.protected AND groups.version = chosen.version
+      SELECT groups.id, candidate.ordinal FROM groups JOIN candidate USING (id)
+      WHERE active_count = 0 AND NOT groups.protected AND groups.version = candidate.version
       ORDER BY groups.id FOR UPDATE OF groups ${whenLocked}
     ),
     deleted AS (
@@ -150,6 +145,6 @@ export function writeDeletionStatement(
         WHEN deleted.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
       END AS outcome
     FROM examined
-    LEFT JOIN counted ON counted.id = examined.id
+    LEFT JOIN candidate ON candidate.id = examined.id
     LEFT JOIN deleted ON deleted.id = examined.id AND refusal IS NULL`;
 }
