@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createAccountRepository } from './accounts/account-repository.ts';
 import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
-import { createJwtVerifier, type VerifyJwt } from './accounts/jwt.ts';
+import type { JwtVerifier } from './accounts/jwt.ts';
 import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
 import { registerAutodialer } from './autodialer/autodialer.ts';
@@ -79,7 +79,7 @@ export async function openApp(
   const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, recorder);
 
   const accounts = createAccountRepository(prisma, recorder);
-  const authenticate = createAuthenticator(accounts, openJwtVerifier(config, log));
+  const authenticate = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(
     config,
     authenticate,
@@ -132,9 +132,11 @@ function readLimits(config: Config): OperationLimits {
   };
 }
 
-function openJwtVerifier(config: Config, log: Logger): VerifyJwt | undefined {
+async function openJwtVerifier(config: Config, log: Logger): Promise<JwtVerifier | undefined> {
   const keys = config.JWT_JWKS_URL ?? config.JWT_PUBLIC_KEY;
   if (!keys) return undefined;
+  // Not where there are no tokens: the server starts sooner.
+  const { createJwtVerifier } = await import('./accounts/jwt.ts');
   return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! }, log);
 }
 

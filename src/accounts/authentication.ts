@@ -6,7 +6,7 @@ import { createNetworkCheck } from '../network.ts';
 import { isUsername } from './account.ts';
 import type { AccountRepository } from './account-repository.ts';
 import { hashApiKey } from './api-key.ts';
-import { isJwt, type VerifyJwt } from './jwt.ts';
+import type { JwtVerifier } from './jwt.ts';
 import { createPasswordVerifier } from './password.ts';
 
 /** What a caller sent to say who it is. */
@@ -49,7 +49,7 @@ type KnownAccount = {
 };
 
 /** Looks callers up among the accounts; tokens are read by a verifier of their own, where there is one. */
-export function createAuthenticator(accounts: AccountRepository, verifyJwt?: VerifyJwt): Authenticate {
+export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticate {
   const passwords = createPasswordVerifier();
   const findByKeyHash = cached((hash) => accounts.accountByApiKeyHash(Buffer.from(hash, 'base64')));
   const findByUsername = cached((username) => accounts.accountByUsername(username));
@@ -78,8 +78,8 @@ export function createAuthenticator(accounts: AccountRepository, verifyJwt?: Ver
   };
 
   return async ({ token, basic }, peer) => {
-    if (token !== undefined && verifyJwt && isJwt(token)) {
-      if (!basic) return verifyJwt(token);
+    if (token !== undefined && jwt?.isJwt(token)) {
+      if (!basic) return jwt.verify(token);
       throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
     }
     const ofKey = token === undefined ? undefined : await requireKey(token);

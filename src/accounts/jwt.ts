@@ -20,8 +20,13 @@ export type JwtSettings = {
   readonly audience: string;
 };
 
-/** Reads a token and answers whose it is. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
-export type VerifyJwt = (token: string) => Promise<Principal>;
+/** Knows JSON Web Tokens. */
+export type JwtVerifier = {
+  /** Tells a token from an API key: three parts, of which the first is a JSON object. */
+  isJwt(token: string): boolean;
+  /** Reads a token and answers whose it is. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
+  verify(token: string): Promise<Principal>;
+};
 
 /** How far clocks may be apart, in seconds. */
 const clockTolerance = 5;
@@ -32,7 +37,7 @@ const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).f
  * taken: a token cannot choose `none`, nor a public key be used as a shared secret.
  * @see https://www.rfc-editor.org/rfc/rfc8725
  */
-export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: Logger): VerifyJwt {
+export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: Logger): JwtVerifier {
   const options: JWTVerifyOptions = {
     issuer,
     audience,
@@ -43,17 +48,19 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: 
   };
   const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeys(keys, log) : () => keys;
 
-  return async (token) => {
-    try {
-      return toPrincipal((await jwtVerify(token, getKey, options)).payload);
-    } catch (error) {
-      throw error instanceof AppError ? error : toRefusal(error);
-    }
+  return {
+    isJwt,
+    async verify(token) {
+      try {
+        return toPrincipal((await jwtVerify(token, getKey, options)).payload);
+      } catch (error) {
+        throw error instanceof AppError ? error : toRefusal(error);
+      }
+    },
   };
 }
 
-/** Tells a JSON Web Token from an API key: three parts, of which the first is a JSON object. */
-export function isJwt(token: string): boolean {
+function isJwt(token: string): boolean {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return false;
   try {
     decodeProtectedHeader(token);

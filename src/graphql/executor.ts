@@ -7,7 +7,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
-import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
+import type { CompiledQuery } from 'graphql-jit';
 import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
 
@@ -28,11 +28,13 @@ export function createExecutor(
 ): NonNullable<ApolloServerOptionsWithGateway<Context>['gateway']> {
   const operations = new LRUCache<OperationDefinitionNode, KnownOperation>({ max: maxOperations });
 
-  const findCompiled = (document: DocumentNode, operation: OperationDefinitionNode) => {
+  const findCompiled = async (document: DocumentNode, operation: OperationDefinitionNode) => {
     let known = operations.get(operation);
     if (!known) operations.set(operation, (known = { uses: 0 }));
     known.uses++;
     if (known.compiled === undefined && known.uses > usesBeforeCompiling) {
+      // Not before it is needed: the server starts sooner.
+      const { compileQuery, isCompiledQuery } = await import('graphql-jit');
       const compiled = compileQuery(schema, document, operation.name?.value);
       known.compiled = isCompiledQuery(compiled) ? compiled : null;
     }
@@ -42,7 +44,7 @@ export function createExecutor(
   return {
     load: async () => ({
       executor: async ({ document, operation, context, request: { operationName, variables = {} } }) => {
-        const compiled = operation && findCompiled(document, operation);
+        const compiled = operation && (await findCompiled(document, operation));
         // Read by graphql-js, since the compiled function knows no defaults within an input, and takes some values that do not fit.
         const read = compiled && getVariableValues(schema, operation.variableDefinitions ?? [], variables);
         const result = read?.coerced && (await compiled!.query(undefined, context, read.coerced));

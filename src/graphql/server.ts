@@ -1,6 +1,7 @@
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import { GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
@@ -40,6 +41,8 @@ export async function openGraphQLServer(
       ApolloServerPluginLandingPageDisabled(),
       // No field has a cache hint, and without this plugin none is wrapped to look for one.
       ApolloServerPluginCacheControlDisabled(),
+      // It is for parts of a larger graph, and slow to load.
+      ApolloServerPluginInlineTraceDisabled(),
       reportOutcome,
       refuseLargeOperations(createLimitCheck(schema, limits)),
     ],
