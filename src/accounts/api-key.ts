@@ -10,5 +10,5 @@ export function createApiKey(): string {
 
 /** SHA-256, which is what is stored: nobody can try out all keys, so that a slow hash would add nothing. */
 export function hashApiKey(key: string): Buffer<ArrayBuffer> {
-  return hash('sha256', key, 'buffer') as Buffer<ArrayBuffer>;
+  return hash('sha256', key, 'buffer');
 }
