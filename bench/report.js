@@ -167,12 +167,12 @@ function drawChart(report) {
     const y = 40 + index * 34;
     const width = Math.round((value / most) * 330);
     const label = `${titles.get(name)} (${purposes.get(name)})`;
-    return `<text x="372" y="${y + 16}" text-anchor="end">${label.replaceAll('&', '&amp;')}</text>
-  <rect x="380" y="${y}" width="${width}" height="22" rx="3" fill="${name === 'ours' ? '#2563eb' : '#94a3b8'}"/>
-  <text x="${386 + width}" y="${y + 16}">${Math.round(value).toLocaleString('en')}</text>`;
+    return `<text x="412" y="${y + 16}" text-anchor="end">${label.replaceAll('&', '&amp;')}</text>
+  <rect x="420" y="${y}" width="${width}" height="22" rx="3" fill="${name === 'ours' ? '#2563eb' : '#94a3b8'}"/>
+  <text x="${426 + width}" y="${y + 16}">${Math.round(value).toLocaleString('en')}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 ${50 + bars.length * 34}" font-family="system-ui, sans-serif" font-size="12" fill="#64748b" role="img" aria-label="Deletes a second with 64 connections">
-  <text x="380" y="24" font-weight="bold">deletes a second, 64 connections</text>
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 ${50 + bars.length * 34}" font-family="system-ui, sans-serif" font-size="12" fill="#64748b" role="img" aria-label="Deletes a second with 64 connections">
+  <text x="420" y="24" font-weight="bold">deletes a second, 64 connections</text>
   ${rows.join('\n  ')}
 </svg>
 `;
