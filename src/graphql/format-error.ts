@@ -51,7 +51,6 @@ function nameBadArgument(error: unknown): string | undefined {
     return place ?? node.variable.name.value;
   }
   // Raised while a field's arguments were put together; a resolver's own error points to the field instead.
-  if (node?.kind === Kind.VARIABLE || (!node && !error.originalError))
-    return /^Argument "(\w+)"/.exec(error.message)?.[1];
+  if (node?.kind === Kind.VARIABLE) return /^Argument "(\w+)"/.exec(error.message)?.[1];
   return undefined;
 }

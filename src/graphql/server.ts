@@ -9,7 +9,6 @@ import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context } from './context.ts';
-import { createExecutor } from './executor.ts';
 import { formatError, isPlanned } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './operation-limits.ts';
 import type { Operation } from './operation-size.ts';
@@ -34,7 +33,7 @@ export async function openGraphQLServer(
   log: Logger,
 ): Promise<ApolloServer<Context>> {
   const server = new ApolloServer<Context>({
-    gateway: createExecutor(schema),
+    schema,
     logger: log,
     formatError,
     plugins: [
