@@ -36,7 +36,7 @@ try {
     for (const peer of chosen) results.push(...(await measure(peer, round)));
     if (options.only === '') results.push(...(await measurePgbench(round)));
   }
-  const ours = options.only === '' ? await measureOurs(database, { nextId, plan, say }) : undefined;
+  const ours = options.only === '' ? await measureOurs({ plan, say }) : undefined;
   const report = {
     at: new Date().toISOString(),
     node: process.version,

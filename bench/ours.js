@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openBenchDatabase } from './database.js';
 import { adminKey, peers } from './peers.js';
-import { startPeer } from './server.js';
+import { startPeer, stopPeers } from './server.js';
 
 const ours = peers.find(({ name }) => name === 'ours');
 const postgraphile = peers.find(({ name }) => name === 'postgraphile');
@@ -14,10 +14,20 @@ const loadScript = fileURLToPath(new URL('load.js', import.meta.url));
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** Measures lists, searches, sizes, several servers and cold starts. */
-export async function measureOurs(database, { nextId, plan, say }) {
+export async function measureOurs({ plan, say }) {
+  const database = await openBenchDatabase(plan.groups);
+  try {
+    return await measureOn(database, { plan, say });
+  } finally {
+    await stopPeers();
+    await database.close();
+  }
+}
+
+async function measureOn(database, { plan, say }) {
   // More than a server can delete in a run.
   const idsOfARun = plan.oneSeconds * 5000;
-  let firstId = nextId;
+  let firstId = 1;
   const runLoad = async (servers, connections, seconds) => {
     const runs = await Promise.all(
       servers.map(async ({ port }, index) => {
@@ -45,6 +55,7 @@ export async function measureOurs(database, { nextId, plan, say }) {
   };
 
   const server = await startPeer(ours, database.url);
+  await runLoad([server], 64, plan.warmUpSeconds);
   const single = await runLoad([server], 1, plan.oneSeconds);
   const lists = await measureLists(server, firstId, say);
   firstId += lists.ids;
@@ -54,6 +65,7 @@ export async function measureOurs(database, { nextId, plan, say }) {
   const processes = {};
   for (const count of [1, 2, 4]) {
     const servers = await Promise.all(Array.from({ length: count }, () => startPeer(ours, database.url)));
+    await runLoad(servers, 64, plan.warmUpSeconds);
     const before = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0);
     const result = await runLoad(servers, 64, plan.oneSeconds);
     const cpu = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0) - before;

@@ -48,9 +48,11 @@ test('calls that are in flight when PostgreSQL stops answer 503 too', async () =
 test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work again when it goes on', async () => {
   const id = await app.createGroup();
   const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
+  // The parent is stopped first and goes on last: meanwhile a child that ends stays, and can be sent signals.
+  process.kill(Number(pid), 'SIGSTOP');
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=', '--ppid', pid!]);
-  const processes = [pid!, ...stdout.trim().split(/\s+/)].map(Number);
-  for (const each of processes) process.kill(each, 'SIGSTOP');
+  const children = stdout.trim().split(/\s+/).map(Number);
+  for (const child of children) process.kill(child, 'SIGSTOP');
   try {
     const start = Date.now();
     const answers = await Promise.all([
@@ -61,7 +63,7 @@ test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work
     expect(Date.now() - start).toBeLessThan(5000);
     expect(answers.map(({ status }) => status)).toStrictEqual([503, 503, 503]);
   } finally {
-    for (const each of processes) process.kill(each, 'SIGCONT');
+    for (const each of [...children, Number(pid)]) process.kill(each, 'SIGCONT');
   }
   expect((await app.post('/group', { id })).status).toBe(200);
 });
