@@ -77,14 +77,17 @@ async function measureOn(database, { plan, say }) {
   const sizes = {};
   for (const groups of plan.groups >= 1_000_000 ? [10_000, 10_000_000] : [10_000]) {
     const own = await openBenchDatabase(groups);
-    const sized = await startPeer(ours, own.url);
-    firstId = 1;
-    await runLoad([sized], 1, 2);
-    firstId = 3001;
-    sizes[groups] = (await runLoad([sized], 1, plan.oneSeconds)).p50;
-    say(`${groups} groups  p50 ${sizes[groups].toFixed(2)} ms`);
-    await sized.stop();
-    await own.close();
+    try {
+      const sized = await startPeer(ours, own.url);
+      firstId = 1;
+      await runLoad([sized], 1, 2);
+      firstId = 3001;
+      sizes[groups] = (await runLoad([sized], 1, plan.oneSeconds)).p50;
+      say(`${groups} groups  p50 ${sizes[groups].toFixed(2)} ms`);
+    } finally {
+      await stopPeers();
+      await own.close();
+    }
   }
   return { single, lists, search, processes, sizes, coldStart: await measureColdStart(database, say) };
 }

@@ -9,7 +9,7 @@ const query = `mutation deleteGroup ($id: Int!) { deleteGroup (id: $id) { ${twel
 const plain = { path: '/graphql', headers: {}, query, resultPath: ['data', 'deleteGroup'], settings: {} };
 const asOurs = { headers: { 'X-APIKEY': adminKey }, settings: { ADMIN_API_KEY: adminKey } };
 
-/** `isOurs`: archives and audits what it deletes. `isConstant`: deletes nothing. */
+/** `isAudited`: archives and audits what it deletes. `isConstant`: deletes nothing. */
 export const peers = [
   {
     ...plain,
@@ -17,7 +17,7 @@ export const peers = [
     name: 'ours',
     title: 'group-api',
     script: file('../dist/main.js'),
-    isOurs: true,
+    isAudited: true,
     does: 'guard, archive, audit, accounts, log',
   },
   {
