@@ -52,6 +52,27 @@ describe('README', () => {
     });
   });
 
+  test('says of its speed what the latest results have', () => {
+    const names = readdirSync(join(root, 'bench/results')).filter((name) => /^[\d-]+\.md$/.test(name));
+    const latest = names.toSorted().at(-1)!;
+    expect(readme).toContain(`bench/results/${latest.replace('.md', '.svg')}`);
+    expect(read('docs/performance.md')).toContain(`bench/results/${latest}`);
+    const ratios = new Map(
+      [...read(`bench/results/${latest}`).matchAll(/^\| throughput ÷ (.*?) \| ([\d.]+) \|/gm)].map(
+        ([, other, ratio]) => [other, Number(ratio)] as const,
+      ),
+    );
+    const tenths = (ratio: number) => Math.floor(ratio * 10) / 10;
+    const [careful, statement, bare] = [
+      'careful Apollo + Prisma',
+      'Mercurius + JIT with our statement',
+      'Mercurius + JIT bare',
+    ].map((other) => ratios.get(other)!) as [number, number, number];
+    expect(readme).toContain(`${Math.floor(careful)} times the deletes`);
+    expect(readme).toContain(`${tenths(statement)} times those`);
+    expect(readme).toContain(`faster (${tenths(1 / bare)} times)`);
+  });
+
   test.each([
     'README.md',
     'CONTRIBUTING.md',
