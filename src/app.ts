@@ -20,10 +20,11 @@ import { createDeletedGroupRepository } from './groups/deleted-group-repository.
 import { createGroupDeletion } from './groups/group-deletion.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
 import { startHousekeeping } from './housekeeping.ts';
+import { registerExplorer } from './http/explorer-routes.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
-import { registerIndexRoute } from './http/index-route.ts';
 import { createHttpServer } from './http/server.ts';
+import { registerWhoami } from './http/whoami-route.ts';
 import type { Logger } from './log.ts';
 import { createDeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
 import { createNumberGroupRepository } from './number-groups/number-group-repository.ts';
@@ -86,8 +87,9 @@ export async function openApp(
     log,
     config.AUTODIALER ? writeEarlyRefusal : undefined,
   );
-  registerIndexRoute(http);
+  await registerExplorer(http);
   registerHealthRoutes(http, isReady);
+  registerWhoami(http);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
   if (config.AUTODIALER) {
     const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);

@@ -13,7 +13,7 @@ export function describeStart({ url, database, createdKey, sampleGroupId }: App)
   group-api is ready
 
   GraphQL    ${url}/graphql
-  Explorer   ${url}/
+  Explorer   ${url}/${createdKey ? `#key=${encodeURIComponent(createdKey)}` : ''}
   Database   ${database}
 ${createdKey ? `  Key        ${createdKey}   (shown this once: keep it, or set ADMIN_API_KEY)\n` : ''}
   ${what}${createdKey ? '' : ' (ADMIN_API_KEY must hold your key; lost? npx group-api accounts rotate admin)'}:

@@ -1,0 +1,72 @@
+import { useState, type FormEvent } from 'react';
+import type { Account } from './api.ts';
+import type { Session } from './session.ts';
+
+/** The head of the page: who is signed in and with which scopes, or the form to sign in. */
+export function AccountBar({ session }: { session: Session }) {
+  const { signedIn, problem } = session;
+  return (
+    <header className="account-bar">
+      <h1>group-api</h1>
+      {signedIn ? (
+        <SignedIn account={signedIn.account} onSignOut={() => session.signOut()} />
+      ) : (
+        <SignInForm session={session} />
+      )}
+      {problem !== undefined && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </header>
+  );
+}
+
+function SignedIn({ account, onSignOut }: { account: Account; onSignOut: () => void }) {
+  const scopes = account.scopes.includes('*') ? 'all scopes' : account.scopes.join(', ') || 'no scopes';
+  return (
+    <>
+      <p className="signed-in" role="status">
+        signed in as <strong>{account.account}</strong>: {scopes}
+      </p>
+      <button type="button" onClick={onSignOut}>
+        Sign out
+      </button>
+    </>
+  );
+}
+
+function SignInForm({ session: { isBusy, signIn } }: { session: Session }) {
+  const [key, setKey] = useState('');
+  const [isRemembered, setIsRemembered] = useState(false);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void signIn(key.trim(), isRemembered);
+  };
+  return (
+    <form className="sign-in" onSubmit={submit}>
+      <label>
+        API key
+        <input
+          type="password"
+          autoComplete="off"
+          required
+          placeholder="as printed at the first start"
+          value={key}
+          onChange={(event) => setKey(event.target.value)}
+        />
+      </label>
+      <label className="remember">
+        <input
+          type="checkbox"
+          checked={isRemembered}
+          onChange={(event) => setIsRemembered(event.target.checked)}
+        />
+        remember in this browser
+      </label>
+      <button type="submit" disabled={isBusy}>
+        {isBusy ? 'Signing in …' : 'Sign in'}
+      </button>
+    </form>
+  );
+}

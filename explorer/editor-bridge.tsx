@@ -1,0 +1,44 @@
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { useEffect } from 'react';
+
+const editorNames = {
+  queryEditor: 'Operation',
+  variableEditor: 'Variables',
+  headerEditor: 'Headers',
+  responseEditor: 'Response',
+} as const;
+
+/** Tells GraphiQL's editors what it does not tell them itself: who is signed in, the system's theme, their names. */
+export function EditorBridge({ account }: { account: string | undefined }) {
+  const actions = useGraphiQLActions();
+  const theme = useGraphiQL((state) => state.theme);
+  const editors = useGraphiQL(({ queryEditor, variableEditor, headerEditor, responseEditor }) => ({
+    queryEditor,
+    variableEditor,
+    headerEditor,
+    responseEditor,
+  }));
+
+  useEffect(() => {
+    if (account === undefined) return;
+    editors.responseEditor?.setValue('');
+    void actions.introspect();
+    // The editors come later than the account, or stay: neither is a reason to ask for the schema again.
+  }, [account, actions]);
+
+  useEffect(() => {
+    if (theme !== null) return undefined;
+    const darkness = matchMedia('(prefers-color-scheme: dark)');
+    const follow = () => actions.setTheme(null);
+    darkness.addEventListener('change', follow);
+    return () => darkness.removeEventListener('change', follow);
+  }, [theme, actions]);
+
+  useEffect(() => {
+    for (const [name, label] of Object.entries(editorNames)) {
+      editors[name as keyof typeof editorNames]?.updateOptions({ ariaLabel: label });
+    }
+  }, [editors]);
+
+  return null;
+}

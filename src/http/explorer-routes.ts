@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url';
+import serveFiles from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+import { writeSandboxPage } from './sandbox-page.ts';
+
+/** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */
+const explorerDir = fileURLToPath(new URL('../../dist/explorer/', import.meta.url));
+
+/**
+ * `/`: the explorer, a page with GraphiQL that asks no other host, and its files below `/explorer/`. Open to everyone, since
+ * they hold nothing but what the package does; what the page then asks needs an account. `/sandbox`: the way to Apollo Sandbox.
+ */
+export async function registerExplorer(http: FastifyInstance): Promise<void> {
+  await http.register(async (open) => {
+    open.addHook('onRoute', (route) => {
+      route.config = { ...route.config, isPublic: true };
+    });
+    await open.register(serveFiles, {
+      root: explorerDir,
+      prefix: '/explorer/',
+      preCompressed: true,
+      // The names of the files stay as the package changes: browsers ask whether theirs is the present one.
+      cacheControl: false,
+      setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
+    });
+    open.get('/', (_request, reply) => reply.sendFile('index.html'));
+    open.get('/sandbox', (request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .send(writeSandboxPage(`${request.protocol}://${request.host}/graphql`)),
+    );
+  });
+}
