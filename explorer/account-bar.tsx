@@ -8,6 +8,7 @@ export function AccountBar({ session }: { session: Session }) {
   return (
     <header className="account-bar">
       <h1>group-api</h1>
+      <a href="sandbox">Apollo Sandbox</a>
       {signedIn ? (
         <SignedIn account={signedIn.account} onSignOut={() => session.signOut()} />
       ) : (

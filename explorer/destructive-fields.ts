@@ -32,13 +32,8 @@ export function findDestructiveFields(
   operationName: string | null | undefined,
   variables: unknown,
 ): DestructiveField[] {
-  let document: DocumentNode;
-  try {
-    document = parse(query);
-  } catch {
-    return [];
-  }
-  const operation = findOperation(document, operationName);
+  const document = parseQuery(query);
+  const operation = document && findOperation(document, operationName);
   if (!operation) return [];
   const values = { ...readDefaults(operation), ...(variables as object | null | undefined) };
   return rootFields(document, operation.selectionSet).flatMap((field) => {
@@ -49,6 +44,14 @@ export function findDestructiveFields(
     );
     return args['dryRun'] === true ? [] : [{ name, consequence: consequences[name], args }];
   });
+}
+
+function parseQuery(query: string): DocumentNode | undefined {
+  try {
+    return parse(query);
+  } catch {
+    return undefined;
+  }
 }
 
 function findOperation(document: DocumentNode, name: string | null | undefined) {

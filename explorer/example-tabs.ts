@@ -14,9 +14,9 @@ const twelveFields = `id
 /** What the page opens with: the main jobs, on the sample groups. */
 export const exampleTabs: readonly { query: string; variables: string }[] = [
   tab(
-    `# Deletes a group and answers with all that it was.
-# Before it is sent you see whom it meets, and are asked.
-# The tab RestoreGroup brings the group back.
+    `# Deletes a group, and answers all that it was.
+# You are asked first, and see whom it would meet.
+# The tab RestoreGroup undoes it.
 mutation DeleteGroup($id: Int!, $reason: String) {
   deleteGroup(id: $id, reason: $reason) {
     ${twelveFields}
@@ -25,8 +25,8 @@ mutation DeleteGroup($id: Int!, $reason: String) {
     { id: 1, reason: 'no longer sold' },
   ),
   tab(
-    `# What a delete would meet, without one. To rehearse the
-# delete itself, give deleteGroup the argument dryRun: true.
+    `# What a delete would meet. Nothing is deleted.
+# deleteGroup with dryRun: true rehearses it.
 query PreviewDelete($id: Int!) {
   groupDeletionImpact(id: $id) {
     group { id name subscriberCount }
@@ -40,8 +40,9 @@ query PreviewDelete($id: Int!) {
     { id: 1 },
   ),
   tab(
-    `# Undoes a delete: the same id and fields, back from the
-# archive, until the purge date that deletedGroups shows.
+    `# Undoes a delete: the same id and fields are back.
+# It works until purgeAt, which DeletedGroups shows:
+# the arrow lets you choose which of the two to run.
 mutation RestoreGroup($id: Int!) {
   restoreGroup(id: $id) {
     ${twelveFields}
@@ -56,7 +57,8 @@ query DeletedGroups {
     { id: 1 },
   ),
   tab(
-    `# Creates a group. The price is an exact decimal, as a string.
+    `# Creates a group. Its price is an exact decimal,
+# and therefore a string.
 mutation CreateGroup($group: GroupEdit!) {
   createGroup(group: $group) {
     ${twelveFields}
@@ -65,8 +67,8 @@ mutation CreateGroup($group: GroupEdit!) {
     { group: { name: 'Ten days', tagName: 'ten-days', duration: 10, price: '4.90', dailyBandwidth: '10GB' } },
   ),
   tab(
-    `# Finds groups, a page at a time: give endCursor
-# as "after" to go on behind a page.
+    `# Finds groups, a page at a time.
+# Give endCursor as "after" for the next page.
 query SearchGroups($filter: GroupFilter, $after: String) {
   searchGroups(
     filter: $filter
@@ -82,7 +84,7 @@ query SearchGroups($filter: GroupFilter, $after: String) {
     { filter: { text: 'year', maxPrice: '150' } },
   ),
   tab(
-    `# Who did what, and what was refused: one entry a call.
+    `# Who did what, and what was refused.
 query AuditEvents($filter: AuditFilter) {
   auditEvents(filter: $filter, first: 20) {
     nodes { at account operation targetIds outcome errorCode reason }

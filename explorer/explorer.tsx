@@ -1,11 +1,12 @@
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { AccountBar } from './account-bar.tsx';
 import { Confirmation, type Question } from './confirmation.tsx';
 import { EditorBridge } from './editor-bridge.tsx';
 import { exampleTabs } from './example-tabs.ts';
 import { createFetcher } from './fetcher.ts';
 import { useSession } from './session.ts';
+import { mendTabRoles } from './tab-roles.ts';
 
 const plugins = [HISTORY_PLUGIN];
 
@@ -36,10 +37,13 @@ export function Explorer() {
     [],
   );
 
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => mendTabRoles(main.current!), []);
+
   return (
     <>
       <AccountBar session={session} />
-      <main>
+      <main ref={main}>
         <GraphiQL
           fetcher={fetcher}
           plugins={plugins}
@@ -48,9 +52,8 @@ export function Explorer() {
           shouldPersistHeaders={false}
           schemaDescription
         >
-          <GraphiQL.Logo>
-            <a href="sandbox">Apollo Sandbox</a>
-          </GraphiQL.Logo>
+          {/* The page has its own head. */}
+          <GraphiQL.Logo>{null}</GraphiQL.Logo>
           <EditorBridge account={session.signedIn?.account.account} />
         </GraphiQL>
       </main>

@@ -1,6 +1,7 @@
 import type { Fetcher } from '@graphiql/toolkit';
 import { sendOperation, WrongKeyError } from './api.ts';
 import { findDestructiveFields, type DestructiveField } from './destructive-fields.ts';
+import { chooseOperationName } from './operation-name.ts';
 
 /** What sending an operation depends on. */
 type FetcherSurroundings = {
@@ -13,10 +14,11 @@ type FetcherSurroundings = {
 
 /** Sends what GraphiQL is asked to run. What cannot be sent is answered as an error is, and says what to do. */
 export function createFetcher({ readKey, onWrongKey, confirm }: FetcherSurroundings): Fetcher {
-  return async ({ query, operationName, variables }, { headers } = {}) => {
+  return async ({ query, operationName: givenName, variables }, { headers } = {}) => {
     const key = readKey();
     if (key === undefined)
       return refuse('Not sent: sign in with your API key first, at the top of the page.');
+    const operationName = chooseOperationName(query, givenName);
     const fields = findDestructiveFields(query, operationName, variables);
     if (fields.length > 0 && !(await confirm(key, fields))) return refuse('Not sent: you chose to cancel.');
     try {

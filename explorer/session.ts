@@ -41,9 +41,16 @@ export function useSession(): Session {
   }, []);
 
   useEffect(() => {
-    const givenKey = takeKeyFromUrl();
-    const key = givenKey ?? readRememberedKey();
-    if (key !== undefined) void signIn(key, givenKey === undefined);
+    const signInByUrl = () => {
+      const key = takeKeyFromUrl();
+      if (key !== undefined) void signIn(key, false);
+      return key !== undefined;
+    };
+    const remembered = readRememberedKey();
+    if (!signInByUrl() && remembered !== undefined) void signIn(remembered, true);
+    // Another URL with a key, pasted into this very page, does not load it again.
+    addEventListener('hashchange', signInByUrl);
+    return () => removeEventListener('hashchange', signInByUrl);
   }, [signIn]);
 
   return { signedIn, problem, isBusy, signIn, signOut };

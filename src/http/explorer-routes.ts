@@ -18,6 +18,7 @@ export async function registerExplorer(http: FastifyInstance): Promise<void> {
     await open.register(serveFiles, {
       root: explorerDir,
       prefix: '/explorer/',
+      index: false,
       preCompressed: true,
       // The names of the files stay as the package changes: browsers ask whether theirs is the present one.
       cacheControl: false,

@@ -11,6 +11,7 @@ export function writeSandboxPage(endpoint: string): string {
     <meta name="color-scheme" content="light dark" />
     <title>group-api: Apollo Sandbox</title>
     <style>
+      html { background: Canvas; color: CanvasText; color-scheme: light dark; }
       body { max-width: 40em; margin: 3em auto; padding: 0 1em; font: 16px/1.5 system-ui, sans-serif; }
       code { overflow-wrap: anywhere; }
     </style>
