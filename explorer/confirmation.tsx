@@ -1,5 +1,12 @@
 import { useEffect, useRef, useState } from 'react';
-import { fetchImpacts, maxImpacts, readDeletedIds, type Impact } from './deletion-impact.ts';
+import {
+  describeImpact,
+  fetchImpacts,
+  maxImpacts,
+  readDeletions,
+  type Deletion,
+  type Impact,
+} from './deletion-impact.ts';
 import type { DestructiveField } from './destructive-fields.ts';
 
 /** A question that waits for the person's answer. */
@@ -13,13 +20,13 @@ export type Question = {
 export function Confirmation({ question }: { question: Question }) {
   const { key, fields, answer } = question;
   const dialog = useRef<HTMLDialogElement>(null);
-  const ids = readDeletedIds(fields);
+  const deletions = readDeletions(fields);
   const [impacts, setImpacts] = useState<readonly Impact[]>();
   const [problem, setProblem] = useState<string>();
 
   useEffect(() => {
     dialog.current?.showModal();
-    fetchImpacts(key, readDeletedIds(fields)).then(setImpacts, (error: Error) => setProblem(error.message));
+    fetchImpacts(key, readDeletions(fields)).then(setImpacts, (error: Error) => setProblem(error.message));
   }, [key, fields]);
 
   return (
@@ -43,8 +50,10 @@ export function Confirmation({ question }: { question: Question }) {
           What it would meet is not known: {problem}
         </p>
       )}
-      {ids.length > 0 && problem === undefined && <ImpactTable impacts={impacts} />}
-      {ids.length > maxImpacts && <p>… and {ids.length - maxImpacts} more groups.</p>}
+      {deletions.length > 0 && problem === undefined && (
+        <ImpactTable impacts={impacts} deletions={deletions} />
+      )}
+      {deletions.length > maxImpacts && <p>… and {deletions.length - maxImpacts} more groups.</p>}
       <div className="answers">
         <button type="button" autoFocus onClick={() => answer(false)}>
           Cancel
@@ -57,7 +66,13 @@ export function Confirmation({ question }: { question: Question }) {
   );
 }
 
-function ImpactTable({ impacts }: { impacts: readonly Impact[] | undefined }) {
+function ImpactTable({
+  impacts,
+  deletions,
+}: {
+  impacts: readonly Impact[] | undefined;
+  deletions: readonly Deletion[];
+}) {
   if (!impacts) return <p role="status">Looking at what it would meet …</p>;
   return (
     <div className="impacts" tabIndex={0} role="region" aria-label="What it would meet">
@@ -71,14 +86,19 @@ function ImpactTable({ impacts }: { impacts: readonly Impact[] | undefined }) {
           </tr>
         </thead>
         <tbody>
-          {impacts.map(({ id, group, activeSubscribers, endedSubscribers, blockers = [], problem }) => (
-            <tr key={id}>
+          {impacts.map((impact) => (
+            <tr key={impact.id}>
               <th scope="row">
-                {id} {group?.name}
+                {impact.id} {impact.group?.name}
               </th>
-              <td>{activeSubscribers ?? '?'}</td>
-              <td>{endedSubscribers ?? '?'}</td>
-              <td>{problem ?? (blockers.map(({ message }) => message).join('; ') || 'can be deleted')}</td>
+              <td>{impact.activeSubscribers ?? '?'}</td>
+              <td>{impact.endedSubscribers ?? '?'}</td>
+              <td>
+                {describeImpact(
+                  impact,
+                  deletions.find(({ id }) => id === impact.id)!,
+                )}
+              </td>
             </tr>
           ))}
         </tbody>

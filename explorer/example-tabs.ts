@@ -51,7 +51,14 @@ mutation RestoreGroup($id: Int!) {
 
 query DeletedGroups {
   deletedGroups(first: 10) {
-    nodes { id deletedAt deletedBy reason purgeAt group { name } }
+    nodes {
+      id
+      deletedAt
+      deletedBy
+      reason
+      purgeAt
+      group { name }
+    }
   }
 }`,
     { id: 1 },
@@ -69,14 +76,24 @@ mutation CreateGroup($group: GroupEdit!) {
   tab(
     `# Finds groups, a page at a time.
 # Give endCursor as "after" for the next page.
-query SearchGroups($filter: GroupFilter, $after: String) {
+query SearchGroups(
+  $filter: GroupFilter
+  $after: String
+) {
   searchGroups(
     filter: $filter
     orderBy: { field: PRICE, direction: DESC }
     first: 20
     after: $after
   ) {
-    nodes { id name tagName duration price subscriberCount }
+    nodes {
+      id
+      name
+      tagName
+      duration
+      price
+      subscriberCount
+    }
     pageInfo { hasNextPage endCursor }
     totalCount
   }
@@ -87,7 +104,15 @@ query SearchGroups($filter: GroupFilter, $after: String) {
     `# Who did what, and what was refused.
 query AuditEvents($filter: AuditFilter) {
   auditEvents(filter: $filter, first: 20) {
-    nodes { at account operation targetIds outcome errorCode reason }
+    nodes {
+      at
+      account
+      operation
+      targetIds
+      outcome
+      errorCode
+      reason
+    }
   }
 }`,
     { filter: { operation: 'deleteGroup' } },

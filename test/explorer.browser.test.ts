@@ -167,6 +167,54 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.waitForResponse('"code": "HAS_ACTIVE_SUBSCRIBERS"');
     });
 
+    test('a group whose subscribers are moved is shown to be free, and to where they move', async () => {
+      await app.post('/subscribe', { username: 'omid', groupId: 4 });
+      await signIn();
+      await explorer.writeQuery('mutation { deleteGroup(id: 4, moveSubscribersTo: 3) { name } }');
+      await explorer.run();
+      const row = explorer.page.getByRole('row', { name: '4 Family year 1 0' });
+      expect(await row.innerText()).toContain('can be deleted; the active ones move to group 3');
+      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.waitForResponse('"name": "Family year"');
+      expect(await app.sql("SELECT group_id FROM subscribers WHERE username = 'omid'")).toStrictEqual([
+        { group_id: 3 },
+      ]);
+      await app.post('/restoreGroup', { id: 4 });
+    });
+
+    test.each([
+      [
+        'a fragment',
+        'mutation { ...all } fragment all on Mutation { ... { deleteGroups(ids: [1, 3]) { id } } }',
+        'deleteGroups(ids: [1,3])',
+      ],
+      ['an alias', 'mutation { query: purgeDeletedGroup(id: 9) { id } }', 'purgeDeletedGroup(id: 9)'],
+      [
+        'a default',
+        'mutation ($family: Int! = 2) { deleteServiceGroup(id: $family) { id } }',
+        'deleteServiceGroup(id: 2)',
+      ],
+    ])('asks where it is hidden in %s', async (_where, query, shown) => {
+      const before = await groupNames();
+      await signIn();
+      await explorer.writeQuery(query);
+      await explorer.run();
+      const dialog = explorer.page.getByRole('dialog');
+      await dialog.getByText(shown, { exact: true }).waitFor();
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
+      await explorer.waitForResponse('Not sent: you chose to cancel');
+      expect(await groupNames()).toStrictEqual(before);
+    });
+
+    test('a dry run is not asked for', async () => {
+      const before = await groupNames();
+      await signIn();
+      await explorer.writeQuery('mutation { deleteGroup(id: 1, dryRun: true) { name } }');
+      await explorer.run();
+      await explorer.waitForResponse('"name": "Trial"');
+      expect(await groupNames()).toStrictEqual(before);
+    });
+
     test('a group that is not there is said not to be there, before and after', async () => {
       await signIn();
       await explorer.writeVariables({ id: 4711 });

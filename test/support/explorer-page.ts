@@ -38,6 +38,8 @@ export type ExplorerPage = {
   /** What the head of the page says that is wrong. */
   readProblem(): Promise<string>;
   openTab(name: string): Promise<void>;
+  /** Writes the operation of the present tab. */
+  writeQuery(query: string): Promise<void>;
   /** Writes the variables of the present tab. */
   writeVariables(variables: object): Promise<void>;
   run(operationName?: string): Promise<void>;
@@ -72,6 +74,15 @@ export async function openExplorerPage(
   page.on('pageerror', (error) => complaints.push(error.message));
   const account = page.getByRole('status').filter({ hasText: 'signed in as' });
 
+  const write = async (editor: string, text: string) => {
+    await page.getByRole('textbox', { name: editor }).focus();
+    await page.keyboard.press('Control+A');
+    await page.keyboard.insertText(text);
+    // The editor closed the brackets and the quotes as well.
+    await page.keyboard.press('Control+Shift+End');
+    await page.keyboard.press('Delete');
+  };
+
   return {
     page,
     foreignRequests,
@@ -86,14 +97,8 @@ export async function openExplorerPage(
     async openTab(name) {
       await page.locator('.graphiql-tab-button', { hasText: name }).click();
     },
-    async writeVariables(variables) {
-      await page.getByRole('textbox', { name: 'Variables' }).focus();
-      await page.keyboard.press('Control+A');
-      await page.keyboard.insertText(JSON.stringify(variables));
-      // The editor closed the brackets and the quotes as well.
-      await page.keyboard.press('Control+Shift+End');
-      await page.keyboard.press('Delete');
-    },
+    writeQuery: (query) => write('Operation', query),
+    writeVariables: (variables) => write('Variables', JSON.stringify(variables)),
     async run(operationName) {
       // GraphiQL takes a moment to see how many operations the tab has.
       const menu = operationName ? '[aria-haspopup="menu"]' : ':not([aria-haspopup])';
