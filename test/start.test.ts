@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,6 +82,14 @@ describe('the embedded PostgreSQL', () => {
     const { url, key } = await next.ready;
     expect((await post(url, key!, 'allGroups', {})).status).toBe(200);
     await stop(next);
+  });
+
+  test('is made in a folder that holds the copy of its binaries, which comes first where root has installed them', async () => {
+    const dataDir = join(dir, 'copied');
+    await mkdir(join(dataDir, 'postgresql-18.0.0'), { recursive: true });
+    const server = start({ DATA_DIR: dataDir });
+    expect((await server.ready).text).toContain(`embedded PostgreSQL in ${dataDir}`);
+    await stop(server);
   });
 
   test('does not bring sample groups back that were deleted', async () => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
 import { exists, moveInto } from './folders.ts';
-import { findBinaries, type Binaries } from './postgres-binaries.ts';
+import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
 import { lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
 
 /** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
@@ -62,7 +62,7 @@ async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o755 });
     if (!runAs) await access(dataDir, constants.W_OK);
-    else if ((await readdir(dataDir)).length === 0) await chown(dataDir, runAs.uid, runAs.gid);
+    else if ((await readdir(dataDir)).every(isBinariesCopy)) await chown(dataDir, runAs.uid, runAs.gid);
     // A folder with something in it may be anybody's, /srv or /home; it does not change hands.
     else if ((await stat(dataDir)).uid !== runAs.uid)
       throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);

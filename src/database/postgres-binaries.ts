@@ -11,6 +11,7 @@ export type Binaries = { readonly initdb: string; readonly pgCtl: string; readon
 
 /** Where the binaries are copied to when the service user cannot enter the folder that they were installed in. */
 const binariesCopyDir = '/var/lib/group-api';
+const copyNamePrefix = 'postgresql-';
 const insteadSetUrl = 'Set DATABASE_URL to a PostgreSQL server instead';
 
 /**
@@ -53,7 +54,7 @@ async function copyBinaries(installed: Binaries): Promise<Binaries> {
   const installedDir = dirname(dirname(installed.postgres));
   const packageJson = await readFile(join(installedDir, '..', 'package.json'), 'utf8');
   const { version } = JSON.parse(packageJson) as { version: string };
-  const copyDir = join(binariesCopyDir, `postgresql-${version}`);
+  const copyDir = join(binariesCopyDir, copyNamePrefix + version);
   if (!(await exists(copyDir))) {
     const unfinished = `${copyDir}.${process.pid}`;
     await mkdir(binariesCopyDir, { recursive: true });
@@ -66,6 +67,11 @@ async function copyBinaries(installed: Binaries): Promise<Binaries> {
     pgCtl: copied(installed.pgCtl),
     postgres: copied(installed.postgres),
   };
+}
+
+/** Tells whether an entry of a data folder is such a copy, which comes before the data where both have the same folder. */
+export function isBinariesCopy(name: string): boolean {
+  return name.startsWith(copyNamePrefix);
 }
 
 /** Tells why a program cannot be run as a user: the system's error code, or its own complaint. */
