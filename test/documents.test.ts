@@ -80,6 +80,7 @@ describe('README', () => {
     'SECURITY.md',
     'docs/operations.md',
     'docs/autodialer.md',
+    'docs/explorer.md',
     'docs/performance.md',
   ])('the links in %s lead somewhere', (name) => {
     for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))

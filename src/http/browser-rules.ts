@@ -57,11 +57,11 @@ function readSecurityHeaders(isTls: boolean): Record<string, string> {
         formAction: ["'none'"],
         frameAncestors: ["'none'"],
         objectSrc: ["'none'"],
-        // Editors in the page write styles, draw with data URLs, and check what is typed in workers.
+        // The editor of the explorer writes styles, draws with data URLs, and checks what is typed in workers.
         styleSrc: ["'self'", "'unsafe-inline'"],
         imgSrc: ["'self'", 'data:'],
         fontSrc: ["'self'", 'data:'],
-        workerSrc: ["'self'", 'blob:'],
+        workerSrc: ["'self'"],
       },
     },
     xFrameOptions: { action: 'deny' },
