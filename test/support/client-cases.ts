@@ -15,8 +15,8 @@ type GroupClient = {
 
 /** An example of a GraphQL client, as docs/clients.md shows it. */
 type Example = {
-  createGroupClient(url: string, apiKey: string): GroupClient;
-  readRefusal(error: unknown): object | undefined;
+  readonly createGroupClient: (url: string, apiKey: string) => GroupClient;
+  readonly readRefusal: (error: unknown) => object | undefined;
 };
 
 /** The media type that a client which knows it gets, whatever the status. */
