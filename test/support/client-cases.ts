@@ -19,13 +19,60 @@ type Example = {
   readonly readRefusal: (error: unknown) => object | undefined;
 };
 
-/** The media type that a client which knows it gets, whatever the status. */
+type Refusal = {
+  readonly what: string;
+  readonly key: string;
+  /** The status at `/graphql`, and at the operation's own path. */
+  readonly statuses: readonly [number, number];
+  readonly extensions: Readonly<Record<string, unknown>>;
+  /** Answers the id of a group that the client asks to delete. */
+  readonly prepare: (app: TestApp) => Promise<number>;
+};
+
+/** What every client has to make of a delete that is refused. */
+export const refusals: readonly Refusal[] = [
+  {
+    what: 'there is no such group',
+    key: testKey,
+    statuses: [200, 404],
+    extensions: { code: 'NOT_FOUND' },
+    prepare: async () => 999_999,
+  },
+  {
+    what: 'the group has active subscribers',
+    key: testKey,
+    statuses: [200, 409],
+    extensions: { code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 2 },
+    prepare: async (app) => {
+      const groupId = await app.createGroup();
+      for (const username of ['mina', 'omid'])
+        await app.post('/subscribe', { groupId, username, expiresAt: future });
+      return groupId;
+    },
+  },
+  {
+    what: 'the id is no id',
+    key: testKey,
+    statuses: [200, 400],
+    extensions: { code: 'BAD_USER_INPUT', argument: 'id' },
+    prepare: async () => 0,
+  },
+  {
+    what: 'the key is wrong',
+    key: 'a-wrong-key',
+    statuses: [401, 401],
+    extensions: { code: 'UNAUTHENTICATED' },
+    prepare: async (app) => app.createGroup(),
+  },
+];
+
+/** What these clients are answered in, whatever the status. */
 const mediaType = 'application/graphql-response+json; charset=utf-8';
 
 /** Declares the tests that every example of a client passes, at both doors. */
 export function testGroupClient({ createGroupClient, readRefusal }: Example): void {
   let app: TestApp;
-  const { groupRow, readState, subscribe } = createProbes(() => app);
+  const { groupRow, readState } = createProbes(() => app);
   beforeAll(async () => {
     app = await openTestApp();
   });
@@ -46,19 +93,11 @@ export function testGroupClient({ createGroupClient, readRefusal }: Example): vo
     jest.restoreAllMocks();
   });
 
-  describe.each(['/graphql', '/deleteGroup'])('at %s', (door) => {
-    /** The status of a refusal, which depends on the door. */
-    const statusAtDoor = (status: number) => (door === '/graphql' ? 200 : status);
+  describe.each([
+    ['/graphql', 0],
+    ['/deleteGroup', 1],
+  ] as const)('at %s', (door, place) => {
     const clientWith = (apiKey: string) => createGroupClient(app.httpUrl + door, apiKey);
-
-    const refusalOf = async (client: GroupClient, id: number): Promise<object | undefined> => {
-      responses = [];
-      const error: unknown = await client.deleteGroup(id, `${door} ${id}`).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      return readRefusal(error);
-    };
 
     test('deletes the group and leaves the others; the same call again gets the same answer, marked as such', async () => {
       const [id, other] = [await app.createGroup(), await app.createGroup()];
@@ -79,39 +118,22 @@ export function testGroupClient({ createGroupClient, readRefusal }: Example): vo
       ]);
     });
 
-    test('reads that there is no such group', async () => {
-      const before = await readState();
-      expect(await refusalOf(clientWith(testKey), 999_999)).toStrictEqual({ code: 'NOT_FOUND' });
-      expect(responses).toStrictEqual([{ status: statusAtDoor(404), type: mediaType }]);
-      expect(await readState()).toStrictEqual(before);
-    });
-
-    test('reads how many subscribers the group has, and nothing is deleted', async () => {
-      const id = await app.createGroup();
-      for (const username of ['mina', 'omid']) await subscribe(id, username, { expiresAt: future });
-      const before = await readState();
-      expect(await refusalOf(clientWith(testKey), id)).toStrictEqual({
-        code: 'HAS_ACTIVE_SUBSCRIBERS',
-        subscriberCount: 2,
-      });
-      expect(responses).toStrictEqual([{ status: statusAtDoor(409), type: mediaType }]);
-      expect(await readState()).toStrictEqual(before);
-    });
-
-    test('reads that its key is wrong, and nothing is deleted', async () => {
-      const id = await app.createGroup();
-      const before = await readState();
-      expect(await refusalOf(clientWith('a-wrong-key'), id)).toStrictEqual({ code: 'UNAUTHENTICATED' });
-      expect(responses).toStrictEqual([{ status: 401, type: mediaType }]);
-      expect(await readState()).toStrictEqual(before);
-    });
-
-    test('reads which argument is wrong', async () => {
-      expect(await refusalOf(clientWith(testKey), 0)).toStrictEqual({
-        code: 'BAD_USER_INPUT',
-        argument: 'id',
-      });
-      expect(responses).toStrictEqual([{ status: statusAtDoor(400), type: mediaType }]);
-    });
+    test.each(refusals.map((refusal) => [refusal.what, refusal] as const))(
+      'reads the code where %s, and nothing is deleted',
+      async (_what, { key, statuses, extensions, prepare }) => {
+        const id = await prepare(app);
+        const before = await readState();
+        responses = [];
+        const error: unknown = await clientWith(key)
+          .deleteGroup(id, `refused ${id}`)
+          .then(
+            () => undefined,
+            (thrown: unknown) => thrown,
+          );
+        expect(readRefusal(error)).toStrictEqual(extensions);
+        expect(responses).toStrictEqual([{ status: statuses[place], type: mediaType }]);
+        expect(await readState()).toStrictEqual(before);
+      },
+    );
   });
 }
