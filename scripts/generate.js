@@ -72,7 +72,7 @@ async function generateClientTypes(folder) {
   const operations = join(folder, dirname(configuration.documents));
   const documents = readdirSync(operations).map((name) => {
     const location = join(operations, name);
-    const rawSDL = readFileSync(location, 'utf8');
+    const rawSDL = readFileSync(location, 'utf8').trimEnd();
     return { location, rawSDL, document: parse(rawSDL) };
   });
   const schema = readSchema();

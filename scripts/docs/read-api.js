@@ -13,7 +13,10 @@ export function readApi() {
   return { schema, errors, operations };
 }
 
-/** The scope that a field needs of its own, if any. */
+/**
+ * The scope that a field needs of its own, if any.
+ * @returns {string | undefined}
+ */
 export function scopeOf(schema, field) {
   return getDirectiveValues(schema.getDirective('requiresScope'), field.astNode)?.scope;
 }

@@ -6,7 +6,8 @@ import { readSchemaSource } from '../graphql/schema.ts';
 export function registerSchemaDocument(http: FastifyInstance, introspection: boolean): void {
   const source = readSchemaSource();
   http.get('/schema.graphql', (_request, reply) => {
-    if (!introspection) throw new AppError('FORBIDDEN', 'The setting INTROSPECTION keeps the schema to itself');
+    if (!introspection)
+      throw new AppError('FORBIDDEN', 'The setting INTROSPECTION keeps the schema to itself');
     return reply.type('text/plain; charset=utf-8').send(source);
   });
 }
