@@ -19,6 +19,15 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const rowsOf = (markdown: string) =>
   markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
 
+/** What GitHub makes of the headings, for links to lead there. */
+const anchorsOf = (markdown: string) =>
+  [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
 describe('README', () => {
   const readme = read('README.md');
 
@@ -86,8 +95,11 @@ describe('README', () => {
     'docs/autodialer.md',
     'docs/performance.md',
   ])('the links in %s lead somewhere', (name) => {
-    for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
-      expect(existsSync(join(root, dirname(name), target!))).toBe(true);
+    for (const [, target = '', anchor] of read(name).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const file = target === '' ? name : join(dirname(name), target);
+      expect([file, existsSync(join(root, file))]).toStrictEqual([file, true]);
+      if (anchor) expect(anchorsOf(read(file))).toContain(anchor);
+    }
   });
 });
 

@@ -110,7 +110,6 @@ function linkOperation({ name }) {
 
 function writeOperation({ field, scope, text, examples, codes }, errors) {
   const ownCodes = codes.filter((each) => !operationCodes.includes(each) && !mutationCodes.includes(each));
-  const code = examples.map((example) => example.replaceAll(/^ {4}/gm, '')).join('\n\n');
   return [
     `### ${field.name}`,
     fence('graphql', writeSignature(field)),
@@ -118,7 +117,7 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
     field.args.length > 0 && writeArguments(field.args),
     `Answers ${linkTo(field.type)}. Scope: \`${scope}\`.`,
     ownCodes.length > 0 && writeErrors(ownCodes.map((each) => errors.get(each))),
-    fence('graphql', code),
+    ...examples.map((example) => fence('graphql', example.replaceAll(/^ {4}/gm, ''))),
   ]
     .filter(Boolean)
     .join('\n\n');

@@ -32,7 +32,7 @@ function readOperations(schema, kind, type, errors) {
       scope: scopeOf(schema, field),
       text,
       examples: examples.join('\n').split(/\n(?= {4}(?:query|mutation) )/),
-      codes: [...errors.keys()].filter((code) => sentences.includes(`\`${code}\``)),
+      codes: [...new Set(sentences.match(/(?<=`)[A-Z_]+(?=`)/g))].filter((code) => errors.has(code)),
     };
   });
 }
