@@ -88,10 +88,10 @@ ${JSON.stringify({ _id: '{{added.response.body.$.data._id}}' }, null, 2)}`;
 export function writeRequestCollection() {
   const { operations } = readApi();
   const places = Object.values(chapters).flat();
-  const homeless = operations.filter(({ name }) => !places.includes(name)).map(({ name }) => name);
-  if (homeless.length > 0)
+  const missing = operations.filter(({ name }) => !places.includes(name)).map(({ name }) => name);
+  if (missing.length > 0)
     throw new Error(
-      `docs/group-api.http would not have ${homeless.join(', ')}: give it a place among the chapters of scripts/docs/request-collection.js`,
+      `docs/group-api.http would not have ${missing.join(', ')}: give it a place among the chapters of scripts/docs/request-collection.js`,
     );
 
   const written = Object.entries(chapters).flatMap(([chapter, members]) =>
@@ -105,7 +105,7 @@ export function writeRequestCollection() {
   return `${[head, ...written, vendorDeletion, autodialer].join('\n\n')}\n`;
 }
 
-/** What can be sent again goes to both doors; of several examples that cannot, the first to \`/graphql\`, the others to their own. */
+/** What can be sent again goes to both doors; of several examples that cannot, the first to `/graphql`, the others to their own. */
 function writeRequests(chapter, { name, kind, examples }) {
   const once = examples.filter((example) => !isRepeatable(kind, name, example));
   return examples.flatMap((example) => {
