@@ -1,15 +1,19 @@
-// Generates what is derived and not committed: the Prisma client from prisma/schema.prisma, and the resolver
-// types from schema.graphql. Runs at `npm ci` and in every check.
+// Generates what is derived and not committed: the Prisma client from prisma/schema.prisma, and from schema.graphql the
+// resolver types and those of the typed client example. Runs at `npm ci` and in every check.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { preset } from '@graphql-codegen/client-preset';
 import { codegen } from '@graphql-codegen/core';
 import * as typescript from '@graphql-codegen/typescript';
 import * as resolvers from '@graphql-codegen/typescript-resolvers';
-import { parse } from 'graphql';
+import { buildASTSchema, parse } from 'graphql';
 
 generatePrismaClient();
 await generateResolverTypes();
+// Not where only the server is built, such as in a container.
+if (existsSync('test/clients')) await generateClientTypes('test/clients');
 
 function generatePrismaClient() {
   const prisma = createRequire(import.meta.url).resolve('prisma/build/index.js');
@@ -31,7 +35,7 @@ function generatePrismaClient() {
 async function generateResolverTypes() {
   const output = await codegen({
     filename: 'src/generated/graphql.ts',
-    schema: parse(readFileSync('schema.graphql', 'utf8')),
+    schema: readSchema(),
     documents: [],
     plugins: [{ typescript: {} }, { resolvers: {} }],
     pluginMap: { typescript, resolvers },
@@ -60,4 +64,37 @@ async function generateResolverTypes() {
   });
   mkdirSync('src/generated', { recursive: true });
   writeFileSync('src/generated/graphql.ts', output);
+}
+
+/** Does what the command line of GraphQL Code Generator would, by the configuration in the folder. */
+async function generateClientTypes(folder) {
+  const { default: configuration } = await import(`../${folder}/codegen.js`);
+  const operations = join(folder, dirname(configuration.documents));
+  const documents = readdirSync(operations).map((name) => {
+    const location = join(operations, name);
+    const rawSDL = readFileSync(location, 'utf8').trimEnd();
+    return { location, rawSDL, document: parse(rawSDL) };
+  });
+  const schema = readSchema();
+  for (const [outDir, { config, presetConfig }] of Object.entries(configuration.generates)) {
+    const files = await preset.buildGeneratesSection({
+      baseOutputDir: `${join(folder, outDir)}/`,
+      schema,
+      schemaAst: buildASTSchema(schema),
+      documents,
+      config,
+      presetConfig,
+      plugins: [],
+      pluginMap: {},
+      documentTransforms: [],
+    });
+    for (const file of files) {
+      mkdirSync(dirname(file.filename), { recursive: true });
+      writeFileSync(file.filename, await codegen(file));
+    }
+  }
+}
+
+function readSchema() {
+  return parse(readFileSync('schema.graphql', 'utf8'));
 }

@@ -23,6 +23,7 @@ import { startHousekeeping } from './housekeeping.ts';
 import { registerExplorer } from './http/explorer-routes.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
+import { registerSchemaDocument } from './http/schema-route.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoami } from './http/whoami-route.ts';
 import type { Logger } from './log.ts';
@@ -90,6 +91,7 @@ export async function openApp(
   await registerExplorer(http);
   registerHealthRoutes(http, isReady);
   registerWhoami(http);
+  registerSchemaDocument(http, config.INTROSPECTION);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
   if (config.AUTODIALER) {
     const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);

@@ -8,6 +8,7 @@ import { validate } from 'dockerfile-utils';
 import { parse as parseYaml } from 'yaml';
 import { describeSettings, readConfig } from '../src/config.ts';
 import { httpStatusByCode } from '../src/errors.ts';
+import { refusals } from './support/client-cases.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
@@ -17,6 +18,15 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 /** Table rows without the padding that the formatter gives them. */
 const rowsOf = (markdown: string) =>
   markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
+
+/** What GitHub makes of the headings, for links to lead there. */
+const anchorsOf = (markdown: string) =>
+  [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
 
 describe('README', () => {
   const readme = read('README.md');
@@ -78,13 +88,46 @@ describe('README', () => {
     'CONTRIBUTING.md',
     'DECISIONS.md',
     'SECURITY.md',
+    'docs/api.md',
+    'docs/clients.md',
+    'docs/coming-from.md',
     'docs/operations.md',
     'docs/autodialer.md',
     'docs/explorer.md',
     'docs/performance.md',
   ])('the links in %s lead somewhere', (name) => {
-    for (const [, target] of read(name).matchAll(/\]\((?!https?:)([^)#]+)/g))
-      expect(existsSync(join(root, dirname(name), target!))).toBe(true);
+    for (const [, target = '', anchor] of read(name).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const file = target === '' ? name : join(dirname(name), target);
+      expect([file, existsSync(join(root, file))]).toStrictEqual([file, true]);
+      if (anchor) expect(anchorsOf(read(file))).toContain(anchor);
+    }
+  });
+});
+
+describe('docs/clients.md', () => {
+  const page = read('docs/clients.md');
+  const examples = [...page.matchAll(/^<!-- file: (\S+) -->\n\n```\w+\n([^]*?)```\n\n<!-- end -->$/gm)].map(
+    ([, name, code]) => [name!, code!] as const,
+  );
+
+  test('shows the examples that the tests run', () => {
+    const names = readdirSync(join(root, 'test/clients'))
+      .filter((name) => /\.[jt]s$/.test(name))
+      .map((name) => `test/clients/${name}`);
+    expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
+  });
+
+  test.each(examples)('has %s as it is', (name, code) => {
+    expect(code).toBe(read(name));
+  });
+
+  test('says of each refusal what the tests expect', () => {
+    const rows = refusals.map(
+      ({ what, statuses, extensions }) =>
+        `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
+    );
+    const shown = rowsOf(page);
+    for (const row of rows) expect(shown).toContain(row);
   });
 });
 

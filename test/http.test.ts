@@ -56,6 +56,29 @@ describe('the media type decides the status of /graphql', () => {
   });
 });
 
+describe('a refusal before GraphQL has the media type that GraphQL answers in', () => {
+  const [graphql, json] = ['application/graphql-response+json', 'application/json'];
+  test.each([
+    [`${graphql},${json};q=0.9`, graphql],
+    [`${graphql}, application/graphql+json, ${json}, text/event-stream`, graphql],
+    [`${json};q=0.5, ${graphql}`, graphql],
+    [`${json}, ${graphql}`, json],
+    [`${graphql};q=0.5, ${json}`, json],
+    [`${graphql};q=0, ${json}`, json],
+    [json, json],
+    ['*/*', json],
+  ])('%s', async (accept, type) => {
+    for (const key of [testKey, 'a-wrong-key']) {
+      const { headers } = await app.post(
+        '/graphql',
+        { query: '{ __typename }' },
+        { Accept: accept, 'X-APIKEY': key },
+      );
+      expect([key, headers.get('content-type')]).toStrictEqual([key, `${type}; charset=utf-8`]);
+    }
+  });
+});
+
 describe('refuses', () => {
   const post = (body: string, headers: Record<string, string>) =>
     app.send('/graphql', { method: 'POST', body, headers });

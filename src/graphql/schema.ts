@@ -8,10 +8,15 @@ import { requireScopes } from './scopes.ts';
 /** The API's source, beside `src` and `dist` alike. */
 const schemaFile = new URL('../../schema.graphql', import.meta.url);
 
+/** The text of `schema.graphql`. */
+export function readSchemaSource(): string {
+  return readFileSync(schemaFile, 'utf8');
+}
+
 /** Builds the schema from `schema.graphql` and the resolvers; a resolver for a field that is not there fails. @throws StartError where a field has no scope */
 export function createSchema(): GraphQLSchema {
   const schema = makeExecutableSchema({
-    typeDefs: gql(readFileSync(schemaFile, 'utf8')),
+    typeDefs: gql(readSchemaSource()),
     resolvers,
     resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
   });

@@ -13,6 +13,8 @@ const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'SERVICE_UNAVAILABLE',
 };
 
+const graphQLMediaTypes = ['application/graphql-response+json', 'application/json'];
+
 /** Answers a request that did not reach GraphQL, in the same shape that GraphQL's errors have. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, message, details } = toRefusal(error, request);
@@ -61,9 +63,20 @@ function readFastifyError(error: unknown): AppError | undefined {
   return new AppError(code, messages[code] ?? STATUS_CODES[status]!);
 }
 
-function mediaTypeFor(request: FastifyRequest): string {
-  const accepts = request.headers.accept ?? '';
-  const isGraphQLOnly =
-    accepts.includes('application/graphql-response+json') && !accepts.includes('application/json');
-  return `${isGraphQLOnly ? 'application/graphql-response+json' : 'application/json'}; charset=utf-8`;
+/** The one of GraphQL's media types that the client would rather have, as Apollo chooses it: by weight, then by order. */
+function mediaTypeFor({ headers }: FastifyRequest): string {
+  const accepted = (headers.accept ?? '')
+    .split(',')
+    .map(readMediaRange)
+    .filter(({ weight }) => weight > 0)
+    .toSorted((one, other) => other.weight - one.weight);
+  const preferred = accepted.find(({ type }) => graphQLMediaTypes.includes(type));
+  return `${preferred?.type ?? 'application/json'}; charset=utf-8`;
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9110.html#name-accept */
+function readMediaRange(text: string): { type: string; weight: number } {
+  const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
+  const weight = parameters.find((parameter) => parameter.startsWith('q='));
+  return { type, weight: weight === undefined ? 1 : Number(weight.slice(2)) };
 }

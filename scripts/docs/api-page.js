@@ -1,0 +1,222 @@
+// docs/api.md: every operation and every type of the schema.
+import {
+  astFromValue,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isObjectType,
+  isScalarType,
+  isSpecifiedScalarType,
+  print,
+} from 'graphql';
+import { readApi, scopeOf } from './read-api.js';
+
+/** What any operation, or any mutation, can answer beside what its own description names. */
+const mutationCodes = ['IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED'];
+const operationCodes = [
+  'BAD_USER_INPUT',
+  'QUERY_TOO_COMPLEX',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'BAD_REQUEST',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'OPERATION_NOT_ALLOWED',
+  'METHOD_NOT_ALLOWED',
+  'REQUEST_TIMEOUT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'RATE_LIMITED',
+  'INTERNAL_SERVER_ERROR',
+  'SERVICE_UNAVAILABLE',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+];
+/** Codes of no operation: the autodialer's. */
+const otherCodes = ['NOT_IMPLEMENTED'];
+
+/** Writes the page as Markdown. @throws where the page would leave an error out */
+export function writeApiPage() {
+  const { schema, errors, operations } = readApi();
+  requireEveryCode(errors, operations);
+  const types = Object.values(schema.getTypeMap())
+    .filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type))
+    .filter((type) => type !== schema.getQueryType() && type !== schema.getMutationType());
+  const queries = operations.filter(({ kind }) => kind === 'query');
+  const mutations = operations.filter(({ kind }) => kind === 'mutation');
+  const writeOperations = (list) => list.map((each) => writeOperation(each, errors)).join('\n\n');
+  const rows = (codes) => writeErrors(codes.map((code) => errors.get(code)));
+
+  return `<!-- Made from schema.graphql by \`npm run generate:docs\`: what is changed here is lost. -->
+
+# The GraphQL API
+
+Every operation is sent to \`/graphql\`, or as \`POST /<operation>\`: the [README](../README.md#ask) says how, and which credentials are
+taken. A running server shows the schema itself at \`GET /schema.graphql\`. [group-api.http](group-api.http) has a request for each
+operation, to be sent from an editor.
+
+## Contents
+
+- [Errors](#errors)
+- [Queries](#queries): ${queries.map(linkOperation).join(', ')}
+- [Mutations](#mutations): ${mutations.map(linkOperation).join(', ')}
+- [Types](#types): ${types.map(linkType).join(', ')}
+
+## Errors
+
+The status is that of \`POST /<operation>\`; \`/graphql\` answers an operation that was carried out with 200. Any operation can
+answer these:
+
+${rows(operationCodes)}
+
+Any mutation that is sent with a header \`Idempotency-Key\` can answer these too:
+
+${rows(mutationCodes)}
+
+What else an operation can answer is said with it.
+
+## Queries
+
+${writeOperations(queries)}
+
+## Mutations
+
+The answer to a mutation is null where it was refused, so that one refusal hides no other answer.
+
+${writeOperations(mutations)}
+
+## Types
+
+\`!\` stands behind what is never null. The scalars of GraphQL itself are \`Int\`, \`Float\`, \`String\`, \`Boolean\` and \`ID\`.
+
+${types.map((type) => writeType(type, schema)).join('\n\n')}
+`;
+}
+
+function requireEveryCode(errors, operations) {
+  const said = new Set([...operationCodes, ...mutationCodes, ...otherCodes]);
+  for (const { codes } of operations) for (const code of codes) said.add(code);
+  const missing = [...errors.keys()].filter((code) => !said.has(code));
+  if (missing.length > 0)
+    throw new Error(
+      `docs/api.md would not have ${missing.join(', ')}: name them in the description of an operation in schema.graphql, or in scripts/docs/api-page.js`,
+    );
+}
+
+function linkOperation({ name }) {
+  return `[${name}](#${name.toLowerCase()})`;
+}
+
+function writeOperation({ field, scope, text, examples, codes }, errors) {
+  const ownCodes = codes.filter((each) => !operationCodes.includes(each) && !mutationCodes.includes(each));
+  return [
+    `### ${field.name}`,
+    fence('graphql', writeSignature(field)),
+    text,
+    field.args.length > 0 && writeArguments(field.args),
+    `Answers ${linkTo(field.type)}. Scope: \`${scope}\`.`,
+    ownCodes.length > 0 && writeErrors(ownCodes.map((each) => errors.get(each))),
+    ...examples.map((example) => fence('graphql', example.replaceAll(/^ {4}/gm, ''))),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function writeSignature({ name, args, type }) {
+  const given = args.map((each) => `${each.name}: ${each.type}${writeDefault(each, ' = ')}`);
+  if (given.length === 0) return `${name}: ${type}`;
+  const line = `${name}(${given.join(', ')}): ${type}`;
+  return line.length <= 80 ? line : `${name}(\n${given.map((each) => `  ${each}\n`).join('')}): ${type}`;
+}
+
+function writeDefault({ defaultValue, type }, prefix = '') {
+  return defaultValue === undefined ? '' : `${prefix}${print(astFromValue(defaultValue, type))}`;
+}
+
+function writeArguments(args) {
+  return writeTable(
+    ['argument', 'type', 'default', 'meaning'],
+    args.map((each) => [
+      `\`${each.name}\``,
+      linkTo(each.type),
+      quote(writeDefault(each)),
+      inCell(each.description),
+    ]),
+  );
+}
+
+function writeErrors(errors) {
+  return writeTable(
+    ['code', 'status', 'meaning'],
+    errors.map(({ code, status, meaning }) => [`\`${code}\``, status, meaning]),
+  );
+}
+
+function headingOf(type) {
+  if (isObjectType(type)) return `type ${type.name}`;
+  if (isInputObjectType(type)) return `input ${type.name}`;
+  return isEnumType(type) ? `enum ${type.name}` : `scalar ${type.name}`;
+}
+
+function linkType(type) {
+  return `[${type.name}](#${headingOf(type).toLowerCase().replace(' ', '-')})`;
+}
+
+/** A type as it is written, which leads to what is said of it. */
+function linkTo(type) {
+  const named = getNamedType(type);
+  const code = `\`${type}\``;
+  if (isScalarType(named) && isSpecifiedScalarType(named)) return code;
+  return linkType(named).replace(`[${named.name}]`, () => `[${code}]`);
+}
+
+function writeType(type, schema) {
+  const parts = [`### ${headingOf(type)}`, type.description];
+  if (isEnumType(type)) parts.push(writeEnumValues(type));
+  else if (!isScalarType(type)) parts.push(writeFields(Object.values(type.getFields()), schema));
+  const described = isObjectType(type) ? Object.values(type.getFields()) : [];
+  for (const { name, args } of described)
+    if (args.length > 0) parts.push(`The arguments of \`${name}\`:`, writeArguments(args));
+  return parts.filter(Boolean).join('\n\n');
+}
+
+function writeEnumValues(type) {
+  return writeTable(
+    ['value', 'meaning'],
+    type.getValues().map(({ name, description }) => [`\`${name}\``, inCell(description)]),
+  );
+}
+
+function writeFields(fields, schema) {
+  return writeTable(
+    ['field', 'type', 'meaning'],
+    fields.map((field) => {
+      const scope = scopeOf(schema, field);
+      const defaultValue = writeDefault(field);
+      const meaning = [
+        inCell(field.description),
+        defaultValue && `Default: \`${defaultValue}\`.`,
+        scope && `Scope: \`${scope}\`.`,
+      ];
+      return [`\`${field.name}\``, linkTo(field.type), meaning.filter(Boolean).join(' ')];
+    }),
+  );
+}
+
+function writeTable(head, rows) {
+  const write = (cells) => `| ${cells.join(' | ')} |`;
+  return [write(head), write(head.map(() => '---')), ...rows.map(write)].join('\n');
+}
+
+function inCell(text) {
+  return (text ?? '').replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+}
+
+function quote(text) {
+  return text === '' ? '' : `\`${text}\``;
+}
+
+function fence(language, text) {
+  return `\`\`\`${language}\n${text}\n\`\`\``;
+}

@@ -1,0 +1,4 @@
+import { createGroupClient, readRefusal } from './clients/graphql-request.ts';
+import { testGroupClient } from './support/client-cases.ts';
+
+testGroupClient({ createGroupClient, readRefusal });

@@ -1,0 +1,61 @@
+import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client, fetchExchange } from '@urql/core';
+import { GraphQLClient } from 'graphql-request';
+import { readRefusal as readApolloRefusal } from './clients/apollo.ts';
+import { DeleteGroupDocument } from './clients/generated/graphql.ts';
+import { readRefusal as readRequestRefusal } from './clients/graphql-request.ts';
+import { deleteByApollo, deleteByGraphQLRequest, deleteByUrql } from './clients/typed.ts';
+import { readRefusal as readUrqlRefusal } from './clients/urql.ts';
+import { createProbes } from './support/probes.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+const { groupRow, readState } = createProbes(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const headers = { 'X-APIKEY': testKey };
+const apolloClient = (uri: string) =>
+  new ApolloClient({ link: new HttpLink({ uri, headers }), cache: new InMemoryCache() });
+const urqlClient = (url: string) =>
+  new Client({ url, exchanges: [fetchExchange], preferGetMethod: false, fetchOptions: { headers } });
+const requestClient = (url: string) => new GraphQLClient(url, { headers });
+
+describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (door) => {
+  test.each([
+    ['Apollo Client', (url: string, id: number) => deleteByApollo(apolloClient(url), id)],
+    ['urql', (url: string, id: number) => deleteByUrql(urqlClient(url), id)],
+    ['graphql-request', (url: string, id: number) => deleteByGraphQLRequest(requestClient(url), id)],
+  ])('deletes the group by %s and leaves the others', async (_name, deleteGroup) => {
+    const [id, other] = [await app.createGroup(), await app.createGroup()];
+    const group: { id: number; name: string; price: string } | null = await deleteGroup(
+      app.httpUrl + door,
+      id,
+    );
+    expect(group).toMatchObject({ id, name: 'Plain', price: '9.90' });
+    expect(await groupRow(id)).toStrictEqual([]);
+    expect(await groupRow(other)).toHaveLength(1);
+  });
+
+  test('takes no variable of a wrong type: the compiler says so, and the server', async () => {
+    const url = app.httpUrl + door;
+    const variables = { id: 'seven' };
+    const before = await readState();
+
+    // @ts-expect-error: the id is a number
+    const byApollo = apolloClient(url).mutate({ mutation: DeleteGroupDocument, variables });
+    // @ts-expect-error: the id is a number
+    const byRequest = requestClient(url).request(DeleteGroupDocument, variables);
+    // @ts-expect-error: the id is a number
+    const byUrql = urqlClient(url).mutation(DeleteGroupDocument, variables);
+
+    const refusal = { code: 'BAD_USER_INPUT', argument: 'id' };
+    expect(readApolloRefusal(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readRequestRefusal(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readUrqlRefusal((await byUrql).error)).toStrictEqual(refusal);
+    expect(await readState()).toStrictEqual(before);
+  });
+});

@@ -1,0 +1,41 @@
+import { expect, test } from '@jest/globals';
+import { Client, fetchExchange, gql } from '@urql/core';
+import { createGroupClient, readRefusal } from './clients/urql.ts';
+import { testGroupClient } from './support/client-cases.ts';
+import { openTestApp, testKey } from './support/test-app.ts';
+
+testGroupClient({ createGroupClient, readRefusal });
+
+test('queries by GET, as it sends them by itself, are answered at /graphql and not at the path of the operation', async () => {
+  const app = await openTestApp();
+  const id = await app.createGroup();
+  const methods: unknown[] = [];
+  const read = async (door: string) => {
+    const client = new Client({
+      url: app.httpUrl + door,
+      exchanges: [fetchExchange],
+      fetchOptions: { headers: { 'X-APIKEY': testKey } },
+      fetch: async (address, init) => {
+        methods.push(init?.method);
+        return fetch(address, init);
+      },
+    });
+    const { data, error } = await client.query(
+      gql`
+        query ($id: Int) {
+          group(id: $id) {
+            id
+          }
+        }
+      `,
+      { id },
+    );
+    return error ? readRefusal(error) : data;
+  };
+  const atGraphQL = await read('/graphql');
+  const atOwnPath = await read('/group');
+  await app.close();
+  expect(atGraphQL).toMatchObject({ group: { id } });
+  expect(atOwnPath).toStrictEqual({ code: 'METHOD_NOT_ALLOWED' });
+  expect(methods).toStrictEqual(['GET', 'GET']);
+});

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createAutodialerClient } from './support/autodialer.ts';
+import { fillIn, readRequest } from './support/http-file.ts';
+import { createTestAccount } from './support/test-accounts.ts';
+import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+
+const page = readFileSync(new URL('../docs/coming-from.md', import.meta.url), 'utf8');
+let app: TestApp;
+const { addGroup } = createAutodialerClient(() => app);
+
+/** The sample groups, and the group and the account of the autodialer vendor's samples. */
+beforeAll(async () => {
+  app = await openTestApp({ SAMPLE_DATA: true });
+  await createTestAccount(app, {
+    username: 'test',
+    password: 'Aa123456',
+    apiKey: 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG',
+    requiresBoth: true,
+    scopes: ['autodialer/groups/remove'],
+  });
+  const added = await addGroup();
+  await app.sql('UPDATE number_groups SET id = $1 WHERE id = $2', ['6033876dc92de036d1390923', added]);
+});
+afterAll(() => app.close());
+
+/** The blocks of HTTP, in a list or not: a request, and behind it its answer. */
+const blocks = [...page.matchAll(/^( *)```http\n([^]*?)^ *```$/gm)].map(([, indent, text]) =>
+  text!.replaceAll(new RegExp(`^${indent}`, 'gm'), '').trim(),
+);
+const exchanges = blocks.flatMap((request, index) =>
+  index % 2 === 0 ? [[request, blocks[index + 1]!] as const] : [],
+);
+
+const readAnswer = (text: string) => {
+  const [, status, phrase, headers, body] = /^HTTP\/1\.1 (\d+) (.+)((?:\n.+)*)\n\n([^]+)$/.exec(text)!;
+  expect(phrase).toBe(STATUS_CODES[Number(status)]);
+  return {
+    status: Number(status),
+    headers: [...headers!.matchAll(/\n([^:]+): (.*)/g)].map(([, name, value]) => [name!, value!] as const),
+    body: JSON.parse(body!, (_key, value: unknown) => (value === '…' ? expect.any(String) : value)),
+  };
+};
+
+test('every request has its answer behind it', () => {
+  expect(exchanges.length).toBeGreaterThan(15);
+  for (const [request, answer] of exchanges) {
+    expect(request).toMatch(/^POST /);
+    expect(answer).toMatch(/^HTTP\/1\.1 /);
+  }
+});
+
+test.each(exchanges.map(([request, answer], index) => [index + 1, request, answer] as const))(
+  'exchange %i is as the page has it, after those before it',
+  async (_number, request, shown) => {
+    const { method, address, headers, body } = readRequest(fillIn(request, () => testKey));
+    const response = await fetch(app.httpUrl + address, { method, headers, body });
+    const expected = readAnswer(shown);
+    const answer: Json = await response.json();
+    expect({ status: response.status, body: answer }).toStrictEqual({
+      status: expected.status,
+      body: expected.body,
+    });
+    for (const [name, value] of expected.headers) expect(response.headers.get(name)).toBe(value);
+  },
+);

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createTestAccount } from './support/test-accounts.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+const source = readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8');
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+test('GET /schema.graphql answers the schema as text, to any account', async () => {
+  const { byKey } = await createTestAccount(app, { username: 'reader', scopes: [] });
+  const { status, headers, body } = await app.send('/schema.graphql', { headers: byKey });
+  expect([status, headers.get('content-type')]).toStrictEqual([200, 'text/plain; charset=utf-8']);
+  expect(body).toBe(source);
+});
+
+test('GET /schema.graphql needs an account', async () => {
+  const { status, body } = await app.send('/schema.graphql', { headers: { 'X-APIKEY': '' } });
+  expect(status).toBe(401);
+  expect(body.errors[0].extensions).toStrictEqual({ code: 'UNAUTHENTICATED' });
+});
+
+test('GET /schema.graphql is refused where INTROSPECTION is false', async () => {
+  const closed = await openTestApp({ INTROSPECTION: false });
+  const { status, headers, body } = await closed.send('/schema.graphql');
+  await closed.close();
+  expect([status, headers.get('content-type')]).toStrictEqual([403, 'application/json; charset=utf-8']);
+  expect(body).toStrictEqual({
+    errors: [
+      {
+        message: 'The setting INTROSPECTION keeps the schema to itself',
+        extensions: { code: 'FORBIDDEN' },
+      },
+    ],
+  });
+});
