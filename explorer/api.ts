@@ -8,66 +8,97 @@ export type Account = {
 /** What a GraphQL server answers. */
 export type GraphQLAnswer = {
   readonly data?: unknown;
-  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
+  readonly errors?: readonly {
+    readonly message: string;
+    readonly path?: readonly unknown[];
+    readonly extensions?: { readonly code?: string };
+  }[];
+};
+
+/** An operation, and the headers that the person adds. */
+export type OperationRequest = {
+  readonly query: string;
+  readonly operationName?: string | null | undefined;
+  readonly variables?: unknown;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 };
 
 /** The key is not, or no longer, one that the server takes. */
-export class WrongKeyError extends Error {}
+export class WrongKeyError extends Error {
+  constructor() {
+    super(
+      'The server does not know this key. On the command line "npx group-api accounts rotate <account>" makes another; ' +
+        'that of admin is ADMIN_API_KEY where it is set.',
+    );
+  }
+}
 
 /** Asks the server whose key it is. @throws WrongKeyError, or an Error that says what to do. */
 export async function fetchAccount(key: string): Promise<Account> {
-  const { status, body } = await send('whoami', key, { method: 'GET' });
-  if (status === 401) throw new WrongKeyError(wrongKey);
-  if (status !== 200) throw new Error(readMessage(body) ?? `The server answered with the status ${status}.`);
-  return body as Account;
+  const { status, body } = await send('whoami', { headers: withKey({}, key) });
+  if (isObject(body) && Array.isArray(body['scopes'])) return body as Account;
+  throw new Error(readMessage(body) ?? notOurs(status));
 }
 
 /** Sends an operation. @throws WrongKeyError, or an Error that says what to do. */
 export async function sendOperation(
   key: string,
-  request: { query: string; operationName?: string | null | undefined; variables?: unknown },
-  headers: Readonly<Record<string, string>> = {},
+  { headers: added = {}, ...request }: OperationRequest,
 ): Promise<GraphQLAnswer> {
-  const { status, body } = await send('graphql', key, {
-    method: 'POST',
-    headers: { ...headers, 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' },
-    body: JSON.stringify(request),
-  });
-  if (status === 401) throw new WrongKeyError(wrongKey);
-  return body as GraphQLAnswer;
+  const headers = withKey(added, key);
+  headers.set('Content-Type', 'application/json');
+  headers.set('Accept', 'application/graphql-response+json');
+  const { status, body } = await send('graphql', { method: 'POST', headers, body: JSON.stringify(request) });
+  if (isObject(body) && ('data' in body || Array.isArray(body['errors']))) return body;
+  throw new Error(notOurs(status));
 }
 
-const wrongKey =
-  'The server does not know this key. A lost one is replaced on the command line: npx group-api accounts rotate admin';
+/** Headers with the key, in place of other credentials. @throws Error where a value cannot be sent. */
+function withKey(added: Readonly<Record<string, string>>, key: string): Headers {
+  try {
+    const headers = new Headers(added);
+    headers.delete('Authorization');
+    headers.set('X-APIKEY', key);
+    return headers;
+  } catch {
+    throw new Error('Not sent: the key or a header holds a character that no header can have.');
+  }
+}
 
-const unreachable =
-  'The server does not answer. See whether it still runs (npm start), then send this again. ' +
-  'Nobody knows whether a mutation that was under way has been carried out: the audit tells (tab AuditEvents).';
-
-type Init = {
-  readonly method: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-};
-
-async function send(path: string, key: string, init: Init): Promise<{ status: number; body: unknown }> {
+/** @throws WrongKeyError, or an Error that says what to do. */
+async function send(path: string, init: RequestInit): Promise<{ status: number; body: unknown }> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(path, { ...init, headers: { ...init.headers, 'X-APIKEY': key } });
+    response = await fetch(path, init);
     text = await response.text();
   } catch {
-    throw new Error(unreachable);
-  }
-  try {
-    return { status: response.status, body: JSON.parse(text) };
-  } catch {
     throw new Error(
-      `What answers here with the status ${response.status} is not group-api: is a proxy in between, and the server behind it away?`,
+      'The server does not answer. See whether it still runs (npm start), then send this again.',
     );
+  }
+  const body = parseJson(text);
+  // Others that stand in between refuse with this status too.
+  if (response.status === 401 && readMessage(body) !== undefined) throw new WrongKeyError();
+  return { status: response.status, body };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
+function notOurs(status: number): string {
+  return `What answers here, with the status ${status}, is not group-api: is a proxy in between, and the server behind it away?`;
+}
+
 function readMessage(body: unknown): string | undefined {
-  return (body as GraphQLAnswer).errors?.[0]?.message;
+  return isObject(body) ? (body as GraphQLAnswer).errors?.[0]?.message : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

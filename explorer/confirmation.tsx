@@ -1,13 +1,13 @@
 import { useEffect, useRef, useState } from 'react';
 import {
   describeImpact,
-  fetchImpacts,
+  fetchImpact,
   maxImpacts,
   readDeletions,
   type Deletion,
   type Impact,
 } from './deletion-impact.ts';
-import type { DestructiveField } from './destructive-fields.ts';
+import type { DestructiveField } from './operation.ts';
 
 /** A question that waits for the person's answer. */
 export type Question = {
@@ -16,17 +16,22 @@ export type Question = {
   readonly answer: (isConfirmed: boolean) => void;
 };
 
-/** Asks before an operation that takes something away is sent, and shows whom it would meet. */
+const maxFieldsShown = 10;
+
+/** Asks before an operation that takes something away is sent, and shows first whom it would meet. */
 export function Confirmation({ question }: { question: Question }) {
   const { key, fields, answer } = question;
   const dialog = useRef<HTMLDialogElement>(null);
   const deletions = readDeletions(fields);
-  const [impacts, setImpacts] = useState<readonly Impact[]>();
-  const [problem, setProblem] = useState<string>();
+  const shown = deletions.slice(0, maxImpacts);
+  const [impacts, setImpacts] = useState<readonly (Impact | string)[]>();
 
   useEffect(() => {
     dialog.current?.showModal();
-    fetchImpacts(key, readDeletions(fields)).then(setImpacts, (error: Error) => setProblem(error.message));
+    // The button that has the focus is at its end.
+    dialog.current?.scrollTo(0, 0);
+    const asked = readDeletions(fields).slice(0, maxImpacts);
+    void Promise.all(asked.map((deletion) => fetchImpact(key, deletion))).then(setImpacts);
   }, [key, fields]);
 
   return (
@@ -37,28 +42,22 @@ export function Confirmation({ question }: { question: Question }) {
       // Escape means no.
       onClose={() => answer(false)}
     >
-      <h2 id="confirmation-title">Send {fields.map(({ name }) => name).join(', ')}?</h2>
+      <h2 id="confirmation-title">Send {nameFields(fields)}?</h2>
       <ul>
-        {fields.map((field, index) => (
+        {fields.slice(0, maxFieldsShown).map((field, index) => (
           <li key={index}>
             <code>{describeField(field)}</code> {field.consequence}
           </li>
         ))}
       </ul>
-      {problem !== undefined && (
-        <p className="problem" role="alert">
-          What it would meet is not known: {problem}
-        </p>
-      )}
-      {deletions.length > 0 && problem === undefined && (
-        <ImpactTable impacts={impacts} deletions={deletions} />
-      )}
-      {deletions.length > maxImpacts && <p>… and {deletions.length - maxImpacts} more groups.</p>}
+      <More count={fields.length - maxFieldsShown} what="fields" />
+      {shown.length > 0 && <ImpactTable deletions={shown} impacts={impacts} />}
+      <More count={deletions.length - maxImpacts} what="groups, which are not shown here" />
       <div className="answers">
         <button type="button" autoFocus onClick={() => answer(false)}>
           Cancel
         </button>
-        <button type="button" className="danger" onClick={() => answer(true)}>
+        <button type="button" className="danger" disabled={!impacts} onClick={() => answer(true)}>
           Send it
         </button>
       </div>
@@ -66,45 +65,59 @@ export function Confirmation({ question }: { question: Question }) {
   );
 }
 
+function More({ count, what }: { count: number; what: string }) {
+  return count > 0 && <p>{`… and ${count} more ${what}.`}</p>;
+}
+
 function ImpactTable({
-  impacts,
   deletions,
+  impacts,
 }: {
-  impacts: readonly Impact[] | undefined;
   deletions: readonly Deletion[];
+  impacts: readonly (Impact | string)[] | undefined;
 }) {
   if (!impacts) return <p role="status">Looking at what it would meet …</p>;
   return (
-    <div className="impacts" tabIndex={0} role="region" aria-label="What it would meet">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Group</th>
-            <th scope="col">Active subscribers</th>
-            <th scope="col">Ended</th>
-            <th scope="col">At this moment</th>
-          </tr>
-        </thead>
-        <tbody>
-          {impacts.map((impact) => (
-            <tr key={impact.id}>
-              <th scope="row">
-                {impact.id} {impact.group?.name}
-              </th>
-              <td>{impact.activeSubscribers ?? '?'}</td>
-              <td>{impact.endedSubscribers ?? '?'}</td>
-              <td>
-                {describeImpact(
-                  impact,
-                  deletions.find(({ id }) => id === impact.id)!,
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Group</th>
+          <th scope="col">At this moment</th>
+          <th scope="col">Active subscribers</th>
+          <th scope="col">Ended</th>
+        </tr>
+      </thead>
+      <tbody>
+        {deletions.map((deletion, index) => (
+          <ImpactRow key={index} deletion={deletion} impact={impacts[index]!} />
+        ))}
+      </tbody>
+    </table>
   );
+}
+
+function ImpactRow({ deletion, impact }: { deletion: Deletion; impact: Impact | string }) {
+  const known = typeof impact === 'string' ? undefined : impact;
+  return (
+    <tr>
+      <th scope="row">
+        {JSON.stringify(deletion.id)} {known?.group.name}
+      </th>
+      <td>{describeImpact(impact, deletion)}</td>
+      <td>{known?.activeSubscribers ?? '?'}</td>
+      <td>{known?.endedSubscribers ?? '?'}</td>
+    </tr>
+  );
+}
+
+/** Each name once, with how often it comes. */
+function nameFields(fields: readonly DestructiveField[]): string {
+  return [...new Set(fields.map(({ name }) => name))]
+    .map((name) => {
+      const count = fields.filter((field) => field.name === name).length;
+      return count === 1 ? name : `${name} × ${count}`;
+    })
+    .join(', ');
 }
 
 const maxArgumentsLength = 200;

@@ -1,62 +1,54 @@
 import { sendOperation } from './api.ts';
-import type { DestructiveField } from './destructive-fields.ts';
-
-/** What `groupDeletionImpact` says of one group, or why it says nothing. */
-export type Impact = {
-  readonly id: number;
-  readonly problem?: string;
-  readonly group?: { readonly name: string };
-  readonly activeSubscribers?: number;
-  readonly endedSubscribers?: number;
-  readonly blockers?: readonly { readonly code: string; readonly message: string }[];
-};
-
-/** As many as one look takes in, and one request may ask for. */
-export const maxImpacts = 10;
+import type { DestructiveField } from './operation.ts';
 
 /** A group that an operation would delete, and where its active subscribers would go. */
 export type Deletion = { readonly id: unknown; readonly moveSubscribersTo: unknown };
 
-/** Finds the groups that an operation would delete. */
+/** What `groupDeletionImpact` says of a group. */
+export type Impact = {
+  readonly group: { readonly name: string };
+  readonly activeSubscribers: number;
+  readonly endedSubscribers: number;
+  readonly blockers: readonly { readonly code: string; readonly message: string }[];
+};
+
+/** As many as one look takes in. */
+export const maxImpacts = 10;
+
+/** The same text at each time, so that a list of allowed operations can have it. */
+const impactQuery = `query DeletionImpact($id: Int!) {
+  groupDeletionImpact(id: $id) { group { name } activeSubscribers endedSubscribers blockers { code message } }
+}`;
+
+/** Finds the groups that an operation would delete, each once. */
 export function readDeletions(fields: readonly DestructiveField[]): Deletion[] {
-  return fields.flatMap(({ name, args }) => {
+  const deletions = fields.flatMap(({ name, args }) => {
     if (name === 'deleteGroup') return [{ id: args['id'], moveSubscribersTo: args['moveSubscribersTo'] }];
     if (name !== 'deleteGroups') return [];
     // A single value stands for a list of one.
     return [args['ids']].flat().map((id) => ({ id, moveSubscribersTo: undefined }));
   });
+  return [...new Map(deletions.map((deletion) => [deletion.id, deletion])).values()];
 }
 
-/** Asks what deleting the first of these groups would meet. What is no id is left to the server to refuse. */
-export async function fetchImpacts(key: string, deletions: readonly Deletion[]): Promise<Impact[]> {
-  const ids = deletions.map(({ id }) => id).filter((id) => Number.isInteger(id)) as number[];
-  const asked = [...new Set(ids)].slice(0, maxImpacts);
-  if (asked.length === 0) return [];
-  const fields = asked.map(
-    (id, index) => `g${index}: groupDeletionImpact(id: ${id}) {
-      group { name } activeSubscribers endedSubscribers blockers { code message } }`,
-  );
-  const { data, errors = [] } = await sendOperation(key, { query: `{ ${fields.join('\n')} }` });
-  return asked.map((id, index) => {
-    const impact = (data as Record<string, Omit<Impact, 'id'> | null> | null | undefined)?.[`g${index}`];
-    return impact ? { id, ...impact } : { id, problem: findProblem(errors, `g${index}`) };
-  });
+/** Asks what a deletion would meet; answers a sentence where that cannot be known. */
+export async function fetchImpact(key: string, { id }: Deletion): Promise<Impact | string> {
+  try {
+    const { data, errors } = await sendOperation(key, { query: impactQuery, variables: { id } });
+    const impact = (data as { groupDeletionImpact?: Impact | null } | null | undefined)?.groupDeletionImpact;
+    return impact ?? errors?.[0]?.message ?? 'nothing is known of it';
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Says what a group's deletion would come to. */
-export function describeImpact({ problem, blockers = [] }: Impact, { moveSubscribersTo }: Deletion): string {
-  if (problem !== undefined) return problem;
+export function describeImpact(impact: Impact | string, { moveSubscribersTo }: Deletion): string {
+  if (typeof impact === 'string') return impact;
   const isMoved = moveSubscribersTo !== undefined && moveSubscribersTo !== null;
-  const left = blockers.filter(({ code }) => !isMoved || code !== 'HAS_ACTIVE_SUBSCRIBERS');
+  const left = impact.blockers.filter(({ code }) => !isMoved || code !== 'HAS_ACTIVE_SUBSCRIBERS');
   if (left.length > 0) return left.map(({ message }) => message).join('; ');
   return isMoved
-    ? `can be deleted; the active ones move to group ${JSON.stringify(moveSubscribersTo)}`
+    ? `its active subscribers are to move to group ${JSON.stringify(moveSubscribersTo)}`
     : 'can be deleted';
-}
-
-function findProblem(
-  errors: readonly { message: string; path?: readonly unknown[] }[],
-  alias: string,
-): string {
-  return (errors.find(({ path }) => path?.[0] === alias) ?? errors[0])?.message ?? 'nothing is known of it';
 }

@@ -8,8 +8,8 @@ const editorNames = {
   responseEditor: 'Response',
 } as const;
 
-/** Tells GraphiQL's editors what it does not tell them itself: who is signed in, the system's theme, their names. */
-export function EditorBridge({ account }: { account: string | undefined }) {
+/** Tells GraphiQL's editors what it does not tell them itself: their names, and the system's theme when that changes. */
+export function EditorBridge() {
   const actions = useGraphiQLActions();
   const theme = useGraphiQL((state) => state.theme);
   const editors = useGraphiQL(({ queryEditor, variableEditor, headerEditor, responseEditor }) => ({
@@ -18,13 +18,6 @@ export function EditorBridge({ account }: { account: string | undefined }) {
     headerEditor,
     responseEditor,
   }));
-
-  useEffect(() => {
-    if (account === undefined) return;
-    editors.responseEditor?.setValue('');
-    void actions.introspect();
-    // The editors come later than the account, or stay: neither is a reason to ask for the schema again.
-  }, [account, actions]);
 
   useEffect(() => {
     if (theme !== null) return undefined;

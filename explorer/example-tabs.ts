@@ -16,7 +16,7 @@ export const exampleTabs: readonly { query: string; variables: string }[] = [
   tab(
     `# Deletes a group, and answers all that it was.
 # You are asked first, and see whom it would meet.
-# The tab RestoreGroup undoes it.
+# The tab RestoreGroup undoes it, for some days.
 mutation DeleteGroup($id: Int!, $reason: String) {
   deleteGroup(id: $id, reason: $reason) {
     ${twelveFields}

@@ -1,63 +1,90 @@
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { AccountBar } from './account-bar.tsx';
 import { Confirmation, type Question } from './confirmation.tsx';
 import { EditorBridge } from './editor-bridge.tsx';
+import { createEditorStorage } from './editor-storage.ts';
 import { exampleTabs } from './example-tabs.ts';
 import { createFetcher } from './fetcher.ts';
-import { useSession } from './session.ts';
-import { mendTabRoles } from './tab-roles.ts';
-
-const plugins = [HISTORY_PLUGIN];
+import { mendTabRoles } from './mend-tab-roles.ts';
+import type { DestructiveField } from './operation.ts';
+import { useSession, type Session } from './session.ts';
 
 /** The page: who is signed in, GraphiQL below, and a question before anything is taken away. */
 export function Explorer() {
   const session = useSession();
-  const [question, setQuestion] = useState<Question>();
-  // GraphiQL asks for the schema again whenever it gets another fetcher.
-  const current = useRef(session);
-  current.current = session;
-  const fetcher = useMemo(
-    () =>
-      createFetcher({
-        readKey: () => current.current.signedIn?.key,
-        onWrongKey: (problem) => current.current.signOut(problem),
-        confirm: (key, fields) =>
-          new Promise((resolve) =>
-            setQuestion({
-              key,
-              fields,
-              answer: (isConfirmed) => {
-                setQuestion(undefined);
-                resolve(isConfirmed);
-              },
-            }),
-          ),
-      }),
-    [],
-  );
-
+  const { key } = session.signedIn ?? {};
   const main = useRef<HTMLElement>(null);
   useEffect(() => mendTabRoles(main.current!), []);
 
   return (
     <>
       <AccountBar session={session} />
+      {/* Answers and schema belong to who asked for them: another session begins anew. */}
       <main ref={main}>
-        <GraphiQL
-          fetcher={fetcher}
-          plugins={plugins}
-          defaultTabs={[...exampleTabs]}
-          initialVariables={exampleTabs[0]!.variables}
-          shouldPersistHeaders={false}
-          schemaDescription
-        >
-          {/* The page has its own head. */}
-          <GraphiQL.Logo>{null}</GraphiQL.Logo>
-          <EditorBridge account={session.signedIn?.account.account} />
-        </GraphiQL>
+        <Editors key={key ?? ''} apiKey={key} signOut={session.signOut} />
       </main>
+    </>
+  );
+}
+
+const plugins = [HISTORY_PLUGIN];
+const storage = createEditorStorage();
+
+function Editors({ apiKey, signOut }: { apiKey: string | undefined; signOut: Session['signOut'] }) {
+  const [question, setQuestion] = useState<Question>();
+  const confirm = useConfirmation(setQuestion);
+  // GraphiQL asks for the schema again whenever it gets another fetcher.
+  const onWrongKey = useRef(signOut);
+  onWrongKey.current = signOut;
+  const fetcher = useMemo(
+    () =>
+      createFetcher({
+        readKey: () => apiKey,
+        onWrongKey: (problem) => onWrongKey.current(problem),
+        confirm,
+      }),
+    [apiKey, confirm],
+  );
+
+  return (
+    <>
+      <GraphiQL
+        fetcher={fetcher}
+        plugins={plugins}
+        storage={storage}
+        defaultTabs={[...exampleTabs]}
+        initialVariables={exampleTabs[0]!.variables}
+        shouldPersistHeaders={false}
+        schemaDescription
+      >
+        {/* The page has its own head. */}
+        <GraphiQL.Logo>{null}</GraphiQL.Logo>
+        <EditorBridge />
+      </GraphiQL>
       {question && <Confirmation question={question} />}
     </>
+  );
+}
+
+/** Asks one question at a time: another one, or the end of the session, means no to the one before. */
+function useConfirmation(setQuestion: (question: Question | undefined) => void) {
+  const open = useRef<Question>(undefined);
+  useEffect(() => () => open.current?.answer(false), []);
+  return useCallback(
+    (key: string, fields: readonly DestructiveField[]) =>
+      new Promise<boolean>((resolve) => {
+        open.current?.answer(false);
+        const question: Question = {
+          key,
+          fields,
+          answer: (isConfirmed) => {
+            if (open.current === question) setQuestion((open.current = undefined));
+            resolve(isConfirmed);
+          },
+        };
+        setQuestion((open.current = question));
+      }),
+    [setQuestion],
   );
 }

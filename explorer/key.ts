@@ -1,8 +1,11 @@
-// The API key stays in the page's memory. It is stored only where the person asks for it.
+// The API key is in the page's memory. It is stored only where the person asks for it, and where the browser lets us.
 
 const storageName = 'group-api:key';
 
-/** Takes the key out of the URL's fragment, which is never sent anywhere, and out of the browser's history. */
+/**
+ * Takes the key out of the URL's fragment, which is never sent anywhere, so that it is no longer seen there. The browser's list of
+ * visited pages may keep it all the same: docs/explorer.md says so.
+ */
 export function takeKeyFromUrl(): string | undefined {
   const key = new URLSearchParams(location.hash.slice(1)).get('key');
   if (key === null) return undefined;
@@ -11,13 +14,24 @@ export function takeKeyFromUrl(): string | undefined {
 }
 
 export function readRememberedKey(): string | undefined {
-  return localStorage.getItem(storageName) ?? undefined;
+  try {
+    return localStorage.getItem(storageName) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-export function rememberKey(key: string): void {
-  localStorage.setItem(storageName, key);
+/** Tells whether the browser has stored it. */
+export function rememberKey(key: string): boolean {
+  try {
+    localStorage.setItem(storageName, key);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-export function forgetKey(): void {
-  localStorage.removeItem(storageName);
+/** Forgets the remembered key, if it is this one. */
+export function forgetKey(key: string): void {
+  if (readRememberedKey() === key) localStorage.removeItem(storageName);
 }

@@ -4,7 +4,7 @@ import { forgetKey, readRememberedKey, rememberKey, takeKeyFromUrl } from './key
 
 /** Who is signed in, or why nobody is. */
 export type Session = {
-  readonly signedIn: { readonly key: string; readonly account: Account } | undefined;
+  readonly signedIn: SignedIn | undefined;
   /** What to do, where signing in failed or the key stopped working. */
   readonly problem: string | undefined;
   readonly isBusy: boolean;
@@ -12,28 +12,34 @@ export type Session = {
   readonly signOut: (problem?: string) => void;
 };
 
+export type SignedIn = { readonly key: string; readonly account: Account };
+
 /** Signs in with the key of the URL's fragment, or the one that the person had remembered; else waits for one. */
 export function useSession(): Session {
-  const [signedIn, setSignedIn] = useState<Session['signedIn']>();
+  const [signedIn, setSignedIn] = useState<SignedIn>();
   const [problem, setProblem] = useState<string>();
   const [isBusy, setIsBusy] = useState(false);
 
-  const signOut = useCallback((reason?: string) => {
-    forgetKey();
-    setSignedIn(undefined);
-    setProblem(reason);
-  }, []);
+  const signOut = useCallback(
+    (reason?: string) => {
+      if (signedIn) forgetKey(signedIn.key);
+      setSignedIn(undefined);
+      setProblem(reason);
+    },
+    [signedIn],
+  );
 
   const signIn = useCallback(async (key: string, isRemembered: boolean) => {
     setIsBusy(true);
     setProblem(undefined);
+    setSignedIn(undefined);
     try {
-      const account = await fetchAccount(key);
-      if (isRemembered) rememberKey(key);
-      setSignedIn({ key, account });
+      setSignedIn({ key, account: await fetchAccount(key) });
+      if (isRemembered && !rememberKey(key))
+        setProblem('This browser does not let the page remember the key.');
     } catch (error) {
       // A server that is away says nothing about the key.
-      if (error instanceof WrongKeyError) forgetKey();
+      if (error instanceof WrongKeyError) forgetKey(key);
       setProblem((error as Error).message);
     } finally {
       setIsBusy(false);

@@ -20,12 +20,12 @@ import { createDeletedGroupRepository } from './groups/deleted-group-repository.
 import { createGroupDeletion } from './groups/group-deletion.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { registerExplorer } from './http/explorer-routes.ts';
+import { registerExplorerRoutes } from './http/explorer-routes.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
-import { registerSchemaDocument } from './http/schema-route.ts';
+import { registerSchemaRoute } from './http/schema-route.ts';
 import { createHttpServer } from './http/server.ts';
-import { registerWhoami } from './http/whoami-route.ts';
+import { registerWhoamiRoute } from './http/whoami-route.ts';
 import type { Logger } from './log.ts';
 import { createDeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
 import { createNumberGroupRepository } from './number-groups/number-group-repository.ts';
@@ -88,10 +88,10 @@ export async function openApp(
     log,
     config.AUTODIALER ? writeEarlyRefusal : undefined,
   );
-  await registerExplorer(http);
+  await registerExplorerRoutes(http);
   registerHealthRoutes(http, isReady);
-  registerWhoami(http);
-  registerSchemaDocument(http, config.INTROSPECTION);
+  registerWhoamiRoute(http);
+  registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
   if (config.AUTODIALER) {
     const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);

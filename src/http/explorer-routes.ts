@@ -10,7 +10,7 @@ const explorerDir = fileURLToPath(new URL('../../dist/explorer/', import.meta.ur
  * `/`: the explorer, a page with GraphiQL that asks no other host, and its files below `/explorer/`. Open to everyone, since
  * they hold nothing but what the package does; what the page then asks needs an account. `/sandbox`: the way to Apollo Sandbox.
  */
-export async function registerExplorer(http: FastifyInstance): Promise<void> {
+export async function registerExplorerRoutes(http: FastifyInstance): Promise<void> {
   await http.register(async (open) => {
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };

@@ -20,7 +20,7 @@ export function writeSandboxPage(endpoint: string): string {
     <main>
       <h1>Apollo Sandbox</h1>
       <p><a href="${escapeHtml(link)}">Open Apollo Sandbox with <code>${escapeHtml(endpoint)}</code></a></p>
-      <p>It is a page of Apollo's and <strong>needs the internet</strong>; the <a href="/">explorer of this server</a> does not.</p>
+      <p>It is a page of Apollo's and <strong>needs the internet</strong>; the <a href="./">explorer of this server</a> does not.</p>
       <ul>
         <li>Give it your key in the connection settings, as the shared header <code>X-APIKEY</code>.</li>
         <li>The server lets it in by itself where it listens on loopback only. Elsewhere set

@@ -3,11 +3,10 @@ import { AppError } from '../errors.ts';
 import { readSchemaSource } from '../graphql/schema.ts';
 
 /** `GET /schema.graphql`: the API's source, for those who may ask for the schema. @throws AppError FORBIDDEN */
-export function registerSchemaDocument(http: FastifyInstance, introspection: boolean): void {
+export function registerSchemaRoute(http: FastifyInstance, isOpen: boolean): void {
   const source = readSchemaSource();
   http.get('/schema.graphql', (_request, reply) => {
-    if (!introspection)
-      throw new AppError('FORBIDDEN', 'The setting INTROSPECTION keeps the schema to itself');
-    return reply.type('text/plain; charset=utf-8').send(source);
+    if (!isOpen) throw new AppError('FORBIDDEN', 'The settings of this server keep the schema to itself');
+    return reply.header('Cache-Control', 'no-store').type('text/plain; charset=utf-8').send(source);
   });
 }

@@ -42,7 +42,11 @@ export type ExplorerPage = {
   writeQuery(query: string): Promise<void>;
   /** Writes the variables of the present tab. */
   writeVariables(variables: object): Promise<void>;
+  /** Writes the headers of the present tab, whose pane is open. */
+  writeHeaders(headers: object): Promise<void>;
   run(operationName?: string): Promise<void>;
+  /** The response as far as it is in sight, on one line. */
+  readResponse(): Promise<string>;
   /** Waits until the response has a text, and answers the whole of it. */
   waitForResponse(text: string): Promise<string>;
   /** The faults that axe finds, but the minor ones. */
@@ -83,6 +87,12 @@ export async function openExplorerPage(
     await page.keyboard.press('Delete');
   };
 
+  const readResponse = async () => {
+    const lines = await page.locator('.graphiql-response .view-line').allInnerTexts();
+    // Monaco breaks lines where it likes, and writes spaces that do not break.
+    return lines.join(' ').replace(/\s+/g, ' ').trim();
+  };
+
   return {
     page,
     foreignRequests,
@@ -99,20 +109,17 @@ export async function openExplorerPage(
     },
     writeQuery: (query) => write('Operation', query),
     writeVariables: (variables) => write('Variables', JSON.stringify(variables)),
+    writeHeaders: (headers) => write('Headers', JSON.stringify(headers)),
     async run(operationName) {
       // GraphiQL takes a moment to see how many operations the tab has.
       const menu = operationName ? '[aria-haspopup="menu"]' : ':not([aria-haspopup])';
       await page.locator(`.graphiql-execute-button${menu}`).click();
       if (operationName) await page.getByRole('menuitem', { name: operationName }).click();
     },
+    readResponse,
     async waitForResponse(text) {
-      const read = async () => {
-        const lines = await page.locator('.graphiql-response .view-line').allInnerTexts();
-        // Monaco breaks lines where it likes, and writes spaces that do not break.
-        return lines.join(' ').replace(/[\s ]+/g, ' ');
-      };
       for (const deadline = Date.now() + 10_000; ;) {
-        const response = await read();
+        const response = await readResponse();
         if (response.includes(text)) return response;
         if (Date.now() > deadline) throw new Error(`the response has no ${text}: ${response}`);
         await page.waitForTimeout(50);

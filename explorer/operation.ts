@@ -1,5 +1,6 @@
 import {
   Kind,
+  OperationTypeNode,
   parse,
   valueFromASTUntyped,
   type DocumentNode,
@@ -8,10 +9,12 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
+const restorable = 'restoreGroup brings back what the server keeps, by default for 30 days.';
+
 /** The root fields that take something away, with what becomes of it. */
 const consequences = {
-  deleteGroup: 'It can be restored (restoreGroup) until its purge date.',
-  deleteGroups: 'They can be restored (restoreGroup) until their purge date.',
+  deleteGroup: restorable,
+  deleteGroups: restorable,
   purgeDeletedGroup: 'It is gone for good: this cannot be undone.',
   deleteServiceGroup: 'This cannot be undone.',
   removeUserSubscription: 'The subscription ends at once.',
@@ -26,24 +29,45 @@ export type DestructiveField = {
   readonly args: Readonly<Record<string, unknown>>;
 };
 
-/** Finds what an operation takes away, dry runs apart. What is not GraphQL is left to the server to complain about. */
-export function findDestructiveFields(
+/** What is to be sent. */
+export type Operation = {
+  readonly name: string | null | undefined;
+  readonly isMutation: boolean;
+  /** Dry runs apart. */
+  readonly destructiveFields: readonly DestructiveField[];
+};
+
+/**
+ * Reads which operation of a query is meant, and what it takes away. For a moment after another tab was opened GraphiQL still names
+ * the operation of the one before: where the query has a single one, that is it. What is not GraphQL is left to the server to refuse.
+ */
+export function readOperation(
   query: string,
-  operationName: string | null | undefined,
+  givenName: string | null | undefined,
   variables: unknown,
-): DestructiveField[] {
+): Operation {
   const document = parseQuery(query);
-  const operation = document && findOperation(document, operationName);
-  if (!operation) return [];
+  const operations = document?.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION) ?? [];
+  const operation =
+    operations.length === 1 ? operations[0] : operations.find((each) => each.name?.value === givenName);
+  if (!document || !operation) return { name: givenName, isMutation: true, destructiveFields: [] };
   const values = { ...readDefaults(operation), ...(variables as object | null | undefined) };
-  return rootFields(document, operation.selectionSet).flatMap((field) => {
-    const name = field.name.value;
-    if (!isDestructive(name)) return [];
-    const args = Object.fromEntries(
-      (field.arguments ?? []).map((each) => [each.name.value, valueFromASTUntyped(each.value, values)]),
-    );
-    return args['dryRun'] === true ? [] : [{ name, consequence: consequences[name], args }];
-  });
+  return {
+    name: operation.name?.value,
+    isMutation: operation.operation === OperationTypeNode.MUTATION,
+    destructiveFields: rootFields(document, operation.selectionSet).flatMap((field) =>
+      readField(field, values),
+    ),
+  };
+}
+
+function readField(field: FieldNode, values: Record<string, unknown>): DestructiveField[] {
+  const name = field.name.value;
+  if (!isDestructive(name)) return [];
+  const args = Object.fromEntries(
+    (field.arguments ?? []).map((each) => [each.name.value, valueFromASTUntyped(each.value, values)]),
+  );
+  return args['dryRun'] === true ? [] : [{ name, consequence: consequences[name], args }];
 }
 
 function parseQuery(query: string): DocumentNode | undefined {
@@ -52,11 +76,6 @@ function parseQuery(query: string): DocumentNode | undefined {
   } catch {
     return undefined;
   }
-}
-
-function findOperation(document: DocumentNode, name: string | null | undefined) {
-  const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
-  return name ? operations.find((each) => each.name?.value === name) : operations[0];
 }
 
 function readDefaults({ variableDefinitions = [] }: OperationDefinitionNode): Record<string, unknown> {

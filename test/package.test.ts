@@ -1,0 +1,118 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createTestFolder } from './support/test-folder.ts';
+
+// What `npm pack` makes, in an otherwise empty folder, with those packages only that its users get.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const run = promisify(execFile);
+let dir: string;
+let files: string[];
+
+beforeAll(async () => {
+  dir = await createTestFolder();
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', dir], {
+    cwd: root,
+  });
+  const [report] = Object.values(JSON.parse(stdout)) as [{ filename: string; files: { path: string }[] }];
+  files = report.files.map(({ path }) => path);
+  await run('tar', ['-xzf', report.filename], { cwd: dir });
+  await linkDependencies(join(dir, 'package/node_modules'));
+}, 60_000);
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** Links the packages that npm installs without `--include=dev`. */
+async function linkDependencies(target: string): Promise<void> {
+  const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  // Those below another package come with it.
+  const names = Object.entries(packages)
+    .filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && !dev)
+    .map(([path]) => path.slice('node_modules/'.length));
+  for (const name of names) {
+    await mkdir(dirname(join(target, name)), { recursive: true });
+    await symlink(join(root, 'node_modules', name), join(target, name));
+  }
+}
+
+test('holds what its users need, and nothing of its development', () => {
+  expect(files).toEqual(
+    expect.arrayContaining([
+      'dist/cli/group-api.js',
+      'dist/main.js',
+      'dist/explorer/index.html',
+      'dist/explorer/main.js.gz',
+      'prisma/migrations/0001_groups/migration.sql',
+      'schema.graphql',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      'docs/operations.md',
+    ]),
+  );
+  const places = new Set(files.map((path) => path.split('/')[0]!));
+  expect([...places].toSorted()).toStrictEqual(
+    [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'dist',
+      'docs',
+      'package.json',
+      'prisma',
+      'schema.graphql',
+    ].toSorted(),
+  );
+  expect(files.filter((path) => /\.test\.|\.tsx?$|\.map$/.test(path))).toStrictEqual([]);
+});
+
+test('has a package.json that says what it is', async () => {
+  const description = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  expect(description).toMatchObject({
+    license: 'MIT',
+    engines: { node: '^20.19 || ^22.12 || >=24' },
+    bin: { 'group-api': 'dist/cli/group-api.js' },
+  });
+  for (const path of Object.values<string>(description.exports))
+    expect(files).toContain(path.slice('./'.length));
+});
+
+test('runs from an empty folder with nothing but its dependencies', async () => {
+  const bin = join(dir, 'package/dist/cli/group-api.js');
+  const cwd = join(dir, 'empty');
+  await mkdir(cwd);
+  const { stdout } = await run(process.execPath, [bin, '--help'], { cwd });
+  expect(stdout).toContain('Usage: group-api');
+
+  const server = spawn(process.execPath, [bin, 'serve'], {
+    cwd,
+    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: join(dir, 'data') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  const key = await new Promise<string>((resolve, reject) => {
+    server.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /Key +(\S+)/.exec(text);
+      if (found && text.includes('curl ')) resolve(found[1]!);
+    });
+    server.on('exit', () => reject(new Error('it ended before it was ready')));
+  });
+  const [, url] = /GraphQL +(http\S+)\/graphql/.exec(text)!;
+  expect((await fetch(`${url}/explorer/main.js`)).status).toBe(200);
+  const deleted = await fetch(`${url}/deleteGroup`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-APIKEY': key },
+    body: '{"id":1}',
+  });
+  expect(await deleted.json()).toMatchObject({ data: { deleteGroup: { id: 1, name: 'Trial' } } });
+  server.kill('SIGTERM');
+  expect(await once(server, 'exit')).toStrictEqual([0, null]);
+}, 60_000);
