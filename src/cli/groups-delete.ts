@@ -126,6 +126,6 @@ function describeDeletion(groups: readonly Group[], restorableUntil: Date | null
   if (isDryRun) return lines.join('\n');
   const restore = restorableUntil
     ? `restoreGroup brings it back until ${restorableUntil.toISOString()}`
-    : 'No archive is kept: it cannot be restored';
+    : 'No archive is kept: what was deleted cannot be restored';
   return [...lines, restore].join('\n');
 }
