@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { createAccountsCommand } from './accounts.ts';
 import { createDoctorCommand } from './doctor.ts';
@@ -8,7 +9,9 @@ import { createNumberGroupsCommand } from './number-groups.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './report-error.ts';
 import { createServeCommand } from './serve.ts';
 
-// The command line.
+// The command line. Its heap is searched as early as the server's: see main.ts.
+setFlagsFromString('--heap-growing-percent=100');
+
 const asJson = process.argv.includes('--json');
 const program = new Command('group-api')
   .description(

@@ -35,6 +35,8 @@ type Obstacle = {
 
 /** With the longest texts some ten megabytes. */
 const batchSize = 1000;
+/** For as long as a slow file takes. */
+const timeoutMs = 24 * 60 * 60 * 1000;
 /** How many obstacles an error names. */
 const maxNamed = 10;
 
@@ -48,12 +50,13 @@ export async function importGroups(
   { open, onProgress }: ImportSource,
   call: Call,
 ): Promise<ImportCounts> {
-  return recorder.transact(call, async (transaction) => {
+  const work = async (transaction: Transaction) => {
     await holdTables(transaction, call.isDryRun);
     const { counts, lastIds } = await importFile(transaction, open(), onProgress);
     if (!call.isDryRun) await moveSequencesOn(transaction, lastIds);
     return { result: counts, after: counts };
-  });
+  };
+  return recorder.transact(call, work, { timeoutMs });
 }
 
 /** What is known of a file once it has been read: what became of its records, and the ids up to which it has any. */
@@ -105,20 +108,22 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
 
   const importRows = async () => {
     if (batch.length === 0) return;
+    const inTheWay: Obstacle[] = [];
     const rows = JSON.stringify(batch.map(({ row }) => row));
     for (const { outcome, count, keys } of await importBatch[kind](transaction, rows)) {
       if (outcome === 'added' || outcome === 'restored' || outcome === 'unchanged') {
         counts[countNames[kind]][outcome] += count;
       } else if (outcome !== 'orphaned') {
         obstacleCount += count;
-        const room = maxNamed - obstacles.length;
-        obstacles.push(...keys.slice(0, room).map((key) => ({ kind, key, outcome })));
+        inTheWay.push(...keys.map((key) => ({ kind, key, outcome })));
       } else if (obstacleCount === 0) {
         // Else its group may be what is in the way, which is told of in the end.
         const orphan = batch.find(({ key }) => key.join() === keys[0]!.join())!;
         throw lineError(orphan.line, orphanMessage(kind, orphan.row));
       }
     }
+    const inOrder = inTheWay.toSorted((one, other) => (isBehind(one.key, other.key) ? -1 : 1));
+    obstacles.push(...inOrder.slice(0, maxNamed - obstacles.length));
     onProgress((importedCount += batch.length));
     batch = [];
   };

@@ -15,7 +15,8 @@ export async function* readLines(
   const decode = (bytes: Buffer) => {
     if (bytes.length > maxLineBytes) throw tooLong(number, maxLineBytes);
     try {
-      return { number: number++, text: decoder.decode(bytes) };
+      const text = decoder.decode(bytes);
+      return { number: number++, text };
     } catch {
       throw lineError(number, 'it must be UTF-8');
     }
