@@ -116,15 +116,22 @@ describe('export', () => {
     });
     expect(lines[1]).toStrictEqual({
       kind: 'serviceGroup',
-      ...{ id: serviceGroupId, name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 },
+      id: serviceGroupId,
+      name: 'Family',
+      description: 'd',
+      language: 'فارسی',
+      discount: 12.345,
     });
     const fields = `name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload
       ip hidden protected version createdAt updatedAt`;
     const { body } = await app.graphql(`{ group(id: ${full}) { id ${fields} } }`);
     expect(lines[2]).toStrictEqual({ kind: 'group', ...body.data.group, serviceGroupId });
     expect(lines[6]).toStrictEqual({
-      ...{ kind: 'subscriber', groupId: plain, username: 'ended' },
-      ...{ startsAt: '0001-01-01T00:00:00.000Z', expiresAt: '2020-01-01T00:00:00.000Z' },
+      kind: 'subscriber',
+      groupId: plain,
+      username: 'ended',
+      startsAt: '0001-01-01T00:00:00.000Z',
+      expiresAt: '2020-01-01T00:00:00.000Z',
     });
     const archived = await app.graphql(
       `{ deletedGroup(id: ${deleted}) { group { id ${fields} } deletedAt deletedBy reason purgeAt subscribersMoved } }`,
@@ -143,11 +150,17 @@ describe('export', () => {
   test('of some ids has only these groups and what belongs to them', async () => {
     await exportAgain('--id', String(ids.plain), '--id', String(ids.plain));
     expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
-      ...['header', 'group', 'subscriber', 'end'],
+      'header',
+      'group',
+      'subscriber',
+      'end',
     ]);
     await exportAgain('--id', String(ids.deleted));
     expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
-      ...['header', 'serviceGroup', 'deletedGroup', 'end'],
+      'header',
+      'serviceGroup',
+      'deletedGroup',
+      'end',
     ]);
     const { code, stdout, stderr } = await here.run(
       'groups',
@@ -167,14 +180,20 @@ describe('export', () => {
     const path = join(folder, 'own.ndjson');
     const answer = await here.run('groups', 'export', path, '--json');
     expect(JSON.parse(answer.stdout)).toStrictEqual({
-      ...{ file: path, serviceGroups: 1, groups: 2, subscribers: 3, deletedGroups: 1 },
+      file: path,
+      serviceGroups: 1,
+      groups: 2,
+      subscribers: 3,
+      deletedGroups: 1,
     });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
 
     const before = await readFile(path, 'utf8');
     await app.createGroup();
     expect(await here.run('groups', 'export', path)).toStrictEqual({
-      ...{ code: 1, stdout: '', stderr: `group-api: ${path} exists: give another name, or add --force\n` },
+      code: 1,
+      stdout: '',
+      stderr: `group-api: ${path} exists: give another name, or add --force\n`,
     });
     await here.run('groups', 'export', path, '--force', '--id', '2000000000');
     expect(await readFile(path, 'utf8')).toBe(before);

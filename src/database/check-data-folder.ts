@@ -42,10 +42,12 @@ async function checkOwner(clusterDir: string, owner: number | undefined, isRoot:
 /** Where there is none yet: whether the first start can make it. */
 async function checkPlace(dataDir: string): Promise<Check> {
   const place = await findExisting(dataDir);
-  const problem = await access(place, constants.W_OK).then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
+  const problem = (await stat(place)).isDirectory()
+    ? await access(place, constants.W_OK).then(
+        () => undefined,
+        (error: Error) => error.message,
+      )
+    : `${place} is not a folder`;
   if (problem)
     return wrong(name, `There is no embedded database, and none can be made in ${dataDir}: ${problem}`);
   return ok(name, `There is no embedded database yet: the first start makes it in ${dataDir}`);

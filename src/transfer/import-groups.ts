@@ -33,8 +33,10 @@ type Obstacle = {
   readonly outcome: 'differs' | 'archived' | 'live';
 };
 
-/** With the longest texts some ten megabytes. */
-const batchSize = 1000;
+/** How many records are imported by a statement. */
+const maxBatchSize = 1000;
+/** And of how many characters: Prisma keeps the arguments of its last hundred statements, for a log that nobody reads. */
+const maxBatchLength = 256 * 1024;
 /** For as long as a slow file takes. */
 const timeoutMs = 24 * 60 * 60 * 1000;
 /** How many obstacles an error names. */
@@ -82,7 +84,7 @@ async function importFile(
     else if (line.kind === 'end') {
       requireCounts(number, line.counts, await records.end());
       isWhole = true;
-    } else await records.add(number, line);
+    } else await records.add(number, line, text.length);
   }
   if (!isWhole) throw lineError(lineCount + 1, 'the file ends without its counts, so that it is not whole');
   return records.finish(lastIds);
@@ -104,6 +106,7 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
   let kind: RecordKind = recordKinds[0];
   let lastKey: RecordKey | undefined;
   let batch: { readonly key: RecordKey; readonly row: RowJson; readonly line: number }[] = [];
+  let batchLength = 0;
   let importedCount = 0;
 
   const importRows = async () => {
@@ -126,11 +129,16 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
     obstacles.push(...inOrder.slice(0, maxNamed - obstacles.length));
     onProgress((importedCount += batch.length));
     batch = [];
+    batchLength = 0;
   };
 
   return {
     /** @throws AppError BAD_USER_INPUT where the record is not in its place. */
-    async add(line: number, record: { kind: RecordKind; key: RecordKey; row: RowJson }): Promise<void> {
+    async add(
+      line: number,
+      record: { kind: RecordKind; key: RecordKey; row: RowJson },
+      length: number,
+    ): Promise<void> {
       const { key, row } = record;
       if (record.kind !== kind) {
         await importRows();
@@ -152,7 +160,8 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
       if (kind === 'serviceGroup') highest.serviceGroup = Math.max(highest.serviceGroup, key[0]);
       else highest.group = Math.max(highest.group, key[0]);
       batch.push({ key, row, line });
-      if (batch.length === batchSize) await importRows();
+      batchLength += length;
+      if (batch.length === maxBatchSize || batchLength > maxBatchLength) await importRows();
     },
 
     /** Imports what is left, and answers how many records there were of each kind. */
