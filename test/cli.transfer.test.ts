@@ -301,27 +301,34 @@ describe('import', () => {
       await close();
     });
 
-    test('killed in the middle, leaves nothing', async () => {
+    test.each([
+      ['SIGKILL', [null, '']],
+      ['SIGTERM', [1, 'group-api: Stopped; nothing was changed\n']],
+      ['SIGINT', [1, 'group-api: Stopped; nothing was changed\n']],
+    ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
       const before = await readTables(other);
       const text = await readFile(file, 'utf8');
       const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
         cwd,
         env: { PATH: process.env['PATH'], DATABASE_URL: other.url },
-        stdio: ['pipe', 'ignore', 'ignore'],
+        stdio: ['pipe', 'ignore', 'pipe'],
       });
+      let stderr = '';
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
       // All but the end: what came before is in the database, and waits.
       child.stdin.write(text.slice(0, text.lastIndexOf('{')));
       const isImporting = async () =>
         (
           await other.sql(
             `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
-             AND query LIKE '%INSERT INTO subscribers%'`,
+               AND query LIKE '%INSERT INTO subscribers%'`,
           )
         ).length > 0;
       while (!(await isImporting())) await sleep(50);
-      child.kill('SIGKILL');
-      await once(child, 'close');
+      child.kill(signal);
+      const [code] = await once(child, 'close');
       while (await isImporting()) await sleep(50);
+      expect([code, stderr]).toStrictEqual(ending);
       expect(await readTables(other)).toStrictEqual(before);
       expect(await importEvents(other)).toStrictEqual([]);
       await close();

@@ -5,6 +5,7 @@ import { openOutputFile } from './output-file.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
 import { readNumber } from './read-number.ts';
+import { stoppable } from './stop-signal.ts';
 import { withDatabase } from './with-database.ts';
 
 type ExportOptions = { id: string[]; force?: true; json?: true };
@@ -35,14 +36,17 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
   const output = isStandardOutput ? undefined : await openOutputFile(file, options.force ?? false);
   const progress = createProgress('Exported');
   try {
-    const counts = await withDatabase(({ prisma }) =>
-      exportGroups(
-        prisma,
-        {
-          ids: ids.length > 0 ? [...new Set(ids)] : undefined,
-          onProgress: (count) => progress.report(count),
-        },
-        output?.stream ?? process.stdout,
+    const counts = await stoppable((signal) =>
+      withDatabase(({ prisma }) =>
+        exportGroups(
+          prisma,
+          {
+            ids: ids.length > 0 ? [...new Set(ids)] : undefined,
+            onProgress: (count) => progress.report(count),
+            signal,
+          },
+          output?.stream ?? process.stdout,
+        ),
       ),
     );
     await output?.finish();

@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
 import { StartError } from '../errors.ts';
 import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
+import { stoppable } from './stop-signal.ts';
 import { createCommandCall, recorded, withDatabase } from './with-database.ts';
 
 type ImportOptions = { dryRun?: boolean; json?: true };
@@ -33,11 +35,16 @@ async function importFile(file: string, { dryRun = false, json }: ImportOptions)
   if (file !== '-') await requireReadable(file);
   const progress = createProgress('Imported');
   try {
-    const counts = await withDatabase(({ recorder }) => {
-      const call = createCommandCall('groups import', [], { isDryRun: dryRun });
-      const source = { open: () => openInput(file), onProgress: (count: number) => progress.report(count) };
-      return recorded(recorder, call, () => importGroups(recorder, source, call));
-    });
+    const counts = await stoppable((signal) =>
+      withDatabase(({ recorder }) => {
+        const call = createCommandCall('groups import', [], { isDryRun: dryRun });
+        const source = {
+          open: () => addAbortSignal(signal, openInput(file)),
+          onProgress: (count: number) => progress.report(count),
+        };
+        return recorded(recorder, call, () => importGroups(recorder, source, call));
+      }),
+    );
     progress.end();
     print(json, { ...counts, isDryRun: dryRun }, describeImport(counts, dryRun));
   } catch (error) {
@@ -46,7 +53,7 @@ async function importFile(file: string, { dryRun = false, json }: ImportOptions)
   }
 }
 
-function openInput(file: string): AsyncIterable<Buffer> {
+function openInput(file: string): Readable {
   return file === '-' ? process.stdin : createReadStream(file);
 }
 

@@ -22,6 +22,8 @@ export type ExportRequest = {
   /** Only these groups, live or deleted, with their service groups and subscribers. None: everything. */
   readonly ids: readonly number[] | undefined;
   readonly onProgress: (recordCount: number) => void;
+  /** Stops it where it is. */
+  readonly signal?: AbortSignal;
 };
 
 /** For as long as a slow reader takes. */
@@ -49,7 +51,7 @@ export async function exportGroups(
       if (request.ids) await requireGroups(transaction, request.ids);
       // A batch is one piece, of which one waits while another is written.
       const pieces = Readable.from(writePieces(transaction, request, counts), { highWaterMark: 1 });
-      await pipeline(pieces, destination);
+      await pipeline(pieces, destination, { ...(request.signal && { signal: request.signal }) });
     },
     { isolationLevel: 'RepeatableRead', timeout: transactionTimeoutMs, maxWait: connectionWaitMs },
   );
