@@ -40,9 +40,11 @@ export const positiveInteger: Parse<number> = integer({ min: 1 });
 
 /** Reads a date and time that was written by `toISOString()`. */
 export const isoDate: Parse<string> = (value, argument) => {
-  const isIso = typeof value === 'string' && new Date(value).toISOString() === value;
-  if (!isIso) throw badInput(argument, `${argument} must be a date and time`);
-  return date(new Date(value), argument).toISOString();
+  const read = new Date(typeof value === 'string' ? value : Number.NaN);
+  if (Number.isNaN(read.getTime()) || read.toISOString() !== value) {
+    throw badInput(argument, `${argument} must be a date and time such as 2026-11-22T09:30:00.000Z`);
+  }
+  return date(read, argument).toISOString();
 };
 
 /** Reads a date and time that both RFC 3339 and PostgreSQL can write: of the years 1 to 9999, in UTC. */

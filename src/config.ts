@@ -221,6 +221,29 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads the settings of this process: its environment, and what `.env` adds to it. @throws StartError */
 export function loadConfig(host: NodeJS.Process): Config {
+  loadEnvFile(host);
+  return readConfig(host.env, host.getuid?.() === 0);
+}
+
+/** The same for whoever goes on with what is right: a setting that is wrong has no value. */
+export function inspectConfig(host: NodeJS.Process): InspectedConfig {
+  const problems: string[] = [];
+  try {
+    loadEnvFile(host);
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  const inspected = inspectEnvironment(host.env, host.getuid?.() === 0);
+  return { config: inspected.config, problems: [...problems, ...inspected.problems] };
+}
+
+export type InspectedConfig = {
+  readonly config: { readonly [Name in keyof Config]: Config[Name] | undefined };
+  readonly problems: readonly string[];
+};
+
+/** @throws StartError */
+function loadEnvFile(host: NodeJS.Process): void {
   try {
     // The environment has the last word.
     host.loadEnvFile();
@@ -229,7 +252,6 @@ export function loadConfig(host: NodeJS.Process): Config {
       throw new StartError(`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`);
     }
   }
-  return readConfig(host.env, host.getuid?.() === 0);
 }
 
 /**
@@ -237,6 +259,12 @@ export function loadConfig(host: NodeJS.Process): Config {
  * @throws StartError that names every problem at once.
  */
 export function readConfig(environment: Environment, isRoot: boolean): Config {
+  const { config, problems } = inspectEnvironment(environment, isRoot);
+  if (problems.length > 0) throw new StartError(problems.join('\n'));
+  return config as Config;
+}
+
+function inspectEnvironment(environment: Environment, isRoot: boolean): InspectedConfig {
   const problems = Object.keys(environment)
     .filter((name) => name.startsWith('GROUP_API_'))
     .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);
@@ -255,11 +283,7 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
     }
   };
   const config = Object.fromEntries(Object.entries<Setting<unknown>>(settings).map(read)) as Config;
-
-  problems.push(...companionProblems(environment));
-
-  if (problems.length > 0) throw new StartError(problems.join('\n'));
-  return config;
+  return { config, problems: [...problems, ...companionProblems(environment)] };
 }
 
 /** Settings that make sense only together. */

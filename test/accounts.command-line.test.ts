@@ -254,7 +254,8 @@ describe('what is wrong is one line that says what to do, and nothing is changed
   test.each(cases)('%s', async (_what, given, message, input = '') => {
     const before = await app.sql('SELECT * FROM accounts ORDER BY username');
     const { code, stdout, stderr } = await runWith(input, 'accounts', ...given);
-    expect([code, stdout]).toStrictEqual([1, '']);
+    const isUnderstood = !stderr.startsWith('error: ');
+    expect([code, stdout]).toStrictEqual([isUnderstood ? 1 : 2, '']);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/ at .*:\d+:\d+/);
     expect(await app.sql('SELECT * FROM accounts ORDER BY username')).toStrictEqual(before);

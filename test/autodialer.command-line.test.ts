@@ -86,13 +86,13 @@ describe('number-groups', () => {
     const again = await run('number-groups', 'restore', id);
     expect([again.code, again.stderr]).toStrictEqual([
       1,
-      `group-api: The number group ${id} exists: it is not removed\n`,
+      `group-api: The number group ${id} exists: it is not removed (ALREADY_EXISTS)\n`,
     ]);
   });
 
   test.each([
-    ['0123456789abcdef01234567', 'There is no removed number group 0123456789abcdef01234567'],
-    ['7', '_id must be 24 hexadecimal digits'],
+    ['0123456789abcdef01234567', 'There is no removed number group 0123456789abcdef01234567 (NOT_FOUND)'],
+    ['7', '_id must be 24 hexadecimal digits (BAD_USER_INPUT)'],
   ])('restore %s is refused', async (id, message) => {
     const { code, stderr } = await run('number-groups', 'restore', id);
     expect([code, stderr]).toStrictEqual([1, `group-api: ${message}\n`]);

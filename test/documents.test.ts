@@ -205,6 +205,7 @@ describe('the direction of imports', () => {
     ['autodialer'],
     ['http'],
     ['graphql'],
+    ['transfer'],
     ['groups', 'service-groups', 'number-groups', 'subscribers', 'accounts', 'audit'],
     ['database'],
   ];

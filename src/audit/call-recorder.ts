@@ -18,7 +18,7 @@ export type Transaction = Prisma.TransactionClient;
 export type CallRecorder = ReturnType<typeof createCallRecorder>;
 
 /** Long enough for a group of a million subscribers to be moved. */
-const transactionTimeoutMs = 15 * 60 * 1000;
+const defaultTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
 /** How long a repeated call waits for the first one to end, and how often it looks. */
 const firstCallWaitMs = 3000;
@@ -36,6 +36,7 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
     async transact<Result>(
       call: Call,
       work: (transaction: Transaction) => Promise<Effect<Result>>,
+      { timeoutMs = defaultTimeoutMs }: { timeoutMs?: number } = {},
     ): Promise<Result> {
       const attempt = () =>
         prisma.$transaction(
@@ -55,7 +56,7 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
             await record(transaction, call, { outcome: 'done', ...effect });
             return effect.result;
           },
-          { timeout: transactionTimeoutMs, maxWait: connectionWaitMs },
+          { timeout: timeoutMs, maxWait: connectionWaitMs },
         );
       try {
         return await waitForFirstCall(() => retryOnConflict(attempt));

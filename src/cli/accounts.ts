@@ -38,7 +38,9 @@ type EditOptions = Pick<CreateOptions, 'scope' | 'network' | 'expires' | 'json'>
 
 /** `group-api accounts …`: who may call the API. */
 export function createAccountsCommand(): Command {
-  const accounts = new Command('accounts').description('Who may call the API, with which credentials');
+  const accounts = new Command('accounts')
+    .description('Who may call the API, with which credentials')
+    .addHelpText('after', '\nExample:\n  group-api accounts create shop --scope groups:read,groups:delete');
 
   accounts
     .command('create')
@@ -68,6 +70,7 @@ Examples:
     .command('list')
     .description('List the accounts')
     .option('--json', 'print JSON')
+    .addHelpText('after', `\nExamples:\n  group-api accounts list\n  group-api accounts list --json`)
     .action(listAccounts);
 
   accounts
@@ -78,6 +81,10 @@ Examples:
     .option('--network <networks>', 'where it may be used, in place of before; "any": anywhere', collect, [])
     .option('--expires <date>', 'when it expires; "never": not at all')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  group-api accounts edit shop --scope groups:read --network any\n  group-api accounts edit shop --expires 2030-01-01`,
+    )
     .action(changeAccount);
 
   accounts
@@ -91,6 +98,10 @@ Examples:
     .option('--password', 'ask for a new password instead')
     .option('--password-stdin', 'read the new password from standard input instead')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  group-api accounts rotate shop\n  group-api accounts rotate shop --password`,
+    )
     .action(rotateCredential);
 
   for (const [name, disabled, description] of [
@@ -102,6 +113,7 @@ Examples:
       .description(description)
       .argument('<username>')
       .option('--json', 'print JSON')
+      .addHelpText('after', `\nExample:\n  group-api accounts ${name} shop`)
       .action(async (username: string, { json }: { json?: true }) => {
         const account = await editAccount(`accounts ${name}`, username, { disabled });
         print(json, account, `Account ${username} is ${name}d`);
@@ -114,6 +126,10 @@ Examples:
     .argument('<username>')
     .option('--yes', 'do not ask')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  group-api accounts remove shop\n  group-api accounts remove shop --yes --json`,
+    )
     .action(removeAccount);
 
   return accounts;
@@ -154,7 +170,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
         apiKeyHash: apiKey === undefined ? null : hashApiKey(apiKey),
         passwordHash: password === undefined ? null : await hashPassword(password),
       },
-      createCommandCall('accounts create', username),
+      createCommandCall('accounts create', [username]),
     ),
   );
   print(options.json, { ...account, apiKey }, describeNewKey(`Account ${username} is created`, apiKey));
@@ -201,7 +217,7 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
     if (answer !== 'yes') throw new StartError('Nothing was removed');
   }
   const account = await withAccounts((accounts) =>
-    accounts.removeAccount(username, createCommandCall('accounts remove', username)),
+    accounts.removeAccount(username, createCommandCall('accounts remove', [username])),
   );
   const isMadeAgain = username === adminUsername ? '; the next start of a server makes it again' : '';
   print(json, account, `Account ${username} is removed${isMadeAgain}`);
@@ -222,7 +238,7 @@ async function editAccount(
   requirement?: (account: Account, config: Config) => void,
 ): Promise<Account> {
   return withAccounts((accounts, config) =>
-    accounts.editAccount(username, changes, createCommandCall(operation, username), (account) =>
+    accounts.editAccount(username, changes, createCommandCall(operation, [username]), (account) =>
       requirement?.(account, config),
     ),
   );

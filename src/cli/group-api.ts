@@ -1,24 +1,69 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
-import { AppError, StartError } from '../errors.ts';
+import { setFlagsFromString } from 'node:v8';
+import { Command, CommanderError } from 'commander';
 import { createAccountsCommand } from './accounts.ts';
+import { createDoctorCommand } from './doctor.ts';
+import { createGroupsCommand } from './groups.ts';
+import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
+import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './report-error.ts';
+import { createServeCommand } from './serve.ts';
 
-// The command line. The server itself is main.ts.
+// The command line. Its heap is searched as early as the server's: see main.ts.
+setFlagsFromString('--heap-growing-percent=100');
+
+const asJson = process.argv.includes('--json');
 const program = new Command('group-api')
   .description(
-    'Manages a group-api server. It reads the same settings as the server, from the environment or .env',
+    'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
   )
+  .addCommand(createServeCommand())
+  .addCommand(createMigrateCommand())
+  .addCommand(createDoctorCommand())
+  .addCommand(createGroupsCommand())
   .addCommand(createAccountsCommand())
   .addCommand(createNumberGroupsCommand())
-  .showHelpAfterError('(--help tells more)');
+  .addHelpText(
+    'after',
+    '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',
+  );
+for (const command of [program, ...listCommands(program)]) prepare(command);
+
+// Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+process.stdout.on('error', (error) => {
+  if (!isClosedPipe(error)) throw error;
+  process.exitCode = exitCodes.failed;
+});
 
 try {
   await program.parseAsync();
 } catch (error) {
-  // What a person can put right is a line; a fault of ours shows where it came from.
-  const isPlanned = error instanceof AppError || error instanceof StartError;
-  const text = isPlanned ? error.message : ((error as Error).stack ?? String(error));
-  process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
-  process.exitCode = 1;
+  process.exitCode = exitCodeOf(error);
+  const isReported = error instanceof CommanderError || isClosedPipe(error);
+  if (!isReported) reportError(error, asJson);
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EPIPE';
+}
+
+/** Gives a command what commands have in common: how they end, and how they say that they were not understood. */
+function prepare(command: Command): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(!asJson && '(--help tells more)')
+    .addHelpText('after', exitCodesHelp)
+    .configureOutput({
+      outputError: (text, write) =>
+        write(asJson ? writeErrorJson('COMMAND_NOT_UNDERSTOOD', text.trim().replace(/^error: /, '')) : text),
+    });
+}
+
+function listCommands(command: Command): Command[] {
+  return command.commands.flatMap((each) => [each, ...listCommands(each)]);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof CommanderError)) return exitCodes.failed;
+  return error.exitCode === 0 ? exitCodes.done : exitCodes.notUnderstood;
 }

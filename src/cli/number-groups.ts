@@ -13,12 +13,15 @@ const listLength = 1000;
 
 /** `group-api number-groups …`: what the autodialer's clients have removed. */
 export function createNumberGroupsCommand(): Command {
-  const numberGroups = new Command('number-groups').description("The autodialer's number groups");
+  const numberGroups = new Command('number-groups')
+    .description("The autodialer's number groups")
+    .addHelpText('after', '\nExample:\n  group-api number-groups removed');
 
   numberGroups
     .command('removed')
     .description(`List the removed groups that can be restored, the last ${listLength} at most`)
     .option('--json', 'print JSON')
+    .addHelpText('after', `\nExample:\n  group-api number-groups removed --json`)
     .action(listRemoved);
 
   numberGroups
@@ -41,7 +44,7 @@ async function listRemoved({ json }: { json?: true }): Promise<void> {
 async function restore(givenId: string, { json }: { json?: true }): Promise<void> {
   const id = parseNumberGroupId(givenId, '_id');
   const group = await withRemovedGroups((removed) =>
-    removed.restoreNumberGroup(id, createCommandCall('number-groups restore', id)),
+    removed.restoreNumberGroup(id, createCommandCall('number-groups restore', [id])),
   );
   print(json, describe(group), `Number group ${id} is back: ${group.name}, ${group.count} numbers`);
 }

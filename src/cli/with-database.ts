@@ -4,16 +4,17 @@ import type { Call } from '../audit/call.ts';
 import { createCallRecorder, type CallRecorder } from '../audit/call-recorder.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../database/open-database.ts';
+import { AppError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 
+/** What a command works with. */
+export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
+  readonly recorder: CallRecorder;
+  readonly config: Config;
+};
+
 /** Opens the server's database for one command and closes it again. An embedded one is shared with a server that runs. */
-export async function withDatabase<T>(
-  work: (database: {
-    readonly prisma: Database['prisma'];
-    readonly recorder: CallRecorder;
-    readonly config: Config;
-  }) => Promise<T>,
-): Promise<T> {
+export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   const config = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   const database = await openDatabase(
@@ -21,15 +22,20 @@ export async function withDatabase<T>(
     log,
   );
   try {
-    const { prisma } = database;
-    return await work({ prisma, recorder: createCallRecorder(prisma, log), config });
+    const { prisma, migrations, description } = database;
+    const recorder = createCallRecorder(prisma, log);
+    return await work({ prisma, recorder, config, migrations, description });
   } finally {
     await database.close();
   }
 }
 
 /** What the audit says of a command: who of the operating system's users gave it. */
-export function createCommandCall(operation: string, targetId: string): Call {
+export function createCommandCall(
+  operation: string,
+  targetIds: readonly (string | number)[],
+  { reason = null, isDryRun = false }: { reason?: string | null; isDryRun?: boolean } = {},
+): Call {
   return {
     account: `command-line:${readUsername()}`,
     credential: 'command-line',
@@ -37,13 +43,23 @@ export function createCommandCall(operation: string, targetId: string): Call {
     userAgent: null,
     requestId: randomUUID(),
     operation,
-    targetIds: [targetId],
-    reason: null,
-    isDryRun: false,
+    targetIds: targetIds.map(String),
+    reason,
+    isDryRun,
     idempotencyKey: null,
     fingerprint: '',
     markReplayed: () => undefined,
   };
+}
+
+/** Carries a command out, and sees to it that one that is refused is in the audit too. */
+export async function recorded<T>(recorder: CallRecorder, call: Call, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError) await recorder.recordRefusal(call, error);
+    throw error;
+  }
 }
 
 /** Containers run as users without a name too. */

@@ -26,13 +26,18 @@ const maxSocketPathBytes = 103;
 const applicationNamePrefix = 'group-api:';
 export const applicationName = `${applicationNamePrefix}${process.pid}`;
 
+/** Where the embedded PostgreSQL keeps its files, once it has been made. */
+export function clusterDirOf(dataDir: string): string {
+  return join(dataDir, 'postgres');
+}
+
 /**
  * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
  * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
  * @throws StartError where there are no binaries for this platform, or the folder cannot be used.
  */
 export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
-  const clusterDir = join(dataDir, 'postgres');
+  const clusterDir = clusterDirOf(dataDir);
   const socketPath = join(clusterDir, `.s.PGSQL.${port}`);
   if (Buffer.byteLength(socketPath) > maxSocketPathBytes) {
     throw new StartError(

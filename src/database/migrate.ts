@@ -23,6 +23,7 @@ const createMigrationsTable = `
     applied_steps_count INTEGER NOT NULL DEFAULT 0
   )`;
 
+type Queryable = pg.Pool | pg.PoolClient;
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
 /** The migrations that come with this version. Found beside `src` and beside `dist` alike. */
@@ -79,7 +80,7 @@ async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-async function readApplied(client: pg.Pool | pg.PoolClient): Promise<Map<string, string>> {
+async function readApplied(client: Queryable): Promise<Map<string, string>> {
   const { rows: tables } = await client.query(
     `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`,
   );
@@ -90,20 +91,43 @@ async function readApplied(client: pg.Pool | pg.PoolClient): Promise<Map<string,
   return new Map(rows.map((row) => [row.migration_name, row.checksum]));
 }
 
+/** @throws StartError */
 function findPending(migrations: Migration[], applied: Map<string, string>): Migration[] {
+  const { unknown, changed, pending } = compareMigrations(migrations, applied);
+  if (unknown[0] !== undefined) throw new StartError(describeUnknown(unknown[0]));
+  if (changed[0] !== undefined) throw new StartError(describeChanged(changed[0]));
+  return migrations.filter(({ name }) => pending.includes(name));
+}
+
+/** The names of migrations, by how a database stands to this version. */
+export type MigrationState = {
+  readonly applied: readonly string[];
+  readonly pending: readonly string[];
+  /** Of a newer version. */
+  readonly unknown: readonly string[];
+  readonly changed: readonly string[];
+};
+
+/** Tells how a database stands to this version, and changes nothing. */
+export async function inspectMigrations(client: Queryable): Promise<MigrationState> {
+  return compareMigrations(await readMigrations(), await readApplied(client));
+}
+
+function compareMigrations(migrations: Migration[], applied: Map<string, string>): MigrationState {
   const known = new Map(migrations.map((migration) => [migration.name, migration]));
-  for (const [name, checksum] of applied) {
-    const migration = known.get(name);
-    if (!migration) {
-      throw new StartError(
-        `The database has the migration ${name}, which this version of group-api does not know. Update group-api`,
-      );
-    }
-    if (migration.checksum !== checksum) {
-      throw new StartError(
-        `The migration ${name} was changed after it was applied to this database. Restore its file`,
-      );
-    }
-  }
-  return migrations.filter(({ name }) => !applied.has(name));
+  const names = [...applied.keys()];
+  return {
+    applied: names,
+    pending: migrations.map(({ name }) => name).filter((name) => !applied.has(name)),
+    unknown: names.filter((name) => !known.has(name)),
+    changed: names.filter((name) => known.has(name) && known.get(name)!.checksum !== applied.get(name)),
+  };
+}
+
+export function describeUnknown(name: string): string {
+  return `The database has the migration ${name}, which this version of group-api does not know. Update group-api`;
+}
+
+export function describeChanged(name: string): string {
+  return `The migration ${name} was changed after it was applied to this database. Restore its file`;
 }

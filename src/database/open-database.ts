@@ -15,6 +15,8 @@ export type Database = {
   readonly prisma: PrismaClient;
   /** Where it is, for a person: without credentials. */
   readonly description: string;
+  /** The migrations that it lacked when it was opened, and now has. */
+  readonly migrations: readonly string[];
   /** Tells whether the database answers within two seconds. */
   readonly isReady: () => Promise<boolean>;
   close(): Promise<void>;
@@ -54,10 +56,11 @@ export async function openDatabase(
   // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
+  let migrations: string[];
   try {
     await requireServer(pool, description);
-    const applied = await migrate(pool);
-    if (applied.length > 0) log.info({ migrations: applied }, 'migrated the database');
+    migrations = await migrate(pool);
+    if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
   } catch (error) {
     await pool.end();
     await embedded?.close();
@@ -69,6 +72,7 @@ export async function openDatabase(
   return {
     prisma: withUnavailability(prisma),
     description,
+    migrations,
     isReady: () => isReady(pool),
     async close() {
       await watch.close();
@@ -81,7 +85,8 @@ export async function openDatabase(
 
 type Server = { readonly number: number; readonly version: string; readonly encoding: string };
 
-async function requireServer(pool: pg.Pool, description: string): Promise<void> {
+/** Answers the version of a server that will do. @throws StartError that says what to put right. */
+export async function requireServer(pool: pg.Pool, description: string): Promise<string> {
   let server: Server;
   try {
     const { rows } = await pool.query<Server>(
@@ -103,6 +108,7 @@ async function requireServer(pool: pg.Pool, description: string): Promise<void> 
       `${description} is encoded in ${server.encoding}: create the database with ENCODING 'UTF8'`,
     );
   }
+  return server.version;
 }
 
 /** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */
@@ -134,7 +140,8 @@ async function isReady(pool: pg.Pool): Promise<boolean> {
   }
 }
 
-function describeUrl(url: string): string {
+/** Where a database is, without credentials. */
+export function describeUrl(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url);
   const host = searchParams.get('host') ?? (hostname || 'localhost');
   return `PostgreSQL at ${decodeURIComponent(host)}${port ? `:${port}` : ''}${pathname}`;

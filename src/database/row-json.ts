@@ -21,3 +21,12 @@ function camelCase(name: string): string {
   }
   return camelCased;
 }
+
+/** Turns the names that the API uses into column names: `tagName` into `tag_name`. What lies within the values stays as it is. */
+export function toRowJson(record: object): RowJson {
+  const columns = Object.entries(record).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return Object.fromEntries(columns) as RowJson;
+}

@@ -10,7 +10,7 @@ export const serviceUser = 'group-api';
 
 /** Finds the system user that runs PostgreSQL when we are root, or creates it. @throws StartError */
 export async function requireServiceUser(): Promise<RunAs> {
-  const existing = await findUser(serviceUser);
+  const existing = await findServiceUser();
   if (existing) return existing;
   const args = [
     '--system',
@@ -25,7 +25,7 @@ export async function requireServiceUser(): Promise<RunAs> {
     output: error.message,
   }));
   // Looked up even after a failure: another process may have been quicker.
-  const created = await findUser(serviceUser);
+  const created = await findServiceUser();
   if (created) return created;
   throw new StartError(
     `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
@@ -33,12 +33,13 @@ export async function requireServiceUser(): Promise<RunAs> {
   );
 }
 
-async function findUser(name: string): Promise<RunAs> {
+/** The system user that runs PostgreSQL when we are root, where there is one. */
+export async function findServiceUser(): Promise<RunAs> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
   const fields = passwd
     .split('\n')
     .map((line) => line.split(':'))
-    .find(([userName]) => userName === name);
+    .find(([name]) => name === serviceUser);
   return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
 }
 

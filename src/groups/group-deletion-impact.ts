@@ -1,6 +1,6 @@
-import type { SubscriberRepository } from '../subscribers/subscriber-repository.ts';
+import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { refusalOf } from './group-deletion.ts';
-import type { Group } from './group.ts';
+import { groupNotFound, type Group } from './group.ts';
 import type { GroupRepository } from './group-repository.ts';
 
 /** What a delete of a group would meet at this moment. */
@@ -14,17 +14,33 @@ export type GroupDeletionImpact = {
   readonly blockers: { readonly code: string; readonly message: string }[];
 };
 
+type Repositories = { readonly groups: GroupRepository; readonly subscribers: SubscriberRepository };
+
 /** Looks at what a delete would meet, without holding anything. @throws AppError NOT_FOUND as the delete would. */
 export async function findDeletionImpact(
   id: number,
-  { groups, subscribers }: { groups: GroupRepository; subscribers: SubscriberRepository },
+  repositories: Repositories,
 ): Promise<GroupDeletionImpact> {
-  const group = await groups.group(id);
-  const { active, pending, ended } = await subscribers.countSubscribers(id);
-  const found = { version: group.version, subscriberCount: active };
+  const [impact] = await findDeletionImpacts([id], repositories);
+  if (!impact) throw groupNotFound();
+  return impact;
+}
+
+/** The same for several groups, in the order of the ids; null where there is none. */
+export async function findDeletionImpacts(
+  ids: readonly number[],
+  { groups, subscribers }: Repositories,
+): Promise<(GroupDeletionImpact | null)[]> {
+  const found = await groups.groupsById(ids);
+  const counts = await subscribers.countSubscribers(ids);
+  return found.map((group, index) => group && describeImpact(group, counts[index]!));
+}
+
+function describeImpact(group: Group, { active, pending, ended }: SubscriberCounts): GroupDeletionImpact {
+  const refused = { version: group.version, subscriberCount: active };
   const blockers = [
-    ...(group.protected ? [refusalOf('GROUP_PROTECTED', found)] : []),
-    ...(active > 0 ? [refusalOf('HAS_ACTIVE_SUBSCRIBERS', found)] : []),
+    ...(group.protected ? [refusalOf('GROUP_PROTECTED', refused)] : []),
+    ...(active > 0 ? [refusalOf('HAS_ACTIVE_SUBSCRIBERS', refused)] : []),
   ];
   return {
     group,

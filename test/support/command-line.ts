@@ -9,8 +9,8 @@ import type { TestApp } from './test-app.ts';
 export const bin = fileURLToPath(new URL('../../dist/cli/group-api.js', import.meta.url));
 export const cwd = mkdtempSync(join(tmpdir(), 'group-api-command-'));
 
-/** Runs commands without a terminal, as a script does, on the database of an app. The app is asked for late. */
-export function createCommandLine(openedApp: () => TestApp) {
+/** Runs commands without a terminal, as a script does, on the database of an app, or any other. It is asked for late. */
+export function createCommandLine(openedApp: () => Pick<TestApp, 'url'>) {
   /** What commands have in their environment beside that. */
   const environment: Record<string, string> = {};
   const runWith = async (input: string, ...given: string[]) => {

@@ -20,8 +20,12 @@ export type ServerProcess = {
   kill(signal: NodeJS.Signals): void;
 };
 
-export function startServer(settings: Record<string, string>, nodeArguments: string[] = []): ServerProcess {
-  const child = spawn(process.execPath, [...nodeArguments, main], {
+export function startServer(
+  settings: Record<string, string>,
+  nodeArguments: string[] = [],
+  program: readonly string[] = [main],
+): ServerProcess {
+  const child = spawn(process.execPath, [...nodeArguments, ...program], {
     cwd: emptyDir,
     env: { PATH: process.env['PATH'], PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,29 @@
+import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { Database } from '../database/open-database.ts';
+import type { Group } from '../groups/group.ts';
+import type { ServiceGroup } from '../service-groups/service-group.ts';
+import { createServiceGroupRepository } from '../service-groups/service-group-repository.ts';
+import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
+
+/** A group with all fields of the API's `Group` but the list of its subscribers. */
+export type GroupDescription = Omit<Group, 'serviceGroupId'> & {
+  readonly serviceGroup: ServiceGroup | null;
+  readonly subscriberCount: number;
+};
+
+/** Shows groups as the API does: one query for all service groups, one for all counts. */
+export async function describeGroups(
+  groups: readonly Group[],
+  { prisma, recorder }: { prisma: Database['prisma']; recorder: CallRecorder },
+): Promise<GroupDescription[]> {
+  const familyIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
+  const families = await createServiceGroupRepository(prisma, recorder).serviceGroupsById(familyIds);
+  const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
+  const ids = groups.map(({ id }) => id);
+  const counts = await createSubscriberRepository(prisma, recorder).countActiveSubscribers(ids);
+  return groups.map(({ serviceGroupId, ...group }, index) => ({
+    ...group,
+    serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,
+    subscriberCount: counts[index]!,
+  }));
+}

@@ -1,0 +1,82 @@
+import { access, constants } from 'node:fs/promises';
+import { Command } from 'commander';
+import { inspectConfig, type InspectedConfig } from '../config.ts';
+import { checkDataFolder } from '../database/check-data-folder.ts';
+import { checkDatabase } from '../database/check-database.ts';
+import { ok, wrong, type Check } from '../database/check.ts';
+import { openEmbeddedPostgres } from '../database/embedded-postgres.ts';
+import { describeUrl } from '../database/open-database.ts';
+import { StartError } from '../errors.ts';
+import { formatTable, print } from './output.ts';
+import { exitCodes } from './report-error.ts';
+
+/** `group-api doctor`: what would keep a server from working. */
+export function createDoctorCommand(): Command {
+  return new Command('doctor')
+    .description('Check the settings, the database, its permissions and clocks. It changes nothing')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+An embedded PostgreSQL that does not run is started for it, and stopped again. It fails where something is wrong; warnings are not.
+
+Examples:
+  group-api doctor
+  DATABASE_URL=postgresql://group_api@db/groups group-api doctor --json`,
+    )
+    .action(examine);
+}
+
+async function examine({ json }: { json?: true }): Promise<void> {
+  const inspected = inspectConfig(process);
+  const checks = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
+  const isWrong = checks.some(({ state }) => state === 'wrong');
+  const rows = checks.map(({ state, name, message }) => [state, name, message]);
+  print(json, { isWrong, checks }, formatTable(['STATE', 'CHECK', 'FOUND'], rows));
+  if (isWrong) process.exitCode = exitCodes.failed;
+}
+
+/** Each problem is a line of its own. */
+async function checkSettings({ config, problems }: InspectedConfig): Promise<Check[]> {
+  const files = ['TLS_CERT_FILE', 'TLS_KEY_FILE', 'ALLOWED_OPERATIONS_FILE'] as const;
+  const unreadable = await Promise.all(
+    files.map(async (name) => {
+      const path = config[name];
+      if (path === undefined) return [];
+      const isReadable = await access(path, constants.R_OK).then(
+        () => true,
+        () => false,
+      );
+      return isReadable ? [] : [`${name} must be a file that can be read, not ${path}`];
+    }),
+  );
+  const all = [...problems, ...unreadable.flat()];
+  return all.length > 0
+    ? all.map((problem) => wrong('settings', problem))
+    : [ok('settings', 'Each has a value that it takes')];
+}
+
+async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {
+  const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR) /.test(problem));
+  if (!isKnown) return [wrong('database', 'It cannot be looked for before the settings are right')];
+  const url = config.DATABASE_URL;
+  return url === undefined
+    ? checkEmbedded(config.DATA_DIR!)
+    : checkDatabase({ connectionString: url }, describeUrl(url));
+}
+
+async function checkEmbedded(dataDir: string): Promise<Check[]> {
+  const { checks, hasCluster } = await checkDataFolder(dataDir, process.getuid?.());
+  if (!hasCluster) return checks;
+  try {
+    const postgres = await openEmbeddedPostgres(dataDir);
+    try {
+      return [...checks, ...(await checkDatabase(postgres.connection, `embedded PostgreSQL in ${dataDir}`))];
+    } finally {
+      await postgres.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [...checks, wrong('database', error.message)];
+  }
+}

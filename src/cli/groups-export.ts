@@ -1,0 +1,66 @@
+import { Command } from 'commander';
+import { parseGroupId } from '../groups/group.ts';
+import { exportGroups } from '../transfer/export-groups.ts';
+import { openOutputFile } from './output-file.ts';
+import { print } from './output.ts';
+import { createProgress } from './progress.ts';
+import { readNumber } from './read-number.ts';
+import { stoppable } from './stop-signal.ts';
+import { withDatabase } from './with-database.ts';
+
+type ExportOptions = { id: string[]; force?: true; json?: true };
+
+/** `group-api groups export`: a file that `groups import` takes. */
+export function createExportCommand(): Command {
+  return new Command('export')
+    .description('Write service groups, groups, subscribers and deleted groups to a file, as of one moment')
+    .argument('[file]', 'where to, as lines of JSON; "-" or none: standard output')
+    .option('--id <id...>', 'only these groups, with their service groups and subscribers', collect, [])
+    .option('--force', 'replace the file where it exists')
+    .option('--json', 'print JSON: how many there were. With a file only')
+    .addHelpText(
+      'after',
+      `
+The file has the usernames of subscribers: only its owner may read it.
+
+Examples:
+  group-api groups export plans.ndjson
+  group-api groups export --id 7 9 | gzip > two-plans.ndjson.gz`,
+    )
+    .action(exportToFile);
+}
+
+async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
+  const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
+  const isStandardOutput = file === undefined || file === '-';
+  const output = isStandardOutput ? undefined : await openOutputFile(file, options.force ?? false);
+  const progress = createProgress('Exported');
+  try {
+    const counts = await stoppable((signal) =>
+      withDatabase(({ prisma }) =>
+        exportGroups(
+          prisma,
+          {
+            ids: ids.length > 0 ? [...new Set(ids)] : undefined,
+            onProgress: (count) => progress.report(count),
+            signal,
+          },
+          output?.stream ?? process.stdout,
+        ),
+      ),
+    );
+    await output?.finish();
+    progress.end();
+    const { serviceGroups, groups, subscribers, deletedGroups } = counts;
+    const text = `Exported ${serviceGroups} service groups, ${groups} groups, ${subscribers} subscribers and ${deletedGroups} deleted groups to ${file}`;
+    if (output) print(options.json, { file, ...counts }, text);
+  } catch (error) {
+    progress.end();
+    await output?.discard();
+    throw error;
+  }
+}
+
+function collect(id: string, before: readonly string[]): string[] {
+  return [...before, id];
+}

@@ -1,0 +1,79 @@
+import { createReadStream } from 'node:fs';
+import { access, constants } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { Command } from 'commander';
+import { StartError } from '../errors.ts';
+import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
+import { print } from './output.ts';
+import { createProgress } from './progress.ts';
+import { stoppable } from './stop-signal.ts';
+import { createCommandCall, recorded, withDatabase } from './with-database.ts';
+
+type ImportOptions = { dryRun?: boolean; json?: true };
+
+/** `group-api groups import`: takes what `groups export` has written. */
+export function createImportCommand(): Command {
+  return new Command('import')
+    .description('Take the records of an exported file, all of them or none. Nothing is overwritten')
+    .argument('<file>', 'a file of `groups export`; "-": standard input')
+    .option('--dry-run', 'do it all, and take it back')
+    .option('--json', 'print JSON: how many were added, restored and unchanged')
+    .addHelpText(
+      'after',
+      `
+Ids stay as they are. What is there with the same content stays; a deleted group with the same content is restored; anything else
+that is in the way refuses the import. Other writers wait meanwhile.
+
+Examples:
+  group-api groups import plans.ndjson --dry-run
+  gunzip -c plans.ndjson.gz | group-api groups import - --json`,
+    )
+    .action(importFile);
+}
+
+async function importFile(file: string, { dryRun = false, json }: ImportOptions): Promise<void> {
+  if (file !== '-') await requireReadable(file);
+  const progress = createProgress('Imported');
+  try {
+    const counts = await stoppable((signal) =>
+      withDatabase(({ recorder }) => {
+        const call = createCommandCall('groups import', [], { isDryRun: dryRun });
+        const source = {
+          open: () => addAbortSignal(signal, openInput(file)),
+          onProgress: (count: number) => progress.report(count),
+        };
+        return recorded(recorder, call, () => importGroups(recorder, source, call));
+      }),
+    );
+    progress.end();
+    print(json, { ...counts, isDryRun: dryRun }, describeImport(counts, dryRun));
+  } catch (error) {
+    progress.end();
+    throw error;
+  }
+}
+
+function openInput(file: string): Readable {
+  return file === '-' ? process.stdin : createReadStream(file);
+}
+
+async function requireReadable(file: string): Promise<void> {
+  await access(file, constants.R_OK).catch((error: Error) => {
+    throw new StartError(`${file} cannot be read: ${error.message}`);
+  });
+}
+
+function describeImport(counts: ImportCounts, isDryRun: boolean): string {
+  const names = {
+    serviceGroups: 'service groups',
+    groups: 'groups',
+    subscribers: 'subscribers',
+    deletedGroups: 'deleted groups',
+  } as const;
+  const lines = (['serviceGroups', 'groups', 'subscribers', 'deletedGroups'] as const).map((kind) => {
+    const { added, restored, unchanged } = counts[kind];
+    const back = kind === 'groups' ? `, ${restored} restored` : '';
+    return `${names[kind]}: ${added} added${back}, ${unchanged} unchanged`;
+  });
+  return [...(isDryRun ? ['A dry run: nothing was changed. It would be'] : []), ...lines].join('\n');
+}

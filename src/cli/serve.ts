@@ -1,0 +1,17 @@
+import { Command } from 'commander';
+
+/** `group-api serve`: the server. */
+export function createServeCommand(): Command {
+  return new Command('serve')
+    .description('Run the server until Ctrl-C or SIGTERM, as `npm start` does')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  group-api serve
+  PORT=8080 DATABASE_URL=postgresql://group_api@db/groups group-api serve`,
+    )
+    .action(async () => {
+      await import('../main.ts');
+    });
+}

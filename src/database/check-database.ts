@@ -1,0 +1,171 @@
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+import { ok, warning, wrong, type Check } from './check.ts';
+import { applicationName } from './embedded-postgres.ts';
+import { describeChanged, describeUnknown, inspectMigrations } from './migrate.ts';
+import { requireServer } from './open-database.ts';
+
+const connectTimeoutMs = 3000;
+const statementTimeoutMs = 10_000;
+/** How far the clocks of two machines are usually apart, and how far they must not be: purges, expiries and tokens go by both. */
+const usualClockDifferenceMs = 2000;
+const greatestClockDifferenceMs = 60_000;
+
+const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+/** What the server does with each table. docs/operations.md has the same as GRANTs. */
+const privileges: Readonly<Record<string, readonly string[]>> = {
+  groups: readAndWrite,
+  service_groups: readAndWrite,
+  subscribers: readAndWrite,
+  subscriber_history: readAndWrite,
+  deleted_groups: readAndWrite,
+  idempotency_keys: readAndWrite,
+  accounts: readAndWrite,
+  number_groups: readAndWrite,
+  number_lists: readAndWrite,
+  number_list_chunks: readAndWrite,
+  deleted_number_groups: readAndWrite,
+  audit_events: ['SELECT', 'INSERT'],
+  _prisma_migrations: ['SELECT'],
+};
+
+/** Checks a database that `description` tells a person about: as far as it gets, and without any change. */
+export async function checkDatabase(connection: pg.ClientConfig, description: string): Promise<Check[]> {
+  // One connection, of which a failure to connect is told by the first query.
+  const pool = new pg.Pool({
+    ...connection,
+    application_name: applicationName,
+    max: 1,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+  });
+  pool.on('error', () => undefined);
+  try {
+    const version = await requireServer(pool, description);
+    await pool.query('SET default_transaction_read_only = on');
+    return [
+      ok('database', `${description} answers: PostgreSQL ${version}, encoded in UTF8`),
+      ...(await checkTables(pool)),
+      await checkClock(pool),
+    ];
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [wrong('database', error.message)];
+  } finally {
+    await pool.end();
+  }
+}
+
+async function checkTables(client: pg.Pool): Promise<Check[]> {
+  const { rows } = await client.query<{ user: string; may_use: boolean; may_create: boolean }>(
+    `SELECT current_user AS user, has_schema_privilege('public', 'USAGE') AS may_use,
+       has_schema_privilege('public', 'CREATE') AS may_create`,
+  );
+  const { user, may_use: mayUse, may_create: mayCreate } = rows[0]!;
+  if (!mayUse)
+    return [wrong('permissions', `${user} may not use the schema: GRANT USAGE ON SCHEMA public TO it`)];
+  return [
+    ...(await checkMigrations(client, mayCreate)),
+    await checkPrivileges(client, user),
+    ...(await checkSequences(client, user)),
+    ...(await checkAudit(client, user)),
+  ];
+}
+
+async function checkMigrations(client: pg.Pool, mayCreate: boolean): Promise<Check[]> {
+  const name = 'migrations';
+  const mayRead = await client.query<{ may: boolean | null }>(
+    `SELECT has_table_privilege(to_regclass('_prisma_migrations'), 'SELECT') AS may`,
+  );
+  // The permissions tell of it.
+  if (mayRead.rows[0]!.may === false) return [wrong(name, 'They cannot be read')];
+  const { applied, pending, unknown, changed } = await inspectMigrations(client);
+  const problems = [...unknown.map(describeUnknown), ...changed.map(describeChanged)];
+  if (problems.length > 0) return problems.map((problem) => wrong(name, problem));
+  if (pending.length === 0) return [ok(name, `All ${applied.length} are applied`)];
+  const how = mayCreate
+    ? 'the next start applies them, or `group-api migrate`'
+    : 'run `group-api migrate` as the owner of the database, since this user may not create tables';
+  return [warning(name, `${applied.length} are applied, ${pending.join(', ')} are not: ${how}`)];
+}
+
+async function checkPrivileges(client: pg.Pool, user: string): Promise<Check> {
+  const { rows } = await client.query<{ table: string; missing: string[] }>(
+    `SELECT entry.key AS table, array_agg(privilege ORDER BY privilege) AS missing
+     FROM jsonb_each($1::jsonb) AS entry, jsonb_array_elements_text(entry.value) AS privilege
+     WHERE to_regclass(entry.key) IS NOT NULL AND NOT has_table_privilege(to_regclass(entry.key), privilege)
+     GROUP BY entry.key ORDER BY entry.key`,
+    [JSON.stringify(privileges)],
+  );
+  if (rows.length === 0) return ok('permissions', `${user} may do what the server does with each table`);
+  const grants = rows.map(({ table, missing }) => `GRANT ${missing.join(', ')} ON ${table} TO ${user}`);
+  return wrong('permissions', `${user} lacks rights: ${grants.join('; ')}`);
+}
+
+async function checkSequences(client: pg.Pool, user: string): Promise<Check[]> {
+  const { rows } = await client.query<{ sequence: string; may_read: boolean; may_set: boolean }>(
+    `SELECT name AS sequence, has_sequence_privilege(to_regclass(name), 'SELECT') AS may_read,
+       has_sequence_privilege(to_regclass(name), 'UPDATE') AS may_set
+     FROM unnest(ARRAY['groups_id_seq', 'service_groups_id_seq']) AS name WHERE to_regclass(name) IS NOT NULL`,
+  );
+  const name = 'sequences';
+  const unreadable = rows.filter(({ may_read: mayRead }) => !mayRead).map(({ sequence }) => sequence);
+  if (unreadable.length > 0) {
+    return [
+      wrong(name, `${user} lacks rights: GRANT SELECT ON SEQUENCE ${unreadable.join(', ')} TO ${user}`),
+    ];
+  }
+  const fixed = rows.filter(({ may_set: maySet }) => !maySet).map(({ sequence }) => sequence);
+  if (fixed.length > 0) {
+    const grant = `GRANT UPDATE ON SEQUENCE ${fixed.join(', ')} TO ${user}`;
+    return [warning(name, `${user} cannot run \`groups import\`: where it shall, ${grant}`)];
+  }
+  return rows.length > 0 ? [ok(name, `${user} may read them, and move them on at an import`)] : [];
+}
+
+async function checkAudit(client: pg.Pool, user: string): Promise<Check[]> {
+  const { rows } = await client.query<{ may: boolean; is_owner: boolean; is_guarded: boolean }>(
+    `SELECT has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
+         OR has_table_privilege(c.oid, 'TRUNCATE') AS may,
+       pg_has_role(relowner, 'USAGE') AS is_owner,
+       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'audit_events_append_only'
+         AND tgenabled IN ('O', 'A')) AS is_guarded
+     FROM pg_class c WHERE c.oid = to_regclass('audit_events')`,
+  );
+  const [found] = rows;
+  if (!found) return [];
+  const name = 'audit';
+  const { may: mayChange, is_owner: isOwner, is_guarded: isGuarded } = found;
+  if (!isGuarded) {
+    const repair = 'As the owner: ALTER TABLE audit_events ENABLE TRIGGER audit_events_append_only';
+    const problem = `The trigger that keeps the audit from being changed is not there, or disabled. ${repair}`;
+    return [mayChange ? wrong(name, problem) : warning(name, problem)];
+  }
+  if (mayChange && !isOwner) {
+    return [
+      warning(
+        name,
+        `${user} needs no such rights: REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM ${user}`,
+      ),
+    ];
+  }
+  const guard = mayChange
+    ? 'by its trigger, since the tables are its own'
+    : 'by its rights, and by a trigger';
+  return [ok(name, `It is append-only for ${user}: ${guard}`)];
+}
+
+async function checkClock(client: pg.Pool): Promise<Check> {
+  const sentAt = Date.now();
+  const { rows } = await client.query<{ now: string }>(
+    'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now',
+  );
+  const answeredAt = Date.now();
+  const differenceMs = Math.round(Number(rows[0]!.now) - (sentAt + answeredAt) / 2);
+  const text = `The database's clock is ${Math.abs(differenceMs)} ms ${differenceMs < 0 ? 'behind' : 'ahead of'} this machine's`;
+  // The half of a slow answer's time may be on either way.
+  const certainMs = Math.abs(differenceMs) - (answeredAt - sentAt) / 2;
+  const advice = 'Let both keep time by NTP, since retention, expiry and tokens go by them';
+  if (certainMs > greatestClockDifferenceMs) return wrong('clock', `${text}. ${advice}`);
+  return certainMs > usualClockDifferenceMs ? warning('clock', `${text}. ${advice}`) : ok('clock', text);
+}

@@ -1,0 +1,162 @@
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Transaction } from '../audit/call-recorder.ts';
+import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import { AppError } from '../errors.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { readGroupRow } from '../groups/group.ts';
+import { readSubscriberRow } from '../subscribers/subscriber.ts';
+import {
+  countNames,
+  recordKinds,
+  writeEnd,
+  writeHeader,
+  writeRecord,
+  type LastIds,
+  type RecordCounts,
+  type RecordKind,
+} from './transfer-format.ts';
+
+/** What to export, and who is told how many records have been written so far. */
+export type ExportRequest = {
+  /** Only these groups, live or deleted, with their service groups and subscribers. None: everything. */
+  readonly ids: readonly number[] | undefined;
+  readonly onProgress: (recordCount: number) => void;
+  /** Stops it where it is. */
+  readonly signal?: AbortSignal;
+};
+
+/** For as long as a slow reader takes. */
+const transactionTimeoutMs = 24 * 60 * 60 * 1000;
+const connectionWaitMs = 3000;
+/** How many ids an error names. */
+const maxNamed = 10;
+
+/**
+ * Writes groups and what belongs to them to `destination`, as of one moment, and answers how many of each kind there were. It
+ * goes no faster than it is read, and holds a batch of rows at a time.
+ * @throws AppError NOT_FOUND where a group of `ids` is neither live nor deleted; whatever the destination fails with.
+ */
+export async function exportGroups(
+  prisma: PrismaClient,
+  request: ExportRequest,
+  destination: Writable,
+): Promise<RecordCounts> {
+  const counts = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 };
+  await prisma.$transaction(
+    async (transaction) => {
+      await transaction.$executeRaw`SET TRANSACTION READ ONLY`;
+      // Dates as JSON are written by the session's time zone, of which some have offsets with seconds.
+      await transaction.$executeRaw`SET LOCAL TIME ZONE 'UTC'`;
+      if (request.ids) await requireGroups(transaction, request.ids);
+      // A batch is one piece, of which one waits while another is written.
+      const pieces = Readable.from(writePieces(transaction, request, counts), { highWaterMark: 1 });
+      await pipeline(pieces, destination, { ...(request.signal && { signal: request.signal }) });
+    },
+    { isolationLevel: 'RepeatableRead', timeout: transactionTimeoutMs, maxWait: connectionWaitMs },
+  );
+  return counts;
+}
+
+async function* writePieces(
+  transaction: Transaction,
+  { ids, onProgress }: ExportRequest,
+  counts: Record<keyof RecordCounts, number>,
+): AsyncGenerator<string> {
+  yield writeHeader(new Date(), ids ? undefined : await readLastIds(transaction));
+  let written = 0;
+  for (const kind of recordKinds) {
+    for await (const rows of readRows(transaction, kind, ids ?? null)) {
+      yield rows.map((row) => writeRecord(kind, readRow[kind](row))).join('');
+      counts[countNames[kind]] += rows.length;
+      onProgress((written += rows.length));
+    }
+  }
+  yield writeEnd(counts);
+}
+
+/** The rows of a kind by their keys, a batch at a time. */
+async function* readRows(
+  transaction: Transaction,
+  kind: RecordKind,
+  ids: readonly number[] | null,
+): AsyncGenerator<RowJson[]> {
+  await declareCursor[kind](transaction, ids);
+  for (;;) {
+    // A statement of this kind takes no parameters, hence the number. With the longest texts it is some ten megabytes.
+    const rows = await transaction.$queryRaw<{ row: RowJson }[]>`FETCH 1000 FROM records`;
+    if (rows.length === 0) break;
+    yield rows.map(({ row }) => row);
+  }
+  await transaction.$executeRaw`CLOSE records`;
+}
+
+/**
+ * What is read of each kind, and in which order. Usernames are sorted by their code points, so that a file does not depend on a
+ * database's collation: no index has that order, so that pages by key would read a large group again for each.
+ */
+const declareCursor: Record<
+  RecordKind,
+  (transaction: Transaction, ids: readonly number[] | null) => Promise<unknown>
+> = {
+  serviceGroup: (transaction, ids) => transaction.$executeRaw`
+    DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(service_groups) AS row FROM service_groups
+    WHERE ${ids}::int[] IS NULL
+      OR id IN (SELECT service_group_id FROM groups WHERE id = ANY (${ids}::int[]))
+      OR id IN (SELECT (group_row ->> 'service_group_id')::int FROM deleted_groups
+        WHERE id = ANY (${ids}::int[]) AND purge_at > now())
+    ORDER BY id`,
+  group: (transaction, ids) => transaction.$executeRaw`
+    DECLARE records NO SCROLL CURSOR FOR SELECT group_row(groups) AS row FROM groups
+    WHERE ${ids}::int[] IS NULL OR id = ANY (${ids}::int[])
+    ORDER BY id`,
+  subscriber: (transaction, ids) => transaction.$executeRaw`
+    DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(subscribers) AS row FROM subscribers
+    WHERE ${ids}::int[] IS NULL OR group_id = ANY (${ids}::int[])
+    ORDER BY group_id, username COLLATE "C"`,
+  // What has had its time is gone, whether or not the purge has come by.
+  deletedGroup: (transaction, ids) => transaction.$executeRaw`
+    DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(deleted_groups) AS row FROM deleted_groups
+    WHERE (${ids}::int[] IS NULL OR id = ANY (${ids}::int[])) AND purge_at > now()
+    ORDER BY id`,
+};
+
+const readRow: Record<RecordKind, (row: RowJson) => object> = {
+  serviceGroup: (row) => row,
+  group: readGroupRow,
+  subscriber: readSubscriberRow,
+  deletedGroup: readDeletedGroupRow,
+};
+
+function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {
+  const { deletedAt, purgeAt, ...rest } = camelCaseKeys(row) as { deletedAt: string; purgeAt: string };
+  return {
+    ...rest,
+    group: readGroupRow(groupRow as RowJson),
+    deletedAt: new Date(deletedAt),
+    purgeAt: new Date(purgeAt),
+  };
+}
+
+/** Ids are not given out twice, not even those of groups that are gone without a trace. */
+async function readLastIds(transaction: Transaction): Promise<LastIds> {
+  const [last] = await transaction.$queryRaw<LastIds[]>`
+    SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM service_groups_id_seq)::int AS "serviceGroup",
+      (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM groups_id_seq)::int AS "group"`;
+  return last!;
+}
+
+async function requireGroups(transaction: Transaction, ids: readonly number[]): Promise<void> {
+  const missing = await transaction.$queryRaw<{ id: number }[]>`
+    SELECT id FROM unnest(${ids}::int[]) AS given (id)
+    WHERE NOT EXISTS (SELECT FROM groups WHERE groups.id = given.id)
+      AND NOT EXISTS (SELECT FROM deleted_groups WHERE deleted_groups.id = given.id AND purge_at > now())
+    ORDER BY id`;
+  if (missing.length === 0) return;
+  const named = missing.slice(0, maxNamed).map(({ id }) => id);
+  throw new AppError(
+    'NOT_FOUND',
+    `${missing.length} of the ids are of no group, live or deleted: ${named.join(', ')}${missing.length > maxNamed ? ', …' : ''}`,
+    { count: missing.length, ids: named },
+  );
+}

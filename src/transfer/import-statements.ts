@@ -1,0 +1,114 @@
+import type { Transaction } from '../audit/call-recorder.ts';
+import type { RecordKey, RecordKind } from './transfer-format.ts';
+
+/**
+ * What becomes of a record. It is `added`, brought back from the archive (`restored`), or was there as it is (`unchanged`).
+ * It is in the way where it is there with other content (`differs`), where its group is `archived` with other content, or where it
+ * is an archived group that is `live`. It is `orphaned` where what it refers to is nowhere.
+ */
+export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
+
+/** How many records of a batch had an outcome, and the keys of the first ten of them. */
+export type OutcomeCount = {
+  readonly outcome: ImportOutcome;
+  readonly count: number;
+  readonly keys: RecordKey[];
+};
+
+/**
+ * Imports one batch of a kind, JSON of rows of which no two have the same key, by one statement. Nobody else may write to the
+ * tables meanwhile. What is in the way stays as it is.
+ */
+export const importBatch: Record<
+  RecordKind,
+  (transaction: Transaction, rows: string) => Promise<OutcomeCount[]>
+> = {
+  serviceGroup: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT given, CASE
+          WHEN present.id IS NULL THEN 'added'
+          WHEN present IS DISTINCT FROM given THEN 'differs'
+          ELSE 'unchanged'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::service_groups, ${rows}::jsonb) AS given
+      LEFT JOIN service_groups AS present ON present.id = given.id
+    ),
+    added AS (
+      INSERT INTO service_groups OVERRIDING SYSTEM VALUE SELECT (given).* FROM examined WHERE outcome = 'added'
+    )
+    SELECT outcome, count(*)::int,
+      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
+
+  group: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT given, CASE
+          WHEN present.id IS NOT NULL AND present IS DISTINCT FROM given THEN 'differs'
+          WHEN present.id IS NOT NULL THEN 'unchanged'
+          WHEN archived.id IS NOT NULL AND jsonb_populate_record(NULL::groups, archived.group_row) IS DISTINCT FROM given
+            THEN 'archived'
+          WHEN given.service_group_id IS NOT NULL AND service_groups.id IS NULL THEN 'orphaned'
+          WHEN archived.id IS NOT NULL THEN 'restored'
+          ELSE 'added'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::groups, ${rows}::jsonb) AS given
+      LEFT JOIN groups AS present ON present.id = given.id
+      LEFT JOIN deleted_groups AS archived ON archived.id = given.id
+      LEFT JOIN service_groups ON service_groups.id = given.service_group_id
+    ),
+    taken_out AS (
+      DELETE FROM deleted_groups USING examined WHERE deleted_groups.id = (given).id AND outcome = 'restored'
+    ),
+    added AS (
+      INSERT INTO groups OVERRIDING SYSTEM VALUE
+      SELECT (given).* FROM examined WHERE outcome IN ('added', 'restored')
+    )
+    SELECT outcome, count(*)::int,
+      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
+
+  subscriber: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT given, CASE
+          WHEN present.group_id IS NOT NULL AND present IS DISTINCT FROM given THEN 'differs'
+          WHEN present.group_id IS NOT NULL THEN 'unchanged'
+          WHEN groups.id IS NULL THEN 'orphaned'
+          ELSE 'added'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::subscribers, ${rows}::jsonb) AS given
+      LEFT JOIN subscribers AS present ON present.group_id = given.group_id AND present.username = given.username
+      LEFT JOIN groups ON groups.id = given.group_id
+    ),
+    added AS (INSERT INTO subscribers SELECT (given).* FROM examined WHERE outcome = 'added')
+    SELECT outcome, count(*)::int, to_jsonb((array_agg(jsonb_build_array((given).group_id, (given).username)
+        ORDER BY (given).group_id, (given).username COLLATE "C"))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
+
+  // The rows are compared as rows, and kept as group_row() writes them: dates and prices are written in several ways.
+  deletedGroup: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT given, original, CASE
+          WHEN groups.id IS NOT NULL THEN 'live'
+          WHEN present.id IS NULL THEN 'added'
+          WHEN jsonb_populate_record(NULL::groups, present.group_row) IS DISTINCT FROM original
+            OR (present.deleted_at, present.deleted_by, present.reason, present.purge_at, present.subscribers_moved)
+              IS DISTINCT FROM
+              (given.deleted_at, given.deleted_by, given.reason, given.purge_at, given.subscribers_moved)
+            THEN 'differs'
+          ELSE 'unchanged'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS given
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, given.group_row) AS original
+      LEFT JOIN deleted_groups AS present ON present.id = given.id
+      LEFT JOIN groups ON groups.id = given.id
+    ),
+    added AS (
+      INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved)
+      SELECT (given).id, group_row(original), (given).deleted_at, (given).deleted_by, (given).reason, (given).purge_at,
+        (given).subscribers_moved
+      FROM examined WHERE outcome = 'added'
+    )
+    SELECT outcome, count(*)::int,
+      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
+};

@@ -1,0 +1,317 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { createProbes, future, past } from './support/probes.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const { run, environment } = createCommandLine(() => app);
+const { groupRow, archiveRow, subscribe, subscribersOf, readState } = createProbes(() => app);
+
+const groupFields = `id name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount
+  downloadUpload ip hidden protected version createdAt updatedAt subscriberCount serviceGroup { id name description language discount }`;
+const createServiceGroup = async (name: string): Promise<number> =>
+  (await app.post('/createServiceGroup', { serviceGroup: { name } })).body.data.createServiceGroup.id;
+const lastAuditEvent = async () => {
+  const [event] = await app.sql(
+    `SELECT account, credential, operation, target_ids, outcome, error_code, reason, before FROM audit_events ORDER BY id DESC LIMIT 1`,
+  );
+  return event;
+};
+
+describe('groups list', () => {
+  let serviceGroupId: number;
+  let ids: number[];
+  beforeAll(async () => {
+    serviceGroupId = await createServiceGroup('Listed');
+    ids = [];
+    for (const name of ["It's one", 'Two', 'Three'])
+      ids.push(await app.createGroup({ name, tagName: 'listed', serviceGroupId, hidden: name === 'Two' }));
+    await subscribe(ids[0]!, 'ali');
+  });
+
+  test('--json shows the groups as the API does', async () => {
+    const { code, stdout, stderr } = await run('groups', 'list', '--tag-name', 'listed', '--json');
+    const query = `{ searchGroups(filter: { tagName: "listed" }) { groups: nodes { ${groupFields} } pageInfo { hasNextPage endCursor } } }`;
+    const { body } = await app.graphql(query);
+    expect([code, stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(stdout)).toStrictEqual(body.data.searchGroups);
+  });
+
+  test('shows a table, and the command for the next page with the same filters', async () => {
+    const first = await run('groups', 'list', '--text', "It's", '--service-group', String(serviceGroupId));
+    expect(first).toStrictEqual({
+      code: 0,
+      stderr: '',
+      stdout: [
+        'ID  NAME      TAG     DAYS  PRICE  SERVICE GROUP  SUBSCRIBERS  MARKS',
+        `${ids[0]}   It's one  listed  30    9.90   ${serviceGroupId} Listed       1\n`,
+      ].join('\n'),
+    });
+
+    const page = await run('groups', 'list', '--tag-name', 'listed', '--first', '2');
+    const [, next] = /\n\nThere are more: group-api (groups list .*)\n$/.exec(page.stdout)!;
+    expect(next).toMatch(/^groups list --tag-name listed --first 2 --after [\w-]+$/);
+    const rest = await run(...next!.split(' '));
+    expect(rest.stdout).toMatch(new RegExp(`^ID .*\\n${ids[2]} +Three .*\\n$`));
+    expect(page.stdout).toMatch(new RegExp(`^${ids[1]} +Two .* hidden$`, 'm'));
+  });
+
+  test.each([
+    [['--first', '201'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
+    [['--first', 'ten'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
+    [['--service-group', '0'], 'Service group id must be a positive integer (BAD_USER_INPUT)'],
+    [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
+  ])('%j is refused', async (options, message) => {
+    expect(await run('groups', 'list', ...options)).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: `group-api: ${message}\n`,
+    });
+  });
+});
+
+describe('groups delete', () => {
+  test('deletes, says until when it can be restored, and is audited as a command', async () => {
+    const [id, other] = [await app.createGroup({ name: 'Gold' }), await app.createGroup()];
+    const { body } = await app.graphql(`query ($id: Int!) { group(id: $id) { ${groupFields} } }`, { id });
+    const [before] = await groupRow(id);
+
+    const answer = await run(
+      'groups',
+      'delete',
+      String(id),
+      '--yes',
+      '--reason',
+      ' no longer sold ',
+      '--json',
+    );
+
+    const [archived] = await archiveRow(id);
+    expect([answer.code, answer.stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(answer.stdout)).toStrictEqual({
+      groups: [body.data.group],
+      restorableUntil: (archived!['purge_at'] as Date).toISOString(),
+      isDryRun: false,
+    });
+    expect(archived).toMatchObject({
+      deleted_by: expect.stringMatching(/^command-line:/),
+      reason: 'no longer sold',
+    });
+    expect(await groupRow(id)).toStrictEqual([]);
+    expect(await groupRow(other)).toHaveLength(1);
+    expect(await lastAuditEvent()).toMatchObject({
+      account: expect.stringMatching(/^command-line:/),
+      credential: 'command-line',
+      operation: 'groups delete',
+      target_ids: [String(id)],
+      outcome: 'done',
+      error_code: null,
+      reason: 'no longer sold',
+      before: { id, name: before!['name'] },
+    });
+  });
+
+  test('deletes several, all or none: every blocker is named with its id, and nothing changes', async () => {
+    const [free, held, locked] = [
+      await app.createGroup(),
+      await app.createGroup(),
+      await app.createGroup({ protected: true }),
+    ];
+    await subscribe(held, 'ali');
+    const ids = [free, held, locked].map(String);
+    const before = await readState();
+
+    const refused = await run('groups', 'delete', ...ids, '--yes');
+    expect(refused).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        `group-api: 2 of 3 groups cannot be deleted, so none was. Group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
+        `group-api:   group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
+        `group-api:   group ${locked}: Cannot delete a protected group (GROUP_PROTECTED)\n`,
+      ].join('\n'),
+    });
+    expect(await lastAuditEvent()).toMatchObject({
+      operation: 'groups delete',
+      target_ids: ids,
+      outcome: 'refused',
+      error_code: 'HAS_ACTIVE_SUBSCRIBERS',
+    });
+
+    const asJson = await run('groups', 'delete', ...ids, '--yes', '--json');
+    expect([asJson.code, asJson.stdout]).toStrictEqual([1, '']);
+    expect(JSON.parse(asJson.stderr)).toMatchObject({
+      error: {
+        code: 'HAS_ACTIVE_SUBSCRIBERS',
+        blockers: [
+          { id: held, code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 1 },
+          { id: locked, code: 'GROUP_PROTECTED' },
+        ],
+      },
+    });
+    expect(await readState()).toStrictEqual(before);
+  });
+
+  test('moves the active subscribers of one group', async () => {
+    const [id, target] = [await app.createGroup({ name: 'Old' }), await app.createGroup()];
+    await subscribe(id, 'ali', { expiresAt: future });
+    const { code, stdout } = await run(
+      'groups',
+      'delete',
+      String(id),
+      '--move-subscribers-to',
+      String(target),
+      '--yes',
+    );
+    expect([code, stdout]).toStrictEqual([
+      0,
+      expect.stringMatching(
+        new RegExp(`^Deleted group ${id}: Old\nrestoreGroup brings it back until \\S+Z\n$`),
+      ),
+    ]);
+    expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);
+    expect(await lastAuditEvent()).toMatchObject({
+      target_ids: [String(id), String(target)],
+      outcome: 'done',
+    });
+  });
+
+  test('--dry-run asks nothing, and leaves nothing but an audit entry marked so', async () => {
+    const id = await app.createGroup({ name: 'Stays' });
+    const before = await readState();
+    expect(await run('groups', 'delete', String(id), '--dry-run')).toStrictEqual({
+      code: 0,
+      stdout: `Would delete group ${id}: Stays\n`,
+      stderr: '',
+    });
+    expect(await readState()).toStrictEqual(before);
+    expect(await lastAuditEvent()).toMatchObject({
+      operation: 'groups delete',
+      outcome: 'dry-run',
+      error_code: null,
+    });
+  });
+
+  test('says that nothing can be restored where no archive is kept', async () => {
+    const id = await app.createGroup({ name: 'Gone' });
+    environment['DELETED_GROUP_RETENTION_DAYS'] = '0';
+    const { stdout } = await run('groups', 'delete', String(id), '--yes');
+    delete environment['DELETED_GROUP_RETENTION_DAYS'];
+    expect(stdout).toBe(
+      `Deleted group ${id}: Gone\nNo archive is kept: what was deleted cannot be restored\n`,
+    );
+    expect(await archiveRow(id)).toStrictEqual([]);
+  });
+
+  test.each([
+    [['7'], 1, 'There is no terminal to ask at: add --yes'],
+    [['x', '--yes'], 1, 'Group id must be a positive integer (BAD_USER_INPUT)'],
+    [['7', '7', '--yes'], 1, 'ids must not hold an id twice (BAD_USER_INPUT)'],
+    [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
+    [['7', '8', '--move-subscribers-to', '9', '--yes'], 1, '--move-subscribers-to is for one id, not for 2'],
+    [
+      ['7', '--move-subscribers-to', '7', '--yes'],
+      1,
+      'moveSubscribersTo must be another group than the one to delete',
+    ],
+    [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must hold 1 to 1000 group ids'],
+    [[], 2, "error: missing required argument 'id'"],
+    [['7', '--force'], 2, "error: unknown option '--force'"],
+  ])('%j is refused, and nothing changes', async (given, exitCode, message) => {
+    const before = await readState();
+    const { code, stdout, stderr } = await run('groups', 'delete', ...given);
+    expect([code, stdout, stderr]).toStrictEqual([exitCode, '', expect.stringContaining(message)]);
+    expect(await readState()).toStrictEqual(before);
+  });
+
+  // A terminal is made by `script`, which every Debian and Red Hat has; that of macOS takes other arguments.
+  const onTerminal = process.platform === 'linux' ? test : test.skip;
+  onTerminal.each([
+    ['yes', 0, 0],
+    ['no', 1, 1],
+  ])('at a terminal it shows the impact and asks: %s', async (answer, exitCode, groupCount) => {
+    const id = await app.createGroup({ name: 'Asked' });
+    await app.sql(
+      `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
+      [id, past],
+    );
+    const command = `printf '${answer}\\n' | script -qec '${process.execPath} ${bin} groups delete ${id}' /dev/null`;
+    const { code, stdout } = await promisify(execFile)('sh', ['-c', command], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+    }).then(
+      (ended) => ({ ...ended, code: 0 }),
+      (error: { code: number; stdout: string }) => error,
+    );
+    expect(code).toBe(exitCode);
+    expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +IN THE WAY/);
+    expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
+    expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
+    expect(await groupRow(id)).toHaveLength(groupCount);
+  });
+});
+
+describe('every command', () => {
+  const helpOf = async (path: string[]) => (await run(...path, '--help')).stdout;
+  const subcommandsOf = (help: string) =>
+    [...(help.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}(\S+)/gm)]
+      .map(([, name]) => name!)
+      .filter((name) => name !== 'help' && name !== 'group-api');
+
+  test('has --help with an example and the exit codes', async () => {
+    const commands: string[][] = [];
+    const visit = async (path: string[]): Promise<void> => {
+      const help = await helpOf(path);
+      expect(help).toMatch(/\nExamples?:\n {2}\S/);
+      expect(help).toContain('Exit codes: 0 done, 1 refused or failed, 2 the command was not understood.');
+      commands.push(path);
+      for (const name of subcommandsOf(help)) await visit([...path, name]);
+    };
+    await visit([]);
+    expect(commands.map((path) => path.join(' '))).toEqual(
+      expect.arrayContaining([
+        'serve',
+        'migrate',
+        'doctor',
+        'groups export',
+        'groups import',
+        'accounts rotate',
+      ]),
+    );
+  }, 60_000);
+
+  test.each([
+    [['destroy'], "error: unknown command 'destroy'\n(--help tells more)\n"],
+    [
+      ['groups', 'list', 'all'],
+      "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(--help tells more)\n",
+    ],
+    [
+      ['destroy', '--json'],
+      `{"error":{"code":"COMMAND_NOT_UNDERSTOOD","message":"unknown command 'destroy'"}}\n`,
+    ],
+  ])('%j is not understood', async (given, stderr) => {
+    expect(await run(...given)).toStrictEqual({ code: 2, stdout: '', stderr });
+  });
+
+  test.each([
+    [
+      ['groups', 'list', '--first', '0', '--json'],
+      { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
+    ],
+    [
+      ['groups', 'delete', '7', '--json'],
+      { code: 'COMMAND_FAILED', message: 'There is no terminal to ask at: add --yes' },
+    ],
+  ])('%j has its error as JSON', async (given, error) => {
+    const { code, stdout, stderr } = await run(...given);
+    expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);
+  });
+});

@@ -1,0 +1,53 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { bin, createCommandLine } from './support/command-line.ts';
+import { startServer } from './support/server-process.ts';
+import { testKey } from './support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase({ isEmpty: true });
+});
+afterAll(() => database.drop());
+
+const { run } = createCommandLine(() => database);
+const tables = () =>
+  database.sql(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`);
+
+test('migrate brings an empty database to this version and names what it applied; again there is nothing to do', async () => {
+  const first = await run('migrate', '--json');
+  expect([first.code, first.stderr]).toStrictEqual([0, '']);
+  const { applied } = JSON.parse(first.stdout) as { applied: string[] };
+  expect(applied[0]).toBe('0001_groups');
+  expect(await database.sql('SELECT migration_name FROM _prisma_migrations ORDER BY 1')).toStrictEqual(
+    applied.map((name) => ({ migration_name: name })),
+  );
+  const made = await tables();
+  expect(await run('migrate')).toStrictEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^Nothing to do: PostgreSQL at .* is at this version\n$/),
+    stderr: '',
+  });
+  expect(await tables()).toStrictEqual(made);
+  expect(await database.sql('SELECT FROM accounts')).toStrictEqual([]);
+});
+
+test('serve runs the server, as npm start does, and stops on a signal', async () => {
+  const folder = await createTestFolder();
+  const settings = { DATA_DIR: join(folder, 'data'), ADMIN_API_KEY: testKey };
+  const server = startServer(settings, [], [bin, 'serve']);
+  const { url, text } = await server.ready;
+  expect(text).toContain('group-api is ready');
+  const answer = await fetch(`${url}/allGroups`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey },
+    body: '{}',
+  });
+  expect(answer.status).toBe(200);
+  server.kill('SIGTERM');
+  expect((await server.exited).code).toBe(0);
+  await rm(folder, { recursive: true, force: true });
+});

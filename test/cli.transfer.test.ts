@@ -1,0 +1,545 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { future } from './support/probes.ts';
+import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+let app: TestApp;
+let other: TestDatabase;
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  app = await openTestApp();
+  folder = await createTestFolder();
+  file = join(folder, 'plans.ndjson');
+});
+afterAll(async () => {
+  await app.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const here = createCommandLine(() => app);
+const there = createCommandLine(() => other);
+
+const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
+/** All that an import may touch, but for its audit entry. */
+const readTables = (database: TestDatabase) =>
+  database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
+    UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
+    UNION ALL SELECT 'subscriber', group_id || ' ' || username, to_jsonb(subscribers) FROM subscribers
+    UNION ALL SELECT 'archive', id::text, to_jsonb(deleted_groups) FROM deleted_groups
+    UNION ALL SELECT 'sequence', last_value::text, to_jsonb(is_called) FROM groups_id_seq
+    UNION ALL SELECT 'sequence', last_value::text, to_jsonb(is_called) FROM service_groups_id_seq ORDER BY 1, 2`);
+const importEvents = (database: TestDatabase) =>
+  database.sql(
+    `SELECT account, credential, target_ids, outcome, error_code, before, after FROM audit_events
+     WHERE operation = 'groups import' ORDER BY id`,
+  );
+const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd().split('\n');
+const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
+const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
+
+/** A service group with two groups, of which one is deleted, and a group by itself; each live one has a subscriber. */
+const fill = async () => {
+  await app.sql(emptyTables);
+  const serviceGroup = { name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 };
+  const { body } = await app.post('/createServiceGroup', { serviceGroup });
+  const serviceGroupId = body.data.createServiceGroup.id;
+  const ids = {
+    full: await app.createGroup({
+      name: 'Full "quoted" \\ ',
+      description: 'گروه 🎁',
+      price: '123456789012.3457',
+      usernamePostfix: '@full',
+      usernamePostfixId: 'f1',
+      dailyBandwidth: '10GB',
+      multiLoginCount: 3,
+      downloadUpload: '100/100',
+      ip: '2001:db8::/32',
+      serviceGroupId,
+      hidden: true,
+      protected: true,
+    }),
+    plain: await app.createGroup(),
+    deleted: await app.createGroup({ name: 'Deleted', serviceGroupId }),
+    purged: await app.createGroup(),
+  };
+  await app.post('/editGroup', { id: ids.full, group: { duration: 31 } });
+  await app.post('/subscribe', { groupId: ids.full, username: 'علی', expiresAt: future });
+  await app.post('/subscribe', { groupId: ids.full, username: 'Zoë' });
+  await app.sql(`INSERT INTO subscribers VALUES ($1, 'ended', '0001-01-01Z', '2020-01-01Z')`, [ids.plain]);
+  for (const id of [ids.deleted, ids.purged]) await app.post('/deleteGroup', { id, reason: 'why' });
+  await app.post('/purgeDeletedGroup', { id: ids.purged });
+  return { serviceGroupId, ...ids };
+};
+let ids: Awaited<ReturnType<typeof fill>>;
+
+const exportAgain = async (...options: string[]) => {
+  const answer = await here.run('groups', 'export', file, '--force', ...options);
+  expect(answer).toMatchObject({ code: 0, stderr: '' });
+};
+
+beforeEach(async () => {
+  ids = await fill();
+});
+
+describe('export', () => {
+  test('has all fields as the API names them, in the order of the keys, between a header and the counts', async () => {
+    await exportAgain();
+    const lines = (await readLines()).map((line) => JSON.parse(line));
+    const { full, plain, deleted, purged, serviceGroupId } = ids;
+    expect(
+      lines.map(({ kind, id, groupId, username, group }) => [kind, id ?? groupId ?? group?.id, username]),
+    ).toEqual([
+      ['header', undefined, undefined],
+      ['serviceGroup', serviceGroupId, undefined],
+      ['group', full, undefined],
+      ['group', plain, undefined],
+      ['subscriber', full, 'Zoë'],
+      ['subscriber', full, 'علی'],
+      ['subscriber', plain, 'ended'],
+      ['deletedGroup', deleted, undefined],
+      ['end', undefined, undefined],
+    ]);
+    expect(lines[0]).toStrictEqual({
+      kind: 'header',
+      format: 'group-api export',
+      version: 1,
+      exportedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      lastIds: { serviceGroup: serviceGroupId, group: purged },
+    });
+    expect(lines[1]).toStrictEqual({
+      kind: 'serviceGroup',
+      id: serviceGroupId,
+      name: 'Family',
+      description: 'd',
+      language: 'فارسی',
+      discount: 12.345,
+    });
+    const fields = `name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload
+      ip hidden protected version createdAt updatedAt`;
+    const { body } = await app.graphql(`{ group(id: ${full}) { id ${fields} } }`);
+    expect(lines[2]).toStrictEqual({ kind: 'group', ...body.data.group, serviceGroupId });
+    expect(lines[6]).toStrictEqual({
+      kind: 'subscriber',
+      groupId: plain,
+      username: 'ended',
+      startsAt: '0001-01-01T00:00:00.000Z',
+      expiresAt: '2020-01-01T00:00:00.000Z',
+    });
+    const archived = await app.graphql(
+      `{ deletedGroup(id: ${deleted}) { group { id ${fields} } deletedAt deletedBy reason purgeAt subscribersMoved } }`,
+    );
+    const { group, ...rest } = archived.body.data.deletedGroup;
+    expect(lines[7]).toStrictEqual({ kind: 'deletedGroup', group: { ...group, serviceGroupId }, ...rest });
+    expect(lines[8]).toStrictEqual({
+      kind: 'end',
+      serviceGroups: 1,
+      groups: 2,
+      subscribers: 3,
+      deletedGroups: 1,
+    });
+  });
+
+  test('of some ids has only these groups and what belongs to them', async () => {
+    await exportAgain('--id', String(ids.plain), '--id', String(ids.plain));
+    expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
+      'header',
+      'group',
+      'subscriber',
+      'end',
+    ]);
+    await exportAgain('--id', String(ids.deleted));
+    expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
+      'header',
+      'serviceGroup',
+      'deletedGroup',
+      'end',
+    ]);
+    const { code, stdout, stderr } = await here.run(
+      'groups',
+      'export',
+      '--id',
+      String(ids.plain),
+      '2000000000',
+    );
+    expect([code, stdout, stderr]).toStrictEqual([
+      1,
+      '',
+      'group-api: 1 of the ids are of no group, live or deleted: 2000000000 (NOT_FOUND)\n',
+    ]);
+  });
+
+  test('writes a file for its owner, and none before it is whole; an existing one stays unless --force is given', async () => {
+    const path = join(folder, 'own.ndjson');
+    const answer = await here.run('groups', 'export', path, '--json');
+    expect(JSON.parse(answer.stdout)).toStrictEqual({
+      file: path,
+      serviceGroups: 1,
+      groups: 2,
+      subscribers: 3,
+      deletedGroups: 1,
+    });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+
+    const before = await readFile(path, 'utf8');
+    await app.createGroup();
+    expect(await here.run('groups', 'export', path)).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: `group-api: ${path} exists: give another name, or add --force\n`,
+    });
+    await here.run('groups', 'export', path, '--force', '--id', '2000000000');
+    expect(await readFile(path, 'utf8')).toBe(before);
+    await here.run('groups', 'export', path, '--force');
+    expect((await readLines(path)).length).toBe(before.trimEnd().split('\n').length + 1);
+
+    expect((await here.run('groups', 'export', folder)).stderr).toContain('is not a file');
+    expect((await here.run('groups', 'export', join(folder, 'no/where'))).stderr).toContain(
+      'cannot be written',
+    );
+    expect(await readdir(folder)).toEqual(
+      expect.not.arrayContaining([expect.stringContaining('unfinished')]),
+    );
+  });
+
+  test('leaves no group, and adds nothing to the audit', async () => {
+    const before = [await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')];
+    expect((await here.run('groups', 'export', '-')).code).toBe(0);
+    expect([await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')]).toStrictEqual(
+      before,
+    );
+  });
+});
+
+describe('import', () => {
+  test('brings back what was exported before a delete: the same state', async () => {
+    await app.post('/editGroup', { id: ids.full, group: { protected: false } });
+    const { full, plain } = ids;
+    await exportAgain();
+    const before = await readTables(app);
+    await app.sql('UPDATE subscribers SET expires_at = $1 WHERE group_id = $2', [
+      new Date('9999-01-01Z'),
+      full,
+    ]);
+    await app.sql('DELETE FROM subscribers WHERE group_id = $1', [full]);
+    const deleted = await here.run('groups', 'delete', String(full), String(plain), '--yes');
+    expect(deleted.code).toBe(0);
+    expect(await app.sql('SELECT FROM groups')).toStrictEqual([]);
+
+    const answer = await here.run('groups', 'import', file, '--json');
+
+    const expected = {
+      serviceGroups: counts(0, 1),
+      groups: counts(0, 0, 2),
+      subscribers: counts(3),
+      deletedGroups: counts(0, 1),
+    };
+    expect([answer.code, answer.stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(answer.stdout)).toStrictEqual({ ...expected, isDryRun: false });
+    expect(await readTables(app)).toStrictEqual(before);
+    expect((await importEvents(app)).at(-1)).toStrictEqual({
+      account: expect.stringMatching(/^command-line:/),
+      credential: 'command-line',
+      target_ids: [],
+      outcome: 'done',
+      error_code: null,
+      before: null,
+      after: expected,
+    });
+  });
+
+  describe('into an empty database', () => {
+    beforeEach(async () => {
+      other = await createTestDatabase();
+      await exportAgain();
+    });
+    const exportThere = async () => (await there.run('groups', 'export')).stdout;
+    const close = () => other.drop();
+
+    test('makes one that exports the same bytes, gives out no id again, and is imported twice as once', async () => {
+      expect((await there.run('groups', 'import', file)).stdout).toBe(
+        [
+          'service groups: 1 added, 0 unchanged',
+          'groups: 2 added, 0 restored, 0 unchanged',
+          'subscribers: 3 added, 0 unchanged',
+          'deleted groups: 1 added, 0 unchanged\n',
+        ].join('\n'),
+      );
+      const original = await readFile(file, 'utf8');
+      expect(withoutTime(await exportThere())).toBe(withoutTime(original));
+
+      const state = await readTables(other);
+      const again = await there.runWith(original, 'groups', 'import', '-', '--json');
+      expect(JSON.parse(again.stdout)).toStrictEqual({
+        serviceGroups: counts(0, 1),
+        groups: counts(0, 2),
+        subscribers: counts(0, 3),
+        deletedGroups: counts(0, 1),
+        isDryRun: false,
+      });
+      expect(await readTables(other)).toStrictEqual(state);
+      const [made] = await other.sql<{ id: number }>(
+        `INSERT INTO groups (name, tag_name, duration, price) VALUES ('n', 't', 1, 1) RETURNING id`,
+      );
+      expect(made!.id).toBe(ids.purged + 1);
+      await close();
+    });
+
+    test('--dry-run does it all, and leaves nothing but an audit entry marked so', async () => {
+      const before = await readTables(other);
+      const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
+      expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^A dry run[^]*groups: 2 added/)]);
+      expect(await readTables(other)).toStrictEqual(before);
+      expect(await importEvents(other)).toMatchObject([{ outcome: 'dry-run', after: { groups: counts(2) } }]);
+      await close();
+    });
+
+    test.each([
+      ['SIGKILL', [null, '']],
+      ['SIGTERM', [1, 'group-api: Stopped; nothing was changed\n']],
+      ['SIGINT', [1, 'group-api: Stopped; nothing was changed\n']],
+    ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
+      const before = await readTables(other);
+      const text = await readFile(file, 'utf8');
+      const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
+        cwd,
+        env: { PATH: process.env['PATH'], DATABASE_URL: other.url },
+        stdio: ['pipe', 'ignore', 'pipe'],
+      });
+      let stderr = '';
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      // All but the end: what came before is in the database, and waits.
+      child.stdin.write(text.slice(0, text.lastIndexOf('{')));
+      const isImporting = async () =>
+        (
+          await other.sql(
+            `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
+               AND query LIKE '%INSERT INTO subscribers%'`,
+          )
+        ).length > 0;
+      while (!(await isImporting())) await sleep(50);
+      child.kill(signal);
+      const [code] = await once(child, 'close');
+      while (await isImporting()) await sleep(50);
+      expect([code, stderr]).toStrictEqual(ending);
+      expect(await readTables(other)).toStrictEqual(before);
+      expect(await importEvents(other)).toStrictEqual([]);
+      await close();
+    });
+
+    test.each([
+      ['groups', 1],
+      ['a half of a line', 0.5],
+      ['nothing but the header', 0.02],
+      ['nothing', 0],
+    ])('a file that was cut off leaves nothing: %s', async (_what, share) => {
+      const before = await readTables(other);
+      const lines = await readLines();
+      const whole = lines.slice(0, -1).join('\n');
+      const cut = share === 1 ? whole : whole.slice(0, Math.floor(whole.length * share));
+      const { code, stderr } = await there.runWith(cut, 'groups', 'import', '-');
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/Line \d+: (the file ends without its counts|it must be a JSON object)/);
+      expect(await readTables(other)).toStrictEqual(before);
+      expect(await importEvents(other)).toMatchObject([{ outcome: 'refused', error_code: 'BAD_USER_INPUT' }]);
+      await close();
+    });
+  });
+
+  describe('refuses, and changes nothing:', () => {
+    type Lines = Record<string, Json>[];
+    const at = (lines: Lines, kind: string) => lines.findIndex((line) => line['kind'] === kind);
+    const change = (kind: string, changes: object) => (lines: Lines) =>
+      lines.map((line, index) => (index === at(lines, kind) ? { ...line, ...changes } : line));
+    const without = (kind: string) => (lines: Lines) => lines.filter((line) => line['kind'] !== kind);
+    const twice = (kind: string) => (lines: Lines) =>
+      lines.toSpliced(at(lines, kind), 0, lines[at(lines, kind)]!);
+    const cases: [string, (lines: Lines) => Lines, string][] = [
+      ['a price', change('group', { price: '-1' }), 'Line 3: group.price must be a decimal such as "29.90"'],
+      ['a price as a number', change('group', { price: 9.9 }), 'Line 3: group.price must be a decimal'],
+      ['a blank name', change('serviceGroup', { name: ' ' }), 'Line 2: serviceGroup.name must not be blank'],
+      ['a null', change('group', { description: null }), 'Line 3: group.description must be given'],
+      ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden must be given'],
+      ['a field too many', change('group', { colour: 1 }), 'Line 3: group.colour is not a field: there are'],
+      ['an id', change('group', { id: 0 }), 'Line 3: Group id must be a positive integer'],
+      [
+        'a time',
+        change('group', { createdAt: 'today' }),
+        'Line 3: group.createdAt must be a date and time such as',
+      ],
+      [
+        'a time of no year',
+        change('group', { updatedAt: '2026-02-30T00:00:00.000Z' }),
+        'Line 3: group.updatedAt must be',
+      ],
+      ['a version', change('group', { version: 0 }), 'Line 3: group.version must be a whole number from 1'],
+      [
+        'a discount',
+        change('serviceGroup', { discount: 101 }),
+        'Line 2: serviceGroup.discount must be a number from 0 to 100',
+      ],
+      [
+        'an expiry before the start',
+        change('subscriber', { expiresAt: '0001-01-01T00:00:00.000Z' }),
+        'Line 5: expiresAt must be later',
+      ],
+      [
+        'a control character',
+        change('subscriber', { username: 'a\u0000b' }),
+        'Line 5: username must not hold control characters',
+      ],
+      [
+        'an archived price',
+        (lines) => change('deletedGroup', { group: { ...lines.at(-2)!['group'], price: '' } })(lines),
+        'Line 8: group.price must be',
+      ],
+      [
+        'a count of moved subscribers',
+        change('deletedGroup', { subscribersMoved: -1 }),
+        'Line 8: deletedGroup.subscribersMoved must be',
+      ],
+      [
+        'an unknown kind',
+        change('group', { kind: 'plan' }),
+        'Line 3: kind must be one of header, serviceGroup, group',
+      ],
+      ['another format', change('header', { format: 'dump' }), 'Line 1: format must be "group-api export"'],
+      [
+        'a later version',
+        change('header', { version: 2 }),
+        'Line 1: version must be 1: this version of group-api knows no other',
+      ],
+      ['no header', without('header'), 'Line 1: the header must be the first line, and no other'],
+      ['a second header', twice('header'), 'Line 2: the header must be the first line, and no other'],
+      ['no end', without('end'), 'the file ends without its counts, so that it is not whole'],
+      ['a second end', twice('end'), 'Line 10: the file goes on behind its counts'],
+      [
+        'too few groups',
+        change('end', { groups: 3 }),
+        'Line 9: the file was written with 3 groups, and has 2',
+      ],
+      ['a line twice', twice('subscriber'), 'must not come after subscriber "Zoë" of group'],
+      [
+        'another order',
+        (lines) => [lines[0]!, ...lines.slice(1, -1).toReversed(), lines.at(-1)!],
+        'must not come after a deletedGroup',
+      ],
+      [
+        'no service group',
+        (lines) =>
+          lines.map((line, index) => (index === 3 ? { ...line, id: 1000, serviceGroupId: 99 } : line)),
+        'Line 4: there is no service group 99, neither in the file nor',
+      ],
+      [
+        'no group',
+        change('subscriber', { groupId: 2_000_000 }),
+        'must not come after subscriber "Zoë" of group 2000000',
+      ],
+    ];
+    test.each(cases)('%s', async (_what, edit, message) => {
+      await exportAgain();
+      // What the file would bring, if it could.
+      await app.sql('DELETE FROM subscribers');
+      const before = await readTables(app);
+      const lines = edit((await readLines()).map((line) => JSON.parse(line)));
+      await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      const { code, stdout, stderr } = await here.run('groups', 'import', file);
+      expect([code, stdout, stderr]).toStrictEqual([1, '', expect.stringContaining(message)]);
+      expect(stderr).toMatch(/^group-api: .*\. Nothing was imported \(BAD_USER_INPUT\)\n$/);
+      expect(await readTables(app)).toStrictEqual(before);
+      expect((await importEvents(app)).at(-1)).toMatchObject({
+        outcome: 'refused',
+        error_code: 'BAD_USER_INPUT',
+      });
+    });
+
+    test('a line without an end, and one that is not UTF-8', async () => {
+      const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
+      expect(long.stderr).toContain('Line 1: it must have at most 131072 bytes');
+      await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
+      expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: it must be UTF-8');
+    });
+
+    test('a subscriber of a group that is nowhere', async () => {
+      await exportAgain();
+      const lines = (await readLines()).map((line) => JSON.parse(line));
+      const orphan = { ...lines[6], groupId: 2_000_000 };
+      await writeFile(
+        file,
+        lines
+          .toSpliced(6, 1, orphan)
+          .map((line) => `${JSON.stringify(line)}\n`)
+          .join(''),
+      );
+      expect((await here.run('groups', 'import', file)).stderr).toContain(
+        'Line 7: there is no group 2000000, neither in the file nor in the database',
+      );
+    });
+
+    test('what is there with other content, be it live or deleted: the first ten, and how many', async () => {
+      const more = [];
+      for (let i = 0; i < 8; i++) more.push(await app.createGroup());
+      await exportAgain();
+      await app.sql('UPDATE service_groups SET discount = 1');
+      await app.sql('UPDATE groups SET version = version + 1');
+      await app.sql(`UPDATE subscribers SET expires_at = '9000-01-01Z' WHERE username = 'ended'`);
+      await app.post('/restoreGroup', { id: ids.deleted });
+      await app.post('/deleteGroup', { id: more[0] });
+      const before = await readTables(app);
+
+      const { code, stderr } = await here.run('groups', 'import', file, '--json');
+
+      const { error } = JSON.parse(stderr);
+      expect([code, error.code, error.count, error.records]).toStrictEqual([
+        1,
+        'ALREADY_EXISTS',
+        13,
+        [
+          { kind: 'serviceGroup', id: ids.serviceGroupId, outcome: 'differs' },
+          { kind: 'group', id: ids.full, outcome: 'differs' },
+          { kind: 'group', id: ids.plain, outcome: 'differs' },
+          { kind: 'group', id: more[0], outcome: 'archived' },
+          ...more.slice(1, 7).map((id) => ({ kind: 'group', id, outcome: 'differs' })),
+        ],
+      ]);
+      expect(error.message).toMatch(
+        /^13 records of the file are in the way .*: serviceGroup 1 is there with other content; .*; and 3 more\. Nothing was imported$/,
+      );
+      expect(await readTables(app)).toStrictEqual(before);
+      expect((await importEvents(app)).at(-1)).toMatchObject({
+        outcome: 'refused',
+        error_code: 'ALREADY_EXISTS',
+      });
+    });
+
+    test('a deleted group whose archive has other content, and an archived one that is live', async () => {
+      await exportAgain();
+      await app.sql('DELETE FROM subscribers');
+      await app.sql('UPDATE groups SET version = 9 WHERE id = $1', [ids.plain]);
+      await app.post('/deleteGroup', { id: ids.plain });
+      await app.post('/restoreGroup', { id: ids.deleted });
+      const before = await readTables(app);
+      const { stderr } = await here.run('groups', 'import', file);
+      expect(stderr).toBe(
+        'group-api: 2 records of the file are in the way of what is there, and nothing is overwritten: ' +
+          `group ${ids.plain} is deleted, and the archive has other content; deletedGroup ${ids.deleted} is live: it is not deleted. ` +
+          'Nothing was imported (ALREADY_EXISTS)\n',
+      );
+      expect(await readTables(app)).toStrictEqual(before);
+    });
+
+    test('a file that is not there', async () => {
+      expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^group-api: \/no\/file cannot be read: /),
+      });
+    });
+  });
+});
