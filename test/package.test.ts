@@ -88,8 +88,9 @@ test('runs from an empty folder with nothing but its dependencies', async () => 
   const bin = join(dir, 'package/dist/cli/group-api.js');
   const cwd = join(dir, 'empty');
   await mkdir(cwd);
-  const { stdout } = await run(process.execPath, [bin, '--help'], { cwd });
-  expect(stdout).toContain('Usage: group-api');
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const { stdout } = await run(process.execPath, [bin, '--version'], { cwd });
+  expect(stdout).toBe(`${version}\n`);
 
   const server = spawn(process.execPath, [bin, 'serve'], {
     cwd,

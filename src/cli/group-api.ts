@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { createAccountsCommand } from './accounts.ts';
@@ -12,11 +13,15 @@ import { createServeCommand } from './serve.ts';
 // The command line. Its heap is searched as early as the server's: see main.ts.
 setFlagsFromString('--heap-growing-percent=100');
 
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 const asJson = process.argv.includes('--json');
 const program = new Command('group-api')
   .description(
     'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
   )
+  .version(version)
   .addCommand(createServeCommand())
   .addCommand(createMigrateCommand())
   .addCommand(createDoctorCommand())
