@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { future } from './support/probes.ts';
@@ -162,13 +163,7 @@ describe('export', () => {
       'deletedGroup',
       'end',
     ]);
-    const { code, stdout, stderr } = await here.run(
-      'groups',
-      'export',
-      '--id',
-      String(ids.plain),
-      '2000000000',
-    );
+    const { code, stdout, stderr } = await here.run('groups', 'export', '--id', `${ids.plain},2000000000`);
     expect([code, stdout, stderr]).toStrictEqual([
       1,
       '',
@@ -207,6 +202,39 @@ describe('export', () => {
     expect(await readdir(folder)).toEqual(
       expect.not.arrayContaining([expect.stringContaining('unfinished')]),
     );
+  });
+
+  test('says where it cannot write, in a line', async () => {
+    const run = (script: string) =>
+      promisify(execFile)('sh', ['-c', script], { cwd, env: { ...process.env, DATABASE_URL: app.url } }).then(
+        () => '',
+        ({ stderr }: { stderr: string }) => stderr,
+      );
+    const command = `${process.execPath} ${bin} groups export`;
+    expect(await run(`${command} > /dev/full`)).toMatch(
+      /^group-api: Standard output cannot be written: ENOSPC.*\n$/,
+    );
+    expect(await run(`${command} --json > /dev/full`)).toContain('--json needs a file');
+    expect(await run(`${command} ''`)).toBe('group-api: Give the name of a file\n');
+  });
+
+  test('writes what a link leads to, and keeps the link', async () => {
+    const link = join(folder, 'link.ndjson');
+    await symlink(file, link);
+    const answer = await here.run('groups', 'export', link, '--force');
+    expect(answer.code).toBe(0);
+    expect(await readlink(link)).toBe(file);
+    expect(JSON.parse((await readLines(file)).at(-1)!)).toMatchObject({ kind: 'end', groups: 2 });
+  });
+
+  test('refuses what a file cannot hold', async () => {
+    await app.sql(`UPDATE deleted_groups SET purge_at = 'infinity'`);
+    const { code, stderr } = await here.run('groups', 'export', join(folder, 'infinite.ndjson'));
+    expect([code, stderr]).toStrictEqual([
+      1,
+      expect.stringContaining('purgeAt is no date that a file can hold: change it, then export again'),
+    ]);
+    expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
 
   test('leaves no group, and adds nothing to the audit', async () => {
@@ -253,6 +281,55 @@ describe('import', () => {
       before: null,
       after: expected,
     });
+  });
+
+  test('takes no notice of what has had its time in the archive', async () => {
+    await exportAgain();
+    await app.sql('DELETE FROM subscribers');
+    await app.post('/deleteGroup', { id: ids.plain });
+    await app.sql(
+      `UPDATE deleted_groups SET purge_at = now() - interval '1 second', group_row = group_row || '{"name":"x"}'`,
+    );
+    const { code, stdout, stderr } = await here.run('groups', 'import', file, '--json');
+    expect([code, stderr]).toStrictEqual([0, '']);
+    expect(JSON.parse(stdout)).toMatchObject({ groups: counts(1, 1), deletedGroups: counts(1) });
+    expect(await app.sql('SELECT id, group_row ->> $1 AS name FROM deleted_groups', ['name'])).toStrictEqual([
+      { id: ids.deleted, name: 'Deleted' },
+    ]);
+  });
+
+  test('takes the name of who deleted as it is', async () => {
+    await app.sql(`UPDATE deleted_groups SET deleted_by = 'cafe' || chr(769) || ' '`);
+    await exportAgain();
+    const { stdout } = await here.run('groups', 'import', file, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ deletedGroups: counts(0, 1) });
+  });
+
+  test('keeps those out who would lock a row and then write, and comes to its end', async () => {
+    await exportAgain();
+    await app.sql(`DELETE FROM subscribers WHERE username = 'ended'`);
+    const lines = (await readFile(file, 'utf8')).split(/(?<=\n)/);
+    const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin.write(lines.slice(0, 3).join(''));
+    const isLocked = async () =>
+      (await app.sql(`SELECT FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation = 'groups'::regclass`))
+        .length > 0;
+    while (!(await isLocked())) await sleep(50);
+    const moving = app.post('/moveSubscribers', { fromGroupId: ids.full, toGroupId: ids.plain });
+    await sleep(200);
+    child.stdin.end(lines.slice(3).join(''));
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toStrictEqual([0, '']);
+    expect([200, 503]).toContain((await moving).status);
+    expect(await app.sql(`SELECT group_id FROM subscribers WHERE username = 'ended'`)).toStrictEqual([
+      { group_id: ids.plain },
+    ]);
   });
 
   describe('into an empty database', () => {
@@ -510,7 +587,7 @@ describe('import', () => {
         ],
       ]);
       expect(error.message).toMatch(
-        /^13 records of the file are in the way .*: serviceGroup 1 is there with other content; .*; and 3 more\. Nothing was imported$/,
+        /^What is there is in the way of 13 of the file's records.*: serviceGroup 1 is there with other content; .*; and 3 more\. Nothing was imported$/,
       );
       expect(await readTables(app)).toStrictEqual(before);
       expect((await importEvents(app)).at(-1)).toMatchObject({
@@ -528,11 +605,36 @@ describe('import', () => {
       const before = await readTables(app);
       const { stderr } = await here.run('groups', 'import', file);
       expect(stderr).toBe(
-        'group-api: 2 records of the file are in the way of what is there, and nothing is overwritten: ' +
+        "group-api: What is there is in the way of 2 of the file's records, and nothing is overwritten: " +
           `group ${ids.plain} is deleted, and the archive has other content; deletedGroup ${ids.deleted} is live: it is not deleted. ` +
           'Nothing was imported (ALREADY_EXISTS)\n',
       );
       expect(await readTables(app)).toStrictEqual(before);
+    });
+
+    test.each([
+      ['a group', { kind: 'group', id: 2_000_000_001 }, 'group.id must be at most 2000000000'],
+      [
+        'a header',
+        { kind: 'header', lastIds: { serviceGroup: 1, group: 2_000_000_001 } },
+        'lastIds.group must',
+      ],
+    ])('an id of %s that would leave none for later groups', async (_what, changed, message) => {
+      await exportAgain();
+      const lines = (await readLines()).map((line) => JSON.parse(line));
+      const edited = lines.map((line) => (line.kind === changed.kind ? { ...line, ...changed } : line));
+      await writeFile(file, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      const before = await readTables(app);
+      expect((await here.run('groups', 'import', file)).stderr).toContain(message);
+      expect(await readTables(app)).toStrictEqual(before);
+    });
+
+    test('a folder', async () => {
+      expect(await here.run('groups', 'import', folder)).toStrictEqual({
+        code: 1,
+        stdout: '',
+        stderr: `group-api: ${folder} cannot be read: it is a folder\n`,
+      });
     });
 
     test('a file that is not there', async () => {

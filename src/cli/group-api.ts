@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
+import { StartError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
@@ -34,17 +35,20 @@ const program = new Command('group-api')
   );
 for (const command of [program, ...listCommands(program)]) prepare(command);
 
-// Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+let outputError: Error | undefined;
 process.stdout.on('error', (error) => {
-  if (!isClosedPipe(error)) throw error;
   process.exitCode = exitCodes.failed;
+  // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+  if (outputError === undefined && !isClosedPipe(error))
+    reportError(new StartError(`Standard output cannot be written: ${error.message}`), asJson);
+  outputError ??= error;
 });
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
-  const isReported = error instanceof CommanderError || isClosedPipe(error);
+  const isReported = error instanceof CommanderError || error === outputError || isClosedPipe(error);
   if (!isReported) reportError(error, asJson);
 }
 

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
+import { StartError } from '../errors.ts';
 import { parseGroupId } from '../groups/group.ts';
 import { exportGroups } from '../transfer/export-groups.ts';
 import { openOutputFile } from './output-file.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
 import { readNumber } from './read-number.ts';
-import { stoppable } from './stop-signal.ts';
 import { withDatabase } from './with-database.ts';
 
 type ExportOptions = { id: string[]; force?: true; json?: true };
@@ -15,9 +15,14 @@ export function createExportCommand(): Command {
   return new Command('export')
     .description('Write service groups, groups, subscribers and deleted groups to a file, as of one moment')
     .argument('[file]', 'where to, as lines of JSON; "-" or none: standard output')
-    .option('--id <id...>', 'only these groups, with their service groups and subscribers', collect, [])
+    .option(
+      '--id <ids>',
+      'only these groups, with what belongs to them: a list with commas, or repeated',
+      collect,
+      [],
+    )
     .option('--force', 'replace the file where it exists')
-    .option('--json', 'print JSON: how many there were. With a file only')
+    .option('--json', 'print JSON: how many there were. Only with a file')
     .addHelpText(
       'after',
       `
@@ -25,7 +30,8 @@ The file has the usernames of subscribers: only its owner may read it.
 
 Examples:
   group-api groups export plans.ndjson
-  group-api groups export --id 7 9 | gzip > two-plans.ndjson.gz`,
+  group-api groups export --id 7,9 two-plans.ndjson
+  group-api groups export | gzip > plans.ndjson.gz`,
     )
     .action(exportToFile);
 }
@@ -33,20 +39,20 @@ Examples:
 async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
+  if (isStandardOutput && options.json)
+    throw new StartError('--json needs a file: standard output has the records');
   const output = isStandardOutput ? undefined : await openOutputFile(file, options.force ?? false);
   const progress = createProgress('Exported');
   try {
-    const counts = await stoppable((signal) =>
-      withDatabase(({ prisma }) =>
-        exportGroups(
-          prisma,
-          {
-            ids: ids.length > 0 ? [...new Set(ids)] : undefined,
-            onProgress: (count) => progress.report(count),
-            signal,
-          },
-          output?.stream ?? process.stdout,
-        ),
+    const counts = await withDatabase(({ prisma, signal }) =>
+      exportGroups(
+        prisma,
+        {
+          ids: ids.length > 0 ? [...new Set(ids)] : undefined,
+          onProgress: (count) => progress.report(count),
+          signal,
+        },
+        output?.stream ?? process.stdout,
       ),
     );
     await output?.finish();
@@ -57,10 +63,11 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
   } catch (error) {
     progress.end();
     await output?.discard();
-    throw error;
+    throw output ? output.explain(error) : error;
   }
 }
 
-function collect(id: string, before: readonly string[]): string[] {
-  return [...before, id];
+/** A list with commas, as far as it was read before. */
+function collect(text: string, before: readonly string[]): string[] {
+  return [...before, ...text.split(',').map((each) => each.trim())];
 }

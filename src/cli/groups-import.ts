@@ -1,12 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
 import { StartError } from '../errors.ts';
 import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
-import { stoppable } from './stop-signal.ts';
 import { createCommandCall, recorded, withDatabase } from './with-database.ts';
 
 type ImportOptions = { dryRun?: boolean; json?: true };
@@ -22,7 +21,7 @@ export function createImportCommand(): Command {
       'after',
       `
 Ids stay as they are. What is there with the same content stays; a deleted group with the same content is restored; anything else
-that is in the way refuses the import. Other writers wait meanwhile.
+that is in the way refuses the import. Other writers wait meanwhile, for as long as the file takes to come.
 
 Examples:
   group-api groups import plans.ndjson --dry-run
@@ -32,19 +31,17 @@ Examples:
 }
 
 async function importFile(file: string, { dryRun = false, json }: ImportOptions): Promise<void> {
-  if (file !== '-') await requireReadable(file);
+  await requireReadable(file);
   const progress = createProgress('Imported');
   try {
-    const counts = await stoppable((signal) =>
-      withDatabase(({ recorder }) => {
-        const call = createCommandCall('groups import', [], { isDryRun: dryRun });
-        const source = {
-          open: () => addAbortSignal(signal, openInput(file)),
-          onProgress: (count: number) => progress.report(count),
-        };
-        return recorded(recorder, call, () => importGroups(recorder, source, call));
-      }),
-    );
+    const counts = await withDatabase(({ recorder, signal }) => {
+      const call = createCommandCall('groups import', [], { isDryRun: dryRun });
+      const source = {
+        open: () => addAbortSignal(signal, openInput(file)),
+        onProgress: (count: number) => progress.report(count),
+      };
+      return recorded(recorder, call, () => importGroups(recorder, source, call));
+    });
     progress.end();
     print(json, { ...counts, isDryRun: dryRun }, describeImport(counts, dryRun));
   } catch (error) {
@@ -57,10 +54,19 @@ function openInput(file: string): Readable {
   return file === '-' ? process.stdin : createReadStream(file);
 }
 
+/** @throws StartError */
 async function requireReadable(file: string): Promise<void> {
-  await access(file, constants.R_OK).catch((error: Error) => {
-    throw new StartError(`${file} cannot be read: ${error.message}`);
-  });
+  if (file === '-') {
+    if (process.stdin.isTTY)
+      throw new StartError('Standard input is a terminal: give a file, or send one by a pipe');
+    return;
+  }
+  try {
+    await access(file, constants.R_OK);
+    if ((await stat(file)).isDirectory()) throw new Error('it is a folder');
+  } catch (error) {
+    throw new StartError(`${file} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function describeImport(counts: ImportCounts, isDryRun: boolean): string {

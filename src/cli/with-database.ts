@@ -6,28 +6,37 @@ import { loadConfig, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../database/open-database.ts';
 import { AppError } from '../errors.ts';
 import { createLogger } from '../log.ts';
+import { stoppable } from './stop-signal.ts';
 
 /** What a command works with. */
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
   readonly recorder: CallRecorder;
   readonly config: Config;
+  /** Aborted by Ctrl-C or SIGTERM. Work that does not look at it is short, and carried to its end. */
+  readonly signal: AbortSignal;
 };
 
-/** Opens the server's database for one command and closes it again. An embedded one is shared with a server that runs. */
+/**
+ * Opens the server's database for one command and closes it again, also where the command is stopped by Ctrl-C or SIGTERM. An embedded
+ * one is shared with a server that runs. @throws StartError where it was stopped before its end.
+ */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   const config = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
-  const database = await openDatabase(
-    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
-    log,
-  );
-  try {
-    const { prisma, migrations, description } = database;
-    const recorder = createCallRecorder(prisma, log);
-    return await work({ prisma, recorder, config, migrations, description });
-  } finally {
-    await database.close();
-  }
+  return stoppable(async (signal) => {
+    const database = await openDatabase(
+      { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
+      log,
+    );
+    try {
+      signal.throwIfAborted();
+      const { prisma, migrations, description } = database;
+      const recorder = createCallRecorder(prisma, log);
+      return await work({ prisma, recorder, config, migrations, description, signal });
+    } finally {
+      await database.close();
+    }
+  });
 }
 
 /** What the audit says of a command: who of the operating system's users gave it. */

@@ -62,7 +62,7 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
     if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
     throw new StartError(
       `The database's user may not create what is needed (${(error as Error).message}). ` +
-        'Start group-api once as the owner of the database: see docs/operations.md',
+        'Run `group-api migrate` once as the owner of the database: see docs/operations.md',
     );
   } finally {
     client.release();

@@ -1,7 +1,7 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, heldByOthers, StartError } from '../errors.ts';
 import { importBatch } from './import-statements.ts';
 import { lineError, readLines } from './read-lines.ts';
 import {
@@ -52,8 +52,11 @@ export async function importGroups(
   { open, onProgress }: ImportSource,
   call: Call,
 ): Promise<ImportCounts> {
+  let isOpen = false;
   const work = async (transaction: Transaction) => {
+    if (isOpen) throw heldByOthers();
     await holdTables(transaction, call.isDryRun);
+    isOpen = true;
     const { counts, lastIds } = await importFile(transaction, open(), onProgress);
     if (!call.isDryRun) await moveSequencesOn(transaction, lastIds);
     return { result: counts, after: counts };
@@ -188,7 +191,10 @@ function emptyCounts(): Counts {
   return { added: 0, restored: 0, unchanged: 0 };
 }
 
-/** Keeps all other writers out, so that what was looked at stays so. Before the file is opened, since this may have to be tried again. */
+/**
+ * Keeps all others out but plain reads: writers, and those who lock a row to write later, so that what was looked at stays so. Before
+ * the file is opened, since this may have to be tried again.
+ */
 async function holdTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
   const [may] = await transaction.$queryRaw<{ move: boolean }[]>`
     SELECT has_sequence_privilege('service_groups_id_seq', 'UPDATE')
@@ -200,7 +206,7 @@ async function holdTables(transaction: Transaction, isDryRun: boolean): Promise<
     );
   }
   await transaction.$executeRaw`
-    LOCK TABLE service_groups, groups, subscribers, deleted_groups IN SHARE ROW EXCLUSIVE MODE`;
+    LOCK TABLE service_groups, groups, subscribers, deleted_groups IN EXCLUSIVE MODE`;
   // The tables grow by the batch: what was planned for small ones would read large ones from end to end.
   await transaction.$executeRaw`SET LOCAL plan_cache_mode = force_custom_plan`;
   await transaction.$executeRaw`SET LOCAL TIME ZONE 'UTC'`;
@@ -256,7 +262,7 @@ function obstacleError(count: number, obstacles: readonly Obstacle[]): AppError 
   );
   return new AppError(
     'ALREADY_EXISTS',
-    `${count} records of the file are in the way of what is there, and nothing is overwritten: ${problems.join('; ')}${more}. Nothing was imported`,
+    `What is there is in the way of ${count} of the file's records, and nothing is overwritten: ${problems.join('; ')}${more}. Nothing was imported`,
     { count, records },
   );
 }

@@ -17,7 +17,8 @@ export type OutcomeCount = {
 
 /**
  * Imports one batch of a kind, JSON of rows of which no two have the same key, by one statement. Nobody else may write to the
- * tables meanwhile. What is in the way stays as it is.
+ * tables meanwhile. What is in the way stays as it is. What has had its time in the archive is gone, whether or not the purge has
+ * come by.
  */
 export const importBatch: Record<
   RecordKind,
@@ -53,11 +54,12 @@ export const importBatch: Record<
         END AS outcome
       FROM jsonb_populate_recordset(NULL::groups, ${rows}::jsonb) AS given
       LEFT JOIN groups AS present ON present.id = given.id
-      LEFT JOIN deleted_groups AS archived ON archived.id = given.id
+      LEFT JOIN deleted_groups AS archived ON archived.id = given.id AND archived.purge_at > now()
       LEFT JOIN service_groups ON service_groups.id = given.service_group_id
     ),
     taken_out AS (
-      DELETE FROM deleted_groups USING examined WHERE deleted_groups.id = (given).id AND outcome = 'restored'
+      DELETE FROM deleted_groups USING examined
+      WHERE deleted_groups.id = (given).id AND outcome IN ('added', 'restored')
     ),
     added AS (
       INSERT INTO groups OVERRIDING SYSTEM VALUE
@@ -99,7 +101,7 @@ export const importBatch: Record<
         END AS outcome
       FROM jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS given
       CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, given.group_row) AS original
-      LEFT JOIN deleted_groups AS present ON present.id = given.id
+      LEFT JOIN deleted_groups AS present ON present.id = given.id AND present.purge_at > now()
       LEFT JOIN groups ON groups.id = given.id
     ),
     added AS (
@@ -107,6 +109,9 @@ export const importBatch: Record<
       SELECT (given).id, group_row(original), (given).deleted_at, (given).deleted_by, (given).reason, (given).purge_at,
         (given).subscribers_moved
       FROM examined WHERE outcome = 'added'
+      ON CONFLICT (id) DO UPDATE SET group_row = excluded.group_row, deleted_at = excluded.deleted_at,
+        deleted_by = excluded.deleted_by, reason = excluded.reason, purge_at = excluded.purge_at,
+        subscribers_moved = excluded.subscribers_moved
     )
     SELECT outcome, count(*)::int,
       to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys

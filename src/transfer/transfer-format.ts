@@ -5,7 +5,6 @@ import {
   parseFields,
   positiveInteger,
   requireFields,
-  text,
   type Parse,
 } from '../arguments.ts';
 import { toRowJson, type RowJson } from '../database/row-json.ts';
@@ -21,6 +20,9 @@ import { parseSubscription } from '../subscribers/subscriber.ts';
  */
 export const formatName = 'group-api export';
 export const formatVersion = 1;
+
+/** The highest id that is taken: those above are left for groups that are created later. */
+export const maxId = 2_000_000_000;
 
 /** How long a line may be. One of ours is a quarter of it at most, however its letters are escaped. */
 export const maxLineBytes = 128 * 1024;
@@ -130,7 +132,7 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
   }
   if (lastIds === undefined) return { kind: 'header', lastIds };
   const names = ['serviceGroup', 'group'] as const;
-  const id = integer({ min: 0 });
+  const id = integer({ min: 0, max: maxId });
   const ids = requireFields(
     parseFields({ serviceGroup: id, group: id }, lastIds, 'lastIds'),
     names,
@@ -141,14 +143,14 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
 
 function readServiceGroup(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.serviceGroup], 'serviceGroup');
-  const id = parseServiceGroupId(record['id'], 'serviceGroup.id');
+  const id = requireLowId(parseServiceGroupId(record['id'], 'serviceGroup.id'), 'serviceGroup.id');
   const fields = requireFields(parseNewServiceGroup(record), ['description', 'discount'], 'serviceGroup');
   return { kind: 'serviceGroup', key: [id], row: toRowJson({ id, ...fields }) };
 }
 
 function readGroup(record: Record<string, unknown>, names: readonly string[]) {
   requireExactly(record, names, 'group');
-  const id = parseGroupId(record['id'], 'group.id');
+  const id = requireLowId(parseGroupId(record['id'], 'group.id'), 'group.id');
   const fields = requireFields(
     parseNewGroup(record),
     ['description', 'dailyBandwidth', 'multiLoginCount', 'downloadUpload', 'hidden', 'protected'],
@@ -185,15 +187,24 @@ function readDeletedGroup(record: Record<string, unknown>): TransferLine {
       id: key[0],
       groupRow,
       deletedAt: read('deletedAt', isoDate),
-      deletedBy: read('deletedBy', text({ min: 1, max: maxAccountLength })),
+      deletedBy: read('deletedBy', accountName),
       reason: parseReason(record['reason']),
       purgeAt: read('purgeAt', isoDate),
       subscribersMoved: read('subscribersMoved', integer({ min: 0 })),
     }),
   };
 }
-/** More than any account's name has, be it of a token. */
-const maxAccountLength = 512;
+
+/** Taken as it is: those of tokens are whatever their issuer made them. */
+const accountName: Parse<string> = (value, argument) => {
+  if (typeof value === 'string' && /^\P{Cc}{1,512}$/u.test(value)) return value;
+  throw badInput(argument, `${argument} must be the name of an account`);
+};
+
+function requireLowId(id: number, argument: string): number {
+  if (id <= maxId) return id;
+  throw badInput(argument, `${argument} must be at most ${maxId}, so that ids are left for later groups`);
+}
 
 function readEnd(record: Record<string, unknown>): TransferLine {
   const names = Object.values(countNames);
@@ -211,8 +222,20 @@ function readEnd(record: Record<string, unknown>): TransferLine {
   };
 }
 
+/** @throws AppError BAD_USER_INPUT where a date is none that a file can hold, such as PostgreSQL's infinity. */
 function writeLine(line: object): string {
-  return JSON.stringify(line) + '\n';
+  return JSON.stringify(line, requireDates) + '\n';
+}
+
+/** `JSON.stringify` itself would make null of it. */
+function requireDates(this: unknown, name: string, value: unknown): unknown {
+  const given = (this as Record<string, unknown>)[name];
+  if (!(given instanceof Date) || !Number.isNaN(given.getTime())) return value;
+  const record = JSON.stringify(this).slice(0, 100);
+  throw badInput(
+    name,
+    `${name} is no date that a file can hold: change it, then export again. It is that of ${record}`,
+  );
 }
 
 function pick(record: object, names: readonly string[]): Record<string, unknown> {
