@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres } from '../src/database/embedded-postgres.ts';
@@ -425,11 +425,24 @@ describe('the embedded PostgreSQL', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  testAsRoot('can be made beside the copied binaries', async () => {
+    const folder = await createTestFolder();
+    await mkdir(join(folder, 'postgresql-18.0.0'));
+    url = '';
+    environment['DATA_DIR'] = folder;
+    const { isWrong, of } = await examine();
+    expect([isWrong, of('data folder')]).toMatchObject([
+      false,
+      [{ state: 'ok', message: expect.stringContaining('the first start makes it in') }],
+    ]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
   testAsRoot('cannot be made below a path that its user cannot enter', async () => {
     const folder = await createTestFolder();
     await chmod(folder, 0o700);
     environment['DATA_DIR'] = join(folder, 'data');
-    await expectSameRefusal(/the user group-api cannot enter \S+$/);
+    await expectSameRefusal(/the user group-api cannot enter \S+\. Open the path to it/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });

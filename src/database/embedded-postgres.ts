@@ -84,7 +84,10 @@ export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promi
 async function requireOpenTo(runAs: NonNullable<RunAs>, dataDir: string): Promise<void> {
   // The folder itself is handed over; those above stay as they are.
   const above = await findExisting(dirname(dataDir));
-  if (!(await canEnter(above, runAs))) throw new Error(`the user ${serviceUser} cannot enter ${above}`);
+  if (!(await canEnter(above, runAs)))
+    throw new Error(
+      `the user ${serviceUser} cannot enter ${above}. Open the path to it, or choose another DATA_DIR`,
+    );
   if (!(await exists(dataDir)) || (await isToHandOver(dataDir))) return;
   if ((await stat(dataDir)).uid !== runAs.uid)
     throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
