@@ -1,6 +1,7 @@
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres } from '../src/database/embedded-postgres.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
@@ -39,10 +40,9 @@ test('finds a database in order, prints a line a check, and changes nothing', as
     0,
     [
       ['STATE', 'CHECK'],
-      ...['settings', 'database', 'migrations', 'permissions', 'sequences', 'audit', 'clock'].map((name) => [
-        'ok',
-        name,
-      ]),
+      ...['settings', 'database', 'migrations', 'tables', 'permissions', 'sequences', 'audit', 'clock'].map(
+        (name) => ['ok', name],
+      ),
       [''],
     ],
   ]);
@@ -142,6 +142,11 @@ test.each([
     'ALTER TABLE audit_events DISABLE TRIGGER audit_events_append_only',
     'ENABLE TRIGGER audit_events_append_only',
   ],
+  ['tables', 'DROP TABLE subscriber_history', 'the table subscriber_history. Restore a backup'],
+  ['tables', 'DROP TABLE audit_events', 'the table audit_events. Restore a backup'],
+  ['tables', 'DROP FUNCTION group_row', 'the function group_row. Restore a backup'],
+  ['tables', 'ALTER TABLE groups DROP COLUMN ip', 'the column groups.ip. Restore a backup'],
+  ['tables', 'DROP EXTENSION pg_trgm CASCADE', 'the extension pg_trgm. Restore a backup'],
 ])('%s: after %s it is wrong', async (name, statement, message) => {
   const own = await createTestDatabase();
   url = own.url;
@@ -150,6 +155,130 @@ test.each([
   expect(isWrong).toBe(true);
   expect(of(name)).toMatchObject([{ state: 'wrong', message: expect.stringContaining(message) }]);
   await own.drop();
+});
+
+test('looks for each table, column and function that the migrations make', async () => {
+  const own = await createTestDatabase();
+  url = own.url;
+  const made = await own.sql<{ what: string }>(
+    `SELECT 'the table ' || relname AS what FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'
+     UNION SELECT 'the function ' || proname FROM pg_proc
+     WHERE pronamespace = 'public'::regnamespace
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')`,
+  );
+  const columns = await own.sql<{ what: string; statement: string }>(
+    `SELECT format('the column %s.%s', table_name, column_name) AS what,
+       format('ALTER TABLE %I RENAME COLUMN %I TO %I', table_name, column_name, 'no_' || column_name) AS statement
+     FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_prisma_migrations'`,
+  );
+  await own.sql(columns.map(({ statement }) => statement).join(';'));
+  const missesColumns = (await examine()).of('tables')[0]!.message;
+  await own.sql(
+    `ALTER EXTENSION pg_trgm SET SCHEMA pg_catalog; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+     CREATE TABLE _prisma_migrations AS SELECT * FROM (VALUES
+       ${await describeApplied()}) AS m (migration_name, checksum, finished_at, rolled_back_at)`,
+  );
+  const missesAll = (await examine()).of('tables')[0]!.message;
+  await own.drop();
+
+  const partsOf = (message: string) =>
+    message
+      .replace(/^It lacks (.*)\. Restore a backup$/, '$1')
+      .split(', ')
+      .toSorted();
+  expect(partsOf(missesColumns)).toStrictEqual(columns.map(({ what }) => what).toSorted());
+  expect(partsOf(missesAll)).toStrictEqual(made.map(({ what }) => what).toSorted());
+});
+const describeApplied = async () => {
+  const rows = await database.sql<{ row: string }>(
+    `SELECT format('(%L, %L, now(), NULL::timestamptz)', migration_name, checksum) AS row FROM _prisma_migrations`,
+  );
+  return rows.map(({ row }) => row).join(', ');
+};
+
+test('tells a database that takes no changes, and goes on with the others', async () => {
+  const own = await createTestDatabase();
+  url = own.url;
+  const [found] = await own.sql<{ name: string }>('SELECT current_database() AS name');
+  await own.sql(`ALTER DATABASE ${found!.name} SET default_transaction_read_only = on`);
+  const { isWrong, of } = await examine();
+  await own.drop();
+  expect([isWrong, of('database'), of('tables')]).toMatchObject([
+    true,
+    [
+      {
+        state: 'wrong',
+        message: expect.stringContaining(`ALTER DATABASE ${found!.name} RESET default_transaction_read_only`),
+      },
+    ],
+    [{ state: 'ok' }],
+  ]);
+});
+
+describe('with migrations to apply', () => {
+  const role = 'doctor_migrates';
+  let own: TestDatabase;
+  const grantCreate = 'GRANT CREATE ON SCHEMA public TO';
+  beforeEach(async () => {
+    own = await createTestDatabase({ isEmpty: true });
+    await own.sql(`CREATE ROLE ${role} LOGIN`);
+    const asRole = new URL(own.url);
+    if (asRole.searchParams.has('user')) asRole.searchParams.set('user', role);
+    else Object.assign(asRole, { username: role, password: '…' });
+    url = asRole.href;
+  });
+  afterEach(async () => {
+    await own.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    await own.drop();
+  });
+
+  test.each([
+    ['nothing', '', 'CREATE on the schema public, CREATE on the database'],
+    ['no extensions', `${grantCreate} ${role}`, 'CREATE on the database'],
+    ['no tables', 'CREATE EXTENSION pg_trgm', 'CREATE on the schema public'],
+  ])('a role that may create %s is wrong', async (_, statement, lacks) => {
+    await own.sql(statement);
+    const { isWrong, of } = await examine();
+    expect([isWrong, of('migrations')]).toMatchObject([
+      true,
+      [
+        {
+          state: 'wrong',
+          message: expect.stringContaining(
+            `are not: run \`group-api migrate\` as the owner of the database, since ${role} lacks ${lacks}`,
+          ),
+        },
+      ],
+    ]);
+    expect((await run('migrate')).stderr).toContain('may not create what is needed');
+  });
+
+  test('a role that does not own what they change is wrong; one that does is told to start', async () => {
+    const first = await readFile('prisma/migrations/0001_groups/migration.sql', 'utf8');
+    const checksum = createHash('sha256').update(first).digest('hex');
+    await own.sql(`${grantCreate} ${role}; CREATE EXTENSION pg_trgm;
+      CREATE TABLE _prisma_migrations (id text, checksum text, finished_at timestamptz, migration_name text,
+        logs text, rolled_back_at timestamptz, started_at timestamptz, applied_steps_count int);
+      INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '${checksum}', '0001_groups', now());
+      GRANT SELECT ON _prisma_migrations TO ${role}; ${first}`);
+    const lacking = await examine();
+    await own.sql(`GRANT INSERT ON _prisma_migrations TO ${role};
+      ALTER TABLE groups OWNER TO ${role}; ALTER TABLE api_keys OWNER TO ${role}`);
+    const { of } = await examine();
+    expect([lacking.of('migrations'), of('migrations')]).toMatchObject([
+      [
+        {
+          state: 'wrong',
+          message: expect.stringMatching(
+            /lacks INSERT on _prisma_migrations, REFERENCES on groups, the ownership of api_keys$/,
+          ),
+        },
+      ],
+      [{ state: 'warning', message: expect.stringContaining('the next start applies them') }],
+    ]);
+    expect((await run('migrate')).code).toBe(0);
+  });
 });
 
 test('names the migrations that an empty database lacks, and applies none', async () => {
@@ -181,10 +310,26 @@ test('reports wrong settings, one a line, and goes on with the others', async ()
   expect(of('settings').map(({ state, message }) => `${state} ${message}`)).toStrictEqual([
     expect.stringMatching(/^wrong GROUP_API_X is not a setting/),
     'wrong PORT must be a whole number from 0 to 65535, not "many"',
-    'wrong TLS_CERT_FILE must be a file that can be read, not /no/file',
-    'wrong TLS_KEY_FILE must be a file that can be read, not /no/key',
+    expect.stringMatching(/^wrong TLS_CERT_FILE must be a file that can be read: ENOENT.*\/no\/file/),
   ]);
   expect(of('permissions')).toMatchObject([{ state: 'ok' }]);
+});
+
+test.each([
+  [{ TLS_CERT_FILE: '/tmp', TLS_KEY_FILE: '/tmp' }, /^TLS_CERT_FILE must be a file that can be read: EISDIR/],
+  [
+    { TLS_CERT_FILE: '/etc/passwd', TLS_KEY_FILE: '/etc/passwd' },
+    /^TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key/,
+  ],
+  [{ ALLOWED_OPERATIONS_FILE: '/etc/passwd' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file/],
+  [{ ALLOWED_OPERATIONS_FILE: '/no/list' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file: ENOENT/],
+])('reads the files of the settings %j as the start does', async (given, message) => {
+  Object.assign(environment, given);
+  const { isWrong, of } = await examine();
+  expect([isWrong, of('settings')]).toMatchObject([
+    true,
+    [{ state: 'wrong', message: expect.stringMatching(message) }],
+  ]);
 });
 
 test.each([
@@ -232,5 +377,73 @@ describe('the embedded PostgreSQL', () => {
     environment['DATA_DIR'] = '/dev/null/data';
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder')[0]!.state]).toStrictEqual([true, 'wrong']);
+  });
+
+  test('that is a standby is wrong', async () => {
+    const folder = await createTestFolder();
+    url = '';
+    environment['DATA_DIR'] = folder;
+    const postgres = await openEmbeddedPostgres(folder);
+    await postgres.close();
+    await writeFile(join(folder, 'postgres', 'standby.signal'), '');
+    const { isWrong, of } = await examine();
+    await rm(folder, { recursive: true, force: true });
+    expect([isWrong, of('database')]).toMatchObject([
+      true,
+      [{ state: 'wrong', message: expect.stringContaining('is a standby') }],
+    ]);
+  });
+
+  /** Says what the start says, and makes nothing. */
+  const expectSameRefusal = async (message: RegExp) => {
+    url = '';
+    const { isWrong, of } = await examine();
+    expect([isWrong, of('data folder')]).toMatchObject([
+      true,
+      [{ state: 'wrong', message: expect.stringMatching(message) }],
+    ]);
+    const { code, stderr } = await run('migrate');
+    expect([code, stderr]).toStrictEqual([1, expect.stringContaining(of('data folder')[0]!.message)]);
+  };
+
+  test('cannot be made where the path of its socket is too long', async () => {
+    const folder = await createTestFolder();
+    environment['DATA_DIR'] = join(folder, 'x'.repeat(90));
+    await expectSameRefusal(/^DATA_DIR must be a shorter path/);
+    expect(await readdir(folder)).toStrictEqual([]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const testAsRoot = process.getuid?.() === 0 ? test : test.skip;
+
+  testAsRoot("cannot be made in somebody else's folder with something in it", async () => {
+    const folder = await createTestFolder();
+    await writeFile(join(folder, 'letter'), '');
+    environment['DATA_DIR'] = folder;
+    await expectSameRefusal(/it is neither empty nor owned by the user group-api$/);
+    expect(await readdir(folder)).toStrictEqual(['letter']);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  testAsRoot('can be made beside the copied binaries', async () => {
+    const folder = await createTestFolder();
+    await mkdir(join(folder, 'postgresql-18.0.0'));
+    url = '';
+    environment['DATA_DIR'] = folder;
+    const { isWrong, of } = await examine();
+    expect([isWrong, of('data folder')]).toMatchObject([
+      false,
+      [{ state: 'ok', message: expect.stringContaining('the first start makes it in') }],
+    ]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  testAsRoot('cannot be made below a path that its user cannot enter', async () => {
+    const folder = await createTestFolder();
+    await chmod(folder, 0o700);
+    environment['DATA_DIR'] = join(folder, 'data');
+    await expectSameRefusal(/the user group-api cannot enter \S+\. Open the path to it/);
+    expect(await readdir(folder)).toStrictEqual([]);
+    await rm(folder, { recursive: true, force: true });
   });
 });

@@ -1,4 +1,3 @@
-import { access, constants } from 'node:fs/promises';
 import { Command } from 'commander';
 import { inspectConfig, type InspectedConfig } from '../config.ts';
 import { checkDataFolder } from '../database/check-data-folder.ts';
@@ -38,22 +37,42 @@ async function examine({ json }: { json?: true }): Promise<void> {
 
 /** Each problem is a line of its own. */
 async function checkSettings({ config, problems }: InspectedConfig): Promise<Check[]> {
-  const files = ['TLS_CERT_FILE', 'TLS_KEY_FILE', 'ALLOWED_OPERATIONS_FILE'] as const;
-  const unreadable = await Promise.all(
-    files.map(async (name) => {
-      const path = config[name];
-      if (path === undefined) return [];
-      const isReadable = await access(path, constants.R_OK).then(
-        () => true,
-        () => false,
-      );
-      return isReadable ? [] : [`${name} must be a file that can be read, not ${path}`];
-    }),
-  );
-  const all = [...problems, ...unreadable.flat()];
+  const unusable = await Promise.all([
+    findStartError(() => loadCertificate(config)),
+    findStartError(() => loadAllowedOperations(config)),
+  ]);
+  const all = [...problems, ...unusable.flat()];
   return all.length > 0
     ? all.map((problem) => wrong('settings', problem))
     : [ok('settings', 'Each has a value that it takes')];
+}
+
+async function findStartError(attempt: () => Promise<void>): Promise<string[]> {
+  try {
+    await attempt();
+    return [];
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [error.message];
+  }
+}
+
+type InspectedValues = InspectedConfig['config'];
+
+async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: InspectedValues) {
+  if (certFile === undefined || keyFile === undefined) return;
+  const { readCertificate } = await import('../http/tls.ts');
+  readCertificate({ certFile, keyFile });
+}
+
+async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
+  if (file === undefined) return;
+  // Other commands have no use for the schema, which takes long to load.
+  const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
+    import('../graphql/allowed-operations.ts'),
+    import('../graphql/schema.ts'),
+  ]);
+  readAllowedOperations(file, createSchema());
 }
 
 async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {

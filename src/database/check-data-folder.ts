@@ -1,10 +1,9 @@
-import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat, statfs } from 'node:fs/promises';
+import { StartError } from '../errors.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
-import { clusterDirOf } from './embedded-postgres.ts';
+import { clusterDirOf, findExisting, requireUsableDataDir } from './embedded-postgres.ts';
 import { exists } from './folders.ts';
-import { findServiceUser, serviceUser } from './run-as.ts';
+import { findServiceUser, serviceUser, type RunAs } from './run-as.ts';
 
 const name = 'data folder';
 const gibibyte = 1024 ** 3;
@@ -12,19 +11,38 @@ const gibibyte = 1024 ** 3;
 const leastFreeBytes = gibibyte / 4;
 const comfortableFreeBytes = gibibyte;
 
+/** Stands for the service user until the first start makes it: one who owns nothing either. */
+const nobody = { uid: 65_534, gid: 65_534 };
+
 /**
- * Checks the folder of the embedded PostgreSQL, and tells whether there is one yet. It makes nothing. `uid` is the user that we
- * run as; as root it is another one who owns the folder.
+ * Checks the folder of the embedded PostgreSQL by the rules of its start, and tells whether there is one yet. It makes nothing.
+ * `uid` is the user that we run as; as root it is another one who owns the folder.
  */
 export async function checkDataFolder(
   dataDir: string,
   uid: number | undefined,
 ): Promise<{ checks: Check[]; hasCluster: boolean }> {
+  const isRoot = uid === 0;
+  const runAs = isRoot ? ((await findServiceUser()) ?? nobody) : undefined;
   const clusterDir = clusterDirOf(dataDir);
   const hasCluster = await exists(clusterDir);
-  const owner = uid === 0 ? (await findServiceUser())?.uid : uid;
-  const folder = hasCluster ? await checkOwner(clusterDir, owner, uid === 0) : await checkPlace(dataDir);
+  const problem = await findProblem(dataDir, runAs);
+  const folder =
+    problem ??
+    (hasCluster
+      ? await checkOwner(clusterDir, runAs?.uid ?? uid, isRoot)
+      : ok(name, `There is no embedded database yet: the first start makes it in ${dataDir}`));
   return { checks: [folder, await checkSpace(dataDir)], hasCluster: hasCluster && folder.state !== 'wrong' };
+}
+
+async function findProblem(dataDir: string, runAs: RunAs): Promise<Check | undefined> {
+  try {
+    await requireUsableDataDir(dataDir, runAs);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return wrong(name, error.message);
+  }
 }
 
 async function checkOwner(clusterDir: string, owner: number | undefined, isRoot: boolean): Promise<Check> {
@@ -39,20 +57,6 @@ async function checkOwner(clusterDir: string, owner: number | undefined, isRoot:
   return ok(name, `${clusterDir} is there and belongs to ${who}`);
 }
 
-/** Where there is none yet: whether the first start can make it. */
-async function checkPlace(dataDir: string): Promise<Check> {
-  const place = await findExisting(dataDir);
-  const problem = (await stat(place)).isDirectory()
-    ? await access(place, constants.W_OK).then(
-        () => undefined,
-        (error: Error) => error.message,
-      )
-    : `${place} is not a folder`;
-  if (problem)
-    return wrong(name, `There is no embedded database, and none can be made in ${dataDir}: ${problem}`);
-  return ok(name, `There is no embedded database yet: the first start makes it in ${dataDir}`);
-}
-
 async function checkSpace(dataDir: string): Promise<Check> {
   const { bavail, bsize } = await statfs(await findExisting(dataDir));
   const freeBytes = bavail * bsize;
@@ -60,9 +64,4 @@ async function checkSpace(dataDir: string): Promise<Check> {
   if (freeBytes < leastFreeBytes)
     return wrong('disk space', `Only ${text}: make room, or PostgreSQL will stop`);
   return freeBytes < comfortableFreeBytes ? warning('disk space', `Only ${text}`) : ok('disk space', text);
-}
-
-/** The folder itself, or the next one above that exists. */
-async function findExisting(path: string): Promise<string> {
-  return (await exists(path)) ? path : findExisting(dirname(path));
 }

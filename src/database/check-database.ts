@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { StartError } from '../errors.ts';
+import { checkMigrations } from './check-migrations.ts';
+import { readTables } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
 import { applicationName } from './embedded-postgres.ts';
-import { describeChanged, describeUnknown, inspectMigrations } from './migrate.ts';
 import { requireServer } from './open-database.ts';
 
 const connectTimeoutMs = 3000;
@@ -12,22 +13,8 @@ const usualClockDifferenceMs = 2000;
 const greatestClockDifferenceMs = 60_000;
 
 const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-/** What the server does with each table. docs/operations.md has the same as GRANTs. */
-const privileges: Readonly<Record<string, readonly string[]>> = {
-  groups: readAndWrite,
-  service_groups: readAndWrite,
-  subscribers: readAndWrite,
-  subscriber_history: readAndWrite,
-  deleted_groups: readAndWrite,
-  idempotency_keys: readAndWrite,
-  accounts: readAndWrite,
-  number_groups: readAndWrite,
-  number_lists: readAndWrite,
-  number_list_chunks: readAndWrite,
-  deleted_number_groups: readAndWrite,
-  audit_events: ['SELECT', 'INSERT'],
-  _prisma_migrations: ['SELECT'],
-};
+/** What the server does with a table where it does not do all. docs/operations.md has the same as GRANTs. */
+const fewerPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
 
 /** Checks a database that `description` tells a person about: as far as it gets, and without any change. */
 export async function checkDatabase(connection: pg.ClientConfig, description: string): Promise<Check[]> {
@@ -42,12 +29,12 @@ export async function checkDatabase(connection: pg.ClientConfig, description: st
   pool.on('error', () => undefined);
   try {
     const version = await requireServer(pool, description);
+    const writable = await checkWritable(
+      pool,
+      `${description} answers: PostgreSQL ${version}, encoded in UTF8`,
+    );
     await pool.query('SET default_transaction_read_only = on');
-    return [
-      ok('database', `${description} answers: PostgreSQL ${version}, encoded in UTF8`),
-      ...(await checkTables(pool)),
-      await checkClock(pool),
-    ];
+    return [writable, ...(await checkTables(pool)), await checkClock(pool)];
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return [wrong('database', error.message)];
@@ -56,40 +43,54 @@ export async function checkDatabase(connection: pg.ClientConfig, description: st
   }
 }
 
-async function checkTables(client: pg.Pool): Promise<Check[]> {
-  const { rows } = await client.query<{ user: string; may_use: boolean; may_create: boolean }>(
-    `SELECT current_user AS user, has_schema_privilege('public', 'USAGE') AS may_use,
-       has_schema_privilege('public', 'CREATE') AS may_create`,
+/** Where `default_transaction_read_only` may be set, by the source that PostgreSQL names, and how it is taken back. */
+const readOnlyRepairs: Readonly<Record<string, string>> = {
+  database: 'ALTER DATABASE %2$I RESET default_transaction_read_only',
+  user: 'ALTER ROLE %1$I RESET default_transaction_read_only',
+  'database user': 'ALTER ROLE %1$I IN DATABASE %2$I RESET default_transaction_read_only',
+  client: 'take default_transaction_read_only out of DATABASE_URL and PGOPTIONS',
+};
+const readOnlyRepair = 'set default_transaction_read_only = off in the configuration of PostgreSQL';
+
+/** `answer` is what is said of one that takes changes. */
+async function checkWritable(client: pg.Pool, answer: string): Promise<Check> {
+  const { rows } = await client.query<{ is_standby: boolean; is_read_only: boolean; repair: string }>(
+    `SELECT pg_is_in_recovery() AS is_standby, setting = 'on' AS is_read_only,
+       format(coalesce($1::jsonb ->> source, $2), current_user, current_database()) AS repair
+     FROM pg_settings WHERE name = 'default_transaction_read_only'`,
+    [JSON.stringify(readOnlyRepairs), readOnlyRepair],
   );
-  const { user, may_use: mayUse, may_create: mayCreate } = rows[0]!;
+  const { is_standby: isStandby, is_read_only: isReadOnly, repair } = rows[0]!;
+  if (isStandby) {
+    return wrong(
+      'database',
+      `${answer}. It is a standby, which takes no changes: set DATABASE_URL to its primary`,
+    );
+  }
+  return isReadOnly ? wrong('database', `${answer}. It takes no changes: ${repair}`) : ok('database', answer);
+}
+
+async function checkTables(client: pg.Pool): Promise<Check[]> {
+  const { rows } = await client.query<{ user: string; may_use: boolean }>(
+    `SELECT current_user AS user, has_schema_privilege('public', 'USAGE') AS may_use`,
+  );
+  const { user, may_use: mayUse } = rows[0]!;
   if (!mayUse)
     return [wrong('permissions', `${user} may not use the schema: GRANT USAGE ON SCHEMA public TO it`)];
   return [
-    ...(await checkMigrations(client, mayCreate)),
+    ...(await checkMigrations(client, user)),
     await checkPrivileges(client, user),
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),
   ];
 }
 
-async function checkMigrations(client: pg.Pool, mayCreate: boolean): Promise<Check[]> {
-  const name = 'migrations';
-  const mayRead = await client.query<{ may: boolean | null }>(
-    `SELECT has_table_privilege(to_regclass('_prisma_migrations'), 'SELECT') AS may`,
-  );
-  // The permissions tell of it.
-  if (mayRead.rows[0]!.may === false) return [wrong(name, 'They cannot be read')];
-  const { applied, pending, unknown, changed } = await inspectMigrations(client);
-  const problems = [...unknown.map(describeUnknown), ...changed.map(describeChanged)];
-  if (problems.length > 0) return problems.map((problem) => wrong(name, problem));
-  if (pending.length === 0) return [ok(name, `All ${applied.length} are applied`)];
-  const how = mayCreate
-    ? 'the next start applies them, or `group-api migrate`'
-    : 'run `group-api migrate` as the owner of the database, since this user may not create tables';
-  return [warning(name, `${applied.length} are applied, ${pending.join(', ')} are not: ${how}`)];
-}
-
 async function checkPrivileges(client: pg.Pool, user: string): Promise<Check> {
+  const tables = Object.keys(readTables(client));
+  const privileges = {
+    ...Object.fromEntries(tables.map((table) => [table, readAndWrite])),
+    ...fewerPrivileges,
+  };
   const { rows } = await client.query<{ table: string; missing: string[] }>(
     `SELECT entry.key AS table, array_agg(privilege ORDER BY privilege) AS missing
      FROM jsonb_each($1::jsonb) AS entry, jsonb_array_elements_text(entry.value) AS privilege

@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
 import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
 import { exists, moveInto } from './folders.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
-import { lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
+import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
 
 /** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
 export type EmbeddedPostgres = {
@@ -38,13 +38,7 @@ export function clusterDirOf(dataDir: string): string {
  */
 export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
   const clusterDir = clusterDirOf(dataDir);
-  const socketPath = join(clusterDir, `.s.PGSQL.${port}`);
-  if (Buffer.byteLength(socketPath) > maxSocketPathBytes) {
-    throw new StartError(
-      `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
-    );
-  }
-
+  requireShortSocketPath(dataDir);
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const binaries = await findBinaries(runAs);
   await createDataDir(dataDir, runAs);
@@ -63,17 +57,64 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
   };
 }
 
+function requireShortSocketPath(dataDir: string): void {
+  const socketPath = join(clusterDirOf(dataDir), `.s.PGSQL.${port}`);
+  if (Buffer.byteLength(socketPath) <= maxSocketPathBytes) return;
+  throw new StartError(
+    `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
+  );
+}
+
+/**
+ * Refuses a folder that PostgreSQL cannot have, before anything is made. `runAs` is who runs it, where that is another user.
+ * @throws StartError
+ */
+export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
+  requireShortSocketPath(dataDir);
+  try {
+    const place = await findExisting(dataDir);
+    if (!(await stat(place)).isDirectory()) throw new Error(`${place} is not a folder`);
+    await access(place, constants.W_OK);
+    if (runAs) await requireOpenTo(runAs, dataDir);
+  } catch (error) {
+    throw explainUnusable(error);
+  }
+}
+
+async function requireOpenTo(runAs: NonNullable<RunAs>, dataDir: string): Promise<void> {
+  // The folder itself is handed over; those above stay as they are.
+  const above = await findExisting(dirname(dataDir));
+  if (!(await canEnter(above, runAs)))
+    throw new Error(
+      `the user ${serviceUser} cannot enter ${above}. Open the path to it, or choose another DATA_DIR`,
+    );
+  if (!(await exists(dataDir)) || (await isToHandOver(dataDir))) return;
+  if ((await stat(dataDir)).uid !== runAs.uid)
+    throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
+}
+
+/** A folder with something in it may be anybody's, /srv or /home; it does not change hands. */
+async function isToHandOver(dataDir: string): Promise<boolean> {
+  return (await readdir(dataDir)).every(isBinariesCopy);
+}
+
 async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
+  await requireUsableDataDir(dataDir, runAs);
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o755 });
-    if (!runAs) await access(dataDir, constants.W_OK);
-    else if ((await readdir(dataDir)).every(isBinariesCopy)) await chown(dataDir, runAs.uid, runAs.gid);
-    // A folder with something in it may be anybody's, /srv or /home; it does not change hands.
-    else if ((await stat(dataDir)).uid !== runAs.uid)
-      throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
+    if (runAs && (await isToHandOver(dataDir))) await chown(dataDir, runAs.uid, runAs.gid);
   } catch (error) {
-    throw new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
+    throw explainUnusable(error);
   }
+}
+
+function explainUnusable(error: unknown): StartError {
+  return new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
+}
+
+/** The folder itself, or the next one above that exists. */
+export async function findExisting(path: string): Promise<string> {
+  return (await exists(path)) ? path : findExisting(dirname(path));
 }
 
 async function initialise(

@@ -43,6 +43,11 @@ export async function findServiceUser(): Promise<RunAs> {
   return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
 }
 
+/** Tells whether a user can enter a folder: by trying, since access control lists count too. */
+export async function canEnter(folder: string, runAs: RunAs): Promise<boolean> {
+  return (await run('sh', ['-c', 'cd "$1"', 'sh', folder], '/', runAs)).code === 0;
+}
+
 /** Runs a program to its end. Rejects only where it cannot be run at all. */
 export function run(
   command: string,
