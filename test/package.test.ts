@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -82,6 +82,11 @@ test('has a package.json that says what it is', async () => {
   });
   for (const path of Object.values<string>(description.exports))
     expect(files).toContain(path.slice('./'.length));
+});
+
+test('has a command that can be run where it was built, too', async () => {
+  const { mode } = await stat(join(root, 'dist/cli/group-api.js'));
+  expect(mode & 0o111).toBe(0o111);
 });
 
 test('runs from an empty folder with nothing but its dependencies', async () => {
