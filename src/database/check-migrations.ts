@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { checkStructure } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
-import { describeChanged, describeUnknown, inspectMigrations } from './migrate.ts';
+import { describeChanged, describeUnknown, inspectMigrations, readMigrations } from './migrate.ts';
 
 const name = 'migrations';
 
@@ -34,12 +33,12 @@ export async function checkMigrations(pool: pg.Pool, user: string): Promise<Chec
     : [warning(name, `${found}: the next start applies them, or \`group-api migrate\``)];
 }
 
-async function readSql(migrations: readonly string[]): Promise<string> {
-  // Beside `src` and `dist` alike.
-  const files = migrations.map(
-    (each) => new URL(`../../prisma/migrations/${each}/migration.sql`, import.meta.url),
-  );
-  return (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
+async function readSql(names: readonly string[]): Promise<string> {
+  const migrations = await readMigrations();
+  return migrations
+    .filter((each) => names.includes(each.name))
+    .map(({ sql }) => sql)
+    .join('\n');
 }
 
 /** What a user lacks to run the SQL of migrations, as far as their statements tell. */

@@ -69,7 +69,8 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
   }
 }
 
-async function readMigrations(): Promise<Migration[]> {
+/** The migrations that come with this version, in order. */
+export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(migrationsDir, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(
