@@ -91,6 +91,16 @@ export function heldByOthers(cause?: unknown): AppError {
   );
 }
 
+/** The database ended a statement at a time limit of its own, such as `statement_timeout`; nothing was changed. */
+export function timeLimitReached(cause?: unknown): AppError {
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The database stopped the operation at its time limit, and nothing was changed. Try again later',
+    {},
+    { cause },
+  );
+}
+
 /** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
 export class StartError extends Error {
   override name = 'StartError';

@@ -1,4 +1,5 @@
 import { camelCaseKeys } from '../database/row-json.ts';
+import { parseTimestamp } from '../database/timestamp.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { formatPrice } from '../groups/group.ts';
 import type { AuditSearch } from './audit-search.ts';
@@ -62,7 +63,9 @@ function describeRow(json: unknown): Prisma.JsonValue {
   const describe = (key: string, value: unknown) => {
     if (typeof value !== 'string') return value;
     if (key === 'price') return formatPrice(value);
-    return key.endsWith('At') ? new Date(value).toISOString() : value;
+    if (!key.endsWith('At')) return value;
+    const date = parseTimestamp(value);
+    return Number.isNaN(date.getTime()) ? value : date.toISOString();
   };
   return JSON.parse(JSON.stringify(camelCaseKeys(json) ?? null), describe) as Prisma.JsonValue;
 }

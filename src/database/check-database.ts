@@ -1,8 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
+import { createPool } from './connection.ts';
 import { applicationName } from './embedded-postgres.ts';
 import { requireServer } from './open-database.ts';
 
@@ -19,7 +20,7 @@ const fewerPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations
 /** Checks a database that `description` tells a person about: as far as it gets, and without any change. */
 export async function checkDatabase(connection: pg.ClientConfig, description: string): Promise<Check[]> {
   // One connection, of which a failure to connect is told by the first query.
-  const pool = new pg.Pool({
+  const pool = createPool({
     ...connection,
     application_name: applicationName,
     max: 1,

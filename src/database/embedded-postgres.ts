@@ -2,8 +2,9 @@ import { constants } from 'node:fs';
 import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { StartError } from '../errors.ts';
+import { openConnection } from './connection.ts';
 import { exists, moveInto } from './folders.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
 import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
@@ -146,9 +147,12 @@ async function initialise(
         '--locale=C',
         `--lc-ctype=${letters}`,
         // PostgreSQL's own log: a file a weekday, each begun anew a week later.
-        ...['logging_collector=on', 'log_filename=postgresql-%a.log', 'log_truncate_on_rotation=on'].flatMap(
-          (each) => ['--set', each],
-        ),
+        ...[
+          'timezone=UTC',
+          'logging_collector=on',
+          'log_filename=postgresql-%a.log',
+          'log_truncate_on_rotation=on',
+        ].flatMap((each) => ['--set', each]),
       ],
       dataDir,
       runAs,
@@ -195,7 +199,8 @@ async function start(
           join(clusterDir, '..', 'postgres-start.log'),
           '-w',
           '-o',
-          `-h '' -p ${port} -k .`,
+          // A cluster of an earlier version has the machine's zone in its configuration.
+          `-h '' -p ${port} -k . -c timezone=UTC`,
         ],
         clusterDir,
         runAs,
@@ -226,21 +231,19 @@ async function isRunning(clusterDir: string, binaries: Binaries, runAs: RunAs): 
 }
 
 async function connectOnce(connection: pg.ClientConfig): Promise<string | undefined> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 2000 });
   try {
-    await client.connect();
+    const client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
+    await client.end();
     return undefined;
   } catch (error) {
     return (error as Error).message;
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }
 
 async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 2000 });
+  let client: pg.Client | undefined;
   try {
-    await client.connect();
+    client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
     const { rowCount } = await client.query(
       'SELECT FROM pg_stat_activity WHERE starts_with(application_name, $1) AND application_name <> $2 LIMIT 1',
       [applicationNamePrefix, applicationName],
@@ -250,7 +253,7 @@ async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
     // It does not answer, so nobody else is using it either.
     return false;
   } finally {
-    await client.end().catch(() => undefined);
+    await client?.end().catch(() => undefined);
   }
 }
 

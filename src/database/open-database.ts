@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { createPool } from './connection.ts';
 import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 import { plannedForItsValues } from './statement-mark.ts';
@@ -44,15 +45,17 @@ export async function openDatabase(
     ...(embedded?.connection ?? { connectionString: url }),
     application_name: applicationName,
   };
-  const pool = new pg.Pool({
-    ...connection,
-    max: poolSize,
-    connectionTimeoutMillis: connectTimeoutMs,
-    // Connections are kept: opening one costs as much as several deletes.
-    idleTimeoutMillis: 0,
-    keepAlive: true,
-    lock_timeout: lockTimeoutMs,
-  });
+  const pool = createPool(
+    {
+      ...connection,
+      max: poolSize,
+      connectionTimeoutMillis: connectTimeoutMs,
+      // Connections are kept: opening one costs as much as several deletes.
+      idleTimeoutMillis: 0,
+      keepAlive: true,
+    },
+    { lock_timeout: String(lockTimeoutMs) },
+  );
   // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 

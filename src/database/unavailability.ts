@@ -1,5 +1,5 @@
-import { AppError, heldByOthers, serviceUnavailable } from '../errors.ts';
-import { lockNotAvailable } from './conflict.ts';
+import { AppError, heldByOthers, serviceUnavailable, timeLimitReached } from '../errors.ts';
+import { isTimeLimit, lockNotAvailable } from './conflict.ts';
 import { causesOf, sqlStateOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
@@ -31,7 +31,8 @@ const unavailableKinds: readonly unknown[] = [
   'TooManyConnections',
 ];
 /** What `pg` says without any code. */
-const unavailableMessage = /timeout exceeded when trying to connect|Connection terminated|not queryable/;
+const unavailableMessage =
+  /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/;
 
 /** Makes every query of a client fail with SERVICE_UNAVAILABLE where the database is away; other errors pass. */
 export function withUnavailability(prisma: PrismaClient): PrismaClient {
@@ -48,9 +49,11 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
   }) as unknown as PrismaClient; // Prisma's type for an extended client leaves out nothing that we use.
 }
 
-/** Turns an error into SERVICE_UNAVAILABLE where it means that the database is away; any other passes as it is. */
+/** Turns an error into SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other as it is. */
 export function toUnavailability(error: unknown): unknown {
-  if (error instanceof AppError || !isUnavailable(error)) return error;
+  if (error instanceof AppError) return error;
+  if (isTimeLimit(error)) return timeLimitReached(error);
+  if (!isUnavailable(error)) return error;
   return sqlStateOf(error) === lockNotAvailable ? heldByOthers(error) : serviceUnavailable(error);
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Logger } from '../log.ts';
+import { cutConnection, openConnection } from './connection.ts';
 
 const intervalMs = 1000;
 const answerTimeoutMs = 2000;
@@ -25,26 +26,21 @@ export function watchDatabase(
 
   const ask = async () => {
     try {
-      if (!watcher) {
-        const connecting = new pg.Client({
-          ...connection,
-          connectionTimeoutMillis: answerTimeoutMs,
-          query_timeout: answerTimeoutMs,
-        });
-        connecting.on('error', () => undefined);
-        await connecting.connect();
-        watcher = connecting;
-      }
+      watcher ??= await openConnection({
+        ...connection,
+        connectionTimeoutMillis: answerTimeoutMs,
+        query_timeout: answerTimeoutMs,
+      });
       await watcher.query('SELECT 1');
       if (isAway) log.info('the database is back');
       isAway = false;
     } catch (error) {
-      if (watcher) cut(watcher);
+      if (watcher) cutConnection(watcher);
       watcher = undefined;
       if (closing.signal.aborted) return;
       if (!isAway) log.warn({ reason: (error as Error).message }, 'the database does not answer');
       isAway = true;
-      for (const client of clients) cut(client);
+      for (const client of clients) cutConnection(client);
     }
   };
 
@@ -62,9 +58,4 @@ export function watchDatabase(
       await watcher?.end();
     },
   };
-}
-
-/** Closes a connection without a farewell, which might never be heard. The type of `pg` keeps its socket to itself. */
-function cut(client: pg.ClientBase): void {
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }

@@ -14,6 +14,7 @@ import {
   type Parsed,
 } from '../arguments.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
 
 /** A subscription plan, as the API shows it. */
@@ -68,8 +69,8 @@ export function readGroupRow(row: RowJson): Group {
   const group = camelCaseKeys(row) as Group;
   return Object.assign(group, {
     price: formatPrice(group.price),
-    createdAt: new Date(group.createdAt),
-    updatedAt: new Date(group.updatedAt),
+    createdAt: parseTimestamp(row['created_at'] as string),
+    updatedAt: parseTimestamp(row['updated_at'] as string),
   });
 }
 

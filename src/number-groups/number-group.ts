@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { text, type Parsed } from '../arguments.ts';
 import type { RowJson } from '../database/row-json.ts';
+import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 
 /** The autodialer's group: a name and a list of phone numbers. */
@@ -59,7 +60,7 @@ export function readNumberGroupRow(row: RowJson): NumberGroup {
     name: row['name'] as string,
     description: row['description'] as string,
     count: row['count'] as number,
-    createdAt: new Date(row['created_at'] as string),
+    createdAt: parseTimestamp(row['created_at'] as string),
     listId: BigInt(row['list_id'] as string),
   };
 }

@@ -1,6 +1,7 @@
 import { date, parseId, parsePageSize, text } from '../arguments.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
-import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import type { RowJson } from '../database/row-json.ts';
+import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
 
@@ -64,12 +65,12 @@ export function formatSubscriberCursor({ username }: Subscriber): string {
 
 /** Reads a subscriber from its row as JSON. */
 export function readSubscriberRow(row: RowJson): Subscriber {
-  const subscriber = camelCaseKeys(row) as Subscriber;
+  const { starts_at: startsAt, expires_at: expiresAt } = row as { starts_at: string; expires_at: string | null };
   return {
-    groupId: subscriber.groupId,
-    username: subscriber.username,
-    startsAt: new Date(subscriber.startsAt),
-    expiresAt: subscriber.expiresAt && new Date(subscriber.expiresAt),
+    groupId: row['group_id'] as number,
+    username: row['username'] as string,
+    startsAt: parseTimestamp(startsAt),
+    expiresAt: expiresAt === null ? null : parseTimestamp(expiresAt),
   };
 }
 

@@ -2,6 +2,7 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Transaction } from '../audit/call-recorder.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { readGroupRow } from '../groups/group.ts';
@@ -46,8 +47,6 @@ export async function exportGroups(
   await prisma.$transaction(
     async (transaction) => {
       await transaction.$executeRaw`SET TRANSACTION READ ONLY`;
-      // Dates as JSON are written by the session's time zone, of which some have offsets with seconds.
-      await transaction.$executeRaw`SET LOCAL TIME ZONE 'UTC'`;
       if (request.ids) await requireGroups(transaction, request.ids);
       // A batch is one piece, of which one waits while another is written.
       const pieces = Readable.from(writePieces(transaction, request, counts), { highWaterMark: 1 });
@@ -133,8 +132,8 @@ function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {
   return {
     ...rest,
     group: readGroupRow(groupRow as RowJson),
-    deletedAt: new Date(deletedAt),
-    purgeAt: new Date(purgeAt),
+    deletedAt: parseTimestamp(deletedAt),
+    purgeAt: parseTimestamp(purgeAt),
   };
 }
 

@@ -209,7 +209,6 @@ async function holdTables(transaction: Transaction, isDryRun: boolean): Promise<
     LOCK TABLE service_groups, groups, subscribers, deleted_groups IN EXCLUSIVE MODE`;
   // The tables grow by the batch: what was planned for small ones would read large ones from end to end.
   await transaction.$executeRaw`SET LOCAL plan_cache_mode = force_custom_plan`;
-  await transaction.$executeRaw`SET LOCAL TIME ZONE 'UTC'`;
 }
 
 /** Never back, and in the end of all: no transaction undoes it. */
