@@ -51,7 +51,7 @@ async function generateResolverTypes() {
         DeletedGroup: '../groups/deleted-group-repository.ts#DeletedGroup',
         DeletedGroupConnection: '../graphql/connection.ts#DeletedGroupConnection',
         GroupDeletionImpact: '../groups/group-deletion-impact.ts#GroupDeletionImpact',
-        Subscriber: '../subscribers/subscriber.ts#Subscriber',
+        Subscriber: '../subscribers/subscriber.ts#SubscriberResult',
         SubscriberConnection: '../graphql/connection.ts#SubscriberConnection',
         GroupConnection: '../graphql/connection.ts#GroupConnection',
         Group: '../groups/group.ts#Group',

@@ -91,6 +91,17 @@ export function heldByOthers(cause?: unknown): AppError {
   );
 }
 
+/** The connection was lost during a commit, and the database cannot be asked whether it took place. */
+export function outcomeUnknown(cause?: unknown): AppError {
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The connection to the database was lost during the change, and it is unknown whether the change was made. ' +
+      'Check before you try again, or repeat the call with its Idempotency-Key',
+    {},
+    { cause },
+  );
+}
+
 /** The database ended a statement at a time limit of its own, such as `statement_timeout`; nothing was changed. */
 export function timeLimitReached(cause?: unknown): AppError {
   return new AppError(

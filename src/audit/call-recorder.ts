@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { retryOnConflict } from '../database/conflict.ts';
-import { toUnavailability } from '../database/unavailability.ts';
+import { waitForCommit } from '../database/lost-commit.ts';
+import { isOutcomeUnknown, toUnavailability } from '../database/unavailability.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
@@ -38,32 +39,46 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       work: (transaction: Transaction) => Promise<Effect<Result>>,
       { timeoutMs = defaultTimeoutMs }: { timeoutMs?: number } = {},
     ): Promise<Result> {
-      const attempt = () =>
-        prisma.$transaction(
+      /** What is being committed, and the audit entry by which it can be told later whether it was. */
+      let committing: { readonly result: Result; readonly entryId: bigint } | undefined;
+      const attempt = async () => {
+        committing = undefined;
+        return prisma.$transaction(
           async (transaction) => {
             const replay = await findReplay<Result>(transaction, call);
             if (replay) {
               call.markReplayed();
-              await record(transaction, call, {
-                outcome: 'replayed',
-                targetIds: targetsOf(call, replay.response),
-              });
+              const targetIds = targetsOf(call, replay.response);
+              const entryId = await record(transaction, call, { outcome: 'replayed', targetIds });
+              committing = { result: replay.response, entryId };
               return replay.response;
             }
             const effect = await work(transaction);
             if (call.isDryRun) throw new Undo(effect);
             await keepResponse(transaction, call, effect.result);
-            await record(transaction, call, { outcome: 'done', ...effect });
+            const entryId = await record(transaction, call, { outcome: 'done', ...effect });
+            committing = { result: effect.result, entryId };
             return effect.result;
           },
           { timeout: timeoutMs, maxWait: connectionWaitMs },
         );
+      };
       try {
         return await waitForFirstCall(() => retryOnConflict(attempt));
       } catch (error) {
-        if (!(error instanceof Undo)) throw toUnavailability(error);
-        await record(prisma, call, { outcome: 'dry-run', ...error.effect });
-        return error.effect.result as Result;
+        if (error instanceof Undo) {
+          await record(prisma, call, { outcome: 'dry-run', ...error.effect });
+          return error.effect.result as Result;
+        }
+        const failure = toUnavailability(error);
+        if (committing === undefined || !isOutcomeUnknown(failure)) throw failure;
+        // The connection was lost during the commit: the change is answered as done if it was.
+        const { result, entryId } = committing;
+        await waitForCommit(
+          failure,
+          async () => (await prisma.auditEvent.count({ where: { id: entryId } })) > 0,
+        );
+        return result;
       }
     },
 
@@ -98,12 +113,6 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       });
       return count;
     },
-
-    /** Writes that a call got the answer of an earlier one. */
-    async recordReplay(call: Call): Promise<void> {
-      call.markReplayed();
-      await record(prisma, call, { outcome: 'replayed' });
-    },
   };
 }
 
@@ -116,8 +125,9 @@ class Undo extends Error {
   }
 }
 
+/** Writes an entry and returns its id. */
 async function record(
-  client: Pick<PrismaClient, 'auditEvent'>,
+  client: Pick<PrismaClient, '$queryRaw'>,
   call: Call,
   {
     outcome,
@@ -126,24 +136,20 @@ async function record(
     before,
     after,
   }: Partial<Effect<unknown>> & { outcome: string; errorCode?: string },
-): Promise<void> {
+): Promise<bigint> {
   const { account, credential, address, userAgent, requestId, operation, reason } = call;
-  await client.auditEvent.createMany({
-    data: {
-      account,
-      credential,
-      address,
-      userAgent,
-      requestId,
-      operation,
-      reason,
-      outcome,
-      errorCode: errorCode ?? null,
-      targetIds: (targetIds ?? call.targetIds).map(String),
-      ...(before !== undefined && { before: before as Prisma.InputJsonValue }),
-      ...(after !== undefined && { after: after as Prisma.InputJsonValue }),
-    },
-  });
+  const [entry] = await client.$queryRaw<{ id: bigint }[]>`
+    INSERT INTO audit_events (account, credential, address, user_agent, request_id, operation, target_ids, outcome,
+      error_code, reason, before, after)
+    VALUES (${account}, ${credential}, ${address}, ${userAgent}, ${requestId}, ${operation},
+      ${(targetIds ?? call.targetIds).map(String)}::text[], ${outcome}, ${errorCode ?? null}, ${reason},
+      ${toJson(before)}::jsonb, ${toJson(after)}::jsonb)
+    RETURNING id`;
+  return entry!.id;
+}
+
+function toJson(row: unknown): string | null {
+  return row === undefined ? null : JSON.stringify(row);
 }
 
 async function findReplay<Result>(

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { hasScope, type Scope } from '../accounts/scopes.ts';
-import type { Call } from '../audit/call.ts';
+import { noDetails, type Call } from '../audit/call.ts';
 import type { CallRecorder } from '../audit/call-recorder.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
 import { AppError } from '../errors.ts';
@@ -78,6 +78,7 @@ function createCall(
     isDryRun: false,
     idempotencyKey: readKey(request) ?? null,
     fingerprint: fingerprintOf(args),
+    selectedDetails: noDetails,
     markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
   };
 }

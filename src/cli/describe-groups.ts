@@ -6,10 +6,19 @@ import { createServiceGroupRepository } from '../service-groups/service-group-re
 import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
 
 /** A group with all fields of the API's `Group` but the list of its subscribers. */
-export type GroupDescription = Omit<Group, 'serviceGroupId'> & {
+export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details'> & {
   readonly serviceGroup: ServiceGroup | null;
   readonly subscriberCount: number;
 };
+
+/** Describes a deleted group by what the delete returned. A query after it could fail for a group that is gone. */
+export function describeDeletedGroup({ serviceGroupId: _, details, ...group }: Group): GroupDescription {
+  return {
+    ...group,
+    serviceGroup: details?.serviceGroup ?? null,
+    subscriberCount: details?.subscriberCount ?? 0,
+  };
+}
 
 /** Shows groups as the API does: one query for all service groups, one for all counts. */
 export async function describeGroups(
@@ -21,7 +30,7 @@ export async function describeGroups(
   const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
   const ids = groups.map(({ id }) => id);
   const counts = await createSubscriberRepository(prisma, recorder).countActiveSubscribers(ids);
-  return groups.map(({ serviceGroupId, ...group }, index) => ({
+  return groups.map(({ serviceGroupId, details: _, ...group }, index) => ({
     ...group,
     serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,
     subscriberCount: counts[index]!,

@@ -8,7 +8,7 @@ import type { Group } from '../groups/group.ts';
 import { createGroupRepository } from '../groups/group-repository.ts';
 import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { ask } from './ask.ts';
-import { describeGroups } from './describe-groups.ts';
+import { describeDeletedGroup } from './describe-groups.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
 import { createCommandCall, recorded, withDatabase, type CommandDatabase } from './with-database.ts';
@@ -59,7 +59,7 @@ async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise
     if (!isDryRun && !options.yes) await confirm(ids, deletion, database);
     const groups = await deleteAll(ids, deletion, isDryRun, database);
     const restorableUntil = isDryRun ? null : await findPurgeDate(ids[0]!, database);
-    const described = await describeGroups(groups, database);
+    const described = groups.map(describeDeletedGroup);
     const text = describeDeletion(groups, restorableUntil, isDryRun);
     print(options.json, { groups: described, restorableUntil, isDryRun }, text);
   });
@@ -110,20 +110,31 @@ function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletio
   return formatTable(['ID', 'NAME', 'ACTIVE', 'PENDING', 'ENDED', 'IN THE WAY'], rows);
 }
 
-/** When the archive lets a group go; null where it does not keep any. All groups of a call have the same date. */
-async function findPurgeDate(id: number, { prisma, recorder }: CommandDatabase): Promise<Date | null> {
+/**
+ * Returns when the archive purges a group, which is the same for all groups of a call; null if no archive is kept, undefined
+ * if it cannot be looked up: the groups are deleted all the same.
+ */
+async function findPurgeDate(
+  id: number,
+  { prisma, recorder }: CommandDatabase,
+): Promise<Date | null | undefined> {
   try {
     return (await createDeletedGroupRepository(prisma, recorder).deletedGroup(id)).purgeAt;
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
+    if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;
     throw error;
   }
 }
 
-function describeDeletion(groups: readonly Group[], restorableUntil: Date | null, isDryRun: boolean): string {
+function describeDeletion(
+  groups: readonly Group[],
+  restorableUntil: Date | null | undefined,
+  isDryRun: boolean,
+): string {
   const verb = isDryRun ? 'Would delete' : 'Deleted';
   const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}`);
-  if (isDryRun) return lines.join('\n');
+  if (isDryRun || restorableUntil === undefined) return lines.join('\n');
   const restore = restorableUntil
     ? `restoreGroup brings it back until ${restorableUntil.toISOString()}`
     : 'No archive is kept: what was deleted cannot be restored';

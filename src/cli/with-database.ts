@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import type { Call } from '../audit/call.ts';
+import { noDetails, type Call } from '../audit/call.ts';
 import { createCallRecorder, type CallRecorder } from '../audit/call-recorder.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../database/open-database.ts';
@@ -57,6 +57,7 @@ export function createCommandCall(
     isDryRun,
     idempotencyKey: null,
     fingerprint: '',
+    selectedDetails: noDetails,
     markReplayed: () => undefined,
   };
 }

@@ -6,7 +6,9 @@ import { sqlStateOf } from './prisma-error.ts';
  */
 const conflicts: readonly unknown[] = ['23505', '23503', '23001', '40P01', '40001'];
 /** PostgreSQL's code for a lock that others have held for longer than `lock_timeout`. */
-export const lockNotAvailable = '55P03';
+const lockNotAvailable = '55P03';
+/** PostgreSQL's codes for a transaction that it undid because of concurrent ones: a lock, a deadlock, serialization. */
+const undoneByOthers: readonly unknown[] = [lockNotAvailable, '40P01', '40001'];
 /**
  * PostgreSQL's codes for a time limit that the database or the role has: `statement_timeout` (or a cancelled query),
  * `idle_in_transaction_session_timeout`, `transaction_timeout`.
@@ -17,6 +19,16 @@ const maxAttempts = 5;
 /** Tells whether a query failed for what another attempt would see, and so avoid or put into words. */
 export function isConflict(error: unknown): boolean {
   return conflicts.includes(sqlStateOf(error));
+}
+
+/** Returns whether a query failed because others hold a lock for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlStateOf(error) === lockNotAvailable;
+}
+
+/** Returns whether the database undid a transaction because of concurrent ones, so that nothing was changed. */
+export function isUndoneByOthers(error: unknown): boolean {
+  return undoneByOthers.includes(sqlStateOf(error));
 }
 
 /** Returns whether the database ended a statement or a transaction at a time limit, so that nothing was changed. */

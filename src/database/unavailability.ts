@@ -1,6 +1,6 @@
 import { AppError, heldByOthers, serviceUnavailable, timeLimitReached } from '../errors.ts';
-import { isTimeLimit, lockNotAvailable } from './conflict.ts';
-import { causesOf, sqlStateOf } from './prisma-error.ts';
+import { isTimeLimit, isUndoneByOthers } from './conflict.ts';
+import { causesOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */
@@ -21,8 +21,8 @@ const unavailableCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover, a lock held long. */
-const unavailableSqlState = /^(08|53|57P0|25006|55P03)/;
+/** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover. */
+const unavailableSqlState = /^(08|53|57P0|25006)/;
 /** Prisma's adapter's words for the same, where it passes no code on. */
 const unavailableKinds: readonly unknown[] = [
   'ConnectionClosed',
@@ -53,8 +53,39 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
 export function toUnavailability(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (isTimeLimit(error)) return timeLimitReached(error);
-  if (!isUnavailable(error)) return error;
-  return sqlStateOf(error) === lockNotAvailable ? heldByOthers(error) : serviceUnavailable(error);
+  if (isUndoneByOthers(error)) return heldByOthers(error);
+  return isUnavailable(error) ? serviceUnavailable(error) : error;
+}
+
+/**
+ * Returns whether an error leaves open if a statement that was sent has been executed: the connection was lost, and neither
+ * had it failed to open nor has the database said that it undid the statement.
+ */
+export function isOutcomeUnknown(error: unknown): boolean {
+  if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') return false;
+  return !isTimeLimit(error) && !isUndoneByOthers(error) && !isNotConnected(error);
+}
+
+/** Codes and words for a connection that was never there. */
+const notConnectedCodes = new Set([
+  'P1001',
+  'P2024',
+  'ECONNREFUSED',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  '53300',
+  '57P03',
+]);
+const notConnectedMessage = /timeout exceeded when trying to connect/;
+
+function isNotConnected(error: unknown): boolean {
+  return causesOf(error).some(
+    ({ code, originalCode, message }) =>
+      notConnectedCodes.has(String(code)) ||
+      notConnectedCodes.has(String(originalCode)) ||
+      (typeof message === 'string' && notConnectedMessage.test(message)),
+  );
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -45,7 +45,7 @@ export type Outcome = {
   isReplayed: boolean;
 };
 
-type Loaders = ReturnType<typeof createLoaders>;
+export type Loaders = ReturnType<typeof createLoaders>;
 
 export function createContext(
   repositories: Repositories,

@@ -1,8 +1,9 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import type { Call } from '../audit/call.ts';
+import { noDetails, type Call } from '../audit/call.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { readSelectedDetails } from './selected-details.ts';
 
 /**
  * Makes a resolver of a mutation: hands it its call, and sees to it that a call that is refused is in the audit too, as
@@ -15,7 +16,8 @@ export function recorded<Args extends object, Result>(
     const call = createCall(args, context, info);
     try {
       requireIdempotencyKey(context.idempotencyKey);
-      return await resolve(args, context, call);
+      const selectedDetails = readSelectedDetails(info, call.idempotencyKey !== null);
+      return await resolve(args, context, { ...call, selectedDetails });
     } catch (error) {
       await context.recorder.recordRefusal(call, error);
       throw error;
@@ -52,6 +54,7 @@ function createCall(args: object, context: Context, { fieldName, path }: GraphQL
     // Of several mutations in one request each has the key for itself, by its alias.
     idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
     fingerprint: key === undefined ? '' : fingerprintOf(args),
+    selectedDetails: noDetails,
     markReplayed: () => (context.outcome.isReplayed = true),
   };
 }

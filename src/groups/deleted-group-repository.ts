@@ -6,6 +6,7 @@ import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { DeletedGroup as DeletedGroupRow, PrismaClient } from '../generated/prisma/client.ts';
+import { addGroupDetails } from './group-details.ts';
 import { readGroupRow, type Group } from './group.ts';
 
 /** A group that was deleted and can be restored until `purgeAt`. */
@@ -73,7 +74,10 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
                 WHERE id = (group_row ->> 'service_group_id')::int)))).* FROM archived
           )
           INSERT INTO groups OVERRIDING SYSTEM VALUE SELECT * FROM original RETURNING group_row(groups) AS row`;
-        if (restored) return { result: restored.row, after: restored.row };
+        if (restored) {
+          const result = await addGroupDetails(transaction, restored.row, call.selectedDetails);
+          return { result, after: restored.row };
+        }
         if (await transaction.group.findUnique({ where: { id }, select: { id: true } })) {
           throw new AppError('ALREADY_EXISTS', 'The group exists: it is not deleted');
         }
@@ -87,7 +91,9 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
       const purged = await recorder.transact(call, async (transaction) => {
         try {
           const row = await transaction.deletedGroup.delete({ where: { id } });
-          return { result: row, before: row.groupRow };
+          const before = row.groupRow as RowJson;
+          const groupRow = await addGroupDetails(transaction, before, call.selectedDetails);
+          return { result: { ...row, groupRow }, before };
         } catch (error) {
           throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound() : error;
         }
@@ -130,7 +136,10 @@ function notExpired() {
   return { purgeAt: { gt: new Date() } };
 }
 
-function toDeletedGroup({ groupRow, ...row }: DeletedGroupRow): DeletedGroup {
+function toDeletedGroup({
+  groupRow,
+  ...row
+}: Omit<DeletedGroupRow, 'groupRow'> & { groupRow: unknown }): DeletedGroup {
   return {
     ...row,
     // A repeated call gets them from JSON.

@@ -18,13 +18,20 @@ export type DeletionRequest = {
 /** How the statement answers one request: with the row that it deleted, or did before, or with why it did not. */
 export type DeletionAnswer = {
   readonly outcome: 'done' | 'replayed' | DeletionRefusal;
+  /** The row with the details of a result: its service group, and that it has no active subscribers. */
   readonly row: RowJson;
   readonly version: number;
   readonly subscriberCount: number;
 };
 
 export type DeletionRefusal =
-  'NOT_FOUND' | 'GROUP_PROTECTED' | 'VERSION_CONFLICT' | 'HAS_ACTIVE_SUBSCRIBERS' | 'IDEMPOTENCY_KEY_REUSED';
+  | 'NOT_FOUND'
+  | 'GROUP_PROTECTED'
+  | 'VERSION_CONFLICT'
+  | 'HAS_ACTIVE_SUBSCRIBERS'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** Not of the statement itself: its answer was lost with the connection. */
+  | 'SERVICE_UNAVAILABLE';
 
 /**
  * Runs the one statement that deletes groups. It takes the requests that wait at this moment and does all that a delete
@@ -108,6 +115,11 @@ export function writeDeletionStatement(
       DELETE FROM groups USING locked WHERE groups.id = locked.id
       RETURNING locked.ordinal, groups.id, group_row(groups) AS row
     ),
+    result AS (
+      SELECT deleted.ordinal, deleted.id, row || jsonb_build_object('details', jsonb_build_object(
+        'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS response
+      FROM deleted LEFT JOIN service_groups ON service_groups.id = (row ->> 'service_group_id')::int
+    ),
     ended AS (
       -- After the group, which every other writer locks before its subscribers too.
       DELETE FROM subscribers USING deleted
@@ -126,7 +138,8 @@ export function writeDeletionStatement(
     ),
     kept_key AS (
       INSERT INTO idempotency_keys (account, operation, key, fingerprint, response)
-      SELECT account, operation, key, fingerprint, row FROM deleted JOIN request USING (ordinal) WHERE key IS NOT NULL
+      SELECT account, operation, key, fingerprint, result.response FROM result JOIN request USING (ordinal)
+      WHERE key IS NOT NULL
     ),
     recorded AS (
       INSERT INTO audit_events
@@ -134,17 +147,21 @@ export function writeDeletionStatement(
       SELECT account, credential, address, user_agent, request_id, operation, ARRAY[deleted.id::text], 'done', reason, row
       FROM deleted JOIN request USING (ordinal)
       WHERE is_recorded
+      UNION ALL
+      SELECT account, credential, address, user_agent, request_id, operation, ARRAY[id::text], 'replayed', reason, NULL
+      FROM examined
+      WHERE is_recorded AND refusal = 'replayed'
     )
     SELECT examined.ordinal, examined.version, active_count AS "subscriberCount",
-      coalesce(deleted.row, examined.response) AS row,
+      coalesce(result.response, examined.response) AS row,
       CASE
         WHEN refusal IS NOT NULL THEN refusal
         WHEN active_count > 0 THEN 'HAS_ACTIVE_SUBSCRIBERS'
-        WHEN deleted.ordinal = examined.ordinal THEN 'done'
+        WHEN result.ordinal = examined.ordinal THEN 'done'
         -- Another request of this statement got the group. One with a key is to be asked again: it may be a repeated call.
-        WHEN deleted.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
+        WHEN result.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
       END AS outcome
     FROM examined
     LEFT JOIN candidate ON candidate.id = examined.id
-    LEFT JOIN deleted ON deleted.id = examined.id AND refusal IS NULL`;
+    LEFT JOIN result ON result.id = examined.id AND refusal IS NULL`;
 }

@@ -6,14 +6,15 @@ import {
   type Transaction,
 } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { lockNotAvailable, retryOnConflict } from '../database/conflict.ts';
-import { sqlStateOf } from '../database/prisma-error.ts';
-import { toUnavailability } from '../database/unavailability.ts';
+import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
+import { waitForCommit } from '../database/lost-commit.ts';
+import { isOutcomeUnknown, toUnavailability } from '../database/unavailability.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError, heldByOthers, type ErrorCode } from '../errors.ts';
+import { AppError, heldByOthers, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createCommitQueue } from './commit-queue.ts';
+import { findCommittedDeletions } from './committed-deletions.ts';
 import {
   runDeletionStatement,
   type DeletionAnswer,
@@ -36,10 +37,10 @@ export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 /** The one way to delete groups. What is deleted is kept for `retentionDays`; 0 keeps nothing. */
 export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder, retentionDays: number) {
   const enqueue = createCommitQueue<DeletionRequest, DeletionAnswer>({
-    runTogether: (requests) => runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`),
+    runTogether: (requests) => runTogether(prisma, requests, retentionDays),
     runAlone: (request) => runAlone(prisma, request, retentionDays),
-    // The database is away: nobody knows what became of the statement. A lock that was not had in time undid it.
-    isFatal: (error) => error instanceof AppError && sqlStateOf(error) !== lockNotAvailable,
+    // The database is unavailable. A statement that it undid, because of a lock or a time limit, may be run again.
+    isFatal: (error) => error instanceof AppError && !isUndoneByOthers(error) && !isTimeLimit(error),
   });
 
   /** Deletes within the transaction, moving the subscribers where only they are in the way. */
@@ -62,7 +63,7 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
     }
     const row = requireRow(answer);
     const after = target === null ? {} : { after: { moveSubscribersTo: target, subscribersMoved } };
-    return { result: row, before: row, ...after };
+    return { result: row, before: withoutDetails(row), ...after };
   };
 
   return {
@@ -80,12 +81,11 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
 
       const answer = await enqueue({ ...deletion, call, isRecorded: true, subscribersMoved: 0 }).catch(
         (error: unknown) => {
-          const isHeld = sqlStateOf(error) === lockNotAvailable;
-          throw isHeld && call.idempotencyKey !== null ? keyInProgress() : error;
+          throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
         },
       );
       const row = requireRow(answer);
-      if (answer.outcome === 'replayed') await recorder.recordReplay(call);
+      if (answer.outcome === 'replayed') call.markReplayed();
       return readGroupRow(row);
     },
 
@@ -99,12 +99,48 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
         await lockGroups(transaction, ids);
         const requests = ids.map((id) => ({ id, ...plain }));
         const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
-        return { result: deleted, before: deleted };
+        return { result: deleted, before: deleted.map(withoutDetails) };
       });
       return rows.map(readGroupRow);
     },
   };
 }
+
+/** Runs the statement for requests that wait together. If its answer is lost, finds out what was committed. */
+async function runTogether(
+  prisma: PrismaClient,
+  requests: readonly DeletionRequest[],
+  retentionDays: number,
+): Promise<(DeletionAnswer | undefined)[]> {
+  try {
+    return await runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`);
+  } catch (error) {
+    return recoverAnswers(prisma, requests, error);
+  }
+}
+
+/** Finds the answers of deletes that were committed although their connection was lost. @throws the error if none was. */
+async function recoverAnswers(
+  prisma: PrismaClient,
+  requests: readonly DeletionRequest[],
+  error: unknown,
+): Promise<DeletionAnswer[]> {
+  if (!isOutcomeUnknown(error)) throw error;
+  let committed: (DeletionAnswer | undefined)[] = [];
+  await waitForCommit(error, async () => {
+    committed = await findCommittedDeletions(prisma, requests);
+    return committed.some((answer) => answer !== undefined);
+  });
+  return committed.map((answer) => answer ?? lostAnswer);
+}
+
+/** Of a request that was in a statement whose answer was lost, and deleted nothing: why not is not known. */
+const lostAnswer: DeletionAnswer = {
+  outcome: 'SERVICE_UNAVAILABLE',
+  row: {},
+  version: 0,
+  subscriberCount: 0,
+};
 
 /** Runs one request, holding its group first, so that what the statement reads is what it deletes. */
 async function runAlone(
@@ -122,7 +158,8 @@ async function runAlone(
       });
     });
   } catch (error) {
-    throw toUnavailability(error);
+    const [answer] = await recoverAnswers(prisma, [request], toUnavailability(error));
+    return answer!;
   }
 }
 
@@ -139,6 +176,11 @@ async function removeExpiredKey(
 function requireRow(answer: DeletionAnswer): RowJson {
   if (answer.outcome === 'done' || answer.outcome === 'replayed') return answer.row;
   throw refusalOf(answer.outcome, answer);
+}
+
+/** The row as it was stored, for the audit. */
+function withoutDetails({ details: _details, ...row }: RowJson): RowJson {
+  return row;
 }
 
 function requireAllRows(ids: readonly number[], answers: readonly (DeletionAnswer | undefined)[]): RowJson[] {
@@ -177,6 +219,8 @@ export function refusalOf(
       return new AppError(outcome, 'Cannot delete group with active subscribers', { subscriberCount });
     case 'IDEMPOTENCY_KEY_REUSED':
       return keyReused();
+    case 'SERVICE_UNAVAILABLE':
+      return serviceUnavailable();
   }
 }
 

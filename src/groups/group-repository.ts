@@ -13,6 +13,7 @@ import {
   type GroupChanges,
   type NewGroup,
 } from './group.ts';
+import { addGroupDetails } from './group-details.ts';
 import type { GroupOrderField, GroupSearch } from './group-search.ts';
 
 export type GroupRepository = ReturnType<typeof createGroupRepository>;
@@ -68,7 +69,8 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
           transaction.group.create({ data: group, select: { id: true } }),
         );
         const created = await readRow(transaction, id);
-        return { result: created, targetIds: [id], after: created };
+        const result = await addGroupDetails(transaction, created, call.selectedDetails);
+        return { result, targetIds: [id], after: created };
       });
       return readGroupRow(row);
     },
@@ -83,7 +85,8 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
           transaction.group.update({ where: { id }, data, select: { id: true } }),
         );
         const after = await readRow(transaction, id);
-        return { result: after, before, after };
+        const result = await addGroupDetails(transaction, after, call.selectedDetails);
+        return { result, before, after };
       });
       return readGroupRow(row);
     },

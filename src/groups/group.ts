@@ -16,11 +16,14 @@ import {
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
+import type { GroupDetails } from './group-details.ts';
 
 /** A subscription plan, as the API shows it. */
 export type Group = Omit<GroupRow, 'price'> & {
   /** An exact decimal with two to four decimals. */
   readonly price: string;
+  /** Only of a group that a mutation returns, and only those that the call selects. */
+  readonly details?: GroupDetails;
 };
 
 const fields = {
@@ -64,10 +67,11 @@ export function parseGroupChanges(input: unknown): GroupChanges {
   return requireAnyField(parseFields(fields, input, 'group'), 'group');
 }
 
-/** Reads a group from its row as the database function group_row() writes it. */
-export function readGroupRow(row: RowJson): Group {
+/** Parses a group's row as the database function group_row() writes it, with or without the details of a result. */
+export function readGroupRow({ details, ...row }: RowJson): Group {
   const group = camelCaseKeys(row) as Group;
   return Object.assign(group, {
+    ...(details !== undefined && { details: details as GroupDetails }),
     price: formatPrice(group.price),
     createdAt: parseTimestamp(row['created_at'] as string),
     updatedAt: parseTimestamp(row['updated_at'] as string),

@@ -5,9 +5,17 @@ import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
+import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/lock-groups.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts';
-import { readSubscriberRow, subscriberNotFound, type Subscriber } from './subscriber.ts';
+import {
+  readSubscriberResult,
+  readSubscriberRow,
+  statusOf,
+  subscriberNotFound,
+  type Subscriber,
+  type SubscriberResult,
+} from './subscriber.ts';
 
 export type SubscriberRepository = ReturnType<typeof createSubscriberRepository>;
 
@@ -61,22 +69,26 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
      * Puts a username on a group. An ended subscription to it goes to the history first.
      * @throws AppError NOT_FOUND where the group is not there, or is gone at this moment; ALREADY_EXISTS.
      */
-    async subscribe(subscriber: Subscriber, call: Call): Promise<Subscriber> {
+    async subscribe(subscriber: Subscriber, call: Call): Promise<SubscriberResult> {
       const row = await recorder.transact(call, async (transaction) => {
         await requireGroup(transaction, subscriber.groupId);
         await endSubscription(transaction, subscriber);
         await createSubscriber(transaction, subscriber);
         const created = await readRow(transaction, subscriber);
-        return { result: created, after: created };
+        return { result: await describeResult(transaction, created, call), after: created };
       });
-      return readSubscriberRow(row);
+      return readSubscriberResult(row);
     },
 
     /**
      * Takes a username off a group, or off the only one that it is on, and answers what was.
      * @throws AppError NOT_FOUND; BAD_USER_INPUT where it is on several groups and none is given.
      */
-    async removeUserSubscription(username: string, groupId: number | null, call: Call): Promise<Subscriber> {
+    async removeUserSubscription(
+      username: string,
+      groupId: number | null,
+      call: Call,
+    ): Promise<SubscriberResult> {
       const row = await recorder.transact(call, async (transaction) => {
         const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
           SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
@@ -92,9 +104,10 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
           )
           INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
           SELECT group_id, username, starts_at, expires_at FROM removed`;
-        return { result: found.row, targetIds: [found.group_id], before: found.row };
+        const result = await describeResult(transaction, found.row, call);
+        return { result, targetIds: [found.group_id], before: found.row };
       });
-      return readSubscriberRow(row);
+      return readSubscriberResult(row);
     },
 
     /**
@@ -112,8 +125,8 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
           throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
         if (!locked.has(to)) throw moveTargetNotFound('toGroupId');
         const moved = await moveActiveSubscribers(transaction, from, to);
-        const fromRow = await readGroup(transaction, from);
-        const result = { fromRow, toRow: await readGroup(transaction, to), movedCount: moved };
+        const fromRow = await readGroup(transaction, from, call);
+        const result = { fromRow, toRow: await readGroup(transaction, to, call), movedCount: moved };
         return {
           result,
           targetIds: [from, to],
@@ -125,10 +138,19 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
   };
 }
 
-async function readGroup(transaction: Transaction, id: number): Promise<RowJson> {
+/** Reads a group, which the transaction locks, with the details that the call selects. */
+async function readGroup(transaction: Transaction, id: number, { selectedDetails }: Call): Promise<RowJson> {
   const [found] = await transaction.$queryRaw<{ row: RowJson }[]>`
     SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
-  return found!.row;
+  return addGroupDetails(transaction, found!.row, selectedDetails);
+}
+
+/** Adds to a subscriber's row its status and, if the call selects it, its group. */
+async function describeResult(transaction: Transaction, row: RowJson, call: Call): Promise<RowJson> {
+  const subscriber = readSubscriberRow(row);
+  const status = statusOf(subscriber);
+  if (!call.selectedDetails.group) return { ...row, status };
+  return { ...row, status, group: await readGroup(transaction, subscriber.groupId, call) };
 }
 
 /** Holds a group, so that it cannot be deleted until the transaction ends. @throws AppError NOT_FOUND */

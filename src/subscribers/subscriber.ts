@@ -4,11 +4,19 @@ import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
+import { readGroupRow, type Group } from '../groups/group.ts';
 
 /** A username on a group, and from when until when. */
 export type Subscriber = SubscriberRow;
 
 export type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
+
+/** A subscriber as a mutation returns it, with what it was in the mutation's transaction. */
+export type SubscriberResult = Subscriber & {
+  readonly status?: SubscriberStatus;
+  /** Only if the call selects it. */
+  readonly group?: Group;
+};
 
 /** Active is who has not ended: whoever has not started yet has a claim already. */
 export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()): SubscriberStatus {
@@ -63,9 +71,22 @@ export function formatSubscriberCursor({ username }: Subscriber): string {
   return formatCursor([username]);
 }
 
+/** Parses a subscriber's row, as it is or with what `describeResult` of the repository adds to it. */
+export function readSubscriberResult(row: RowJson): SubscriberResult {
+  const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
+  return {
+    ...readSubscriberRow(row),
+    ...(status && { status }),
+    ...(group && { group: readGroupRow(group) }),
+  };
+}
+
 /** Reads a subscriber from its row as JSON. */
 export function readSubscriberRow(row: RowJson): Subscriber {
-  const { starts_at: startsAt, expires_at: expiresAt } = row as { starts_at: string; expires_at: string | null };
+  const { starts_at: startsAt, expires_at: expiresAt } = row as {
+    starts_at: string;
+    expires_at: string | null;
+  };
   return {
     groupId: row['group_id'] as number,
     username: row['username'] as string,

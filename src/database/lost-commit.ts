@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, outcomeUnknown } from '../errors.ts';
+
+/** How long a call waits for the database to be reachable again, and how often it looks. */
+const waitMs = 1500;
+const pollMs = 50;
+/** How long a commit that is not visible yet may take to become so, once the database is reachable. */
+const settleMs = 500;
+
+/**
+ * Waits until a commit whose answer was lost with the connection can be looked for, and returns once `isCommitted` finds
+ * it. Rejects with `failure` if it was not committed.
+ * @throws AppError SERVICE_UNAVAILABLE that says that the outcome is unknown, if the database cannot be reached.
+ */
+export async function waitForCommit(failure: unknown, isCommitted: () => Promise<boolean>): Promise<void> {
+  let deadline = Date.now() + waitMs;
+  let isReachable = false;
+  while (Date.now() < deadline) {
+    try {
+      const timeout = sleep(deadline - Date.now(), undefined);
+      if ((await Promise.race([isCommitted(), timeout])) === true) return;
+      if (Date.now() >= deadline) break;
+      if (!isReachable) deadline = Math.min(deadline, Date.now() + settleMs);
+      isReachable = true;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+    }
+    await sleep(pollMs);
+  }
+  throw isReachable ? failure : outcomeUnknown(failure);
+}
