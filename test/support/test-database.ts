@@ -9,11 +9,30 @@ export type TestDatabase = {
   drop(): Promise<void>;
 };
 
+/** Settings of PostgreSQL by name, as `ALTER DATABASE … SET` takes them. */
+export type DatabaseSettings = Readonly<Record<string, string>>;
+
+/**
+ * The settings that each test database has: `TEST_DATABASE_SETTINGS` as `name=value`, separated by semicolons, such as
+ * `timezone=Asia/Tehran;default_transaction_isolation=serializable`.
+ */
+const settingsOfRun: DatabaseSettings = Object.fromEntries(
+  (process.env['TEST_DATABASE_SETTINGS'] ?? '')
+    .split(';')
+    .filter((each) => each.includes('='))
+    .map((each) => each.split('=', 2) as [string, string]),
+);
+
 /** Copies the migrated database that global-setup.js made; `isEmpty` leaves out even the tables. */
-export async function createTestDatabase({ isEmpty = false } = {}): Promise<TestDatabase> {
+export async function createTestDatabase({
+  isEmpty = false,
+  settings = {},
+}: { isEmpty?: boolean; settings?: DatabaseSettings } = {}): Promise<TestDatabase> {
   const { TEST_RUN: run, TEST_ADMIN_URL: adminUrl } = process.env;
   const name = `${run}_${randomBytes(6).toString('hex')}`;
   await runAsAdmin(`CREATE DATABASE ${name} ${isEmpty ? '' : `TEMPLATE ${run}`}`);
+  for (const [setting, value] of Object.entries({ ...settingsOfRun, ...settings }))
+    await runAsAdmin(`ALTER DATABASE ${name} SET ${setting} TO ${pg.escapeLiteral(value)}`);
 
   const url = new URL(adminUrl!);
   url.pathname = `/${name}`;
