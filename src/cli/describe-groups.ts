@@ -12,7 +12,11 @@ export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details'> & {
 };
 
 /** Describes a deleted group by what the delete returned. A query after it could fail for a group that is gone. */
-export function describeDeletedGroup({ serviceGroupId: _, details, ...group }: Group): GroupDescription {
+export function describeDeletedGroup({
+  serviceGroupId: _serviceGroupId,
+  details,
+  ...group
+}: Group): GroupDescription {
   return {
     ...group,
     serviceGroup: details?.serviceGroup ?? null,
@@ -30,7 +34,7 @@ export async function describeGroups(
   const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
   const ids = groups.map(({ id }) => id);
   const counts = await createSubscriberRepository(prisma, recorder).countActiveSubscribers(ids);
-  return groups.map(({ serviceGroupId, details: _, ...group }, index) => ({
+  return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
     ...group,
     serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,
     subscriberCount: counts[index]!,

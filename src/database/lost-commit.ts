@@ -17,7 +17,7 @@ export async function waitForCommit(failure: unknown, isCommitted: () => Promise
   let isReachable = false;
   while (Date.now() < deadline) {
     try {
-      const timeout = sleep(deadline - Date.now(), undefined);
+      const timeout = sleep(deadline - Date.now(), undefined, { ref: false });
       if ((await Promise.race([isCommitted(), timeout])) === true) return;
       if (Date.now() >= deadline) break;
       if (!isReachable) deadline = Math.min(deadline, Date.now() + settleMs);

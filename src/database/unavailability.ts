@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, heldByOthers, serviceUnavailable, timeLimitReached } from '../errors.ts';
 import { isTimeLimit, isUndoneByOthers } from './conflict.ts';
 import { causesOf } from './prisma-error.ts';
@@ -55,6 +56,23 @@ export function toUnavailability(error: unknown): unknown {
   if (isTimeLimit(error)) return timeLimitReached(error);
   if (isUndoneByOthers(error)) return heldByOthers(error);
   return isUnavailable(error) ? serviceUnavailable(error) : error;
+}
+
+/** For how long a read is repeated while the database is unavailable, and how often. */
+const retryForMs = 5000;
+const retryPauseMs = 100;
+
+/** Runs a read again while it fails because the database is unavailable, for some seconds. */
+export async function retryWhileUnavailable<T>(read: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + retryForMs; ;) {
+    try {
+      return await read();
+    } catch (error) {
+      const mayPass = error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE';
+      if (!mayPass || Date.now() > deadline) throw error;
+      await sleep(retryPauseMs);
+    }
+  }
 }
 
 /**

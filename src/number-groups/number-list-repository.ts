@@ -1,5 +1,6 @@
 import type { Call } from '../audit/call.ts';
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import { retryWhileUnavailable } from '../database/unavailability.ts';
 import { AppError, badInput } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxNumbers, maxNumbersWithDuplicates } from './number-group.ts';
@@ -65,10 +66,11 @@ export function createNumberListRepository(prisma: PrismaClient, recorder: CallR
     /** The numbers of a list in order, some thousand at a time. */
     async *readNumbers(listId: bigint): AsyncGenerator<string[]> {
       for (let position = -1; ;) {
-        const chunk = await prisma.numberListChunk.findFirst({
-          where: { listId, position: { gt: position } },
-          orderBy: { position: 'asc' },
-        });
+        const after = { listId, position: { gt: position } };
+        // The start of the answer may be on its way already, for a change that is committed.
+        const chunk = await retryWhileUnavailable(() =>
+          prisma.numberListChunk.findFirst({ where: after, orderBy: { position: 'asc' } }),
+        );
         if (!chunk) return;
         yield chunk.numbers;
         position = chunk.position;

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createSchema } from '../src/graphql/schema.ts';
+import { openCuttingProxy, type CuttingProxy, type Fault } from './support/cutting-proxy.ts';
+import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+
+// The server reaches its database by a proxy; the tests look at the database itself.
+let database: TestDatabase;
+let proxy: CuttingProxy;
+let app: TestApp;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  proxy = await openCuttingProxy(database.url);
+  app = await openTestApp({}, { ...database, url: proxy.url });
+});
+afterAll(async () => {
+  proxy.restore();
+  await app.close();
+  await proxy.close();
+});
+
+const createNumberGroup = async () =>
+  (await app.post('/api/v4/autodialer/groups/add', { name: 'n', numbers: ['1', '2'] })).body.data._id;
+const createServiceGroup = async () =>
+  (await app.post('/createServiceGroup', { serviceGroup: { name: 'S' } })).body.data.createServiceGroup.id;
+
+/** For each operation that changes something: its path, and how its arguments are made. */
+const operations: Readonly<Record<string, () => Promise<object>>> = {
+  createGroup: async () => ({ group: { ...plainGroup, serviceGroupId: await createServiceGroup() } }),
+  editGroup: async () => ({ id: await app.createGroup(), group: { name: 'E' } }),
+  deleteGroup: async () => ({ id: await app.createGroup({ serviceGroupId: await createServiceGroup() }) }),
+  deleteGroups: async () => ({ ids: [await app.createGroup(), await app.createGroup()] }),
+  restoreGroup: async () => {
+    const id = await app.createGroup();
+    await app.post('/deleteGroup', { id });
+    return { id };
+  },
+  purgeDeletedGroup: async () => {
+    const id = await app.createGroup();
+    await app.post('/deleteGroup', { id });
+    return { id };
+  },
+  subscribe: async () => ({ username: 'ali', groupId: await app.createGroup() }),
+  removeUserSubscription: async () => {
+    const groupId = await app.createGroup();
+    await app.post('/subscribe', { username: 'ali', groupId });
+    return { username: 'ali', groupId };
+  },
+  moveSubscribers: async () => {
+    const fromGroupId = await app.createGroup();
+    await app.post('/subscribe', { username: 'ali', groupId: fromGroupId });
+    return { fromGroupId, toGroupId: await app.createGroup() };
+  },
+  createServiceGroup: async () => ({ serviceGroup: { name: 'S' } }),
+  editServiceGroup: async () => ({ id: await createServiceGroup(), serviceGroup: { name: 'E' } }),
+  deleteServiceGroup: async () => ({ id: await createServiceGroup() }),
+};
+const services: Readonly<Record<string, () => Promise<object>>> = {
+  add: async () => ({ name: 'n', numbers: ['1', '2'] }),
+  update: async () => ({ _id: await createNumberGroup(), numbers: ['3'] }),
+  remove: async () => ({ _id: await createNumberGroup() }),
+};
+const pathOf = (name: string) => (name in services ? `/api/v4/autodialer/groups/${name}` : `/${name}`);
+
+test('there is a case for each mutation of the schema', () => {
+  const mutations = Object.keys(createSchema().getMutationType()!.getFields());
+  expect(Object.keys(operations).toSorted()).toStrictEqual(mutations.toSorted());
+});
+
+type Outcome = 'done' | 'not done' | 'unknown';
+/** What an answer claims. */
+function claimOf({ status, body }: { status: number; body: Json }): Outcome {
+  if (status === 200) return 'done';
+  const message = body.message ?? body.errors[0].message;
+  return /unknown whether/.test(message) ? 'unknown' : 'not done';
+}
+
+const faults: Readonly<Record<Fault, Outcome>> = {
+  'reply lost': 'done',
+  'all cut': 'done',
+  'away for a moment': 'done',
+  away: 'unknown',
+  'not sent': 'not done',
+};
+
+/** Prepares a case, which may fail while connections that the case before has cut are replaced. */
+async function retry<T>(prepare: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + 20_000; ;) {
+    try {
+      return await prepare();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+describe.each(Object.keys({ ...operations, ...services }))('%s', (name) => {
+  test.each(Object.entries(faults))('%s: the answer says whether it was done', async (fault, claim) => {
+    const args = await retry({ ...operations, ...services }[name]!);
+    const requestId = randomUUID();
+    const isMet = proxy.cutNextCommit(fault as Fault);
+    const answering = app.post(pathOf(name), args, { 'X-Request-Id': requestId });
+    await Promise.race([isMet, answering]);
+    const answer = await answering;
+    proxy.restore();
+
+    expect(claimOf(answer)).toBe(claim);
+    expect([200, 503]).toContain(answer.status);
+    const entries = await database.sql('SELECT outcome FROM audit_events WHERE request_id = $1', [requestId]);
+    const isDone = entries.some(({ outcome }) => outcome === 'done');
+    expect(isDone).toBe(claim !== 'not done');
+    if (claim === 'done' && name in operations) {
+      expect(answer.body.errors).toBeUndefined();
+      expect(answer.body.data[name]).not.toBeNull();
+    }
+  });
+});
+
+test('of 64 deletes that share statements, each that was committed is answered as done', async () => {
+  const ids = await retry(() => Promise.all(Array.from({ length: 64 }, () => app.createGroup())));
+  for (let round = 0; round < 4; round++) {
+    const mine = ids.splice(0, 16);
+    void proxy.cutNextCommit('reply lost');
+    const answers = await Promise.all(mine.map((id) => app.post('/deleteGroup', { id })));
+    proxy.restore();
+    const left = (await database.sql('SELECT id FROM groups WHERE id = ANY ($1)', [mine])).map(
+      ({ id }) => id,
+    );
+    const done = mine.filter((_, index) => answers[index]!.status === 200);
+    expect(done).toStrictEqual(mine.filter((id) => !left.includes(id)));
+    expect(answers.every(({ status }) => status === 200 || status === 503)).toBe(true);
+  }
+});
