@@ -1,0 +1,169 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { bin, cwd } from './support/command-line.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+import { createTestDatabase } from './support/test-database.ts';
+
+describe.each(['repeatable read', 'serializable'])('in a database whose isolation level is %s', (level) => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await openTestApp(
+      {},
+      await createTestDatabase({ settings: { default_transaction_isolation: level } }),
+    );
+  });
+  afterAll(() => app.close());
+  const repeat = <T>(count: number, send: (index: number) => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, (_, index) => send(index)));
+
+  test('each of 24 concurrent edits of a group is made', async () => {
+    const id = await app.createGroup();
+    const edited = await repeat(24, (index) => app.post('/editGroup', { id, group: { duration: index } }));
+    expect(edited.map(({ status }) => status)).toStrictEqual(Array(24).fill(200));
+    const versions = edited.map(({ body }) => body.data.editGroup.version).toSorted((a, b) => a - b);
+    expect(versions).toStrictEqual(Array.from({ length: 24 }, (_, index) => index + 2));
+  });
+
+  test('concurrent subscriptions, moves to and fro, and deletes end as if one came after the other', async () => {
+    const [one, other] = [await app.createGroup(), await app.createGroup()];
+    const subscribed = await repeat(16, (index) =>
+      app.post('/subscribe', { username: `user-${index}`, groupId: one }),
+    );
+    expect(subscribed.map(({ status }) => status)).toStrictEqual(Array(16).fill(200));
+    const moved = await repeat(12, (index) =>
+      app.post(
+        '/moveSubscribers',
+        index % 2 ? { fromGroupId: one, toGroupId: other } : { fromGroupId: other, toGroupId: one },
+      ),
+    );
+    expect(moved.map(({ status }) => status)).toStrictEqual(Array(12).fill(200));
+    expect(await app.sql('SELECT count(*)::int FROM subscribers')).toStrictEqual([{ count: 16 }]);
+
+    const ids = await repeat(16, () => app.createGroup());
+    const deleted = await Promise.all([...ids, ...ids].map((id) => app.post('/deleteGroup', { id })));
+    const statuses = deleted.map(({ status }) => status).toSorted();
+    expect(statuses).toStrictEqual([...Array(16).fill(200), ...Array(16).fill(404)]);
+  });
+});
+
+/** Holds a group's row from another connection while `work` runs. */
+async function whileLocked<T>(app: TestApp, id: number, work: () => Promise<T>): Promise<T> {
+  const holder = new pg.Client({ connectionString: app.url });
+  await holder.connect();
+  try {
+    await holder.query(
+      `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')`,
+    );
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM groups WHERE id = $1 FOR UPDATE', [id]);
+    return await work();
+  } finally {
+    await holder.end();
+  }
+}
+
+describe.each([
+  ['statement_timeout', '400ms'],
+  ['transaction_timeout', '400ms'],
+])('in a database with a %s', (setting, value) => {
+  let app: TestApp | undefined;
+  let isKnown = false;
+  beforeAll(async () => {
+    const database = await createTestDatabase();
+    isKnown = (await database.sql('SELECT FROM pg_settings WHERE name = $1', [setting])).length > 0;
+    await database.drop();
+    if (isKnown) app = await openTestApp({}, await createTestDatabase({ settings: { [setting]: value } }));
+    else
+      process.stderr.write(`${setting} is not known to this version of PostgreSQL: its test does nothing\n`);
+  });
+  afterAll(() => app?.close());
+
+  test('calls that reach it return 503 with Retry-After and change nothing; the next ones succeed', async () => {
+    if (!app) return;
+    const { post, sql } = app;
+    const id = await app.createGroup();
+    await post('/subscribe', { username: 'ali', groupId: id });
+    const target = await app.createGroup();
+    const calls: [string, object][] = [
+      ['editGroup', { id, group: { name: 'E' } }],
+      ['deleteGroup', { id, moveSubscribersTo: target }],
+      ['deleteGroup', { id, dryRun: true, moveSubscribersTo: target }],
+      ['deleteGroups', { ids: [id, target] }],
+      ['moveSubscribers', { fromGroupId: id, toGroupId: target }],
+      ['subscribe', { username: 'bahar', groupId: id }],
+    ];
+    const state = () =>
+      sql(
+        'SELECT g.id, g.name, g.version, s.username FROM groups g LEFT JOIN subscribers s ON group_id = g.id ORDER BY 1, 4',
+      );
+    const before = await state();
+    const answers = await whileLocked(app, id, () =>
+      Promise.all(calls.map(([name, args]) => post(`/${name}`, args))),
+    );
+    for (const { status, headers, body } of answers) {
+      expect([status, body.errors[0].extensions]).toStrictEqual([503, { code: 'SERVICE_UNAVAILABLE' }]);
+      expect(headers.get('retry-after')).toBe('1');
+    }
+    expect(await state()).toStrictEqual(before);
+    // Entries of calls that met the database's limits are written after their answers.
+    const readOutcomes = async () =>
+      (
+        await sql(
+          `SELECT DISTINCT outcome FROM audit_events WHERE error_code = 'SERVICE_UNAVAILABLE' ORDER BY 1`,
+        )
+      ).map(({ outcome }) => outcome);
+    const deadline = Date.now() + 20_000;
+    while ((await readOutcomes()).length < 2 && Date.now() < deadline);
+    expect(await readOutcomes()).toStrictEqual(['dry-run', 'refused']);
+
+    expect((await post('/removeUserSubscription', { username: 'ali', groupId: id })).status).toBe(200);
+    expect((await post('/deleteGroup', { id })).status).toBe(200);
+  });
+
+  test('a plain delete that reaches it returns 503 too', async () => {
+    if (!app) return;
+    const { post } = app;
+    const [id, free] = [await app.createGroup(), await app.createGroup()];
+    const answers = await whileLocked(app, id, () =>
+      Promise.all([post('/deleteGroup', { id }), post('/deleteGroup', { id: free })]),
+    );
+    expect(answers.map(({ status }) => status)).toStrictEqual([503, 200]);
+  });
+});
+
+test('an import whose transaction is ended for being idle says so in a line, and imports nothing', async () => {
+  const app = await openTestApp(
+    {},
+    await createTestDatabase({ settings: { idle_in_transaction_session_timeout: '300ms' } }),
+  );
+  try {
+    const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin.on('error', () => undefined);
+    const line = JSON.stringify({ kind: 'header', format: 'group-api export', version: 1, exportedAt: 'x' });
+    child.stdin.write(`${line}\n`);
+    const isEnded = async () =>
+      (
+        await app.sql(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in tr%'`,
+        )
+      ).length === 0;
+    const hasBegun = async () => !(await isEnded());
+    for (let begun = false; !begun; begun = await hasBegun());
+    while (!(await isEnded()));
+    child.stdin.end(
+      `${JSON.stringify({ kind: 'end', serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 })}\n`,
+    );
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toStrictEqual([1, expect.stringContaining('(SERVICE_UNAVAILABLE)')]);
+    expect(stderr).not.toMatch(/^ +at /m);
+  } finally {
+    await app.close();
+  }
+});
