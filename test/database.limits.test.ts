@@ -43,7 +43,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
 
     const ids = await repeat(16, () => app.createGroup());
     const deleted = await Promise.all([...ids, ...ids].map((id) => app.post('/deleteGroup', { id })));
-    const statuses = deleted.map(({ status }) => status).toSorted();
+    const statuses = deleted.map(({ status }) => status).toSorted((a, b) => a - b);
     expect(statuses).toStrictEqual([...Array(16).fill(200), ...Array(16).fill(404)]);
   });
 });
@@ -82,7 +82,8 @@ describe.each([
 
   test('calls that reach it return 503 with Retry-After and change nothing; the next ones succeed', async () => {
     if (!app) return;
-    const { post, sql } = app;
+    const post: TestApp['post'] = (...args) => app!.post(...args);
+    const sql: TestApp['sql'] = (...args) => app!.sql(...args);
     const id = await app.createGroup();
     await post('/subscribe', { username: 'ali', groupId: id });
     const target = await app.createGroup();
@@ -124,7 +125,7 @@ describe.each([
 
   test('a plain delete that reaches it returns 503 too', async () => {
     if (!app) return;
-    const { post } = app;
+    const post: TestApp['post'] = (...args) => app!.post(...args);
     const [id, free] = [await app.createGroup(), await app.createGroup()];
     const answers = await whileLocked(app, id, () =>
       Promise.all([post('/deleteGroup', { id }), post('/deleteGroup', { id: free })]),

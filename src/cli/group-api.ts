@@ -8,6 +8,7 @@ import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
+import { createRepairDatesCommand } from './repair-dates.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './report-error.ts';
 import { createServeCommand } from './serve.ts';
 
@@ -26,6 +27,7 @@ const program = new Command('group-api')
   .addCommand(createServeCommand())
   .addCommand(createMigrateCommand())
   .addCommand(createDoctorCommand())
+  .addCommand(createRepairDatesCommand())
   .addCommand(createGroupsCommand())
   .addCommand(createAccountsCommand())
   .addCommand(createNumberGroupsCommand())

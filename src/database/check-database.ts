@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
+import { checkTimeZone } from './check-time-zone.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
 import { createPool } from './connection.ts';
 import { applicationName } from './embedded-postgres.ts';
@@ -35,7 +36,7 @@ export async function checkDatabase(connection: pg.ClientConfig, description: st
       `${description} answers: PostgreSQL ${version}, encoded in UTF8`,
     );
     await pool.query('SET default_transaction_read_only = on');
-    return [writable, ...(await checkTables(pool)), await checkClock(pool)];
+    return [writable, await checkTimeZone(pool), ...(await checkTables(pool)), await checkClock(pool)];
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return [wrong('database', error.message)];

@@ -1,0 +1,125 @@
+import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../audit/call.ts';
+import { StartError } from '../errors.ts';
+import { Prisma } from '../generated/prisma/client.ts';
+
+/** What a repair did and found. */
+export type DateRepair = {
+  /** How many rows of each table had dates that were moved. */
+  readonly rows: RepairedRows;
+  /** Deleted groups that had active subscribers, who are in the history since. */
+  readonly deletedWithSubscribers: readonly {
+    readonly groupId: number;
+    readonly activeSubscribers: number;
+  }[];
+};
+
+export type RepairedRows = {
+  readonly subscribers: number;
+  readonly subscriberHistory: number;
+  readonly groups: number;
+  readonly deletedGroups: number;
+  readonly accounts: number;
+};
+
+/** The audit entries by which a repair knows that it was made, and the rows that this version has written. */
+export const repairOperation = 'repair-dates';
+/** The first migration of the version that writes dates in UTC. */
+export const firstMigrationInUtc = '0005_text_rules';
+
+/**
+ * Moves the dates that versions before 0.2 wrote in a database whose time zone is not UTC to the instants that were meant:
+ * those versions wrote a time of UTC as if it were one of `zone`. Rows that this version has written stay as they are, as its
+ * audit tells them; dates that the database itself set were right. All of it in one transaction, once a database.
+ * @throws StartError if the zone is unknown, or there is nothing to repair.
+ */
+export async function repairDates(recorder: CallRecorder, zone: string, call: Call): Promise<DateRepair> {
+  return recorder.transact(call, async (transaction) => {
+    await requireZone(transaction, zone);
+    await transaction.$executeRaw`
+      LOCK TABLE groups, subscribers, subscriber_history, deleted_groups, accounts IN SHARE ROW EXCLUSIVE MODE`;
+    const updatedAt = await readUpdateTime(transaction);
+    const moved = (date: string) =>
+      Prisma.sql`(${Prisma.raw(date)} AT TIME ZONE ${zone}::text AT TIME ZONE 'UTC')`;
+    /** Whether this version has written a row, by an entry of one of these operations. */
+    const isWrittenSince = (operations: readonly string[], condition: string) => Prisma.sql`EXISTS (
+      SELECT FROM audit_events AS entry WHERE entry.at >= ${updatedAt} AND entry.outcome = 'done'
+        AND entry.operation = ANY (${operations}::text[]) AND ${Prisma.raw(condition)})`;
+    const isSubscribedSince = isWrittenSince(
+      ['subscribe'],
+      `entry.after ->> 'username' = username AND (entry.after ->> 'starts_at')::timestamptz = starts_at`,
+    );
+    const isCreatedSince = (id: string) =>
+      isWrittenSince(['createGroup'], `entry.target_ids = ARRAY[${id}::text]`);
+    const isEditedSince = (id: string) =>
+      isWrittenSince(['createGroup', 'editGroup'], `entry.target_ids = ARRAY[${id}::text]`);
+
+    const moveSubscriptions = async (table: string) => transaction.$executeRaw`
+      UPDATE ${Prisma.raw(table)} SET starts_at = ${moved('starts_at')}, expires_at = CASE WHEN expires_at IS NOT NULL THEN
+        -- An hour that summer time left out was stored an hour late.
+        greatest(${moved('expires_at')}, ${moved('starts_at')} + interval '1 millisecond') END
+      WHERE NOT ${isSubscribedSince}`;
+    const rows: RepairedRows = {
+      subscribers: await moveSubscriptions('subscribers'),
+      subscriberHistory: await moveSubscriptions('subscriber_history'),
+      groups: await transaction.$executeRaw`
+        UPDATE groups SET
+          created_at = CASE WHEN ${isCreatedSince('groups.id')} THEN created_at ELSE ${moved('created_at')} END,
+          updated_at = CASE WHEN ${isEditedSince('groups.id')} THEN updated_at ELSE ${moved('updated_at')} END
+        WHERE NOT ${isCreatedSince('groups.id')}`,
+      deletedGroups: await transaction.$executeRaw`
+        UPDATE deleted_groups SET group_row = group_row || jsonb_build_object(
+          'created_at', ${moved(`(group_row ->> 'created_at')::timestamptz`)},
+          'updated_at', CASE WHEN ${isEditedSince('deleted_groups.id')} THEN (group_row ->> 'updated_at')::timestamptz
+            ELSE ${moved(`(group_row ->> 'updated_at')::timestamptz`)} END)
+        WHERE NOT ${isCreatedSince('deleted_groups.id')}`,
+      accounts: await transaction.$executeRaw`
+        UPDATE accounts SET created_at = ${moved('created_at')}, updated_at = ${moved('updated_at')},
+          expires_at = CASE WHEN ${isWrittenSince(
+            ['accounts edit'],
+            `entry.target_ids = ARRAY[accounts.username]
+             AND (entry.after ->> 'expiresAt')::timestamptz = accounts.expires_at
+             AND (entry.before ->> 'expiresAt') IS DISTINCT FROM (entry.after ->> 'expiresAt')`,
+          )} THEN expires_at ELSE ${moved('expires_at')} END
+        WHERE NOT ${isWrittenSince(['accounts create'], 'entry.target_ids = ARRAY[accounts.username]')}`,
+    };
+    const deletedWithSubscribers = await transaction.$queryRaw<
+      DateRepair['deletedWithSubscribers'][number][]
+    >`
+      SELECT group_id AS "groupId", count(*)::int AS "activeSubscribers" FROM subscriber_history AS history
+      WHERE expires_at > removed_at AND EXISTS (
+        SELECT FROM audit_events AS entry WHERE entry.target_ids @> ARRAY[history.group_id::text]
+          AND entry.at = history.removed_at AND entry.outcome = 'done'
+          AND entry.operation IN ('deleteGroup', 'deleteGroups', 'groups delete'))
+      GROUP BY group_id ORDER BY group_id`;
+    return { result: { rows, deletedWithSubscribers }, after: { zone, ...rows, deletedWithSubscribers } };
+  });
+}
+
+async function requireZone(transaction: Transaction, zone: string): Promise<void> {
+  const known = await transaction.$queryRaw<unknown[]>`SELECT FROM pg_timezone_names WHERE name = ${zone}`;
+  if (known.length === 0)
+    throw new StartError(
+      `--zone must be the name of a time zone of PostgreSQL, such as Asia/Tehran, not "${zone}"`,
+    );
+}
+
+/** Returns when the database was updated to the first version that writes in UTC. @throws StartError */
+async function readUpdateTime(transaction: Transaction): Promise<Date> {
+  const [found] = await transaction.$queryRaw<{ updatedAt: Date; isNew: boolean; repairedAt: Date | null }[]>`
+    SELECT finished_at AS "updatedAt",
+      finished_at - (SELECT min(finished_at) FROM _prisma_migrations) < interval '1 minute' AS "isNew",
+      (SELECT max(at) FROM audit_events WHERE operation = ${repairOperation} AND outcome = 'done') AS "repairedAt"
+    FROM _prisma_migrations WHERE migration_name = ${firstMigrationInUtc}`;
+  if (!found || found.isNew) {
+    throw new StartError(
+      'There is nothing to repair: the database was created by a version that writes dates in UTC',
+    );
+  }
+  if (found.repairedAt) {
+    throw new StartError(
+      `The dates were repaired at ${found.repairedAt.toISOString()}: a second time would move them again`,
+    );
+  }
+  return found.updatedAt;
+}

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+import { createTestDatabase } from './support/test-database.ts';
+
+const zone = 'Asia/Tehran';
+/** Instants as they were meant; one of them in the hour that summer time left out in Tehran, which was stored an hour late. */
+const meant = {
+  created: '2026-01-05T10:00:00.000Z',
+  updated: '2026-01-06T10:00:00.000Z',
+  starts: '2020-02-01T00:00:00.000Z',
+  ends: '2030-07-01T12:30:00.000Z',
+};
+/** As earlier versions wrote an instant: its time in UTC, without an offset, in a session of the zone. */
+const asStored = (instant: string) => `('${instant.slice(0, -1)}'::timestamp AT TIME ZONE '${zone}')`;
+
+let app: TestApp;
+let newGroupId: number;
+const commands = createCommandLine(() => app);
+const doctorLine = async () =>
+  JSON.parse((await commands.run('doctor', '--json')).stdout).checks.find(
+    ({ name }: { name: string }) => name === 'time zone',
+  );
+
+beforeAll(async () => {
+  app = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
+  // A database that an earlier version has used, and what this one has added since.
+  await app.sql(
+    `UPDATE _prisma_migrations SET finished_at = now() - interval '30 days' WHERE migration_name < '0005'`,
+  );
+  await app.sql(`UPDATE _prisma_migrations SET finished_at = now() WHERE migration_name >= '0005'`);
+  const { created, updated, starts, ends } = meant;
+  await app.sql(`INSERT INTO groups (name, tag_name, duration, price, created_at, updated_at)
+    SELECT 'Old', 'old', 1, 1, ${asStored(created)}, ${asStored(updated)} FROM generate_series(1, 2)`);
+  await app.sql(`INSERT INTO subscribers (group_id, username, starts_at, expires_at)
+    VALUES (1, 'ali', ${asStored(starts)}, ${asStored(ends)}), (1, 'endless', ${asStored(starts)}, NULL)`);
+  await app.sql(`INSERT INTO subscriber_history (group_id, username, starts_at, expires_at, removed_at)
+    VALUES (9, 'stranded', ${asStored(starts)}, ${asStored(ends)}, '2026-01-07T00:00:00Z')`);
+  await app.sql(`INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome)
+    VALUES ('2026-01-07T00:00:00Z', 'admin', 'api-key', 'local', 'r', 'deleteGroup', '{9}', 'done')`);
+  await app.sql(`INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, purge_at)
+    SELECT 9, group_row(groups) || '{"id":9}', '2026-01-07T00:00:00Z', 'admin', '2099-01-01Z' FROM groups WHERE id = 1`);
+  await app.sql(`INSERT INTO accounts (username, api_key_hash, scopes, created_at, updated_at, expires_at)
+    VALUES ('old', sha256('old'), '{*}', ${asStored(created)}, ${asStored(updated)}, ${asStored(ends)})`);
+
+  newGroupId = await app.createGroup();
+  await app.post('/editGroup', { id: 2, group: { duration: 2 } });
+  await app.post('/subscribe', { username: 'new', groupId: 1, startsAt: starts, expiresAt: ends });
+});
+afterAll(() => app.close());
+
+test('doctor says that dates of an earlier version are to be repaired, and with which command', async () => {
+  expect(await doctorLine()).toStrictEqual({
+    name: 'time zone',
+    state: 'warning',
+    message: expect.stringContaining(`group-api repair-dates --zone ${zone} --dry-run`),
+  });
+});
+
+test('an unknown zone is rejected; without --yes and a terminal nothing is changed', async () => {
+  expect(await commands.run('repair-dates', '--zone', 'Asia/Teheran1', '--yes')).toMatchObject({ code: 1 });
+  expect(await commands.run('repair-dates', '--zone', zone)).toMatchObject({ code: 1 });
+  expect(await commands.run('repair-dates')).toMatchObject({ code: 2 });
+});
+
+test('it moves the dates of earlier versions to the instants that were meant, once, and no others', async () => {
+  const readDates = async () => ({
+    ali: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'ali'`),
+    endless: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'endless'`),
+    new: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'new'`),
+    history: await app.sql('SELECT starts_at, expires_at, removed_at FROM subscriber_history'),
+    groups: await app.sql('SELECT id, created_at, updated_at FROM groups ORDER BY id'),
+    account: await app.sql(`SELECT created_at, updated_at, expires_at FROM accounts WHERE username = 'old'`),
+  });
+  const before = await readDates();
+  const dryRun = await commands.run('repair-dates', '--zone', zone, '--dry-run', '--json');
+  expect(await readDates()).toStrictEqual(before);
+
+  const repair = await commands.run('repair-dates', '--zone', zone, '--yes', '--json');
+  expect(repair).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(repair.stdout)).toStrictEqual({
+    rows: { subscribers: 2, subscriberHistory: 1, groups: 2, deletedGroups: 1, accounts: expect.any(Number) },
+    deletedWithSubscribers: [{ groupId: 9, activeSubscribers: 1 }],
+    zone,
+    isDryRun: false,
+  });
+  expect(JSON.parse(dryRun.stdout)).toStrictEqual({ ...JSON.parse(repair.stdout), isDryRun: true });
+
+  const [created, updated, starts, ends] = Object.values(meant).map((text) => new Date(text));
+  const after = await readDates();
+  expect(after).toMatchObject({
+    ali: [{ starts_at: starts, expires_at: ends }],
+    endless: [{ starts_at: starts, expires_at: null }],
+    new: before.new,
+    history: [{ starts_at: starts, expires_at: ends, removed_at: new Date('2026-01-07T00:00:00Z') }],
+    account: [{ created_at: created, updated_at: updated, expires_at: ends }],
+  });
+  const groups = after.groups as { id: number; created_at: Date; updated_at: Date }[];
+  const old = before.groups as typeof groups;
+  expect(groups[0]).toStrictEqual({ id: 1, created_at: created, updated_at: updated });
+  // The edit by this version is right; the creation was not.
+  expect(groups[1]).toStrictEqual({ id: 2, created_at: created, updated_at: old[1]!.updated_at });
+  expect(groups.find(({ id }) => id === newGroupId)).toStrictEqual(old.find(({ id }) => id === newGroupId));
+  const archived = await app.graphql('{ deletedGroup(id: 9) { deletedAt group { createdAt updatedAt } } }');
+  expect(archived.body.data.deletedGroup).toStrictEqual({
+    deletedAt: '2026-01-07T00:00:00.000Z',
+    group: { createdAt: meant.created, updatedAt: meant.updated },
+  });
+
+  const again = await commands.run('repair-dates', '--zone', zone, '--yes');
+  expect([again.code, again.stderr]).toStrictEqual([1, expect.stringContaining('a second time')]);
+  expect(await readDates()).toStrictEqual(after);
+  expect(await doctorLine()).toMatchObject({ state: 'ok' });
+});
+
+test('a database that this version has created has nothing to repair', async () => {
+  const fresh = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
+  try {
+    const { run } = createCommandLine(() => fresh);
+    const repair = await run('repair-dates', '--zone', zone, '--yes');
+    expect([repair.code, repair.stderr]).toStrictEqual([1, expect.stringContaining('nothing to repair')]);
+    expect(JSON.parse((await run('doctor', '--json')).stdout).isWrong).toBe(false);
+  } finally {
+    await fresh.close();
+  }
+});
