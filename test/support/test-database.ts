@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { createPool } from '../../src/database/connection.ts';
 
 /** A database of the test file's own. */
 export type TestDatabase = {
@@ -48,7 +49,7 @@ export async function createTestDatabase({
 
 /** A database that the test file has made by other means; `drop` leaves it there. */
 export function useTestDatabase(url: string): TestDatabase {
-  const pool = new pg.Pool({ connectionString: url, max: 4 });
+  const pool = createPool({ connectionString: url, max: 4 });
   pool.on('error', () => undefined);
   return {
     url,
