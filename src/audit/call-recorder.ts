@@ -152,28 +152,44 @@ function toJson(row: unknown): string | null {
   return row === undefined ? null : JSON.stringify(row);
 }
 
+/**
+ * Finds the stored response of a repeated call. If there is none, the transaction holds the key until it ends.
+ * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS
+ */
 async function findReplay<Result>(
   transaction: Transaction,
   call: Call,
 ): Promise<{ response: Result } | undefined> {
   const { account, operation, idempotencyKey: key, fingerprint } = call;
   if (key === null) return undefined;
-  // One call with a key is carried out at a time. The lock ends with the transaction.
   const scope = JSON.stringify([account, operation, key]);
-  const [lock] = await transaction.$queryRaw<{ is_mine: boolean }[]>`
-    SELECT pg_try_advisory_xact_lock(hashtextextended(${scope}, 0)) AS is_mine`;
-  if (!lock?.is_mine) throw keyInProgress();
+  const read = async (isLocking: boolean) => {
+    const [row] = await transaction.$queryRaw<[LockedKey<Result>]>`
+      SELECT ${isLocking} AND pg_try_advisory_xact_lock(hashtextextended(${scope}, 0)) AS "isLocked", stored.fingerprint, stored.response FROM (VALUES (1)) AS one
+      LEFT JOIN idempotency_keys AS stored ON account = ${account} AND operation = ${operation} AND key = ${key}
+        AND created_at > ${keysExpireBefore()}::timestamptz`;
+    if (row.fingerprint !== null && row.fingerprint !== fingerprint) throw keyReused();
+    return row;
+  };
+  // One call with a key is executed at a time. The lock ends with the transaction. Repeated calls, of which there may be many
+  // at once, need no lock: they find the response.
+  const { isLocked, ...found } = await read(true);
+  if (found.fingerprint !== null) return { response: found.response };
+  if (!isLocked) throw keyInProgress();
 
   await transaction.idempotencyKey.deleteMany({
-    where: { account, operation, key, createdAt: { lt: keysExpireBefore() } },
+    where: { account, operation, key, createdAt: { lte: keysExpireBefore() } },
   });
-  const known = await transaction.idempotencyKey.findUnique({
-    where: { account_operation_key: { account, operation, key } },
-  });
-  if (!known) return undefined;
-  if (known.fingerprint !== fingerprint) throw keyReused();
-  return { response: known.response as Result };
+  // The first call may have ended between the lookup and the lock.
+  const { fingerprint: known, response } = await read(false);
+  return known === null ? undefined : { response };
 }
+
+type LockedKey<Result> = {
+  readonly isLocked: boolean;
+  readonly fingerprint: string | null;
+  readonly response: Result;
+};
 
 /** Tries for a while to find the first call with a key done, without holding a connection in between. */
 async function waitForFirstCall<T>(attempt: () => Promise<T>): Promise<T> {

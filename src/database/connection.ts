@@ -32,7 +32,7 @@ export function createPool(config: pg.PoolConfig, more: MoreSettings = {}): pg.P
 /** Opens a single connection with the session settings. Rejects, with nothing left open, if it cannot be opened. */
 export async function openConnection(config: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(config);
-  // Without a listener a connection that breaks while it is idle would end the process.
+  // Without a listener a connection that breaks while it is idle would crash the program.
   client.on('error', () => undefined);
   try {
     await client.connect();

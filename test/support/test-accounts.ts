@@ -58,7 +58,7 @@ export function createTokenIssuer() {
         iss: issuer,
         aud: audience,
         sub: 'robot',
-        exp: Math.floor(Date.now() / 1000) + 60,
+        exp: Math.floor(Date.now() / 1000) + 3600,
         ...claims,
       })
         .setProtectedHeader({ alg: 'EdDSA' })
