@@ -1,7 +1,10 @@
 import type { KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parsePublicKey } from './accounts/public-key.ts';
+import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
 import { StartError } from './errors.ts';
+import { findMisspeltNames } from './misspelt-names.ts';
 import {
   parseApiKey,
   parseBoolean,
@@ -219,39 +222,62 @@ export type Config = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The settings of this process, and warnings for the operator: one line each. */
+export type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
+
 /** Reads the settings of this process: its environment, and what `.env` adds to it. @throws StartError */
-export function loadConfig(host: NodeJS.Process): Config {
-  loadEnvFile(host);
-  return readConfig(host.env, host.getuid?.() === 0);
+export function loadConfig(host: NodeJS.Process): LoadedConfig {
+  const { config, problems, warnings } = inspectConfig(host);
+  if (problems.length > 0) throw new StartError(problems.join('\n'));
+  return { config: config as Config, warnings };
 }
 
-/** The same for whoever goes on with what is right: a setting that is wrong has no value. */
+/** The same for a caller that goes on with what is right: a setting that is wrong has no value. */
 export function inspectConfig(host: NodeJS.Process): InspectedConfig {
-  const problems: string[] = [];
-  try {
-    loadEnvFile(host);
-  } catch (error) {
-    problems.push((error as Error).message);
-  }
-  const inspected = inspectEnvironment(host.env, host.getuid?.() === 0);
-  return { config: inspected.config, problems: [...problems, ...inspected.problems] };
+  const warnings = findMisspelt(Object.keys(host.env)).map(
+    ({ name, meant }) => `${name} is not a setting, and is ignored: did you mean ${meant}?`,
+  );
+  const fileProblems = loadEnvFile(host);
+  const { config, problems } = inspectEnvironment(host.env, host.getuid?.() === 0);
+  return { config, problems: [...fileProblems, ...problems], warnings };
 }
 
 export type InspectedConfig = {
   readonly config: { readonly [Name in keyof Config]: Config[Name] | undefined };
   readonly problems: readonly string[];
+  readonly warnings: readonly string[];
 };
 
-/** @throws StartError */
-function loadEnvFile(host: NodeJS.Process): void {
+/** Adds the settings of `.env` to the environment, which has the last word. Returns the problems of the file. */
+function loadEnvFile(host: NodeJS.Process): string[] {
+  let bytes: Buffer;
   try {
-    // The environment has the last word.
-    host.loadEnvFile();
+    bytes = readFileSync('.env');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new StartError(`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`);
-    }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    return [`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`];
   }
+  const { entries, problems } = parseEnvFile(bytes);
+  for (const { name, value } of entries) {
+    if (!(name in host.env)) host.env[name] = value;
+  }
+  return [...problems, ...checkNames(entries)];
+}
+
+/** A setting that is given twice has a line that is without effect, as one with a misspelt name has. */
+function checkNames(entries: readonly EnvEntry[]): string[] {
+  const lines = new Map(entries.toReversed().map(({ name, line }) => [name, line]));
+  const repeated = entries
+    .filter(({ name, line }) => Object.hasOwn(settings, name) && lines.get(name) !== line)
+    .map(({ name, line }) => describeProblem(line, `${name} is set on line ${lines.get(name)} already`));
+  const misspelt = findMisspelt([...lines.keys()]).map(({ name, meant }) =>
+    describeProblem(lines.get(name)!, `${name} is not a setting: did you mean ${meant}?`),
+  );
+  return [...repeated, ...misspelt];
+}
+
+function findMisspelt(names: readonly string[]) {
+  return findMisspeltNames(names, Object.keys(settings));
 }
 
 /**
@@ -264,7 +290,10 @@ export function readConfig(environment: Environment, isRoot: boolean): Config {
   return config as Config;
 }
 
-function inspectEnvironment(environment: Environment, isRoot: boolean): InspectedConfig {
+function inspectEnvironment(
+  environment: Environment,
+  isRoot: boolean,
+): Pick<InspectedConfig, 'config' | 'problems'> {
   const problems = Object.keys(environment)
     .filter((name) => name.startsWith('GROUP_API_'))
     .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { listenToStop } from './cli/stop-signal.ts';
 import { loadConfig } from './config.ts';
 import { openDatabase, type Database } from './database/open-database.ts';
 import { StartError } from './errors.ts';
@@ -11,9 +12,10 @@ setFlagsFromString('--heap-growing-percent=100');
 
 let database: Database | undefined;
 try {
-  const config = loadConfig(process);
+  const { config, warnings } = loadConfig(process);
   const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
-  const signal = listenToSignals();
+  for (const warning of warnings) log.warn(warning);
+  const stopping = awaitStop();
 
   // PostgreSQL starts while the rest of the program is loaded.
   const opening = openDatabase(
@@ -24,9 +26,9 @@ try {
   database = opened;
   const app = await openApp(config, database, log);
   // A key that was made is shown in any case: it is never shown again.
-  if (!signal.isReceived() || app.createdKey) process.stdout.write(describeStart(app));
+  if (!stopping.isBegun() || app.createdKey) process.stdout.write(describeStart(app));
 
-  log.info({ signal: await signal.received }, 'stopping');
+  log.info({ reason: await stopping.begun }, 'stopping');
   await app.close();
   await database.close();
   log.info('stopped');
@@ -40,13 +42,16 @@ try {
 }
 
 /**
- * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are
- * ignored: npm passes on those that the terminal has sent us already.
+ * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are ignored: npm
+ * passes on those that the terminal has sent already.
  */
-function listenToSignals(): { received: Promise<string>; isReceived(): boolean } {
-  let first: string | undefined;
-  const received = new Promise<string>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve((first ??= name)));
+function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
+  let isBegun = false;
+  const begun = new Promise<string>((resolve) => {
+    listenToStop((reason) => {
+      isBegun = true;
+      resolve(reason);
+    });
   });
-  return { received, isReceived: () => first !== undefined };
+  return { begun, isBegun: () => isBegun };
 }

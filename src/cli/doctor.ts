@@ -2,12 +2,13 @@ import { Command } from 'commander';
 import { inspectConfig, type InspectedConfig } from '../config.ts';
 import { checkDataFolder } from '../database/check-data-folder.ts';
 import { checkDatabase } from '../database/check-database.ts';
-import { ok, wrong, type Check } from '../database/check.ts';
+import { ok, warning, wrong, type Check } from '../database/check.ts';
 import { openEmbeddedPostgres } from '../database/embedded-postgres.ts';
 import { describeUrl } from '../database/open-database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './report-error.ts';
+import { stoppable } from './stop-signal.ts';
 
 /** `group-api doctor`: what would keep a server from working. */
 export function createDoctorCommand(): Command {
@@ -28,7 +29,11 @@ Examples:
 
 async function examine({ json }: { json?: true }): Promise<void> {
   const inspected = inspectConfig(process);
-  const checks = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
+  const checks = await stoppable(async (signal) => {
+    const found = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
+    signal.throwIfAborted();
+    return found;
+  });
   const isWrong = checks.some(({ state }) => state === 'wrong');
   const rows = checks.map(({ state, name, message }) => [state, name, message]);
   print(json, { isWrong, checks }, formatTable(['STATE', 'CHECK', 'FOUND'], rows));
@@ -36,15 +41,15 @@ async function examine({ json }: { json?: true }): Promise<void> {
 }
 
 /** Each problem is a line of its own. */
-async function checkSettings({ config, problems }: InspectedConfig): Promise<Check[]> {
+async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<Check[]> {
   const unusable = await Promise.all([
     findStartError(() => loadCertificate(config)),
     findStartError(() => loadAllowedOperations(config)),
   ]);
   const all = [...problems, ...unusable.flat()];
-  return all.length > 0
-    ? all.map((problem) => wrong('settings', problem))
-    : [ok('settings', 'Each has a value that it takes')];
+  const doubts = warnings.map((each) => warning('settings', each));
+  if (all.length > 0) return [...all.map((problem) => wrong('settings', problem)), ...doubts];
+  return [ok('settings', 'Each has a value that it takes'), ...doubts];
 }
 
 async function findStartError(attempt: () => Promise<void>): Promise<string[]> {
@@ -76,7 +81,7 @@ async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: Inspecte
 }
 
 async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {
-  const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR) /.test(problem));
+  const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
   if (!isKnown) return [wrong('database', 'It cannot be looked for before the settings are right')];
   const url = config.DATABASE_URL;
   return url === undefined

@@ -12,17 +12,18 @@ import { stoppable } from './stop-signal.ts';
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
   readonly recorder: CallRecorder;
   readonly config: Config;
-  /** Aborted by Ctrl-C or SIGTERM. Work that does not look at it is short, and carried to its end. */
+  /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that does not look at it is short, and carried to its end. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Opens the server's database for one command and closes it again, also where the command is stopped by Ctrl-C or SIGTERM. An embedded
+ * Opens the server's database for one command and closes it again, also if a signal stops the command. An embedded
  * one is shared with a server that runs. @throws StartError where it was stopped before its end.
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
-  const config = loadConfig(process);
+  const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
+  for (const warning of warnings) log.warn(warning);
   return stoppable(async (signal) => {
     const database = await openDatabase(
       { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },

@@ -1,0 +1,66 @@
+/** A name that is none of the known ones, and the one that was probably meant. */
+export type MisspeltName = { readonly name: string; readonly meant: string };
+
+/**
+ * Finds the names that are probably misspelt: equal to a known name but for case and separators, or a few typing mistakes away. A
+ * known name that is among `names` itself is not taken to be meant.
+ */
+export function findMisspeltNames(names: readonly string[], known: readonly string[]): MisspeltName[] {
+  const candidates = known.filter((each) => !names.includes(each));
+  return names.flatMap((name) => {
+    if (known.includes(name)) return [];
+    const meant = candidates.find((each) => isMisspelling(name, each));
+    return meant === undefined ? [] : [{ name, meant }];
+  });
+}
+
+function isMisspelling(name: string, known: string): boolean {
+  // DATABASE_URL_OLD: a name that somebody made of the known one.
+  if (/^_\w/.test(name.slice(known.length)) && name.startsWith(known)) return false;
+  const [written, meant] = [normalise(name), normalise(known)];
+  if (written === meant) return true;
+  // A letter away from a short name are words of other programs: POST, SORT, HOSTS.
+  if (meant.length < 6) return isTransposition(written, meant);
+  // The first letter is seldom the wrong one, and SSL_CERT_FILE is another program's.
+  const maxDistance = meant.length >= 10 && written[0] === meant[0] ? 2 : 1;
+  return (
+    Math.abs(written.length - meant.length) <= maxDistance && editDistance(written, meant) <= maxDistance
+  );
+}
+
+function normalise(name: string): string {
+  return name.replaceAll(/[\s_.-]/g, '').toUpperCase();
+}
+
+function isTransposition(written: string, meant: string): boolean {
+  return (
+    written.length === meant.length && editDistance(written, meant) === 1 && sorted(written) === sorted(meant)
+  );
+}
+
+function sorted(text: string): string {
+  return text.split('').toSorted().join('');
+}
+
+/** The number of letters to insert, remove, replace, or swap with their neighbour (optimal string alignment). */
+function editDistance(one: string, other: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: other.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= one.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= other.length; column++) {
+      const isSame = one[row - 1] === other[column - 1];
+      const isSwapped =
+        row > 1 && column > 1 && one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1];
+      current[column] = Math.min(
+        last[column]! + 1,
+        current[column - 1]! + 1,
+        last[column - 1]! + (isSame ? 0 : 1),
+        isSwapped ? beforeLast[column - 2]! + 1 : Infinity,
+      );
+    }
+    beforeLast = last;
+    last = current;
+  }
+  return last[other.length]!;
+}
