@@ -3,7 +3,7 @@ import { Command } from 'commander';
 /** `group-api serve`: the server. */
 export function createServeCommand(): Command {
   return new Command('serve')
-    .description('Run the server until Ctrl-C or SIGTERM, as `npm start` does')
+    .description('Run the server until a signal such as Ctrl-C or SIGTERM, as `npm start` does')
     .addHelpText(
       'after',
       `

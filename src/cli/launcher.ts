@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const intervalMs = 250;
+
+/**
+ * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended. npm runs a script by a shell, and
+ * a shell that is killed does not pass the signal on. Does nothing in a process that npm did not start, or started in the
+ * background. Returns a function that stops watching.
+ */
+export function watchLauncher(onGone: () => void): () => void {
+  const launcher = findLauncher(process.env['npm_lifecycle_script']);
+  if (launcher === undefined) return () => undefined;
+  const timer = setInterval(() => {
+    const isThere = process.ppid === launcher.parent && isAlive(launcher.parent);
+    if (
+      isThere &&
+      (launcher.shellParent === undefined || readParent(launcher.parent) === launcher.shellParent)
+    )
+      return;
+    clearInterval(timer);
+    onGone();
+  }, intervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** The parent of this process, and if that is the shell of npm, the shell's parent. */
+type Launcher = { readonly parent: number; readonly shellParent: number | undefined };
+
+/** The environment alone does not prove it: a daemon that was once started by npm passes its variables on. */
+function findLauncher(script: string | undefined): Launcher | undefined {
+  // A background process is meant to outlive its script.
+  if (script === undefined || /(^|[^&])&([^&]|$)/.test(script)) return undefined;
+  const parent = process.ppid;
+  const command = readCommand(parent);
+  if (command === undefined) return undefined;
+  if (/\b(npm|npx|yarn|pnpm)\b/.test(command) && !command.includes(script))
+    return { parent, shellParent: undefined };
+  return command.includes(script) ? { parent, shellParent: readParent(parent) } : undefined;
+}
+
+function readCommand(pid: number): string | undefined {
+  if (process.platform === 'win32') return undefined;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return runPs(pid, 'args');
+  }
+}
+
+/** Only where it costs no process to look. */
+function readParent(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+function runPs(pid: number, column: string): string | undefined {
+  try {
+    return execFileSync('ps', ['-o', `${column}=`, '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
