@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { openConnection } from './connection.ts';
 import { exists, moveInto } from './folders.ts';
+import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
 import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
 
@@ -20,6 +21,8 @@ const majorVersion = '18';
 const superuser = 'postgres';
 const port = 5432;
 const startTimeoutMs = 30_000;
+/** The lock file of the socket, next to that of the folder. */
+const socketLockName = `.s.PGSQL.${port}.lock`;
 /** The length of `sun_path` on the strictest platform, less the closing NUL. */
 const maxSocketPathBytes = 103;
 
@@ -52,7 +55,8 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
   return {
     connection,
     async close() {
-      if (await isUsedByOthers(connection)) return;
+      // A folder that was moved meanwhile is another one's.
+      if (!(await exists(clusterDir)) || (await isUsedByOthers(connection))) return;
       await run(binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w'], clusterDir, runAs);
     },
   };
@@ -127,9 +131,10 @@ async function initialise(
   // Made aside and then renamed, so that a killed start leaves no half-made cluster, and one of two racing starts wins.
   const prefix = 'postgres.unfinished-';
   for (const name of await readdir(dataDir)) {
-    if (name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length)))) {
-      await rm(join(dataDir, name), { recursive: true, force: true });
-    }
+    if (!name.startsWith(prefix)) continue;
+    const pid = Number(name.slice(prefix.length));
+    // One of our own id is of a killed start: in a container it had the same.
+    if (pid === process.pid || !isAlive(pid)) await rm(join(dataDir, name), { recursive: true, force: true });
   }
   const unfinished = join(dataDir, `${prefix}${process.pid}`);
   const runInitdb = (letters: string) =>
@@ -179,6 +184,7 @@ async function requireMajorVersion(clusterDir: string): Promise<void> {
   }
 }
 
+/** Starts PostgreSQL if none runs in the folder, and waits until it can be used. @throws StartError */
 async function start(
   clusterDir: string,
   connection: pg.ClientConfig,
@@ -187,7 +193,11 @@ async function start(
 ): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   for (let failures = 0; ;) {
-    if (!(await isRunning(clusterDir, binaries, runAs))) {
+    const problem = await connectOnce(connection);
+    if (!problem) return;
+    const holder = isNoListener(problem) ? await findFolderHolder(clusterDir, socketLockName) : undefined;
+    if (Date.now() > deadline) throw describeHolder(clusterDir, problem, holder);
+    if (isNoListener(problem) && !holder) {
       const { code, output } = await run(
         binaries.pgCtl,
         // A relative socket folder, so that the whole of DATA_DIR can be moved.
@@ -211,32 +221,37 @@ async function start(
           `The embedded PostgreSQL did not start: ${lastLine(output)}. See the logs in ${clusterDir}/log`,
         );
       }
+    } else {
+      // It is starting or shutting down.
+      await sleep(100);
     }
-    const problem = await connectOnce(connection);
-    if (!problem) return;
-    if (Date.now() > deadline) {
-      throw new StartError(
-        `The embedded PostgreSQL in ${clusterDir} does not answer: ${problem}. ` +
-          'If no PostgreSQL runs there, remove the file postmaster.pid in it',
-      );
-    }
-    // It is starting or shutting down.
-    await sleep(100);
   }
 }
 
-async function isRunning(clusterDir: string, binaries: Binaries, runAs: RunAs): Promise<boolean> {
-  if (!(await exists(join(clusterDir, 'postmaster.pid')))) return false;
-  return (await run(binaries.pgCtl, ['status', '-D', clusterDir], clusterDir, runAs)).code === 0;
+/** Nothing listens on the socket: no PostgreSQL runs, or it has not got that far. */
+function isNoListener({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ENOENT' || code === 'ECONNREFUSED';
 }
 
-async function connectOnce(connection: pg.ClientConfig): Promise<string | undefined> {
+function describeHolder(clusterDir: string, problem: Error, holder: FolderHolder | undefined): StartError {
+  const what = `The embedded PostgreSQL in ${clusterDir} does not answer: ${problem.message}`;
+  if (!holder) return new StartError(`${what}. See the logs in ${clusterDir}/log`);
+  return new StartError(
+    holder.isCertain
+      ? `${what}. It is the process ${holder.pid}: end that, then start again`
+      : `${what}. Its file postmaster.pid names the process ${holder.pid}, which may be one and cannot be looked at. ` +
+          'If that is no PostgreSQL of this folder, remove the file',
+  );
+}
+
+/** Returns why no connection could be made, or nothing if one could. */
+async function connectOnce(connection: pg.ClientConfig): Promise<NodeJS.ErrnoException | undefined> {
   try {
     const client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
     await client.end();
     return undefined;
   } catch (error) {
-    return (error as Error).message;
+    return error as NodeJS.ErrnoException;
   }
 }
 
