@@ -19,7 +19,12 @@ try {
 
   // PostgreSQL starts while the rest of the program is loaded.
   const opening = openDatabase(
-    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE },
+    {
+      url: config.DATABASE_URL,
+      dataDir: config.DATA_DIR,
+      poolSize: config.DATABASE_POOL_SIZE,
+      isKeptRunning: true,
+    },
     log,
   );
   const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);

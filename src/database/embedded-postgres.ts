@@ -8,11 +8,17 @@ import { openConnection } from './connection.ts';
 import { exists, moveInto } from './folders.ts';
 import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
+import { findFailure, readLogPosition, startLogOf } from './postgres-log.ts';
 import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
 
 /** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
 export type EmbeddedPostgres = {
   readonly connection: pg.ClientConfig;
+  /**
+   * Starts PostgreSQL if it has ended, and returns why, as far as its log says so; nothing if it has not ended.
+   * @throws StartError if it cannot be started, or `signal` was aborted.
+   */
+  startAgain(signal: AbortSignal): Promise<{ readonly reason: string } | undefined>;
   /** Stops PostgreSQL, unless another server process still uses it. Close your own connections first. */
   close(): Promise<void>;
 };
@@ -21,6 +27,13 @@ const majorVersion = '18';
 const superuser = 'postgres';
 const port = 5432;
 const startTimeoutMs = 30_000;
+/** Shorter where it is tried again anyway: the log says sooner what is wrong. */
+const restartTimeoutMs = 5000;
+/** How long it may recover from a crash, for as long as it says that it does. */
+const recoveryTimeoutMs = 10 * 60_000;
+/** How long `pg_ctl` waits, before we look for ourselves. */
+const pgCtlTimeoutSeconds = 5;
+const cannotConnectNow = '57P03';
 /** The lock file of the socket, next to that of the folder. */
 const socketLockName = `.s.PGSQL.${port}.lock`;
 /** The length of `sun_path` on the strictest platform, less the closing NUL. */
@@ -50,10 +63,19 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
   await requireMajorVersion(clusterDir);
 
   const connection = { host: clusterDir, port, user: superuser, database: 'postgres' };
-  await start(clusterDir, connection, binaries, runAs);
+  const cluster = { clusterDir, connection, binaries, runAs };
+  await start(cluster, startTimeoutMs);
+  let logPosition = await readLogPosition(clusterDir);
 
   return {
     connection,
+    async startAgain(signal) {
+      if (!(await connectOnce(connection))) return undefined;
+      const reason = await findFailure(clusterDir, logPosition);
+      const isStarted = await start(cluster, restartTimeoutMs, signal);
+      logPosition = await readLogPosition(clusterDir);
+      return isStarted ? { reason: reason ?? 'unknown: it was killed, or its machine ended it' } : undefined;
+    },
     async close() {
       // A folder that was moved meanwhile is another one's.
       if (!(await exists(clusterDir)) || (await isUsedByOthers(connection))) return;
@@ -184,48 +206,67 @@ async function requireMajorVersion(clusterDir: string): Promise<void> {
   }
 }
 
-/** Starts PostgreSQL if none runs in the folder, and waits until it can be used. @throws StartError */
+type Cluster = {
+  readonly clusterDir: string;
+  readonly connection: pg.ClientConfig;
+  readonly binaries: Binaries;
+  readonly runAs: RunAs;
+};
+
+/**
+ * Starts PostgreSQL if none runs in the folder, and waits until it can be used. Returns whether it was started here.
+ * @throws StartError
+ */
 async function start(
-  clusterDir: string,
-  connection: pg.ClientConfig,
-  binaries: Binaries,
-  runAs: RunAs,
-): Promise<void> {
-  const deadline = Date.now() + startTimeoutMs;
-  for (let failures = 0; ;) {
+  { clusterDir, connection, binaries, runAs }: Cluster,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  let deadline = Date.now() + timeoutMs;
+  const longestDeadline = Date.now() + recoveryTimeoutMs;
+  const logPosition = await readLogPosition(clusterDir);
+  let isStarted = false;
+  for (let failures = 0; !signal?.aborted;) {
     const problem = await connectOnce(connection);
-    if (!problem) return;
+    if (!problem) return isStarted;
     const holder = isNoListener(problem) ? await findFolderHolder(clusterDir, socketLockName) : undefined;
+    // It replays what it had not written to its tables when it was killed.
+    if (problem.code === cannotConnectNow) deadline = Math.min(Date.now() + timeoutMs, longestDeadline);
     if (Date.now() > deadline) throw describeHolder(clusterDir, problem, holder);
-    if (isNoListener(problem) && !holder) {
-      const { code, output } = await run(
-        binaries.pgCtl,
-        // A relative socket folder, so that the whole of DATA_DIR can be moved.
-        [
-          'start',
-          '-D',
-          clusterDir,
-          '-l',
-          join(clusterDir, '..', 'postgres-start.log'),
-          '-w',
-          '-o',
-          // A cluster of an earlier version has the machine's zone in its configuration.
-          `-h '' -p ${port} -k . -c timezone=UTC`,
-        ],
-        clusterDir,
-        runAs,
-      );
-      // The first failure may mean that another process was quicker.
-      if (code !== 0 && ++failures > 1) {
-        throw new StartError(
-          `The embedded PostgreSQL did not start: ${lastLine(output)}. See the logs in ${clusterDir}/log`,
-        );
-      }
-    } else {
+    if (!isNoListener(problem) || holder) {
       // It is starting or shutting down.
       await sleep(100);
+      continue;
+    }
+    isStarted = true;
+    const { code, output } = await run(
+      binaries.pgCtl,
+      // A relative socket folder, so that the whole of DATA_DIR can be moved.
+      [
+        'start',
+        '-D',
+        clusterDir,
+        '-l',
+        startLogOf(clusterDir),
+        '-w',
+        '-t',
+        String(pgCtlTimeoutSeconds),
+        '-o',
+        // A cluster of an earlier version has the machine's zone in its configuration.
+        `-h '' -p ${port} -k . -c timezone=UTC`,
+      ],
+      clusterDir,
+      runAs,
+    );
+    // The first failure may mean that another process was quicker.
+    if (code !== 0 && !(await findFolderHolder(clusterDir, socketLockName)) && ++failures > 1) {
+      const reason = (await findFailure(clusterDir, logPosition)) ?? lastLine(output);
+      throw new StartError(
+        `The embedded PostgreSQL did not start: ${reason}. See the logs in ${clusterDir}/log`,
+      );
     }
   }
+  throw new StartError('Stopped');
 }
 
 /** Nothing listens on the socket: no PostgreSQL runs, or it has not got that far. */

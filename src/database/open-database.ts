@@ -6,6 +6,7 @@ import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
 import { createPool } from './connection.ts';
 import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
+import { keepRunning } from './keep-running.ts';
 import { migrate } from './migrate.ts';
 import { plannedForItsValues } from './statement-mark.ts';
 import { withUnavailability } from './unavailability.ts';
@@ -32,11 +33,17 @@ const readyTimeoutMs = 2000;
 const lockTimeoutMs = 3000;
 
 /**
- * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
+ * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it. An embedded one that ends by
+ * itself is started again if `isKeptRunning`.
  * @throws StartError that says what to do where it cannot be reached or is too old.
  */
 export async function openDatabase(
-  { url, dataDir, poolSize }: { url: string | undefined; dataDir: string; poolSize: number },
+  {
+    url,
+    dataDir,
+    poolSize,
+    isKeptRunning = false,
+  }: { url: string | undefined; dataDir: string; poolSize: number; isKeptRunning?: boolean },
   log: Logger,
 ): Promise<Database> {
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir) : undefined;
@@ -70,7 +77,8 @@ export async function openDatabase(
     throw error;
   }
 
-  const watch = watchDatabase(pool, connection, log);
+  const keeper = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
+  const watch = watchDatabase(pool, connection, log, keeper?.look);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator: nameStatement }) });
   return {
     prisma: withUnavailability(prisma),
@@ -79,6 +87,7 @@ export async function openDatabase(
     isReady: () => isReady(pool),
     async close() {
       await watch.close();
+      await keeper?.close();
       await prisma.$disconnect();
       await pool.end();
       await embedded?.close();

@@ -10,11 +10,13 @@ const answerTimeoutMs = 2000;
  * Asks the database for a sign of life every second, over a connection of its own. Where none comes in time, because its
  * machine or the network has died without a word, the pool's connections are cut: whoever waits on one hears at once that
  * the database is away, rather than minutes later from TCP.
+ * Each time `onAway` is called.
  */
 export function watchDatabase(
   pool: pg.Pool,
   connection: pg.ClientConfig,
   log: Logger,
+  onAway: () => void = () => undefined,
 ): { close(): Promise<void> } {
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
@@ -41,6 +43,7 @@ export function watchDatabase(
       if (!isAway) log.warn({ reason: (error as Error).message }, 'the database does not answer');
       isAway = true;
       for (const client of clients) cutConnection(client);
+      onAway();
     }
   };
 

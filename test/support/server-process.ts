@@ -15,6 +15,8 @@ export type ServerProcess = {
   /** What it printed when it was ready. Rejects where it ended instead. */
   readonly ready: Promise<{ text: string; url: string; key: string | undefined }>;
   readonly exited: Promise<{ code: number | null; stdout: string; stderr: string }>;
+  /** What it has written to its log so far. */
+  stderr(): string;
   /** Its resident memory, in megabytes. */
   memoryMb(): number;
   kill(signal: NodeJS.Signals): void;
@@ -49,6 +51,7 @@ export function startServer(
     pid: child.pid!,
     ready,
     exited: once(child, 'close').then(([code]) => ({ code, stdout, stderr })),
+    stderr: () => stderr,
     memoryMb: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)]).toString()) / 1024,
     kill: (signal) => void child.kill(signal),
   };

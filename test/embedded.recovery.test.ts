@@ -1,0 +1,168 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { bin, cwd } from './support/command-line.ts';
+import { startServer, type ServerProcess } from './support/server-process.ts';
+import { testKey, type Json } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await createTestFolder();
+});
+const running = new Set<ServerProcess>();
+afterEach(async () => {
+  for (const server of running) server.kill('SIGTERM');
+  await Promise.all([...running].map(({ exited }) => exited));
+  running.clear();
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const start = async (dataDir: string) => {
+  const server = startServer({ DATA_DIR: dataDir, ADMIN_API_KEY: testKey });
+  running.add(server);
+  return { server, url: (await server.ready).url };
+};
+const pidOf = (dataDir: string) =>
+  parseInt(readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8'), 10);
+const kill = (dataDir: string) => {
+  const pid = pidOf(dataDir);
+  process.kill(pid, 'SIGKILL');
+  return pid;
+};
+const readyz = async (url: string) => {
+  const response = await fetch(`${url}/readyz`);
+  return { status: response.status, retryAfter: response.headers.get('retry-after') };
+};
+const untilReadyzIs = async (url: string, status: number) => {
+  for (const deadline = Date.now() + 25_000; ; await sleep(20)) {
+    const answer = await readyz(url);
+    if (answer.status === status) return answer;
+    if (Date.now() > deadline) throw new Error(`/readyz is ${answer.status}, not ${status}`);
+  }
+};
+const deleteGroup = async (url: string, id: number) => {
+  const headers = { 'Content-Type': 'application/json', 'X-APIKEY': testKey };
+  const response = await fetch(`${url}/deleteGroup`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ id }),
+  });
+  const { data, errors } = (await response.json()) as Json;
+  return {
+    status: response.status,
+    retryAfter: response.headers.get('retry-after'),
+    id: data?.deleteGroup?.id,
+    errors,
+  };
+};
+const stop = async (server: ServerProcess) => {
+  running.delete(server);
+  server.kill('SIGTERM');
+  const { code, stderr } = await server.exited;
+  expect(code).toBe(0);
+  return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)])) as Json[];
+};
+
+test('a killed PostgreSQL is started again: 503 meanwhile, then everything is there, and a stop ends both', async () => {
+  const dataDir = join(dir, 'killed');
+  const { server, url } = await start(dataDir);
+  expect((await deleteGroup(url, 1)).id).toBe(1);
+
+  for (const id of [2, 3]) {
+    const pid = kill(dataDir);
+    expect(await untilReadyzIs(url, 503)).toStrictEqual({ status: 503, retryAfter: '1' });
+    await untilReadyzIs(url, 200);
+    expect(pidOf(dataDir)).not.toBe(pid);
+    expect(await deleteGroup(url, id)).toMatchObject({ status: 200, id });
+    expect((await deleteGroup(url, 1)).status).toBe(404);
+  }
+
+  const last = pidOf(dataDir);
+  const log = await stop(server);
+  while (existsSync(`/proc/${last}`)) await sleep(20);
+  expect(() => pidOf(dataDir)).toThrow('ENOENT');
+  const starts = log.filter(({ msg }) => msg === 'the embedded PostgreSQL had ended, and was started again');
+  expect(starts).toHaveLength(2);
+  expect(starts[0]).toMatchObject({ level: 40, reason: expect.any(String) });
+});
+
+test('of two servers that share it one starts it again, and both go on', async () => {
+  const dataDir = join(dir, 'shared');
+  const servers = [await start(dataDir), await start(dataDir)];
+  const pid = kill(dataDir);
+  await Promise.all(servers.map(({ url }) => untilReadyzIs(url, 503)));
+  await Promise.all(servers.map(({ url }) => untilReadyzIs(url, 200)));
+  expect(pidOf(dataDir)).not.toBe(pid);
+  for (const [index, { url }] of servers.entries())
+    expect(await deleteGroup(url, index + 1)).toMatchObject({ status: 200, id: index + 1 });
+
+  await stop(servers[0]!.server);
+  expect((await readyz(servers[1]!.url)).status).toBe(200);
+  await stop(servers[1]!.server);
+  expect(() => pidOf(dataDir)).toThrow('ENOENT');
+});
+
+test('where the disk is full it is tried again and again, the log says why, and once there is room it works', async () => {
+  const dataDir = join(dir, 'full');
+  const { server, url } = await start(dataDir);
+  // A file that PostgreSQL writes at each start. The system's error is that of a full disk.
+  const options = join(dataDir, 'postgres/postmaster.opts');
+  await rm(options);
+  await symlink('/dev/full', options);
+  kill(dataDir);
+  await untilReadyzIs(url, 503);
+  expect(await deleteGroup(url, 1)).toMatchObject({
+    status: 503,
+    retryAfter: '1',
+    errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }],
+  });
+  const problems = () =>
+    server
+      .stderr()
+      .split('\n')
+      .filter(
+        (line) => line.includes('could not be started again') && line.includes('No space left on device'),
+      );
+  for (const deadline = Date.now() + 20_000; problems().length === 0; await sleep(50))
+    if (Date.now() > deadline) throw new Error(server.stderr());
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+
+  await rm(options);
+  await untilReadyzIs(url, 200);
+  expect(await deleteGroup(url, 1)).toMatchObject({ status: 200, id: 1 });
+  const log = await stop(server);
+  const attempts = log.filter(({ msg }) => msg === 'the embedded PostgreSQL could not be started again');
+  expect(attempts[0]).toMatchObject({ level: 50, nextAttemptInSeconds: 1 });
+});
+
+test('a command does not start one again that has ended', async () => {
+  const dataDir = join(dir, 'killed');
+  const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
+    cwd,
+    env: { PATH: process.env['PATH'], DATA_DIR: dataDir },
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const isRunning = () => {
+    try {
+      return readFileSync(`/proc/${pidOf(dataDir)}/task/${pidOf(dataDir)}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .some((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('idle in transaction'));
+    } catch {
+      return false;
+    }
+  };
+  while (!isRunning()) await sleep(20);
+  const pid = kill(dataDir);
+  child.stdin.end('{}\n');
+  expect(await ended).toBe(1);
+  expect(stderr).toContain('SERVICE_UNAVAILABLE');
+  // The file of the killed one is still there: none was started, and none stopped.
+  expect(pidOf(dataDir)).toBe(pid);
+});
