@@ -64,7 +64,7 @@ const stop = async (server: ServerProcess) => {
   server.kill('SIGTERM');
   const { code, stderr } = await server.exited;
   expect(code).toBe(0);
-  return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)])) as Json[];
+  return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
 test('a killed PostgreSQL is started again: 503 meanwhile, then everything is there, and a stop ends both', async () => {

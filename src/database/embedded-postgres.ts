@@ -16,7 +16,7 @@ export type EmbeddedPostgres = {
   readonly connection: pg.ClientConfig;
   /**
    * Starts PostgreSQL if it has ended, and returns why, as far as its log says so; nothing if it has not ended.
-   * @throws StartError if it cannot be started, or `signal` was aborted.
+   * @throws StartError if it cannot be started; the reason of `signal`, if that was aborted.
    */
   startAgain(signal: AbortSignal): Promise<{ readonly reason: string } | undefined>;
   /** Stops PostgreSQL, unless another server process still uses it. Close your own connections first. */
@@ -226,7 +226,8 @@ async function start(
   const longestDeadline = Date.now() + recoveryTimeoutMs;
   const logPosition = await readLogPosition(clusterDir);
   let isStarted = false;
-  for (let failures = 0; !signal?.aborted;) {
+  for (let failures = 0; ;) {
+    signal?.throwIfAborted();
     const problem = await connectOnce(connection);
     if (!problem) return isStarted;
     const holder = isNoListener(problem) ? await findFolderHolder(clusterDir, socketLockName) : undefined;
@@ -266,7 +267,6 @@ async function start(
       );
     }
   }
-  throw new StartError('Stopped');
 }
 
 /** Nothing listens on the socket: no PostgreSQL runs, or it has not got that far. */

@@ -78,7 +78,7 @@ export async function openDatabase(
   }
 
   const keeper = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
-  const watch = watchDatabase(pool, connection, log, keeper?.look);
+  const watch = watchDatabase(pool, connection, log, () => keeper?.look());
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator: nameStatement }) });
   return {
     prisma: withUnavailability(prisma),
