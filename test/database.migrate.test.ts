@@ -28,6 +28,7 @@ test('of eight servers that start at once on an empty database, one migrates it'
     '0002_trusted_deletion',
     '0003_accounts',
     '0004_number_groups',
+    '0007_restore_defaults',
   ]);
   const rows = await database.sql(
     'SELECT migration_name, applied_steps_count FROM _prisma_migrations ORDER BY 1',
@@ -44,7 +45,7 @@ test('a server waits for another one that migrates for long', async () => {
     'DO $$ BEGIN PERFORM pg_advisory_xact_lock(72707369); PERFORM pg_sleep(1); END $$',
   );
   await sleep(200);
-  expect(await migrate(impatient)).toHaveLength(4);
+  expect(await migrate(impatient)).toHaveLength(5);
   await migrating;
   await impatient.end();
   await empty.drop();

@@ -67,13 +67,10 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
     async restoreGroup(id: number, call: Call): Promise<Group> {
       const row = await recorder.transact(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
-          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row),
-          original AS (
-            SELECT (jsonb_populate_record(NULL::groups, group_row
-              || jsonb_build_object('service_group_id', (SELECT id FROM service_groups
-                WHERE id = (group_row ->> 'service_group_id')::int)))).* FROM archived
-          )
-          INSERT INTO groups OVERRIDING SYSTEM VALUE SELECT * FROM original RETURNING group_row(groups) AS row`;
+          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
+          SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
+            (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
+          FROM archived`;
         if (restored) {
           const result = await addGroupDetails(transaction, restored.row, call.selectedDetails);
           return { result, after: restored.row };

@@ -13,6 +13,7 @@ import {
   withoutNulls,
   type Parsed,
 } from '../arguments.ts';
+import { withRowDefaults } from '../database/row-defaults.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
@@ -67,8 +68,12 @@ export function parseGroupChanges(input: unknown): GroupChanges {
   return requireAnyField(parseFields(fields, input, 'group'), 'group');
 }
 
-/** Parses a group's row as the database function group_row() writes it, with or without the details of a result. */
-export function readGroupRow({ details, ...row }: RowJson): Group {
+/**
+ * Parses a group's row as the database function group_row() wrote it, in this version or an older one, with or without the
+ * details of a result.
+ */
+export function readGroupRow({ details, ...stored }: RowJson): Group {
+  const row = withRowDefaults('groups', stored);
   const group = camelCaseKeys(row) as Group;
   return Object.assign(group, {
     ...(details !== undefined && { details: details as GroupDetails }),

@@ -44,10 +44,7 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, recorde
       const row = await recorder.transact(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH archived AS (DELETE FROM deleted_number_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
-          INSERT INTO number_groups (id, name, description, count, created_at, list_id)
-          SELECT original.id, original.name, original.description, original.count, original.created_at, original.list_id
-          FROM archived, jsonb_populate_record(NULL::number_groups, group_row) AS original
-          RETURNING number_group_row(number_groups) AS row`;
+          SELECT number_group_row(insert_row(NULL::number_groups, group_row)) AS row FROM archived`;
         if (restored) return { result: restored.row, after: restored.row };
         if (await transaction.numberGroup.findUnique({ where: { id }, select: { id: true } })) {
           throw new AppError('ALREADY_EXISTS', `The number group ${id} exists: it is not removed`);

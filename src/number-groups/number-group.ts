@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { text, type Parsed } from '../arguments.ts';
+import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -53,8 +54,9 @@ export const maxNumbers = 1_000_000;
 /** How many numbers are taken in for it, of which some may be there more than once. */
 export const maxNumbersWithDuplicates = 5 * maxNumbers;
 
-/** Reads a row that the database function `number_group_row()` wrote. */
-export function readNumberGroupRow(row: RowJson): NumberGroup {
+/** Reads a row that the database function `number_group_row()` of this version or an older one wrote. */
+export function readNumberGroupRow(storedRow: RowJson): NumberGroup {
+  const row = withRowDefaults('number_groups', storedRow);
   return {
     id: row['id'] as string,
     name: row['name'] as string,

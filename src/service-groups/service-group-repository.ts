@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../list-length.ts';
 import {
+  readServiceGroup,
   serviceGroupNotFound,
   type NewServiceGroup,
   type ServiceGroup,
@@ -38,21 +39,23 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
     },
 
     async createServiceGroup(serviceGroup: NewServiceGroup, call: Call): Promise<ServiceGroup> {
-      return recorder.transact(call, async (transaction) => {
+      const result = await recorder.transact(call, async (transaction) => {
         const created = await transaction.serviceGroup.create({ data: serviceGroup });
         return { result: created, targetIds: [created.id], after: created };
       });
+      return readServiceGroup(result);
     },
 
     /** @throws AppError NOT_FOUND */
     async editServiceGroup(id: number, changes: ServiceGroupChanges, call: Call): Promise<ServiceGroup> {
-      return recorder.transact(call, async (transaction) => {
+      const result = await recorder.transact(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await transaction.serviceGroup.findUnique({ where: { id } });
         if (!before) throw serviceGroupNotFound();
         const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
         return { result: after, before, after };
       });
+      return readServiceGroup(result);
     },
 
     /**
@@ -60,7 +63,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
     async deleteServiceGroup(id: number, call: Call): Promise<ServiceGroup> {
-      return recorder.transact(call, async (transaction) => {
+      const result = await recorder.transact(call, async (transaction) => {
         const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
         if (groupCount > 0) {
           throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
@@ -74,6 +77,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
           throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
         }
       });
+      return readServiceGroup(result);
     },
   };
 }

@@ -9,9 +9,12 @@ import {
   withoutNulls,
   type Parsed,
 } from '../arguments.ts';
+import { withRowDefaults } from '../database/row-defaults.ts';
+import { camelCaseKeys, toRowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
+import type { ServiceGroup } from '../generated/prisma/client.ts';
 
-export type { ServiceGroup } from '../generated/prisma/client.ts';
+export type { ServiceGroup };
 
 const fields = {
   name: text({ min: 1, max: 128 }),
@@ -42,4 +45,9 @@ export function parseServiceGroupChanges(input: unknown): ServiceGroupChanges {
 
 export function serviceGroupNotFound(): AppError {
   return new AppError('NOT_FOUND', 'Service group not found');
+}
+
+/** Reads the result of a mutation, which may have been stored by an older version. */
+export function readServiceGroup(result: ServiceGroup): ServiceGroup {
+  return camelCaseKeys(withRowDefaults('service_groups', toRowJson(result))) as ServiceGroup;
 }

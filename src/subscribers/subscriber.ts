@@ -1,5 +1,6 @@
 import { date, parseId, parsePageSize, text } from '../arguments.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
+import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -82,7 +83,8 @@ export function readSubscriberResult(row: RowJson): SubscriberResult {
 }
 
 /** Reads a subscriber from its row as JSON. */
-export function readSubscriberRow(row: RowJson): Subscriber {
+export function readSubscriberRow(stored: RowJson): Subscriber {
+  const row = withRowDefaults('subscribers', stored);
   const { starts_at: startsAt, expires_at: expiresAt } = row as {
     starts_at: string;
     expires_at: string | null;

@@ -18,7 +18,7 @@ export type OutcomeCount = {
 /**
  * Imports one batch of a kind, JSON of rows of which no two have the same key, by one statement. Nobody else may write to the
  * tables meanwhile. What is in the way stays as it is. What has had its time in the archive is gone, whether or not the purge has
- * come by.
+ * come by. A file of an older version lacks columns that were added since: they get their defaults, and do not count as a difference.
  */
 export const importBatch: Record<
   RecordKind,
@@ -28,10 +28,11 @@ export const importBatch: Record<
     WITH examined AS MATERIALIZED (
       SELECT given, CASE
           WHEN present.id IS NULL THEN 'added'
-          WHEN present IS DISTINCT FROM given THEN 'differs'
+          WHEN present IS DISTINCT FROM jsonb_populate_record(present, line) THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
-      FROM jsonb_populate_recordset(NULL::service_groups, ${rows}::jsonb) AS given
+      FROM jsonb_array_elements(${rows}::jsonb) AS lines (line)
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::service_groups, (SELECT row_defaults('service_groups')) || line) AS given
       LEFT JOIN service_groups AS present ON present.id = given.id
     ),
     added AS (
@@ -44,17 +45,20 @@ export const importBatch: Record<
   group: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
       SELECT given, CASE
-          WHEN present.id IS NOT NULL AND present IS DISTINCT FROM given THEN 'differs'
+          WHEN present.id IS NOT NULL AND present IS DISTINCT FROM jsonb_populate_record(present, line) THEN 'differs'
           WHEN present.id IS NOT NULL THEN 'unchanged'
-          WHEN archived.id IS NOT NULL AND jsonb_populate_record(NULL::groups, archived.group_row) IS DISTINCT FROM given
-            THEN 'archived'
+          WHEN archived.id IS NOT NULL AND jsonb_populate_record(NULL::groups, defaults || archived.group_row)
+            IS DISTINCT FROM given THEN 'archived'
           WHEN given.service_group_id IS NOT NULL AND service_groups.id IS NULL THEN 'orphaned'
           WHEN archived.id IS NOT NULL THEN 'restored'
           ELSE 'added'
         END AS outcome
-      FROM jsonb_populate_recordset(NULL::groups, ${rows}::jsonb) AS given
-      LEFT JOIN groups AS present ON present.id = given.id
-      LEFT JOIN deleted_groups AS archived ON archived.id = given.id AND archived.purge_at > now()
+      FROM (SELECT row_defaults('groups') AS defaults) AS base
+      CROSS JOIN jsonb_array_elements(${rows}::jsonb) AS lines (line)
+      LEFT JOIN groups AS present ON present.id = (line ->> 'id')::int
+      LEFT JOIN deleted_groups AS archived ON archived.id = (line ->> 'id')::int AND archived.purge_at > now()
+      CROSS JOIN LATERAL
+        jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS given
       LEFT JOIN service_groups ON service_groups.id = given.service_group_id
     ),
     taken_out AS (
@@ -72,12 +76,14 @@ export const importBatch: Record<
   subscriber: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
       SELECT given, CASE
-          WHEN present.group_id IS NOT NULL AND present IS DISTINCT FROM given THEN 'differs'
+          WHEN present.group_id IS NOT NULL AND present IS DISTINCT FROM jsonb_populate_record(present, line)
+            THEN 'differs'
           WHEN present.group_id IS NOT NULL THEN 'unchanged'
           WHEN groups.id IS NULL THEN 'orphaned'
           ELSE 'added'
         END AS outcome
-      FROM jsonb_populate_recordset(NULL::subscribers, ${rows}::jsonb) AS given
+      FROM jsonb_array_elements(${rows}::jsonb) AS lines (line)
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::subscribers, (SELECT row_defaults('subscribers')) || line) AS given
       LEFT JOIN subscribers AS present ON present.group_id = given.group_id AND present.username = given.username
       LEFT JOIN groups ON groups.id = given.group_id
     ),
@@ -92,15 +98,17 @@ export const importBatch: Record<
       SELECT given, original, CASE
           WHEN groups.id IS NOT NULL THEN 'live'
           WHEN present.id IS NULL THEN 'added'
-          WHEN jsonb_populate_record(NULL::groups, present.group_row) IS DISTINCT FROM original
+          WHEN jsonb_populate_record(NULL::groups, defaults || present.group_row)
+              IS DISTINCT FROM jsonb_populate_record(NULL::groups, defaults || present.group_row || given.group_row)
             OR (present.deleted_at, present.deleted_by, present.reason, present.purge_at, present.subscribers_moved)
               IS DISTINCT FROM
               (given.deleted_at, given.deleted_by, given.reason, given.purge_at, given.subscribers_moved)
             THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
-      FROM jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS given
-      CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, given.group_row) AS original
+      FROM (SELECT row_defaults('groups') AS defaults) AS base
+      CROSS JOIN jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS given
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, defaults || given.group_row) AS original
       LEFT JOIN deleted_groups AS present ON present.id = given.id AND present.purge_at > now()
       LEFT JOIN groups ON groups.id = given.id
     ),
