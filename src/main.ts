@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { listenToStop } from './cli/stop-signal.ts';
 import { loadConfig } from './config.ts';
+import { explainMissingPrivilege } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/open-database.ts';
 import { StartError } from './errors.ts';
 import { createLogger } from './log.ts';
@@ -24,6 +25,7 @@ try {
       dataDir: config.DATA_DIR,
       poolSize: config.DATABASE_POOL_SIZE,
       isKeptRunning: true,
+      mustBeWritable: true,
     },
     log,
   );
@@ -41,7 +43,8 @@ try {
 } catch (error) {
   await database?.close();
   // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
-  const text = error instanceof StartError ? error.message : ((error as Error).stack ?? String(error));
+  const reason = explainMissingPrivilege(error);
+  const text = reason instanceof StartError ? reason.message : ((reason as Error).stack ?? String(reason));
   process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
   process.exit(1);
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { parseDatabaseUrl } from './database/database-url.ts';
 import { readNetwork } from './network.ts';
 
 // Each reads the text of a setting, or throws an Error whose message completes "NAME must be …".
@@ -32,20 +33,8 @@ export function parseOneOf<const T extends string>(values: readonly T[]) {
 
 /** The value is not repeated in the message, here and where it is a key: it is a secret. */
 export function parsePostgresUrl(text: string): string {
-  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol) || !isDecodable(text)) {
-    throw new Error('a URL such as postgresql://user:password@host:5432/database');
-  }
+  parseDatabaseUrl(text);
   return text;
-}
-
-/** Whether what is written with per cent signs can be read, as in `p%40ss`. */
-function isDecodable(text: string): boolean {
-  try {
-    decodeURI(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export function parseApiKey(text: string): string {
@@ -76,9 +65,14 @@ export function parseOrigins(text: string): string[] {
   const origins = parseList(text);
   const isOrigin = (each: string) => each === '*' || (URL.canParse(each) && new URL(each).origin === each);
   if (!origins.every(isOrigin)) {
-    throw new Error(`origins such as https://shop.example,http://localhost:3000, or *, not "${text}"`);
+    throw new Error(`origins such as https://shop.example,http://localhost:3000, or *${notText(text)}`);
   }
   return origins;
+}
+
+/** Repeats a text in a message, unless it may hold a password. */
+function notText(text: string): string {
+  return text.includes('@') ? '' : `, not "${text}"`;
 }
 
 /** Over plain HTTP anybody on the way could put in keys of their own. */
@@ -86,7 +80,7 @@ export function parseJwksUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? '');
   if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && isLoopback)) {
-    throw new Error(`a URL such as https://login.example/.well-known/jwks.json, not "${text}"`);
+    throw new Error(`a URL such as https://login.example/.well-known/jwks.json${notText(text)}`);
   }
   return url;
 }

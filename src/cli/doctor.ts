@@ -3,8 +3,9 @@ import { inspectConfig, type InspectedConfig } from '../config.ts';
 import { checkDataFolder } from '../database/check-data-folder.ts';
 import { checkDatabase } from '../database/check-database.ts';
 import { ok, warning, wrong, type Check } from '../database/check.ts';
+import { readDatabaseUrl } from '../database/database-url.ts';
 import { openEmbeddedPostgres } from '../database/embedded-postgres.ts';
-import { describeUrl } from '../database/open-database.ts';
+import { describeEmbedded } from '../database/open-database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './report-error.ts';
@@ -84,9 +85,17 @@ async function checkStorage({ config, problems }: InspectedConfig): Promise<Chec
   const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
   if (!isKnown) return [wrong('database', 'It cannot be looked for before the settings are right')];
   const url = config.DATABASE_URL;
-  return url === undefined
-    ? checkEmbedded(config.DATA_DIR!)
-    : checkDatabase({ connectionString: url }, describeUrl(url));
+  return url === undefined ? checkEmbedded(config.DATA_DIR!) : checkUrl(url);
+}
+
+/** A file that the URL names may be gone since the settings were read. */
+async function checkUrl(url: string): Promise<Check[]> {
+  try {
+    return await checkDatabase(readDatabaseUrl(url));
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [wrong('database', error.message)];
+  }
 }
 
 async function checkEmbedded(dataDir: string): Promise<Check[]> {
@@ -95,7 +104,7 @@ async function checkEmbedded(dataDir: string): Promise<Check[]> {
   try {
     const postgres = await openEmbeddedPostgres(dataDir);
     try {
-      return [...checks, ...(await checkDatabase(postgres.connection, `embedded PostgreSQL in ${dataDir}`))];
+      return [...checks, ...(await checkDatabase(describeEmbedded(postgres, dataDir)))];
     } finally {
       await postgres.close();
     }

@@ -1,3 +1,4 @@
+import { explainMissingPrivilege } from '../database/missing-privilege.ts';
 import { AppError, StartError } from '../errors.ts';
 
 /** How a command ends: done; refused or failed; not understood. */
@@ -11,7 +12,10 @@ const maxShown = 20;
 
 /** Writes to standard error why a command failed. What a person can put right is a line; a fault of ours shows where it came from. */
 export function reportError(error: unknown, asJson: boolean): void {
-  process.stderr.write(asJson ? describeAsJson(error) : describe(error).replace(/^/gm, 'group-api: ') + '\n');
+  const reason = explainMissingPrivilege(error);
+  process.stderr.write(
+    asJson ? describeAsJson(reason) : describe(reason).replace(/^/gm, 'group-api: ') + '\n',
+  );
 }
 
 export function writeErrorJson(code: string, message: string, details: object = {}): string {

@@ -5,8 +5,10 @@ import { readTables } from './check-structure.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
 import { createPool } from './connection.ts';
+import { searchPathOf, type DatabaseUrl } from './database-url.ts';
 import { applicationName } from './embedded-postgres.ts';
-import { requireServer } from './open-database.ts';
+import { findReadOnlyReason } from './read-only.ts';
+import { requireServer } from './require-server.ts';
 
 const connectTimeoutMs = 3000;
 const statementTimeoutMs = 10_000;
@@ -18,25 +20,35 @@ const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 /** What the server does with a table where it does not do all. docs/operations.md has the same as GRANTs. */
 const fewerPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
 
-/** Checks a database that `description` tells a person about: as far as it gets, and without any change. */
-export async function checkDatabase(connection: pg.ClientConfig, description: string): Promise<Check[]> {
+/** Checks a database as far as it gets, and without any change. */
+export async function checkDatabase(database: DatabaseUrl): Promise<Check[]> {
+  const { connection, description, schema } = database;
   // One connection, of which a failure to connect is told by the first query.
-  const pool = createPool({
-    ...connection,
-    application_name: applicationName,
-    max: 1,
-    connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: statementTimeoutMs,
-  });
+  const pool = createPool(
+    {
+      ...connection,
+      application_name: applicationName,
+      max: 1,
+      connectionTimeoutMillis: connectTimeoutMs,
+    },
+    { search_path: searchPathOf(schema) },
+  );
   pool.on('error', () => undefined);
   try {
-    const version = await requireServer(pool, description);
+    const version = await requireServer(pool, database);
+    // Not as a start-up parameter, which PgBouncer rejects.
+    await pool.query(`SET statement_timeout = ${statementTimeoutMs}`);
     const writable = await checkWritable(
       pool,
-      `${description} answers: PostgreSQL ${version}, encoded in UTF8`,
+      `${description} answers: PostgreSQL ${version}, encoded in UTF8, schema ${schema}`,
     );
     await pool.query('SET default_transaction_read_only = on');
-    return [writable, await checkTimeZone(pool), ...(await checkTables(pool)), await checkClock(pool)];
+    return [
+      writable,
+      await checkTimeZone(pool),
+      ...(await checkTables(pool, schema)),
+      await checkClock(pool),
+    ];
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return [wrong('database', error.message)];
@@ -45,42 +57,17 @@ export async function checkDatabase(connection: pg.ClientConfig, description: st
   }
 }
 
-/** Where `default_transaction_read_only` may be set, by the source that PostgreSQL names, and how it is taken back. */
-const readOnlyRepairs: Readonly<Record<string, string>> = {
-  database: 'ALTER DATABASE %2$I RESET default_transaction_read_only',
-  user: 'ALTER ROLE %1$I RESET default_transaction_read_only',
-  'database user': 'ALTER ROLE %1$I IN DATABASE %2$I RESET default_transaction_read_only',
-  client: 'take default_transaction_read_only out of DATABASE_URL and PGOPTIONS',
-};
-const readOnlyRepair = 'set default_transaction_read_only = off in the configuration of PostgreSQL';
-
 /** `answer` is what is said of one that takes changes. */
 async function checkWritable(client: pg.Pool, answer: string): Promise<Check> {
-  const { rows } = await client.query<{ is_standby: boolean; is_read_only: boolean; repair: string }>(
-    `SELECT pg_is_in_recovery() AS is_standby, setting = 'on' AS is_read_only,
-       format(coalesce($1::jsonb ->> source, $2), current_user, current_database()) AS repair
-     FROM pg_settings WHERE name = 'default_transaction_read_only'`,
-    [JSON.stringify(readOnlyRepairs), readOnlyRepair],
-  );
-  const { is_standby: isStandby, is_read_only: isReadOnly, repair } = rows[0]!;
-  if (isStandby) {
-    return wrong(
-      'database',
-      `${answer}. It is a standby, which takes no changes: set DATABASE_URL to its primary`,
-    );
-  }
-  return isReadOnly ? wrong('database', `${answer}. It takes no changes: ${repair}`) : ok('database', answer);
+  const reason = await findReadOnlyReason(client);
+  return reason === undefined ? ok('database', answer) : wrong('database', `${answer}. ${reason}`);
 }
 
-async function checkTables(client: pg.Pool): Promise<Check[]> {
-  const { rows } = await client.query<{ user: string; may_use: boolean }>(
-    `SELECT current_user AS user, has_schema_privilege('public', 'USAGE') AS may_use`,
-  );
-  const { user, may_use: mayUse } = rows[0]!;
-  if (!mayUse)
-    return [wrong('permissions', `${user} may not use the schema: GRANT USAGE ON SCHEMA public TO it`)];
+async function checkTables(client: pg.Pool, schema: string): Promise<Check[]> {
+  const { rows } = await client.query<{ user: string }>('SELECT current_user AS user');
+  const { user } = rows[0]!;
   return [
-    ...(await checkMigrations(client, user)),
+    ...(await checkMigrations(client, schema, user)),
     await checkPrivileges(client, user),
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),

@@ -1,19 +1,23 @@
 import type pg from 'pg';
+import { StartError } from '../errors.ts';
 import { checkStructure } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
-import { describeChanged, describeUnknown, inspectMigrations, readMigrations } from './migrate.ts';
+import { findExtensions, inspectMigrations, readMigrations, type MigrationState } from './migrate.ts';
+import { findMigrationProblems } from './migration-problems.ts';
 
 const name = 'migrations';
 
-/** Checks the migrations and, where all are applied, that what they made is there. `user` is who is connected. */
-export async function checkMigrations(pool: pg.Pool, user: string): Promise<Check[]> {
-  const mayRead = await pool.query<{ may: boolean | null }>(
-    `SELECT has_table_privilege(to_regclass('_prisma_migrations'), 'SELECT') AS may`,
-  );
-  // The permissions tell of it.
-  if (mayRead.rows[0]!.may === false) return [wrong(name, 'They cannot be read')];
-  const { applied, pending, unknown, changed } = await inspectMigrations(pool);
-  const problems = [...unknown.map(describeUnknown), ...changed.map(describeChanged)];
+/** Checks the migrations and, if all are applied, that what they made is there. `user` is who is connected. */
+export async function checkMigrations(pool: pg.Pool, schema: string, user: string): Promise<Check[]> {
+  let state: MigrationState;
+  try {
+    state = await inspectMigrations(pool, schema);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [wrong(name, error.message)];
+  }
+  const { applied, pending } = state;
+  const problems = findMigrationProblems(state, schema);
   if (problems.length > 0) return problems.map((problem) => wrong(name, problem));
   if (pending.length === 0) {
     return [
@@ -22,7 +26,7 @@ export async function checkMigrations(pool: pg.Pool, user: string): Promise<Chec
     ];
   }
   const found = `${applied.length} are applied, ${pending.join(', ')} are not`;
-  const lacks = await findLacks(pool, await readSql(pending));
+  const lacks = await findLacks(pool, schema, await readSql(pending));
   return lacks.length > 0
     ? [
         wrong(
@@ -42,13 +46,13 @@ async function readSql(names: readonly string[]): Promise<string> {
 }
 
 /** What a user lacks to run the SQL of migrations, as far as their statements tell. */
-async function findLacks(pool: pg.Pool, sql: string): Promise<string[]> {
+async function findLacks(pool: pg.Pool, schema: string, sql: string): Promise<string[]> {
   const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, found]) => found!);
   const { rows } = await pool.query<{ lack: string }>(
     `WITH extension AS (
        SELECT needed FROM unnest($1::text[]) AS needed WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = needed)
      )
-     SELECT 'CREATE on the schema public' AS lack WHERE NOT has_schema_privilege('public', 'CREATE')
+     SELECT format('CREATE on the schema %I', $4::text) AS lack WHERE NOT has_schema_privilege($4, 'CREATE')
      UNION ALL
      SELECT format('CREATE on the database, for the extension %s', needed) FROM extension
      WHERE NOT has_database_privilege(current_database(), 'CREATE')
@@ -65,9 +69,10 @@ async function findLacks(pool: pg.Pool, sql: string): Promise<string[]> {
      SELECT DISTINCT 'the ownership of ' || name FROM unnest($3::text[]) AS name, pg_class AS c
      WHERE c.oid = to_regclass(name) AND NOT pg_has_role(relowner, 'USAGE')`,
     [
-      namesAfter(/\bCREATE EXTENSION IF NOT EXISTS "(\w+)"/g),
+      findExtensions(sql),
       namesAfter(/\bREFERENCES "(\w+)"/g),
       namesAfter(/\b(?:(?:ALTER|DROP) TABLE|ON) "(\w+)"/g),
+      schema,
     ],
   );
   return rows.map(({ lack }) => lack);

@@ -15,8 +15,11 @@ const sessionSettings = {
 
 const setSessionTimeoutMs = 3000;
 
-/** Session settings that a connection needs in addition to those that every connection has. */
-type MoreSettings = { readonly lock_timeout?: string };
+/**
+ * Session settings that a connection needs in addition to those that every connection has. With `search_path` unqualified
+ * names mean the tables of one schema, whatever the role, the database or the environment has.
+ */
+export type MoreSettings = { readonly lock_timeout?: string; readonly search_path?: string };
 
 /**
  * Creates a pool whose connections all have the session settings before their first use. They are set by a statement and

@@ -2,17 +2,17 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type pg from 'pg';
+import pg from 'pg';
 import { StartError } from '../errors.ts';
+import { defaultSchema, searchPathOf } from './database-url.ts';
+import { explainMigrationError, findMigrationProblems } from './migration-problems.ts';
 
 /** The number that `prisma migrate` locks too, so that neither works while the other does. */
 const migrationLock = 72_707_369;
 
-const insufficientPrivilege = '42501';
-
 /** The table that `prisma migrate` keeps, to the letter, so that both know what the other has done. */
-const createMigrationsTable = `
-  CREATE TABLE IF NOT EXISTS _prisma_migrations (
+const createMigrationsTable = (schema: string) => `
+  CREATE TABLE IF NOT EXISTS ${migrationsTable(schema)} (
     id                  VARCHAR(36) PRIMARY KEY NOT NULL,
     checksum            VARCHAR(64) NOT NULL,
     finished_at         TIMESTAMPTZ,
@@ -23,34 +23,51 @@ const createMigrationsTable = `
     applied_steps_count INTEGER NOT NULL DEFAULT 0
   )`;
 
+/**
+ * The schema comes first, so that all is made and found there. Extensions that are installed in another schema, as managed
+ * PostgreSQL have them, follow for the names of their operator classes.
+ */
+const setSearchPath = `
+  SELECT set_config('search_path', concat_ws(', ', $1::text, (
+    SELECT string_agg(DISTINCT quote_ident(nspname), ', ') FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
+    WHERE extname = ANY ($2::text[]) AND nspname NOT IN ($3, 'pg_catalog')
+  )), true)`;
+
 type Queryable = pg.Pool | pg.PoolClient;
-type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
+export type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
 /** The migrations that come with this version. Found beside `src` and beside `dist` alike. */
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
- * Brings a database to this version: applies, in order and in one transaction, the migrations that it lacks. Of several
- * servers that start at once, one does it and the others wait. Answers the names of those that it applied.
- * @throws StartError where the database belongs to a newer version, or a migration was changed after it was applied.
+ * Brings the tables in `schema` to this version: applies, in order and in one transaction, the migrations that are missing. Of
+ * several servers that start concurrently, one does it and the others wait. Returns the names of those that it applied.
+ * @throws StartError that says what to do if the migrations that were applied are not those of this version, or if a migration
+ * fails.
  */
-export async function migrate(pool: pg.Pool): Promise<string[]> {
-  const migrations = await readMigrations();
-  if (findPending(migrations, await readApplied(pool)).length === 0) return [];
+export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {
+  if ((await findPending(pool, schema)).length === 0) return [];
 
   const client = await pool.connect();
+  let current: Migration | undefined;
   try {
     await client.query('BEGIN');
     // Another server may take long to migrate.
     await client.query('SET LOCAL lock_timeout = 0');
     await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
-    await client.query(createMigrationsTable);
+    await client.query(createMigrationsTable(schema));
     // Read again: another server may have migrated while this one waited for the lock.
-    const pending = findPending(migrations, await readApplied(client));
-    for (const { name, sql, checksum } of pending) {
+    const pending = await findPending(client, schema);
+    const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
+    for (const migration of pending) {
+      current = migration;
+      const { name, sql, checksum } = migration;
+      // Anew for each, since the migration before may have added an extension.
+      await client.query(setSearchPath, [searchPathOf(schema), extensions, schema]);
       await client.query(sql);
       await client.query(
-        `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+        `INSERT INTO ${migrationsTable(schema)}
+           (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
          VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), 1)`,
         [randomUUID(), checksum, name],
       );
@@ -59,14 +76,15 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
     return pending.map(({ name }) => name);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    if ((error as pg.DatabaseError).code !== insufficientPrivilege) throw error;
-    throw new StartError(
-      `The database's user may not create what is needed (${(error as Error).message}). ` +
-        'Run `group-api migrate` once as the owner of the database: see docs/operations.md',
-    );
+    throw explainMigrationError(error, { schema, migration: current?.name });
   } finally {
     client.release();
   }
+}
+
+/** The names of the extensions that the SQL of migrations needs. */
+export function findExtensions(sql: string): string[] {
+  return [...sql.matchAll(/\bCREATE EXTENSION IF NOT EXISTS "(\w+)"/g)].map(([, name]) => name!);
 }
 
 /** The migrations that come with this version, in order. */
@@ -81,54 +99,88 @@ export async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-async function readApplied(client: Queryable): Promise<Map<string, string>> {
-  const { rows: tables } = await client.query(
-    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`,
-  );
-  if (!tables[0].exists) return new Map();
-  const { rows } = await client.query(
-    'SELECT migration_name, checksum FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
-  );
-  return new Map(rows.map((row) => [row.migration_name, row.checksum]));
-}
-
 /** @throws StartError */
-function findPending(migrations: Migration[], applied: Map<string, string>): Migration[] {
-  const { unknown, changed, pending } = compareMigrations(migrations, applied);
-  if (unknown[0] !== undefined) throw new StartError(describeUnknown(unknown[0]));
-  if (changed[0] !== undefined) throw new StartError(describeChanged(changed[0]));
-  return migrations.filter(({ name }) => pending.includes(name));
+async function findPending(client: Queryable, schema: string): Promise<Migration[]> {
+  const migrations = await readMigrations();
+  const state = await inspectMigrations(client, schema);
+  const [problem] = findMigrationProblems(state, schema);
+  if (problem !== undefined) throw new StartError(problem);
+  return migrations.filter(({ name }) => state.pending.includes(name));
 }
 
 /** The names of migrations, by how a database stands to this version. */
 export type MigrationState = {
   readonly applied: readonly string[];
   readonly pending: readonly string[];
-  /** Of a newer version. */
   readonly unknown: readonly string[];
   readonly changed: readonly string[];
+  /** Begun by `prisma migrate`, and neither finished nor rolled back. */
+  readonly failed: readonly string[];
+  /** The names of this version, known or not to the database. */
+  readonly known: readonly string[];
+  /** What has the names of tables that pending migrations make, but is not of an applied one. */
+  readonly obstacles: readonly string[];
 };
 
-/** Tells how a database stands to this version, and changes nothing. */
-export async function inspectMigrations(client: Queryable): Promise<MigrationState> {
-  return compareMigrations(await readMigrations(), await readApplied(client));
-}
-
-function compareMigrations(migrations: Migration[], applied: Map<string, string>): MigrationState {
+/**
+ * Compares a database with this version, and changes nothing.
+ * @throws StartError if the table of migrations cannot be read.
+ */
+export async function inspectMigrations(client: Queryable, schema = defaultSchema): Promise<MigrationState> {
+  const migrations = await readMigrations();
+  const history = await readHistory(client, schema);
+  const finished = history.filter(({ isFailed }) => !isFailed);
+  const checksums = new Map(finished.map(({ name, checksum }) => [name, checksum]));
+  const isApplied = ({ name }: Migration) => checksums.has(name);
   const known = new Map(migrations.map((migration) => [migration.name, migration]));
-  const names = [...applied.keys()];
+  const names = [...checksums.keys()];
+  const pending = migrations.filter((migration) => !isApplied(migration));
   return {
     applied: names,
-    pending: migrations.map(({ name }) => name).filter((name) => !applied.has(name)),
+    pending: pending.map(({ name }) => name),
     unknown: names.filter((name) => !known.has(name)),
-    changed: names.filter((name) => known.has(name) && known.get(name)!.checksum !== applied.get(name)),
+    changed: names.filter((name) => known.has(name) && known.get(name)!.checksum !== checksums.get(name)),
+    failed: history.filter(({ isFailed }) => isFailed).map(({ name }) => name),
+    known: [...known.keys()],
+    obstacles: await findObstacles(client, schema, pending, migrations.filter(isApplied)),
   };
 }
 
-export function describeUnknown(name: string): string {
-  return `The database has the migration ${name}, which this version of group-api does not know. Update group-api`;
+type AppliedMigration = { readonly name: string; readonly checksum: string; readonly isFailed: boolean };
+
+async function readHistory(client: Queryable, schema: string): Promise<AppliedMigration[]> {
+  const { rows: tables } = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [
+    migrationsTable(schema),
+  ]);
+  if (!tables[0].exists) return [];
+  try {
+    const { rows } = await client.query<AppliedMigration>(
+      `SELECT migration_name AS name, checksum, finished_at IS NULL AS "isFailed" FROM ${migrationsTable(schema)}
+       WHERE rolled_back_at IS NULL ORDER BY migration_name`,
+    );
+    return rows;
+  } catch (error) {
+    throw explainMigrationError(error, { schema, migration: undefined });
+  }
 }
 
-export function describeChanged(name: string): string {
-  return `The migration ${name} was changed after it was applied to this database. Restore its file`;
+async function findObstacles(
+  client: Queryable,
+  schema: string,
+  pending: readonly Migration[],
+  applied: readonly Migration[],
+): Promise<string[]> {
+  if (pending.length === 0) return [];
+  const findTables = (migrations: readonly Migration[]) =>
+    migrations.flatMap(({ sql }) => [...sql.matchAll(/\bCREATE TABLE "(\w+)"/g)].map(([, name]) => name!));
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE nspname = $1 AND relname = ANY ($2::text[]) AND relname <> ALL ($3::text[]) ORDER BY relname`,
+    [schema, findTables(pending), findTables(applied)],
+  );
+  return rows.map(({ name }) => name);
+}
+
+function migrationsTable(schema: string): string {
+  return `${pg.escapeIdentifier(schema)}._prisma_migrations`;
 }

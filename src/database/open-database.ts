@@ -5,11 +5,16 @@ import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
 import { createPool } from './connection.ts';
-import { applicationName, openEmbeddedPostgres } from './embedded-postgres.ts';
+import { describeConnectionError } from './connection-error.ts';
+import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from './database-url.ts';
+import { applicationName, openEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
 import { keepRunning } from './keep-running.ts';
 import { migrate } from './migrate.ts';
+import { findReadOnlyReason } from './read-only.ts';
+import { requireServer } from './require-server.ts';
+import { loadRowDefaults } from './row-defaults.ts';
 import { plannedForItsValues } from './statement-mark.ts';
-import { withUnavailability } from './unavailability.ts';
+import { toUnavailability, withUnavailability } from './unavailability.ts';
 import { watchDatabase } from './watch.ts';
 
 /** A migrated database, ready for the repositories. */
@@ -24,34 +29,35 @@ export type Database = {
   close(): Promise<void>;
 };
 
-/** PostgreSQL 14, as its `server_version_num`. */
-const oldestServerVersion = 140_000;
 /** How long a call looks for a database before it answers that there is none: well under five seconds. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
 /** How long a statement waits for a row that another one holds, so that a few such rows do not hold up everybody. */
 const lockTimeoutMs = 3000;
 
+/** Which database to open, and how. */
+export type DatabaseLocation = {
+  readonly url: string | undefined;
+  readonly dataDir: string;
+  readonly poolSize: number;
+  /** Whether a database that accepts no changes is rejected, even if nothing is to be migrated. */
+  readonly mustBeWritable?: boolean;
+  /** Whether an embedded one that ends by itself is started again. */
+  readonly isKeptRunning?: boolean;
+};
+
 /**
- * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it. An embedded one that ends by
- * itself is started again if `isKeptRunning`.
+ * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
  * @throws StartError that says what to do where it cannot be reached or is too old.
  */
 export async function openDatabase(
-  {
-    url,
-    dataDir,
-    poolSize,
-    isKeptRunning = false,
-  }: { url: string | undefined; dataDir: string; poolSize: number; isKeptRunning?: boolean },
+  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false }: DatabaseLocation,
   log: Logger,
 ): Promise<Database> {
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir) : undefined;
-  const description = url === undefined ? `embedded PostgreSQL in ${dataDir}` : describeUrl(url);
-  const connection = {
-    ...(embedded?.connection ?? { connectionString: url }),
-    application_name: applicationName,
-  };
+  const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
+  const { description, schema } = target;
+  const connection = { application_name: applicationName, ...target.connection };
   const pool = createPool(
     {
       ...connection,
@@ -61,25 +67,29 @@ export async function openDatabase(
       idleTimeoutMillis: 0,
       keepAlive: true,
     },
-    { lock_timeout: String(lockTimeoutMs) },
+    { lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
   );
   // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
   let migrations: string[];
   try {
-    await requireServer(pool, description);
-    migrations = await migrate(pool);
+    await requireServer(pool, target);
+    if (mustBeWritable) await requireWritable(pool, description);
+    migrations = await migrate(pool, schema);
     if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
+    await loadRowDefaults(pool);
   } catch (error) {
     await pool.end();
     await embedded?.close();
-    throw error;
+    throw explainUnavailable(error, description);
   }
 
   const keeper = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
   const watch = watchDatabase(pool, connection, log, () => keeper?.look());
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator: nameStatement }) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }),
+  });
   return {
     prisma: withUnavailability(prisma),
     description,
@@ -95,32 +105,22 @@ export async function openDatabase(
   };
 }
 
-type Server = { readonly number: number; readonly version: string; readonly encoding: string };
+/** The embedded PostgreSQL in the form of a URL's parts. */
+export function describeEmbedded({ connection }: EmbeddedPostgres, dataDir: string): DatabaseUrl {
+  return { description: `embedded PostgreSQL in ${dataDir}`, schema: defaultSchema, connection };
+}
 
-/** Answers the version of a server that will do. @throws StartError that says what to put right. */
-export async function requireServer(pool: pg.Pool, description: string): Promise<string> {
-  let server: Server;
-  try {
-    const { rows } = await pool.query<Server>(
-      `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
-         current_setting('server_encoding') AS encoding`,
-    );
-    server = rows[0]!;
-  } catch (error) {
-    const reason = (error as Error).message || (error as NodeJS.ErrnoException).code;
-    throw new StartError(
-      `Cannot connect to ${description}: ${reason}. Check that the server runs and that DATABASE_URL is right`,
-    );
-  }
-  if (server.number < oldestServerVersion) {
-    throw new StartError(`${description} has version ${server.version}: PostgreSQL 14 or newer is needed`);
-  }
-  if (server.encoding !== 'UTF8') {
-    throw new StartError(
-      `${description} is encoded in ${server.encoding}: create the database with ENCODING 'UTF8'`,
-    );
-  }
-  return server.version;
+/** @throws StartError */
+async function requireWritable(pool: pg.Pool, description: string): Promise<void> {
+  const reason = await findReadOnlyReason(pool);
+  if (reason !== undefined) throw new StartError(`${description} cannot be written. ${reason}`);
+}
+
+/** A connection that is lost during the start is nothing that a stack would explain. */
+function explainUnavailable(error: unknown, description: string): unknown {
+  return toUnavailability(error) === error
+    ? error
+    : new StartError(describeConnectionError(error, description));
 }
 
 /** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */
@@ -150,11 +150,4 @@ async function isReady(pool: pg.Pool): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Where a database is, without credentials. */
-export function describeUrl(url: string): string {
-  const { hostname, port, pathname, searchParams } = new URL(url);
-  const host = searchParams.get('host') ?? (hostname || 'localhost');
-  return `PostgreSQL at ${decodeURIComponent(host)}${port ? `:${port}` : ''}${pathname}`;
 }

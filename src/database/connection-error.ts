@@ -1,0 +1,118 @@
+import { causesOf } from './prisma-error.ts';
+
+type Explanation = {
+  /** What happened. Unset: the message of the error. */
+  readonly reason?: string;
+  readonly advice: string;
+};
+
+const defaultAdvice = 'Check that the server runs and that DATABASE_URL is right';
+const addAuthority =
+  'Add sslrootcert=/path/of/its/authority.pem to DATABASE_URL, or sslmode=no-verify to accept any certificate';
+const checkNetwork =
+  'Check the host and the port in DATABASE_URL, and that no firewall or route is in the way';
+
+/** Codes of Node, OpenSSL and PostgreSQL. */
+const explanationByCode: Readonly<Record<string, Explanation>> = {
+  ENOTFOUND: { advice: 'The host name is unknown: check the host in DATABASE_URL, and the name server' },
+  EAI_AGAIN: {
+    advice: 'The host name cannot be looked up now: check the host in DATABASE_URL, and the name server',
+  },
+  ECONNREFUSED: {
+    advice:
+      'Nothing listens there. Check that the server runs and that host and port in DATABASE_URL are right',
+  },
+  ECONNRESET: { advice: 'The connection was cut. Check that PostgreSQL listens on that port' },
+  EHOSTUNREACH: { advice: checkNetwork },
+  ENETUNREACH: { advice: checkNetwork },
+  ETIMEDOUT: { advice: checkNetwork },
+  ENOENT: { advice: 'There is no such socket. Check that the server runs, and the host in DATABASE_URL' },
+  EACCES: { advice: 'The socket may not be used by the user that runs group-api' },
+  DEPTH_ZERO_SELF_SIGNED_CERT: { reason: 'its certificate is self-signed', advice: addAuthority },
+  SELF_SIGNED_CERT_IN_CHAIN: { reason: 'an unknown authority signed its certificate', advice: addAuthority },
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
+    reason: 'an unknown authority signed its certificate',
+    advice: addAuthority,
+  },
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: {
+    reason: 'an unknown authority signed its certificate',
+    advice: addAuthority,
+  },
+  UNABLE_TO_GET_ISSUER_CERT: { reason: 'an unknown authority signed its certificate', advice: addAuthority },
+  CERT_HAS_EXPIRED: { reason: 'its certificate has expired', advice: 'Renew the certificate of the server' },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    reason: 'its certificate is for another host name',
+    advice: 'Use that host name in DATABASE_URL, or sslmode=verify-ca together with sslrootcert=…',
+  },
+  '28P01': {
+    advice:
+      'Check the user name and the password in DATABASE_URL. Special characters in them must be percent-encoded: @ as %40',
+  },
+  '28000': { advice: 'Check the user name in DATABASE_URL, and the rules of pg_hba.conf on the server' },
+  '3D000': { advice: 'Create the database with CREATE DATABASE, or correct its name in DATABASE_URL' },
+  '42501': { advice: 'GRANT CONNECT on the database to this user' },
+  '53300': { advice: 'Raise max_connections of PostgreSQL, or lower DATABASE_POOL_SIZE of its clients' },
+  '57P03': { advice: 'Try again later: the server is starting up or shutting down' },
+};
+
+/** What is said without a code of its own, by pg and by PgBouncer. */
+const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Explanation])[] = [
+  [
+    /does not support SSL connections/,
+    {
+      reason: 'the server has no TLS',
+      advice: 'Switch TLS on at the server, or use sslmode=disable in DATABASE_URL if the network is trusted',
+    },
+  ],
+  [/no pg_hba\.conf entry .*no encryption/s, { advice: 'Add sslmode=verify-full to DATABASE_URL' }],
+  [
+    /client password must be a string|password is required|no password supplied/i,
+    {
+      reason: 'the server asks for a password',
+      advice: 'Add one to DATABASE_URL: postgresql://user:password@host/…',
+    },
+  ],
+  [
+    /no such database/,
+    { advice: 'Add the database to the [databases] of PgBouncer, or correct its name in DATABASE_URL' },
+  ],
+  [
+    /no such user|auth_file|auth_query/,
+    { advice: 'Add the user to the auth_file of PgBouncer, or correct DATABASE_URL' },
+  ],
+  [
+    /no more connections allowed|max_client_conn|query_wait_timeout|too many connections/i,
+    { advice: 'Raise max_client_conn and default_pool_size of PgBouncer, or lower DATABASE_POOL_SIZE' },
+  ],
+  [
+    /timeout expired|timeout exceeded when trying to connect/,
+    { reason: 'it did not respond in time', advice: checkNetwork },
+  ],
+  [
+    /PEM|DECODER|ASN1|asn1/,
+    { advice: 'Check that the files of sslrootcert, sslcert and sslkey are PEM files that belong together' },
+  ],
+  [/Connection terminated unexpectedly/, { advice: 'Check that PostgreSQL listens on that port' }],
+];
+
+/** Why a connection failed and what to do, as one line without credentials. `description` is where it was to lead. */
+export function describeConnectionError(error: unknown, description: string): string {
+  const codes = causesOf(error).map(({ code }) => code);
+  const code = codes.find((each) => typeof each === 'string');
+  const message = firstLine((error as Error).message) || code || 'it failed';
+  const parameter = /unsupported startup parameter(?: in options)?: "?([\w.]+)"?/.exec(message)?.[1];
+  if (parameter !== undefined) {
+    return (
+      `Cannot connect to ${description}: PgBouncer rejects the start-up parameter ${parameter}. ` +
+      `Remove ${parameter} from DATABASE_URL, or connect to PostgreSQL directly`
+    );
+  }
+  const [, byMessage] = explanationByMessage.find(([pattern]) => pattern.test(message)) ?? [];
+  const known = byMessage ?? (code === undefined ? undefined : explanationByCode[code]);
+  const { reason = message, advice } = known ?? { advice: defaultAdvice };
+  return `Cannot connect to ${description}: ${reason}. ${advice}`;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0]!.replace(/\.$/, '');
+}

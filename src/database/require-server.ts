@@ -1,0 +1,80 @@
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+import { describeConnectionError } from './connection-error.ts';
+import type { DatabaseUrl } from './database-url.ts';
+import { isTransactionPooler } from './transaction-pooler.ts';
+
+/** PostgreSQL 14, as its `server_version_num`. */
+const oldestServerVersion = 140_000;
+
+type Server = {
+  readonly number: number;
+  readonly version: string;
+  readonly encoding: string;
+  readonly pid: number;
+  readonly user: string;
+  /** Unset: there is no such schema. */
+  readonly may_use_schema: boolean | null;
+};
+
+/**
+ * Returns the version of a server that group-api can use: its version, its encoding, the schema of the tables, and that sessions
+ * are kept. @throws StartError that says what to do.
+ */
+export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<string> {
+  const { description, schema, connection } = database;
+  let server: Server;
+  let isPooler: boolean;
+  try {
+    const client = await pool.connect();
+    try {
+      const { rows } = await client.query<Server>(
+        `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
+           current_setting('server_encoding') AS encoding, pg_backend_pid() AS pid, current_user AS user,
+           (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1) AS may_use_schema`,
+        [schema],
+      );
+      server = rows[0]!;
+      isPooler = await isTransactionPooler(client, server.pid, connection);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    throw new StartError(describeConnectionError(error, description));
+  }
+  const problem = findProblem(server, isPooler, database);
+  if (problem !== undefined) throw new StartError(problem);
+  return server.version;
+}
+
+function findProblem(
+  server: Server,
+  isPooler: boolean,
+  { description, schema }: DatabaseUrl,
+): string | undefined {
+  if (isPooler) {
+    return (
+      `${description} is a pooler that gives each transaction another session, such as PgBouncer with ` +
+      'pool_mode = transaction or statement. Set pool_mode = session for this database, or connect to PostgreSQL directly'
+    );
+  }
+  if (server.number < oldestServerVersion) {
+    return `${description} has version ${server.version}: PostgreSQL 14 or newer is needed`;
+  }
+  if (server.encoding !== 'UTF8') {
+    return `${description} is encoded in ${server.encoding}: create the database with ENCODING 'UTF8'`;
+  }
+  const [name, user] = [schema, server.user].map((each) =>
+    /^[a-z_][a-z0-9_]*$/.test(each) ? each : pg.escapeIdentifier(each),
+  );
+  if (server.may_use_schema === null) {
+    return (
+      `${description} has no schema ${name}. Create it with CREATE SCHEMA ${name} AUTHORIZATION ${user}, or correct the ` +
+      'parameter schema of DATABASE_URL'
+    );
+  }
+  if (!server.may_use_schema) {
+    return `The user ${user} may not use the schema ${name} of ${description}: GRANT USAGE ON SCHEMA ${name} TO ${user}`;
+  }
+  return undefined;
+}
