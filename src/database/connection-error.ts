@@ -64,7 +64,7 @@ const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Ex
       advice: 'Switch TLS on at the server, or use sslmode=disable in DATABASE_URL if the network is trusted',
     },
   ],
-  [/no pg_hba\.conf entry .*no encryption/s, { advice: 'Add sslmode=verify-full to DATABASE_URL' }],
+  [/pg_hba\.conf .*no encryption/s, { advice: 'Add sslmode=verify-full to DATABASE_URL' }],
   [
     /client password must be a string|password is required|no password supplied/i,
     {
@@ -104,7 +104,7 @@ export function describeConnectionError(error: unknown, description: string): st
   if (parameter !== undefined) {
     return (
       `Cannot connect to ${description}: PgBouncer rejects the start-up parameter ${parameter}. ` +
-      `Remove ${parameter} from DATABASE_URL, or connect to PostgreSQL directly`
+      `Remove ${parameter} from DATABASE_URL and PGOPTIONS, or connect to PostgreSQL directly`
     );
   }
   const [, byMessage] = explanationByMessage.find(([pattern]) => pattern.test(message)) ?? [];

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { Client, cut } from './client.ts';
 
 /**
  * The session settings that statements rely on. They are set in every connection, so that the defaults of the machine,
@@ -28,13 +29,14 @@ export type MoreSettings = { readonly lock_timeout?: string; readonly search_pat
 export function createPool(config: pg.PoolConfig, more: MoreSettings = {}): pg.Pool {
   return new pg.Pool({
     ...config,
+    Client,
     onConnect: (client) => setSession(client, more),
   });
 }
 
 /** Opens a single connection with the session settings. Rejects, with nothing left open, if it cannot be opened. */
-export async function openConnection(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client(config);
+export async function openConnection(config: pg.ClientConfig): Promise<Client> {
+  const client = new Client(config);
   // Without a listener a connection that breaks while it is idle would crash the program.
   client.on('error', () => undefined);
   try {
@@ -42,15 +44,9 @@ export async function openConnection(config: pg.ClientConfig): Promise<pg.Client
     await setSession(client);
     return client;
   } catch (error) {
-    cutConnection(client);
+    cut(client);
     throw error;
   }
-}
-
-/** Closes a connection without a farewell, which a server that hangs would never read. */
-export function cutConnection(client: pg.ClientBase): void {
-  // The type of `pg` leaves its socket out.
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }
 
 async function setSession(client: pg.ClientBase, more: MoreSettings = {}): Promise<void> {

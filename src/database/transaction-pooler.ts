@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { Client } from './client.ts';
 
-/** Several, since a pooler may by chance give the same session twice. */
-const rounds = 4;
+/** Several, since other clients of the pooler may come in between. */
+const rounds = 3;
 /** A pooler in session mode lets a second client wait for as long as the first one stays. */
 const secondClientTimeoutMs = 2000;
 
@@ -19,7 +20,7 @@ export async function isTransactionPooler(
   const { processID } = client as pg.PoolClient & { readonly processID: number | null };
   if (processID === sessionPid) return false;
 
-  const second = new pg.Client({
+  const second = new Client({
     ...connection,
     connectionTimeoutMillis: secondClientTimeoutMs,
     query_timeout: secondClientTimeoutMs,
@@ -30,7 +31,10 @@ export async function isTransactionPooler(
     const firstPids = new Set([sessionPid]);
     const secondPids = new Set<number>();
     for (let round = 0; round < rounds; round++) {
+      // Each twice in a row: a pooler that gives its sessions by turns would give two clients that take turns one each.
       secondPids.add(await readSessionPid(second));
+      secondPids.add(await readSessionPid(second));
+      firstPids.add(await readSessionPid(client));
       firstPids.add(await readSessionPid(client));
       // With sessions of their own, each client has one, and the two are different.
       if (firstPids.size > 1 || secondPids.size > 1 || firstPids.has([...secondPids][0]!)) return true;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
-import { cutConnection, openConnection } from './connection.ts';
+import { cut, type Client } from './client.ts';
+import { openConnection } from './connection.ts';
 
 const intervalMs = 1000;
 const answerTimeoutMs = 2000;
@@ -23,7 +24,7 @@ export function watchDatabase(
   pool.on('remove', (client) => clients.delete(client));
 
   const closing = new AbortController();
-  let watcher: pg.Client | undefined;
+  let watcher: Client | undefined;
   let isAway = false;
 
   const ask = async () => {
@@ -37,12 +38,12 @@ export function watchDatabase(
       if (isAway) log.info('the database is back');
       isAway = false;
     } catch (error) {
-      if (watcher) cutConnection(watcher);
+      if (watcher) cut(watcher);
       watcher = undefined;
       if (closing.signal.aborted) return;
       if (!isAway) log.warn({ reason: (error as Error).message }, 'the database does not answer');
       isAway = true;
-      for (const client of clients) cutConnection(client);
+      for (const client of clients) cut(client);
       onAway();
     }
   };

@@ -1,0 +1,93 @@
+import { chown, copyFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { findBinaries } from '../../src/database/postgres-binaries.ts';
+import { requireServiceUser, run } from '../../src/database/run-as.ts';
+import { createTestFolder } from './test-folder.ts';
+
+/** A PostgreSQL that is reached by TCP, with a self-signed certificate for 127.0.0.1. */
+export type TcpPostgres = {
+  readonly port: number;
+  /** Another address that it listens on, which its certificate does not have. */
+  readonly otherHost: string;
+  /** Runs SQL as the superuser. */
+  sql(text: string, database?: string): Promise<void>;
+  /** Switches TLS on or off; the next connection has it. */
+  setTls(isOn: boolean): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** The certificate, which is also that of its authority. */
+export const certificateFile = fileURLToPath(new URL('certificates/first.crt', import.meta.url));
+const isLinux = process.platform === 'linux';
+/** All of 127.0.0.0/8 leads back to the machine on Linux, where IPv6 may be switched off. */
+const otherAddress = isLinux ? '127.0.0.2' : '::1';
+const keyFile = fileURLToPath(new URL('certificates/first.key', import.meta.url));
+
+/** Starts it. `hba` is its pg_hba.conf; the superuser `postgres` needs no password. */
+export async function startTcpPostgres(hba: readonly string[] = []): Promise<TcpPostgres> {
+  const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
+  const binaries = await findBinaries(runAs);
+  const folder = await createTestFolder();
+  const dataDir = join(folder, 'data');
+  await mkdir(dataDir);
+  const own = async (path: string) => runAs && chown(path, runAs.uid, runAs.gid);
+  await Promise.all([own(folder), own(dataDir)]);
+
+  const runOrThrow = async (command: string, args: string[]) => {
+    const { code, output } = await run(command, args, folder, runAs);
+    if (code !== 0) throw new Error(`${command}: ${output}`);
+  };
+  await runOrThrow(binaries.initdb, ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '-N']);
+  for (const [file, name] of [
+    [certificateFile, 'server.crt'],
+    [keyFile, 'server.key'],
+  ] as const) {
+    await copyFile(file, join(dataDir, name));
+    await chmod(join(dataDir, name), 0o600);
+    await own(join(dataDir, name));
+  }
+  const port = await findFreePort();
+  const settings = `listen_addresses = '127.0.0.1,${otherAddress}'\nport = ${port}\nunix_socket_directories = ''\nfsync = off\nssl = on\n`;
+  await writeFile(join(dataDir, 'postgresql.auto.conf'), settings);
+  const rules = ['host all postgres 127.0.0.0/8 trust', ...hba, 'host all all all scram-sha-256'];
+  await writeFile(join(dataDir, 'pg_hba.conf'), rules.join('\n') + '\n');
+  const log = join(folder, 'log');
+  await runOrThrow(binaries.pgCtl, ['start', '-D', dataDir, '-l', log, '-w']).catch(async (error: Error) => {
+    throw new Error(`${error.message}\n${await readFile(log, 'utf8').catch(() => '')}`);
+  });
+
+  const sql = async (text: string, database = 'postgres') => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database });
+    await client.connect();
+    try {
+      await client.query(text);
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    port,
+    otherHost: isLinux ? otherAddress : `[${otherAddress}]`,
+    sql,
+    async setTls(isOn) {
+      await sql(`ALTER SYSTEM SET ssl = ${isOn ? 'on' : 'off'}`);
+      await runOrThrow(binaries.pgCtl, ['restart', '-D', dataDir, '-l', log, '-w', '-m', 'fast']);
+    },
+    async close() {
+      await runOrThrow(binaries.pgCtl, ['stop', '-D', dataDir, '-m', 'immediate']);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A port that nothing listened on just now. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
