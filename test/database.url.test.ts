@@ -106,6 +106,7 @@ test.each([
   ['uselibpqcompat=true', /without the parameter uselibpqcompat\. Supported are schema, host, port,/],
   ['statement_timeout=soon', /whose statement_timeout is a whole number of milliseconds$/],
   ['schema=', /whose schema has 1 to 63 bytes$/],
+  ['schema=a%22b', /whose schema has no double quote$/],
   ['schema=pg_temp', /whose schema is not one that PostgreSQL uses itself$/],
   ['schema=%24user', /whose schema is not one that PostgreSQL uses itself$/],
   ['host=a,b', /with one host: name the primary, or a proxy that leads to it$/],

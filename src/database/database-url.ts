@@ -49,6 +49,10 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
   if (schema === '' || Buffer.byteLength(schema) > maxIdentifierBytes) {
     throw new Error(`a URL whose schema has 1 to ${maxIdentifierBytes} bytes`);
   }
+  if (schema.includes('"')) {
+    // Prisma does not escape it.
+    throw new Error('a URL whose schema has no double quote');
+  }
   // "$user" is a variable of search_path.
   if (/^(pg_|information_schema$|\$user$)/.test(schema)) {
     throw new Error('a URL whose schema is not one that PostgreSQL uses itself');

@@ -118,7 +118,7 @@ export type MigrationState = {
   readonly failed: readonly string[];
   /** The names of this version, known or not to the database. */
   readonly known: readonly string[];
-  /** What has the names of tables that pending migrations make, but is not of an applied one. */
+  /** What has the names of tables and functions that pending migrations make, but is not of an applied one. */
   readonly obstacles: readonly string[];
 };
 
@@ -171,12 +171,20 @@ async function findObstacles(
   applied: readonly Migration[],
 ): Promise<string[]> {
   if (pending.length === 0) return [];
-  const findTables = (migrations: readonly Migration[]) =>
-    migrations.flatMap(({ sql }) => [...sql.matchAll(/\bCREATE TABLE "(\w+)"/g)].map(([, name]) => name!));
+  const findNames = (of: readonly Migration[], kind: 'TABLE' | 'FUNCTION') =>
+    of
+      .flatMap(({ sql }) => [...sql.matchAll(/\bCREATE (\w+) "(\w+)"/g)])
+      .flatMap(([, what, name]) => (what === kind ? [name!] : []));
+  const findNew = (kind: 'TABLE' | 'FUNCTION') => {
+    const earlier = new Set(findNames(applied, kind));
+    return findNames(pending, kind).filter((name) => !earlier.has(name));
+  };
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-     WHERE nspname = $1 AND relname = ANY ($2::text[]) AND relname <> ALL ($3::text[]) ORDER BY relname`,
-    [schema, findTables(pending), findTables(applied)],
+     WHERE nspname = $1 AND relname = ANY ($2::text[])
+     UNION SELECT format('the function %s', proname) FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace
+     WHERE nspname = $1 AND proname = ANY ($3::text[]) ORDER BY 1`,
+    [schema, findNew('TABLE'), findNew('FUNCTION')],
   );
   return rows.map(({ name }) => name);
 }

@@ -26,10 +26,12 @@ const isLinux = process.platform === 'linux';
 const otherAddress = isLinux ? '127.0.0.2' : '::1';
 const keyFile = fileURLToPath(new URL('certificates/first.key', import.meta.url));
 
-/** Starts it. `hba` is its pg_hba.conf; the superuser `postgres` needs no password. */
-export async function startTcpPostgres(hba: readonly string[] = []): Promise<TcpPostgres> {
+/** Starts it. `hba` is its pg_hba.conf; the superuser `postgres` needs no password. `binDir`: other programs than the embedded ones. */
+export async function startTcpPostgres(hba: readonly string[] = [], binDir?: string): Promise<TcpPostgres> {
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
-  const binaries = await findBinaries(runAs);
+  const binaries = binDir
+    ? { initdb: join(binDir, 'initdb'), pgCtl: join(binDir, 'pg_ctl') }
+    : await findBinaries(runAs);
   const folder = await createTestFolder();
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);

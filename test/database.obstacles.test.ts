@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process';
+import { readFile, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { findBinaries } from '../src/database/postgres-binaries.ts';
+import { requireServiceUser } from '../src/database/run-as.ts';
+import { lineOf, runEverywhere } from './support/run-everywhere.ts';
+import { startTcpPostgres } from './support/tcp-postgres.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+// What keeps a database from being migrated is one line, the same one, in the server, `migrate` and `doctor`.
+
+let database: TestDatabase;
+
+async function expectLine(message: RegExp, url = database.url): Promise<void> {
+  const before = await describeTables();
+  const { serve, migrate, doctor, everything } = await runEverywhere(url);
+  expect(lineOf(serve)).toMatch(message);
+  expect(migrate.message).toBe(lineOf(serve));
+  expect(doctor.wrong).toContain(lineOf(serve));
+  expect([serve.code, migrate.code, doctor.code, doctor.stderr]).toStrictEqual([1, 1, 1, '']);
+  expect(lineOf(serve)).not.toContain('\n');
+  expect(everything).not.toMatch(/^\s+at /m);
+  expect(await describeTables()).toStrictEqual(before);
+}
+const describeTables = () =>
+  database.sql(
+    `SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname`,
+  );
+
+const insertMigration = (name: string, finished: string, rolledBack = 'NULL') =>
+  `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, rolled_back_at)
+   VALUES ('${name}', 'x', '${name}', ${finished}, ${rolledBack})`;
+
+describe('a migrated database', () => {
+  afterEach(() => database.drop());
+  beforeEach(async () => {
+    database = await createTestDatabase();
+  });
+
+  test.each([
+    [
+      'with a failed migration of its own',
+      `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '0003_accounts'`,
+      /^The migration 0003_accounts was begun on this database and not finished\. Restore a backup from before it; or undo what it left behind, and run as the owner: UPDATE "public"\._prisma_migrations SET rolled_back_at = now\(\) WHERE migration_name = '0003_accounts' AND finished_at IS NULL$/,
+    ],
+    [
+      'with a failed migration of a newer version',
+      insertMigration('9999_later', 'NULL'),
+      /^The migration 9999_later was begun on this database and not finished\. Update group-api\. /,
+    ],
+    [
+      'with a migration of a newer version',
+      insertMigration('9999_later', 'now()'),
+      /^The database has the migration 9999_later, which this version of group-api does not know\. Update group-api$/,
+    ],
+    [
+      'with a gap',
+      `DELETE FROM _prisma_migrations WHERE migration_name = '0002_trusted_deletion'`,
+      /^The migration 0002_trusted_deletion is not applied to this database, but 0003_accounts, which comes after it, is\. Restore a backup/,
+    ],
+    [
+      'that another application migrates too',
+      insertMigration('20240101120000_init', 'now()'),
+      /^The table _prisma_migrations in the schema public is used by another application, which made the migration 20240101120000_init\. Use an empty database, or a schema/,
+    ],
+  ])('%s', async (_, statement, message) => {
+    await database.sql(statement);
+    await expectLine(message);
+  });
+
+  test('with a failed migration that was rolled back starts', async () => {
+    await database.sql(insertMigration('0008_x', 'NULL', 'now()'));
+    const { doctor, migrate } = await runEverywhere(database.url);
+    expect([doctor.wrong, migrate.code]).toStrictEqual([[], 0]);
+  });
+
+  test('that takes no changes', async () => {
+    const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
+    await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
+    const { serve, doctor, everything } = await runEverywhere(database.url);
+    const repair = `ALTER DATABASE ${row!.name} RESET default_transaction_read_only`;
+    expect(lineOf(serve)).toMatch(
+      new RegExp(`^PostgreSQL at .* cannot be written\\. It takes no changes: ${repair}$`),
+    );
+    expect(doctor.wrong).toStrictEqual([expect.stringContaining(repair)]);
+    expect(everything).not.toMatch(/^\s+at /m);
+  });
+
+  describe('with a role that lacks', () => {
+    const role = 'obstacle_test';
+    beforeEach(async () => {
+      const operations = await readFile('docs/operations.md', 'utf8');
+      const [, statements] = /```sql\n(CREATE ROLE group_api [^`]+)```/.exec(operations)!;
+      await database.sql(statements!.replaceAll('group_api', role));
+    });
+    afterEach(() => database.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`));
+    const asRole = () => {
+      const url = new URL(database.url);
+      if (url.searchParams.has('user')) url.searchParams.set('user', role);
+      else Object.assign(url, { username: role, password: '…' });
+      return url.href;
+    };
+
+    test('the right to write accounts', async () => {
+      await database.sql(`REVOKE INSERT ON accounts FROM ${role}`);
+      const { serve, doctor } = await runEverywhere(asRole());
+      expect(serve.code).toBe(1);
+      expect(serve.stderr).toMatch(
+        /^group-api: The database's user lacks a right \(permission denied for table accounts\)\. Run `group-api doctor`, which lists the GRANTs that are missing$/m,
+      );
+      expect(serve.stderr).not.toMatch(/^\s+at /m);
+      expect(doctor.wrong).toStrictEqual([expect.stringContaining(`GRANT INSERT ON accounts TO ${role}`)]);
+    });
+
+    test('the right to read the migrations', async () => {
+      await database.sql(`REVOKE SELECT ON _prisma_migrations FROM ${role}`);
+      const { serve, migrate, doctor } = await runEverywhere(asRole());
+      for (const line of [lineOf(serve), migrate.message, doctor.wrong[0]]) {
+        expect(line).toMatch(
+          /^The database's user may not read the migrations \(permission denied .*\)\. GRANT SELECT ON "public"\._prisma_migrations/,
+        );
+      }
+    });
+  });
+});
+
+describe('an empty database', () => {
+  afterEach(() => database.drop());
+  beforeEach(async () => {
+    database = await createTestDatabase({ isEmpty: true });
+  });
+
+  test.each([
+    [
+      'with a table of somebody else',
+      'CREATE TABLE groups (name text)',
+      /^The schema public has groups already, which group-api did not make\. Use an empty database, or a schema for group-api alone: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
+    ],
+    [
+      'with views of somebody else',
+      'CREATE VIEW accounts AS SELECT 1 AS x; CREATE VIEW groups AS SELECT 1 AS x',
+      /^The schema public has accounts, groups already, which group-api did not make\./,
+    ],
+    [
+      'with a function of somebody else',
+      'CREATE FUNCTION is_active(timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$',
+      /^The schema public has the function is_active already, which group-api did not make\./,
+    ],
+    [
+      'with the migrations of another application',
+      `CREATE TABLE _prisma_migrations (id text, checksum text, migration_name text, finished_at timestamptz, rolled_back_at timestamptz);
+       ${insertMigration('20230101000000_init', 'now()')}; ${insertMigration('20240101000000_more', 'now()')}`,
+      /^The table _prisma_migrations in the schema public is used by another application, which made the migration 20230101000000_init and 1 more\. Use an empty database/,
+    ],
+    [
+      'with a table _prisma_migrations that is not of Prisma',
+      'CREATE TABLE _prisma_migrations (version int)',
+      /^_prisma_migrations in the schema public is not a table of Prisma's \(column "\w+" does not exist\)\. Use an empty database/,
+    ],
+  ])('%s', async (_, statement, message) => {
+    await database.sql(statement);
+    await expectLine(message);
+  });
+
+  test('that takes no changes', async () => {
+    const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
+    await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
+    const { serve, migrate, doctor, everything } = await runEverywhere(database.url);
+    expect(lineOf(serve)).toMatch(/ cannot be written\. It takes no changes: ALTER DATABASE /);
+    expect(migrate.message).toMatch(
+      /^The database takes no changes \(.*read-only transaction\), and needs migrations\. /,
+    );
+    expect(doctor.wrong).toStrictEqual([expect.stringContaining('RESET default_transaction_read_only')]);
+    expect(everything).not.toMatch(/^\s+at /m);
+  });
+});
+
+test('a server without the files of pg_trgm is one line in each program', async () => {
+  const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
+  const installed = dirname(dirname((await findBinaries(runAs)).postgres));
+  const folder = await createTestFolder();
+  await promisify(execFile)('cp', ['-a', installed, join(folder, 'postgresql')]);
+  const share = join(folder, 'postgresql', 'share');
+  const files = await readdir(share, { recursive: true });
+  await Promise.all(files.filter((file) => /pg_trgm[^/]*$/.test(file)).map((file) => rm(join(share, file))));
+  const postgres = await startTcpPostgres([], join(folder, 'postgresql', 'bin'));
+  const { serve, migrate, doctor } = await runEverywhere(
+    `postgresql://postgres@127.0.0.1:${postgres.port}/postgres`,
+  );
+  await postgres.close();
+  await rm(folder, { recursive: true, force: true });
+  for (const line of [lineOf(serve), migrate.message]) {
+    expect(line).toMatch(
+      /^The server lacks an extension that group-api needs \(.*pg_trgm.*\)\. Install it on the server: .* postgresql-contrib$/,
+    );
+  }
+  expect(doctor.wrong).toStrictEqual([
+    expect.stringMatching(
+      /lacks the files of the extension pg_trgm, which some systems have in a package postgresql-contrib$/,
+    ),
+  ]);
+}, 60_000);
