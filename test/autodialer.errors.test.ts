@@ -163,7 +163,7 @@ describe('every row of the table', () => {
       'admin',
       'add',
       json,
-      '{"name":"a","numbers":["1","0912 345"]}',
+      '{"name":"a","numbers":["1","0912 a45"]}',
       200,
       "Field 'numbers':value 2 must be a string of 1 to 32 of the characters + 0-9 * #",
     ],

@@ -112,7 +112,8 @@ const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 
 describe('whatever a good file looks like, and in whatever pieces it comes, its numbers are read in order', () => {
   test('csv', async () => {
-    const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\r1'.split('')), maxLength: 6 });
+    // Without a header each cell that is a number counts, so that notes have no digits.
+    const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\rx'.split('')), maxLength: 6 });
     const file = fc.record({
       mark: fc.constantFrom('', '\ufeff'),
       header: fc.boolean(),
@@ -205,7 +206,7 @@ describe('whatever a good file looks like, and in whatever pieces it comes, its 
         const bad = place % numbers.length;
         const lines = ['0', ...numbers.with(bad, '1x')];
         await expect(readFile(lines.join(end), pieces)).rejects.toThrow(
-          `line ${bad + 2}: "1x" is not a phone number`,
+          `line ${bad + 2}, column 1: "1x" is not a phone number`,
         );
       },
     );

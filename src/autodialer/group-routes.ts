@@ -97,12 +97,14 @@ export async function registerGroupRoutes(
 
   const upload = recorded('upload', recorder, async (request, _reply, describe) =>
     withDraft(request, 'file', async (draft) => {
-      const kind = await readUpload(request, draft.add);
+      const report = await readUpload(request, draft.add);
       await draft.finish();
-      const filename = `${createNumberGroupId()}.${kind}`;
+      const filename = `${createNumberGroupId()}.${report.kind}`;
       // A repeated upload does no harm: what nobody takes is removed.
       const call = { ...describe({ targetId: filename }), idempotencyKey: null };
       await numberLists.keepUpload(draft, filename, call);
+      // Counts only: no number and no other content of the file goes into the log.
+      request.log.info({ filename, ...report }, 'read a file of phone numbers');
       return answers.uploaded(filename);
     }),
   );

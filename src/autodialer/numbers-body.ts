@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Tokenizer, TokenType } from '@streamparser/json';
 import { AppError, badInput } from '../errors.ts';
-import { numberPattern } from '../number-groups/number-group.ts';
+import { appendPhoneNumbers } from '../number-groups/phone-number.ts';
 
 /** What a body holds beside its numbers, which were handed on. */
 export type NumbersBody = {
@@ -107,11 +107,12 @@ export async function readNumbersBody(
   }
   function expectNumber(token: TokenType, value: unknown) {
     entry++;
-    if (token !== TokenType.STRING || !numberPattern.test(value as string)) {
-      if (token === TokenType.COMMA || token === TokenType.RIGHT_BRACKET) throw unreadable();
+    if (token === TokenType.COMMA || token === TokenType.RIGHT_BRACKET) throw unreadable();
+    const before = arrived.length;
+    const problem = token === TokenType.STRING ? appendPhoneNumbers(value as string, arrived) : undefined;
+    if (problem?.isDamaged) throw badInput('numbers', `value ${entry}: ${problem.message}`);
+    if (problem || arrived.length === before)
       throw badInput('numbers', `value ${entry} must be a string of 1 to 32 of the characters + 0-9 * #`);
-    }
-    arrived.push(value as string);
     next = expectNumberComma;
   }
   function expectNumberComma(token: TokenType) {

@@ -7,6 +7,7 @@ import {
   numberGroupIdPattern,
   numberPattern,
 } from '../number-groups/number-group.ts';
+import { writtenNumberPattern } from '../number-groups/phone-number.ts';
 
 // What requests and answers are like: they are checked against this, and the OpenAPI document is made of it. A `title` says
 // what a value must be where it is refused.
@@ -23,13 +24,18 @@ const Id = Type.String({
 const Name = Type.String({ maxLength: maxNameLength, description: 'Not blank', examples: ['test_group'] });
 const Description = Type.String({
   maxLength: maxDescriptionLength,
+  description: 'May hold line breaks and tabs',
   examples: ['those who asked to be called'],
 });
 const Numbers = Type.Array(
   Type.String({ pattern: numberPattern.source, title: '1 to 32 of the characters + 0-9 * #' }),
+  { maxItems: maxNumbers, examples: [['1111', '2222']] },
+);
+const WrittenNumbers = Type.Array(
+  Type.String({ pattern: writtenNumberPattern, title: '1 to 32 of the characters + 0-9 * #' }),
   {
     maxItems: maxNumbersWithDuplicates,
-    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. One that comes again is kept where it was first. ${maxNumbers} at most, or ${maxNumbersWithDuplicates} with those that come again`,
+    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. What is written around them is removed: blanks, brackets, dots, dashes, slashes, invisible characters, and an extension or a pause with what follows it; Persian and Arabic digits become ASCII ones. One that comes again is kept where it was first. ${maxNumbers} at most, or ${maxNumbersWithDuplicates} with those that come again`,
     examples: [['1111', '2222']],
   },
 );
@@ -42,7 +48,7 @@ const Filename = Type.String({
 export const AddRequest = Type.Object(
   {
     name: Name,
-    numbers: Type.Optional(Numbers),
+    numbers: Type.Optional(WrittenNumbers),
     filename: Type.Optional(Filename),
     description: Type.Optional(Description),
   },
@@ -57,7 +63,7 @@ export const UpdateRequest = Type.Object(
   {
     _id: Id,
     name: Type.Optional(Name),
-    numbers: Type.Optional(Numbers),
+    numbers: Type.Optional(WrittenNumbers),
     filename: Type.Optional(Filename),
     description: Type.Optional(Description),
   },
@@ -150,7 +156,7 @@ export const UploadRequest = Type.Object({
     type: 'string',
     contentMediaType: 'application/octet-stream',
     description:
-      'CSV with `,` or `;`, with or without a header, or vCards of version 2.1, 3.0 or 4.0, in UTF-8, up to 64 MiB',
+      'CSV with `,`, `;` or tabs, with or without a header, or vCards of version 2.1, 3.0 or 4.0, in UTF-8, or in UTF-16 with a byte order mark, up to 64 MiB',
   }),
 });
 

@@ -1,7 +1,7 @@
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { AppError, badInput } from '../errors.ts';
-import { readNumbersFile, type NumbersFileKind } from '../number-groups/numbers-file.ts';
+import { readNumbersFile, type NumbersFileReport } from '../number-groups/numbers-file.ts';
 import { readBytes } from './request-bytes.ts';
 import { missing } from './request-validation.ts';
 
@@ -20,25 +20,25 @@ export const multipartLimits = {
 
 /**
  * Reads the phone numbers of the file in the field `file`, as they come in, and hands each to `add`. The file is nowhere but in
- * the stream; its name is not looked at.
+ * the stream; its name is not looked at. Returns what was read, without any of the file's content.
  * @throws AppError UNSUPPORTED_MEDIA_TYPE, BAD_REQUEST, PAYLOAD_TOO_LARGE; BAD_USER_INPUT that names the field or the line.
  */
 export async function readUpload(
   request: FastifyRequest,
   add: (number: string) => Promise<void>,
-): Promise<NumbersFileKind> {
+): Promise<NumbersFileReport> {
   if (!request.isMultipart())
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the file as multipart/form-data');
   const parts = request.parts();
-  let kind: NumbersFileKind | undefined;
+  let report: NumbersFileReport | undefined;
   for (let part = await nextPart(parts); part; part = await nextPart(parts)) {
     if (part.type !== 'file') continue;
-    if (part.fieldname === 'file') kind = await readNumbersFile(readBytes(part.file, maxFileBytes), add);
+    if (part.fieldname === 'file') report = await readNumbersFile(readBytes(part.file, maxFileBytes), add);
     // What is not read would hold up the rest.
     else part.file.resume();
   }
-  if (!kind) throw missing('file');
-  return kind;
+  if (!report) throw missing('file');
+  return report;
 }
 
 /**

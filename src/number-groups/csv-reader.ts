@@ -1,38 +1,36 @@
 import Papa from 'papaparse';
-import { badLine, parseNumberInLine, type NumberReader } from './number-reader.ts';
+import { findPhoneColumns, isFaxLabel, type PhoneColumn } from './phone-columns.ts';
+import { appendPhoneNumbers, type PhoneProblem } from './phone-number.ts';
+import { badLine, countSkip, type NumberReader, type SkipCounts } from './number-reader.ts';
 
-/** What headers call the column of the numbers. */
-const numberHeaders = ['number', 'numbers', 'phone', 'mobile', 'tel', 'telephone'];
 /** How long a record may be whose quotes go over several lines: one that is never closed would take in the whole file. */
 const maxRecordLength = 10_000;
+const delimiters = [',', ';', '\t'] as const;
+/** How many columns an error names. */
+const maxNamedColumns = 30;
 
 /**
- * Reads CSV, separated by `,` or `;`: the numbers are in the column that a header calls so, or else in the first one.
+ * Reads CSV, separated by `,`, `;` or tabs. With a header the numbers are in the columns that the header calls so, all of them;
+ * without one every cell that is a number counts. Counts in `skips` what holds no number.
  * @see https://www.rfc-editor.org/rfc/rfc4180
  */
-export function createCsvReader(): NumberReader {
+export function createCsvReader(skips: SkipCounts): NumberReader {
   let delimiter: string | undefined;
-  let column: number | undefined;
+  let readRecord: RecordReader | undefined;
   /** The lines of a record whose quotes are still open. */
   let open: readonly string[] = [];
   let openedAt = 0;
-
-  const readRecord = (cells: readonly string[], lineNumber: number): string | undefined => {
-    if (cells.every((cell) => cell.trim() === '')) return undefined;
-    if (column === undefined) {
-      const header = findNumberColumn(cells);
-      column = header ?? 0;
-      if (header !== undefined) return undefined;
-    }
-    return parseNumberInLine((cells[column] ?? '').trim(), lineNumber);
-  };
 
   return {
     readLines(lines, firstLineNumber) {
       const given = [...open, ...lines];
       // Excel may say in the first line what separates.
-      const declared = delimiter === undefined ? /^"?sep=([,;])"?$/i.exec(given[0]?.trim() ?? '') : undefined;
-      if (declared) [delimiter, given[0]] = [declared[1]!, ''];
+      const declared =
+        delimiter === undefined ? /^"?sep=([,;\t])"?$/i.exec(given[0]?.trimStart() ?? '') : undefined;
+      if (declared) {
+        [delimiter, given[0]] = [declared[1]!, ''];
+        countSkip(skips, 'headerLines');
+      }
       const firstGiven = firstLineNumber - open.length;
       delimiter ??= findDelimiter(given);
       const { data, errors } = Papa.parse<string[]>(given.join('\n'), { delimiter, newline: '\n' });
@@ -51,9 +49,14 @@ export function createCsvReader(): NumberReader {
           if (cells.join('').length > maxRecordLength) throw unclosedQuote(firstGiven + line);
           break;
         }
-        const number = readRecord(cells, firstGiven + line);
-        if (number !== undefined) numbers.push(number);
+        const lineNumber = firstGiven + line;
         line += 1 + countLineBreaks(cells);
+        if (cells.every(isBlank)) {
+          countSkip(skips, 'blankLines');
+          continue;
+        }
+        if (readRecord) readRecord(cells, lineNumber, numbers);
+        else readRecord = startRecords(cells, lineNumber, numbers, skips);
       }
       openedAt = firstGiven + line;
       return numbers;
@@ -66,25 +69,157 @@ export function createCsvReader(): NumberReader {
   };
 }
 
-/** Where the numbers are by the first record, if it is a header: what begins with a letter is no number. */
-function findNumberColumn(cells: readonly string[]): number | undefined {
-  const headers = cells.map((cell) => cell.trim().toLowerCase());
-  const named = headers.findIndex((header) => numberHeaders.includes(header));
-  if (named !== -1) return named;
-  // As in "Mobile Phone", or "Phone 1 - Value" beside "Phone 1 - Label".
-  const described = headers.findIndex((header) => {
-    const words = header.split(/[^\p{L}]+/u);
-    return words.some((word) => numberHeaders.includes(word)) && !/\b(type|label)\b/.test(header);
-  });
-  if (described !== -1) return described;
-  return /^[\p{L}_]/u.test(headers[0]!) ? 0 : undefined;
+/** Appends the numbers of a record. @throws AppError BAD_USER_INPUT that names the line and the column. */
+type RecordReader = (cells: readonly string[], lineNumber: number, numbers: string[]) => void;
+
+/** Reads the first record, which may be a header, and returns how the others are read. */
+function startRecords(
+  cells: readonly string[],
+  lineNumber: number,
+  numbers: string[],
+  skips: SkipCounts,
+): RecordReader {
+  if (!isHeader(cells)) {
+    const readRecord = createPlainReader(cells, skips);
+    readRecord(cells, lineNumber, numbers);
+    return readRecord;
+  }
+  const columns = findPhoneColumns(cells);
+  if (columns.length === 0) throw unknownColumns(cells, lineNumber);
+  countSkip(skips, 'headerLines');
+  return createHeaderReader(columns, skips);
 }
 
-/** The first line with something in it tells; what is in quotes does not count. */
+/** A record with text and without a number; one that calls a column a phone may have a short number too, such as a year. */
+function isHeader(cells: readonly string[]): boolean {
+  const values = cells.filter((cell) => !isBlank(cell));
+  const texts = values.filter((cell) => /^["'(]?[\p{L}_]/u.test(cell.trim()) && !isNumber(cell));
+  const figures = values.filter(isNumber);
+  if (figures.length === 0) return texts.length > 0;
+  const areShort = figures.every((figure) => figure.replace(/\D/g, '').length <= maxFigureDigits);
+  return areShort && texts.length > figures.length && findPhoneColumns(cells).length > 0;
+}
+const maxFigureDigits = 4;
+
+/** For a file with a header. */
+function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts): RecordReader {
+  return (cells, lineNumber, numbers) => {
+    for (const { index, header, labelIndex } of columns) {
+      const cell = cells[index];
+      if (cell === undefined || cell === '') {
+        countSkip(skips, 'emptyPhones');
+        continue;
+      }
+      if (labelIndex !== undefined && isFaxLabel(cells[labelIndex] ?? '')) {
+        countSkip(skips, 'faxNumbers');
+        continue;
+      }
+      const before = numbers.length;
+      const problem = appendPhoneNumbers(cell, numbers);
+      if (problem) throw badLine(lineNumber, problem.message, nameColumn(index, header));
+      if (numbers.length === before) countSkip(skips, 'emptyPhones');
+    }
+  };
+}
+
+/** For a file without a header, of which `first` is the first record. */
+function createPlainReader(first: readonly string[], skips: SkipCounts): RecordReader {
+  const rowNumbers = findRowNumbers(first);
+  /** Columns that had a number in some record: what is there later must be one too. */
+  const numberColumns = new Set<number>();
+  return (cells, lineNumber, numbers) => {
+    let hasNumber = false;
+    let refused: { readonly index: number; readonly problem: string } | undefined;
+    for (const [index, cell] of cells.entries()) {
+      if (isBlank(cell)) continue;
+      if (index === rowNumbers) {
+        countSkip(skips, 'rowNumbers');
+        continue;
+      }
+      const before = numbers.length;
+      const problem = isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, numbers);
+      if (!problem) {
+        if (numbers.length === before) continue;
+        hasNumber = true;
+        numberColumns.add(index);
+      } else {
+        if (problem.isDamaged || numberColumns.has(index))
+          throw badLine(lineNumber, problem.message, nameColumn(index, undefined));
+        countSkip(skips, 'otherCells');
+        // Of several cells the one with digits was meant as the number.
+        if (!refused || (/\d/.test(cell) && !/\d/.test(cells[refused.index]!)))
+          refused = { index, problem: problem.message };
+      }
+    }
+    if (!hasNumber && refused)
+      throw badLine(lineNumber, refused.problem, nameColumn(refused.index, undefined));
+  };
+}
+
+/** The column that counts the records from 0 or 1 on, next to a complete number. */
+function findRowNumbers(first: readonly string[]): number | undefined {
+  const numbers = first.map((cell) => {
+    const found: string[] = [];
+    return appendPhoneNumbers(cell, found) ? undefined : found[0];
+  });
+  const index = numbers.findIndex((number) => number === '0' || number === '1');
+  const hasComplete = numbers.some((number) => number !== undefined && number.length >= minCompleteLength);
+  return index === -1 || !hasComplete ? undefined : index;
+}
+const minCompleteLength = 7;
+
+function isBlank(cell: string): boolean {
+  return cell.trim() === '';
+}
+
+function isNumber(cell: string): boolean {
+  const found: string[] = [];
+  return !appendPhoneNumbers(cell, found) && found.length > 0;
+}
+
+const yearFirst = /^(?:1[2-9]|20)\d\d([-/.])\d\d?\1\d\d?(?:[T ].*)?$/;
+const yearLast = /^\d\d?([-/.])\d\d?\1(?:1[2-9]|20)\d\d$/;
+const amount = /^\d{1,5}[.,]\d\d?$/;
+
+/** Dates of the Gregorian and the Persian calendar, and decimals: where no header says what a cell is, these are no numbers. */
+function isDateOrAmount(cell: string): boolean {
+  const text = cell.trim();
+  return yearFirst.test(text) || yearLast.test(text) || amount.test(text);
+}
+
+function dateOrAmount(cell: string): PhoneProblem {
+  return {
+    message: `${JSON.stringify(cell.trim())} is a date or an amount, not a phone number`,
+    isDamaged: false,
+  };
+}
+
+function nameColumn(index: number, header: string | undefined): string {
+  return `, column ${index + 1}${header === undefined ? '' : ` (${shorten(header)})`}`;
+}
+
+function unknownColumns(cells: readonly string[], lineNumber: number): Error {
+  const names = cells.slice(0, maxNamedColumns).map((cell) => JSON.stringify(shorten(cell.trim())));
+  const more = cells.length > names.length ? ', …' : '';
+  return badLine(
+    lineNumber,
+    `none of the columns ${names.join(', ')}${more} is known to hold phone numbers. ` +
+      'Name that column "phone" or "mobile", or remove the first line',
+  );
+}
+
+function shorten(text: string): string {
+  const characters = Array.from(text.slice(0, 200));
+  return characters.length > maxNameLength ? `${characters.slice(0, maxNameLength).join('')}…` : text;
+}
+const maxNameLength = 40;
+
+/** The first line with something in it tells by what it has most of; what is in quotes does not count. */
 function findDelimiter(lines: readonly string[]): string | undefined {
   const line = lines.find((each) => each.trim() !== '')?.replace(/"[^"]*"/g, '');
   if (line === undefined) return undefined;
-  return line.split(';').length > line.split(',').length ? ';' : ',';
+  const counts = delimiters.map((each) => line.split(each).length);
+  return delimiters[counts.indexOf(Math.max(...counts))];
 }
 
 function countLineBreaks(cells: readonly string[]): number {

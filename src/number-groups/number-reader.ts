@@ -1,22 +1,26 @@
 import { badInput, type AppError } from '../errors.ts';
-import { numberPattern } from './number-group.ts';
 
 /** Reads phone numbers out of the lines of a file, of which it holds no more than it needs. */
 export type NumberReader = {
-  /** Takes the next lines, and answers the numbers that are whole with them. @throws AppError BAD_USER_INPUT that names the line. */
+  /** Takes the next lines, and returns the numbers that are complete with them. @throws AppError BAD_USER_INPUT that names the line. */
   readLines(lines: readonly string[], firstLineNumber: number): readonly string[];
-  /** To be called behind the last line. @throws AppError BAD_USER_INPUT */
+  /** To be called after the last line. @throws AppError BAD_USER_INPUT */
   end(): readonly string[];
 };
 
-/** Reads what stands for a phone number in a line of a file, which may have `written` it in another way. @throws AppError BAD_USER_INPUT */
-export function parseNumberInLine(text: string, lineNumber: number, written = text): string {
-  if (numberPattern.test(text)) return text;
-  const shown = JSON.stringify(Array.from(written).slice(0, 40).join(''));
-  throw badLine(lineNumber, `${shown} is not a phone number, which has 1 to 32 of the characters + 0-9 * #`);
+/** Why something of a file holds no phone number. */
+export type SkipReason =
+  'blankLines' | 'headerLines' | 'emptyPhones' | 'faxNumbers' | 'rowNumbers' | 'otherCells';
+
+/** Counts what a file holds that is not taken as a phone number, by the reason. */
+export type SkipCounts = Partial<Record<SkipReason, number>>;
+
+/** Adds one to what was skipped for this reason. */
+export function countSkip(counts: SkipCounts, reason: SkipReason): void {
+  counts[reason] = (counts[reason] ?? 0) + 1;
 }
 
-/** A line of an uploaded file cannot be read. */
-export function badLine(lineNumber: number, problem: string): AppError {
-  return badInput('file', `line ${lineNumber}: ${problem}`);
+/** A line of an uploaded file cannot be read. `place` names more than the line, such as ", column 2". */
+export function badLine(lineNumber: number, problem: string, place = ''): AppError {
+  return badInput('file', `line ${lineNumber}${place}: ${problem}`);
 }

@@ -1,5 +1,7 @@
 import ICAL from 'ical.js';
-import { badLine, parseNumberInLine, type NumberReader } from './number-reader.ts';
+import { badLine, countSkip, type NumberReader, type SkipCounts } from './number-reader.ts';
+import { isFaxLabel } from './phone-columns.ts';
+import { appendPhoneNumbers } from './phone-number.ts';
 
 /** How long a property may be whose value goes over several lines. */
 const maxPropertyLength = 10_000;
@@ -11,9 +13,10 @@ type Property = { text: string; readonly line: number; readonly isTelephone: boo
 
 /**
  * Reads the telephone numbers of vCards, of which versions 2.1, 3.0 and 4.0 may be mixed; a card may have several numbers, or none.
+ * Numbers of faxes and pagers are left out. Counts in `skips` what holds no number.
  * @see https://www.rfc-editor.org/rfc/rfc6350, https://www.rfc-editor.org/rfc/rfc2426, and for 2.1 the Versit Consortium's
  */
-export function createVcardReader(): NumberReader {
+export function createVcardReader(skips: SkipCounts): NumberReader {
   /** Where the cards began that have not ended: version 2.1 has cards within cards. */
   const openedAt: number[] = [];
   let property: Property | undefined;
@@ -22,13 +25,21 @@ export function createVcardReader(): NumberReader {
     if (!property) return [];
     const { text, line, isTelephone } = property;
     property = undefined;
-    if (/^BEGIN:VCARD\s*$/i.test(text)) openedAt.push(line);
+    if (/^\ufeff?BEGIN:VCARD\s*$/i.test(text)) openedAt.push(line);
     if (openedAt.length > maxCardDepth) throw badLine(line, 'it is a card within too many others');
     if (openedAt.length === 0 && text.trim() !== '') throw badLine(line, 'it is outside of a vCard');
     if (/^END:VCARD\s*$/i.test(text)) openedAt.pop();
     if (!isTelephone) return [];
-    const written = readTelephone(text, line);
-    return [parseNumberInLine(plainNumber(written), line, written)];
+    const { value, types } = readTelephone(text, line);
+    if (types.some(isFaxLabel) && !types.some((type) => /^(?:voice|cell)$/i.test(type))) {
+      countSkip(skips, 'faxNumbers');
+      return [];
+    }
+    const numbers: string[] = [];
+    const problem = appendPhoneNumbers(value, numbers);
+    if (problem) throw badLine(line, problem.message);
+    if (numbers.length === 0) countSkip(skips, 'emptyPhones');
+    return numbers;
   };
 
   const readLine = (line: string, lineNumber: number): readonly string[] => {
@@ -67,32 +78,48 @@ function headOf(text: string): string {
   return text.slice(0, text.indexOf(':') + 1);
 }
 
-/** Reads the value of a `TEL` property. */
-function readTelephone(text: string, line: number): string {
+/** A number as it is written, and of what kinds it is. */
+type Telephone = { readonly value: string; readonly types: readonly string[] };
+
+function readTelephone(text: string, line: number): Telephone {
+  const { head, types, value } = splitTelephone(text, line);
   let property: ReturnType<typeof ICAL.parse.property>;
   try {
-    property = ICAL.parse.property(nameParameters(text), ICAL.design.vcard3);
+    property = ICAL.parse.property(`TEL${head}:${value}`, ICAL.design.vcard3);
   } catch {
     throw badLine(line, 'it is not a property of a vCard');
   }
+  const given = [(property[1] as Record<string, string | string[]>)['type'] ?? []].flat();
   const isQuotedPrintable = /QUOTED-PRINTABLE/i.test(headOf(text));
-  return isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]);
+  return {
+    value: isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]),
+    types: [...types, ...given.flatMap((type) => type.split(','))],
+  };
 }
 
-/** Takes off what people write beside a number. https://www.rfc-editor.org/rfc/rfc3966#section-3: visual separators, and parameters behind it. */
-function plainNumber(value: string): string {
-  return value
-    .replace(/^tel:/i, '')
-    .replace(/;.*$/, '')
-    .replace(/[\s\p{Cf}().-]/gu, '');
-}
-
-/** Version 2.1 writes `TEL;CELL;PREF:…` where the later ones write `TEL;TYPE=CELL;TYPE=PREF:…`. */
-function nameParameters(text: string): string {
-  const head = /^[^":]*:/.exec(text)?.[0] ?? '';
-  return head.replace(/;([\w-]+)(?=[;:])/g, ';TYPE=$1') + text.slice(head.length);
+/**
+ * Splits a property into its parameters `NAME=value`, its types and its value. Version 2.1 has types without a name, as in
+ * `TEL;CELL;PREF:…`, and telephones of Samsung and Nokia write things there that no version knows, as in
+ * `TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=D9=81):…`.
+ */
+function splitTelephone(text: string, line: number): Telephone & { readonly head: string } {
+  const [, parameters, value] = /^[^;:]*((?:;(?:"[^"]*"|[^":])*)?):(.*)$/s.exec(text) ?? [];
+  if (parameters === undefined || value === undefined) throw badLine(line, 'it is not a property of a vCard');
+  const parts = parameters.match(/(?:"[^"]*"|[^";])+/g) ?? [];
+  return {
+    head: parts.map((part) => (/^[\w-]+=/.test(part) ? `;${part}` : '')).join(''),
+    types: parts.filter((part) => /^[\w-]+$/.test(part)),
+    value,
+  };
 }
 
 function decodeQuotedPrintable(text: string): string {
-  return text.replace(/=([\dA-F]{2})/gi, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)));
+  const bytes = text.replace(/=([\dA-F]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(parseInt(digits, 16)),
+  );
+  return isBinary(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
+}
+
+function isBinary(text: string): boolean {
+  return !/[^\0-\xff]/.test(text);
 }

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import type { TestApp } from './test-app.ts';
 
 export const groupsPath = '/api/v4/autodialer/groups';
@@ -6,39 +7,69 @@ export const done = 'Requested operation is done successfully';
 /** Every refusal's body. */
 export const failure = (message: string) => ({ success: 0, message, data: '' });
 
+/** The message for a line of an uploaded file that cannot be read. */
+export const badLine = (line: number, problem: string, place = '') =>
+  `Field 'file':line ${line}${place}: ${problem}`;
+
+/** The message for a text that is no phone number: in a CSV file with its column, which may be called something. */
+export const notANumber = (line: number, column: number | undefined, text: string, header?: string) =>
+  badLine(
+    line,
+    `${JSON.stringify(text)} is not a phone number, which has 1 to 32 of the characters + 0-9 * #`,
+    column === undefined ? '' : `, column ${column}${header === undefined ? '' : ` (${header})`}`,
+  );
+
+export const notUtf8Problem =
+  'it is not valid UTF-8, or holds U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ' +
+  'Save it as UTF-8: in Excel by "Save As" and the file type "CSV UTF-8", in other programs by the character set of the export';
+
 /** What tests of the autodialer send. The app is asked for late: tests open it before they run. */
 export function createAutodialerClient(openedApp: () => TestApp) {
   const call = (service: string, body: unknown, headers: Record<string, string> = {}) =>
     openedApp().post(`${groupsPath}/${service}`, body, headers);
+  const addGroup = async (group: object = {}): Promise<string> => {
+    const { body } = await call('add', { name: 'plain', numbers: ['1111'], ...group });
+    if (body.success !== 1) throw new Error(JSON.stringify(body));
+    return body.data._id;
+  };
+  const upload = (
+    content: string | Uint8Array<ArrayBuffer>,
+    name = 'numbers.csv',
+    headers: Record<string, string> = {},
+  ) => {
+    const form = new FormData();
+    form.append('file', new Blob([content]), name);
+    return openedApp().send(`${groupsPath}/upload`, { method: 'POST', body: form, headers });
+  };
+  const numbersOf = async (id: string): Promise<string[]> => {
+    const rows = await openedApp().sql<{ number: string }>(
+      `SELECT entry.number FROM number_groups JOIN number_list_chunks USING (list_id),
+         unnest(numbers) WITH ORDINALITY AS entry (number, ordinal)
+       WHERE id = $1 ORDER BY position, ordinal`,
+      [id],
+    );
+    return rows.map(({ number }) => number);
+  };
   return {
     call,
 
     /** Adds a group and answers its id. */
-    addGroup: async (group: object = {}): Promise<string> => {
-      const { body } = await call('add', { name: 'plain', numbers: ['1111'], ...group });
-      if (body.success !== 1) throw new Error(JSON.stringify(body));
-      return body.data._id;
-    },
+    addGroup,
 
-    upload: (
-      content: string | Uint8Array<ArrayBuffer>,
-      name = 'numbers.csv',
-      headers: Record<string, string> = {},
-    ) => {
-      const form = new FormData();
-      form.append('file', new Blob([content]), name);
-      return openedApp().send(`${groupsPath}/upload`, { method: 'POST', body: form, headers });
-    },
+    upload,
 
     /** The numbers of a group, in order. */
-    numbersOf: async (id: string): Promise<string[]> => {
-      const rows = await openedApp().sql<{ number: string }>(
-        `SELECT entry.number FROM number_groups JOIN number_list_chunks USING (list_id),
-           unnest(numbers) WITH ORDINALITY AS entry (number, ordinal)
-         WHERE id = $1 ORDER BY position, ordinal`,
-        [id],
-      );
-      return rows.map(({ number }) => number);
+    numbersOf,
+
+    /** Uploads a file and adds a group with it: returns the group's numbers, or the message of a rejected file. */
+    numbersIn: async (content: string | Uint8Array<ArrayBuffer>): Promise<string[] | string> => {
+      const { status, body } = await upload(content);
+      if (body.success !== 1) return body.message;
+      expect([status, body]).toStrictEqual([
+        200,
+        { success: 1, message: '', data: { filename: expect.stringMatching(/^[0-9a-f]{24}\.(csv|vcf)$/) } },
+      ]);
+      return numbersOf(await addGroup({ numbers: undefined, filename: body.data.filename }));
     },
 
     /** All that a refused call must leave as it was. */

@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  badLine,
+  createAutodialerClient,
+  failure,
+  notANumber,
+  notUtf8Problem,
+} from './support/autodialer.ts';
+import { encodeUtf16, phoneExports } from './support/phone-exports.ts';
+import { startServer } from './support/server-process.ts';
+import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+
+let app: TestApp;
+const { addGroup, call, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+describe('an export of contacts gives the numbers that can be called, and no others:', () => {
+  test.each(phoneExports)('%s', async (_, content, numbers) => {
+    expect(await numbersIn(content)).toStrictEqual(numbers);
+  });
+});
+
+/** What is written, and the number that is meant. */
+const written: readonly (readonly [string, string])[] = [
+  ['1111', '1111'],
+  ['+98*#', '+98*#'],
+  [' 0912 111 1111 ', '09121111111'],
+  ['0912\u00a0111\u20091111', '09121111111'],
+  ['(0912) 111-1111', '09121111111'],
+  ['[0912] {111} <1111>', '09121111111'],
+  ['0912.111.1111', '09121111111'],
+  ['0912–111—1111‐2', '091211111112'],
+  ['0711/12345-67', '07111234567'],
+  ['\u202a+98\u200e912\u202c\ufeff', '+98912'],
+  ['0912\u200b111\u2060222\u00ad', '0912111222'],
+  ['۰۹۱۲۳۴۵۶۷۸', '0912345678'],
+  ['٠٩١٢٣٤٥٦٧٨', '0912345678'],
+  ['+۹۸ (۹۱۲) ۱۱۱', '+98912111'],
+  ['02188001122,,12#', '02188001122'],
+  ['02188001122;12', '02188001122'],
+  ['02188001122;ext=12', '02188001122'],
+  ['02188001122 x12', '02188001122'],
+  ['02188001122X12', '02188001122'],
+  ['02188001122 ext 12', '02188001122'],
+  ['02188001122 Ext. 12', '02188001122'],
+  ['02188001122 extension 12', '02188001122'],
+  ['02188001122 داخلی ۱۲', '02188001122'],
+  ['02188001122، ۱۲', '02188001122'],
+  ['02188001122p12', '02188001122'],
+  ['tel:+1-201-555-0123;phone-context=example.com', '+12015550123'],
+  ['="09121111111"', '09121111111'],
+  ["'09121111111", '09121111111'],
+  ['+49 (0)711 1234', '+497111234'],
+  ['0049 (0) 711 1234', '00497111234'],
+  ['9121111111.0', '9121111111'],
+  ['1'.repeat(32), '1'.repeat(32)],
+  [`${'1 '.repeat(31)}1`, '1'.repeat(32)],
+];
+
+describe('what is written around a number is removed alike in JSON, CSV and vCards:', () => {
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  test.each(written)('%j is %s', async (text, number) => {
+    expect(await numbersOf(await addGroup({ numbers: [text] }))).toStrictEqual([number]);
+    const id = await addGroup();
+    const { body } = await call('update', { _id: id, numbers: [text] });
+    expect(body.data.numbers).toStrictEqual([number]);
+    expect(await numbersIn(`name,phone\nA,${quoted(text)}`)).toStrictEqual([number]);
+    expect(await numbersIn(`${quoted(text)}\n`)).toStrictEqual([number]);
+    const card = `BEGIN:VCARD\nVERSION:3.0\nTEL;TYPE=CELL:${text}\nEND:VCARD\n`;
+    expect(await numbersIn(card)).toStrictEqual([number]);
+  });
+
+  test.each([
+    ['a letter', '0912a'],
+    ['a word', 'call me'],
+    ['letters after an x', '0912xyz'],
+    ['an x alone', '0912x'],
+    ['33 digits', '1'.repeat(33)],
+    ['33 digits with blanks', '1 '.repeat(33)],
+    ['an extension alone', 'x12'],
+    ['a pause alone', ',12'],
+    ['an e-mail address', '0912@example.com'],
+    ['an error of a spreadsheet', '#N/A'],
+    ['a part that is none among several numbers', '09121111111 ::: nothing'],
+    ['more than a number is long', `${'1'.repeat(20)}${' '.repeat(300)}1`],
+  ])('%s is rejected by its place, and nothing is kept', async (_, text) => {
+    const before = await readNumbers();
+    const shown = Array.from(text).slice(0, 40).join('');
+    const piece = shown.includes(':::') ? ' nothing' : shown;
+    expect((await call('add', { name: 'a', numbers: ['1', text] })).body).toStrictEqual(
+      failure("Field 'numbers':value 2 must be a string of 1 to 32 of the characters + 0-9 * #"),
+    );
+    expect(await numbersIn(`name;Mobile Phone;note\nA;1;\nB;${text};`)).toBe(
+      notANumber(3, 2, piece, 'Mobile Phone'),
+    );
+    expect(await numbersIn(`1;A\n${text};B`)).toBe(notANumber(2, 1, piece));
+    expect(await numbersIn(`BEGIN:VCARD\nTEL:1\nTEL:${text}\nEND:VCARD`)).toBe(
+      notANumber(3, undefined, piece),
+    );
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+
+  test.each(['', ' ', '-', '\u200b'])(
+    'nothing, as %j, is skipped in files and rejected in JSON',
+    async (text) => {
+      expect((await call('add', { name: 'a', numbers: ['1', text] })).body).toStrictEqual(
+        failure("Field 'numbers':value 2 must be a string of 1 to 32 of the characters + 0-9 * #"),
+      );
+      expect(await numbersIn(`phone,name\n1,A\n${text},B\n2,C`)).toStrictEqual(['1', '2']);
+      expect(await numbersIn(`BEGIN:VCARD\nTEL:1\nTEL:${text}\nTEL:2\nEND:VCARD`)).toStrictEqual(['1', '2']);
+    },
+  );
+
+  test.each(['9.1E+09', '9,12345E+10', '9E9', '۹.۱E+۰۹'])(
+    '%s, of which a spreadsheet has lost the digits, is rejected with what to do',
+    async (text) => {
+      const problem =
+        `${JSON.stringify(text)} is not a phone number: a spreadsheet, such as Excel, has shortened it, and its last digits are ` +
+        'lost. Format the column of the numbers as text there, enter the numbers again, and save the file anew';
+      const before = await readNumbers();
+      expect(await numbersIn(`name;phone\nA;1\nB;${text}`)).toBe(badLine(3, problem, ', column 2 (phone)'));
+      expect(await numbersIn(`A;1\nB;${text}`)).toBe(badLine(2, problem, ', column 2'));
+      expect(await numbersIn(`BEGIN:VCARD\nTEL:${text}\nEND:VCARD`)).toBe(badLine(2, problem));
+      expect((await call('add', { name: 'a', numbers: [text] })).body).toStrictEqual(
+        failure(`Field 'numbers':value 1: ${problem}`),
+      );
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+  );
+
+  test('an amount of a spreadsheet is rejected with what to do', async () => {
+    expect(await numbersIn('phone;name\n"9,121,111,111";A')).toContain(
+      'line 2, column 1 (phone): "9,121,111,111" is not a phone number: a spreadsheet, such as Excel, has written it as an amount',
+    );
+  });
+});
+
+describe('a file is rejected with what to do, and nothing is kept:', () => {
+  const unknown = (names: string) =>
+    badLine(
+      1,
+      `none of the columns ${names} is known to hold phone numbers. Name that column "phone" or "mobile", or remove the first line`,
+    );
+  const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
+  const notText = (name: string) =>
+    `Field 'file':value is ${name}, not a CSV file or vCards. Save it as CSV in UTF-8`;
+  test.each<[string, string | Uint8Array<ArrayBuffer>, string]>([
+    ['columns without a phone', 'Row Number,Name\n1,A', unknown('"Row Number", "Name"')],
+    ['columns without a phone, in Persian', 'ردیف;نام\n1;علی', unknown('"ردیف", "نام"')],
+    ['row numbers alone', 'No\n1\n2', unknown('"No"')],
+    ['ids alone', 'Kundennummer\n1', unknown('"Kundennummer"')],
+    [
+      'what is known about phones',
+      'Phone type,Mobile operator\n1,2',
+      unknown('"Phone type", "Mobile operator"'),
+    ],
+    ['pagers', 'Name,Pager\nA,1', unknown('"Name", "Pager"')],
+    [
+      'very many columns without a phone',
+      Array.from({ length: 40 }, (_, index) => `c${'x'.repeat(50)}${index}`).join(','),
+      unknown(`${Array.from({ length: 30 }, () => `"c${'x'.repeat(39)}…"`).join(', ')}, …`),
+    ],
+    ['Windows-1252', latin1('Name;Telefon\nM\xfcller;1'), badLine(2, notUtf8Problem)],
+    ['Windows-1256', latin1('\xe4\xc7\xe3,\xe3\xe6\xc8\xc7\xed\xe1\n1,2'), badLine(1, notUtf8Problem)],
+    [
+      'UTF-16 without a byte order mark',
+      new Uint8Array(Buffer.from('phone\n1', 'utf16le')),
+      "Field 'file':value is not text in UTF-8, or in UTF-16 with a byte order mark. Save it as UTF-8: in Excel by " +
+        '"Save As" and the file type "CSV UTF-8", in other programs by the character set of the export',
+    ],
+    [
+      'UTF-16 that is cut off',
+      encodeUtf16('phone\n1').slice(0, -1),
+      badLine(2, 'it is not valid UTF-16, or holds U+FFFD. Save the file as UTF-8'),
+    ],
+    [
+      'an Excel workbook',
+      new Uint8Array(Buffer.from('504b030414000600080000002100', 'hex')),
+      notText('an Excel workbook (.xlsx) or another ZIP archive'),
+    ],
+    [
+      'an older Excel workbook',
+      new Uint8Array(Buffer.from('d0cf11e0a1b11ae1000000', 'hex')),
+      notText('an Excel workbook (.xls)'),
+    ],
+    [
+      'a phone that is missing in every row',
+      'name,phone\nA,\nB,',
+      "Field 'file':value must hold phone numbers",
+    ],
+  ])('%s', async (_, content, message) => {
+    const before = await readNumbers();
+    expect(await numbersIn(content)).toBe(message);
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+});
+
+test('a file that is read leaves one line in the log: what was read and skipped, and no phone number', async () => {
+  const server = startServer({ DATABASE_URL: app.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'info' });
+  const { url } = await server.ready;
+  const upload = async (content: string) => {
+    const form = new FormData();
+    form.append('file', new Blob([content]), 'a.csv');
+    const init = { method: 'POST', headers: { 'X-APIKEY': testKey }, body: form };
+    const response = await fetch(`${url}/api/v4/autodialer/groups/upload`, init);
+    const { data } = (await response.json()) as { data: { filename: string } };
+    return data.filename;
+  };
+  const filenames = [
+    await upload(
+      'Name,Phone 1 - Type,Phone 1 - Value,Phone 2 - Value\nA,Mobile,09121111111,\n\nB,Home Fax,09122222222,09123333333\n',
+    ),
+    await upload('1,Ali,09124444444\n2,Reza,09125555555'),
+    await upload('BEGIN:VCARD\nTEL:09126666666\nTEL;FAX:09127777777\nTEL:\nEND:VCARD\n'),
+  ];
+  server.kill('SIGTERM');
+  const { stderr } = await server.exited;
+  const logged = stderr
+    .split('\n')
+    .filter((line) => line.includes('read a file of phone numbers'))
+    .map((line) => JSON.parse(line) as object);
+  expect(logged).toMatchObject([
+    {
+      filename: filenames[0],
+      kind: 'csv',
+      encoding: 'utf-8',
+      lines: 4,
+      numbers: 2,
+      skipped: { headerLines: 1, blankLines: 1, emptyPhones: 1, faxNumbers: 1 },
+    },
+    { filename: filenames[1], lines: 2, numbers: 2, skipped: { rowNumbers: 2, otherCells: 2 } },
+    { filename: filenames[2], kind: 'vcf', lines: 5, numbers: 1, skipped: { faxNumbers: 1, emptyPhones: 1 } },
+  ]);
+  expect(stderr).not.toMatch(/0912\d{7}/);
+});
