@@ -68,34 +68,62 @@ export const boolean: Parse<boolean> = (value, argument) => {
   return value;
 };
 
-/**
- * Reads a text, trimmed and in Unicode's NFC. `min` and `max` count code points, as PostgreSQL does; with `printable`
- * the invisible ones, such as zero-width spaces, are refused beside the control characters.
- */
-export function text({
-  min = 0,
-  max,
-  printable,
-}: {
-  min?: number;
-  max: number;
-  printable?: true;
-}): Parse<string> {
+/** What a text may be like. */
+type TextRules = {
+  /** In code points, as PostgreSQL counts. 1: at least one visible character. */
+  readonly min?: number;
+  readonly max: number;
+  /** Rejects invisible characters too, such as zero-width spaces. */
+  readonly printable?: true;
+  /** Accepts line breaks and tabs. */
+  readonly multiline?: true;
+};
+
+/** Reads a text, trimmed and in Unicode's NFC; of several lines each ends with a line feed. */
+export function text({ min = 0, max, printable, multiline }: TextRules): Parse<string> {
+  const forbidden = multiline ? controlsWithinLines : controls;
   return (value, argument) => {
     if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
     if (!value.isWellFormed())
       throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
-    const normalised = value.trim().normalize('NFC');
-    if (/\p{Cc}/u.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
+    const normalised = normaliseText(value);
+    if (forbidden.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
+    if (min === 1 && !visible.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
     if (printable && /\p{C}/u.test(normalised))
       throw badInput(argument, `${argument} must hold printable characters only`);
     const length = countCodePoints(normalised);
-    if (length < min && min === 1) throw badInput(argument, `${argument} must not be blank`);
     if (length > max)
       throw badInput(argument, `${argument} must have at most ${max} characters, not ${length}`);
     return normalised;
   };
 }
+
+/** A text as it is stored: trimmed, in NFC, with line feeds for the line ends of any system. */
+export function normaliseText(value: string): string {
+  return value.trim().normalize('NFC').replace(/\r\n?/g, '\n');
+}
+
+/** Controls, and Unicode's own line and paragraph separators, which some of PostgreSQL's locales take for controls. */
+const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+const controlsWithinLines = /[^\P{Cc}\n\t]/u;
+/**
+ * Neither a blank, nor a control or format character, nor one that Unicode says is not displayed (as the Hangul fillers are), nor
+ * the empty pattern of Braille.
+ */
+const visible = /[^\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+/** Reads a text that came from the database and comes back in a cursor: as it is, whatever it holds. */
+export const storedText: Parse<string> = (value, argument) => {
+  if (
+    typeof value !== 'string' ||
+    !value.isWellFormed() ||
+    value.includes('\0') ||
+    value.length > maxStoredLength
+  )
+    throw badInput(argument, `${argument} must be a cursor that this server returned`);
+  return value;
+};
+const maxStoredLength = 2000;
 
 /** Reads one of these words. */
 export function oneOf(words: readonly string[]): Parse<string> {

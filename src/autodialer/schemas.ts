@@ -121,7 +121,7 @@ export const SearchRequest = Type.Object(
         title: 'true or false',
         default: true,
         description:
-          'true: a condition holds for what contains it, in upper or lower case; false: for what is equal to it',
+          'true: a condition holds for what contains it, where what looks alike is equal (case, diacritics, forms of Persian letters, digits); false: for what is equal to it',
       }),
     ),
     conditions: Type.Optional(

@@ -19,7 +19,7 @@ export function readSearch({ alike = true, conditions = {}, pagination = {} }: S
     alike: alike === true || alike === 'true',
     conditions: {
       name: text({ max: maxNameLength })(conditions.name ?? '', 'conditions.name'),
-      description: text({ max: maxDescriptionLength })(
+      description: text({ max: maxDescriptionLength, multiline: true })(
         conditions.description ?? '',
         'conditions.description',
       ),

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { noDetails, type Call } from '../audit/call.ts';
+import { normaliseText } from '../arguments.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
@@ -64,10 +65,6 @@ const maxTargetIds = 1000;
 
 /** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
 function excerptOf(reason: string): string {
-  const storable = reason
-    .trim()
-    .normalize('NFC')
-    .toWellFormed()
-    .replace(/\p{Cc}/gu, ' ');
+  const storable = normaliseText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');
 }

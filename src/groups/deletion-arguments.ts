@@ -40,5 +40,5 @@ export function parseDeletionIds(ids: unknown): number[] {
 
 /** Reads why something is deleted; null where nothing is said. @throws AppError BAD_USER_INPUT */
 export function parseReason(reason: unknown): string | null {
-  return reason == null ? null : text({ max: maxReasonLength })(reason, 'reason');
+  return reason == null ? null : text({ max: maxReasonLength, multiline: true })(reason, 'reason');
 }

@@ -2,8 +2,9 @@ import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
+import { plannedForItsValues } from '../database/statement-mark.ts';
 import { badInput } from '../errors.ts';
-import type { Group as GroupRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../list-length.ts';
 import {
   formatPrice,
@@ -47,19 +48,19 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
 
     /** One page of a search, and whether more lie behind it. The page's place does not change its cost. */
     async searchGroups(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
-      const direction = search.direction === 'ASC' ? 'asc' : 'desc';
-      const column = columnOf[search.field];
-      const rows = await prisma.group.findMany({
-        where: { AND: [whereFilter(search), whereBehind(search)] },
-        orderBy: column === 'id' ? { id: direction } : [{ [column]: direction }, { id: direction }],
-        take: search.first + 1,
-      });
-      return { nodes: rows.slice(0, search.first).map(toGroup), hasNextPage: rows.length > search.first };
+      const rows = await prisma.$queryRaw<{ row: RowJson }[]>`
+        SELECT group_row(groups) AS row FROM groups
+        WHERE ${whereFilter(search)} AND ${whereAfter(search)}
+        ORDER BY ${orderBy(search)} LIMIT ${search.first + 1}`;
+      const nodes = rows.slice(0, search.first).map(({ row }) => readGroupRow(row));
+      return { nodes, hasNextPage: rows.length > search.first };
     },
 
     /** How many groups a search finds on all its pages. */
     async countGroups(search: GroupSearch): Promise<number> {
-      return prisma.group.count({ where: whereFilter(search) });
+      const [counted] = await prisma.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM groups WHERE ${whereFilter(search)}`;
+      return counted!.count;
     },
 
     /** @throws AppError BAD_USER_INPUT where there is no such service group. */
@@ -93,51 +94,47 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
   };
 }
 
-const columnOf = {
-  ID: 'id',
-  NAME: 'name',
-  PRICE: 'price',
-  DURATION: 'duration',
-  CREATED_AT: 'createdAt',
-} as const satisfies Record<GroupOrderField, keyof GroupRow>;
+/** The column of each order, and how PostgreSQL reads a value of it from a text. */
+const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: string }> = {
+  ID: { name: 'id', type: 'int' },
+  NAME: { name: 'name', type: 'text' },
+  PRICE: { name: 'price', type: 'numeric' },
+  DURATION: { name: 'duration', type: 'int' },
+  CREATED_AT: { name: 'created_at', type: 'timestamptz' },
+};
 
-function whereFilter({ filter }: GroupSearch): Prisma.GroupWhereInput {
+function whereFilter({ filter }: GroupSearch): Prisma.Sql {
   const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden } = filter;
-  return {
-    ...(text !== undefined && {
-      OR: (['name', 'description', 'tagName'] as const).map((column) => ({
-        [column]: { contains: escapeLikePattern(text), mode: 'insensitive' },
-      })),
-    }),
-    ...(tagName !== undefined && { tagName }),
-    ...(serviceGroupId !== undefined && { serviceGroupId }),
-    ...(hidden !== undefined && { hidden }),
-    price: {
-      ...(minPrice !== undefined && { gte: minPrice }),
-      ...(maxPrice !== undefined && { lte: maxPrice }),
-    },
-    duration: {
-      ...(minDuration !== undefined && { gte: minDuration }),
-      ...(maxDuration !== undefined && { lte: maxDuration }),
-    },
-  };
+  const conditions = [
+    // The expression of the index groups_search_idx.
+    text !== undefined &&
+      Prisma.sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text}) ${Prisma.raw(plannedForItsValues)}`,
+    tagName !== undefined && Prisma.sql`tag_name = ${tagName}`,
+    serviceGroupId !== undefined && Prisma.sql`service_group_id = ${serviceGroupId}::int`,
+    hidden !== undefined && Prisma.sql`hidden = ${hidden}::boolean`,
+    minPrice !== undefined && Prisma.sql`price >= ${minPrice}::numeric`,
+    maxPrice !== undefined && Prisma.sql`price <= ${maxPrice}::numeric`,
+    minDuration !== undefined && Prisma.sql`duration >= ${minDuration}::int`,
+    maxDuration !== undefined && Prisma.sql`duration <= ${maxDuration}::int`,
+  ];
+  return Prisma.join([Prisma.sql`true`, ...conditions.filter((each) => each !== false)], ' AND ');
 }
 
-/** The rows behind the cursor. The bound on the column alone is what lets PostgreSQL begin inside the index. */
-function whereBehind({ after, field, direction }: GroupSearch): Prisma.GroupWhereInput {
-  if (!after) return {};
-  const column = columnOf[field];
-  const beyond = direction === 'ASC' ? 'gt' : 'lt';
-  if (column === 'id') return { id: { [beyond]: after.id } };
-  return {
-    [column]: { [`${beyond}e`]: after.key },
-    OR: [{ [column]: { [beyond]: after.key } }, { [column]: after.key, id: { [beyond]: after.id } }],
-  };
+/** The rows after the cursor. The bound on the column alone is what lets PostgreSQL begin inside the index. */
+function whereAfter({ after, field, direction }: GroupSearch): Prisma.Sql {
+  if (!after) return Prisma.sql`true`;
+  const { name, type } = columnOf[field];
+  const column = Prisma.raw(name);
+  const beyond = Prisma.raw(direction === 'ASC' ? '>' : '<');
+  if (name === 'id') return Prisma.sql`id ${beyond} ${after.id}::int`;
+  const key = Prisma.sql`${String(after.key)}::text::${Prisma.raw(type)}`;
+  return Prisma.sql`${column} ${beyond}= ${key} AND (${column} ${beyond} ${key} OR (${column} = ${key} AND id ${beyond} ${after.id}::int))`;
 }
 
-/** Prisma hands the text of `contains` to LIKE as it is. */
-function escapeLikePattern(text: string): string {
-  return text.replace(/[\\%_]/g, '\\$&');
+/** The id goes the way of the column, so that an index of both can be read in that order. */
+function orderBy({ field, direction }: GroupSearch): Prisma.Sql {
+  const { name } = columnOf[field];
+  return Prisma.raw(name === 'id' ? `id ${direction}` : `${name} ${direction}, id ${direction}`);
 }
 
 function toGroup(row: GroupRow): Group {

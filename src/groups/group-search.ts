@@ -7,6 +7,7 @@ import {
   parsePageSize,
   positiveInteger,
   price,
+  storedText,
   text,
   withoutNulls,
   type Parse,
@@ -16,7 +17,7 @@ import { badInput } from '../errors.ts';
 import type { Group } from './group.ts';
 
 const filterFields = {
-  text: text({ min: 1, max: 128 }),
+  text: text({ min: 1, max: 128, multiline: true }),
   tagName: text({ min: 1, max: 64 }),
   serviceGroupId: (value: unknown, argument: string) => parseId(value, argument, 'Service group'),
   minPrice: price,
@@ -51,7 +52,7 @@ const sortKeys: Record<
   { of: (group: Group) => string | number; parse: Parse<string | number> }
 > = {
   ID: { of: (group) => group.id, parse: positiveInteger },
-  NAME: { of: (group) => group.name, parse: text({ max: 128 }) },
+  NAME: { of: (group) => group.name, parse: storedText },
   PRICE: { of: (group) => group.price, parse: price },
   DURATION: { of: (group) => group.duration, parse: integer({ min: 0 }) },
   CREATED_AT: { of: (group) => group.createdAt.toISOString(), parse: isoDate },

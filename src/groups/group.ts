@@ -29,7 +29,7 @@ export type Group = Omit<GroupRow, 'price'> & {
 
 const fields = {
   name: text({ min: 1, max: 128 }),
-  description: text({ max: 2000 }),
+  description: text({ max: 2000, multiline: true }),
   tagName: text({ min: 1, max: 64 }),
   duration: integer({ min: 0 }),
   price,

@@ -17,7 +17,7 @@ export type SortKey = 'name' | 'date' | 'count' | 'description' | '_id';
 
 /** A search for number groups. */
 export type NumberGroupSearch = {
-  /** Whether the conditions are to be contained, whatever the case, or to be equal. */
+  /** Whether the conditions are to be contained, as fold_text() compares texts, or to be equal. */
   readonly alike: boolean;
   /** An empty one holds for all. */
   readonly conditions: { readonly name: string; readonly description: string };
@@ -124,7 +124,7 @@ function writeConditions({ alike, conditions }: NumberGroupSearch): Prisma.Sql {
   const written = given.map((column) => {
     const value = conditions[column];
     if (!alike) return Prisma.sql`${Prisma.raw(column)} = ${value}`;
-    return Prisma.sql`${Prisma.raw(`${column}_key`)} LIKE lower(${`%${value.replace(/[\\%_]/g, '\\$&')}%`})`;
+    return Prisma.sql`${Prisma.raw(`${column}_key`)} LIKE fold_pattern(${value})`;
   });
   return Prisma.join([Prisma.sql`true`, ...written], ' AND ');
 }

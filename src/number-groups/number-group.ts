@@ -25,7 +25,7 @@ export const maxDescriptionLength = 500;
 /** How each field is read that a caller gives. */
 export const numberGroupFields = {
   name: text({ min: 1, max: maxNameLength }),
-  description: text({ max: maxDescriptionLength }),
+  description: text({ max: maxDescriptionLength, multiline: true }),
 };
 
 /** The fields of a group that a caller gave. */

@@ -18,7 +18,7 @@ export type { ServiceGroup };
 
 const fields = {
   name: text({ min: 1, max: 128 }),
-  description: text({ max: 2000 }),
+  description: text({ max: 2000, multiline: true }),
   language: nullable(text({ min: 1, max: 64 })),
   discount: percent,
 };

@@ -1,4 +1,4 @@
-import { date, parseId, parsePageSize, text } from '../arguments.ts';
+import { date, parseId, parsePageSize, storedText, text } from '../arguments.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -63,7 +63,7 @@ export function parseSubscriberPage(args: { first?: unknown; after?: string | nu
   first: number;
   after: string;
 } {
-  const after = args.after == null ? '' : parseCursor(args.after, [text({ max: 128 })])[0];
+  const after = args.after == null ? '' : parseCursor(args.after, [storedText])[0];
   return { first: parsePageSize(args.first), after };
 }
 

@@ -1,0 +1,21 @@
+import { readMigrations } from '../../src/database/migrate.ts';
+import { createTestDatabase, type TestDatabase } from './test-database.ts';
+
+/** A database as an older version left it: with the migrations up to this one, and no others. */
+export async function createOlderDatabase(lastMigration: string): Promise<TestDatabase> {
+  const database = await createTestDatabase({ isEmpty: true });
+  const migrations = await readMigrations();
+  const count = migrations.findIndex(({ name }) => name === lastMigration) + 1;
+  await database.sql(`CREATE TABLE _prisma_migrations (
+    id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL,
+    logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0
+  )`);
+  for (const { name, sql, checksum } of migrations.slice(0, count)) {
+    await database.sql(sql);
+    await database.sql(
+      'INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ($1, $2, $1, now())',
+      [name, checksum],
+    );
+  }
+  return database;
+}
