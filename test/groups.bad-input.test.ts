@@ -24,7 +24,7 @@ const badFields: [string, unknown][] = [
   ['name', ['a']],
   ['description', 'd'.repeat(2001)],
   ['description', 'a\u0000b'],
-  ['description', 'a\tb'],
+  ['description', 'a\u000bb'],
   ['description', 1],
   ['tagName', ''],
   ['tagName', '   '],

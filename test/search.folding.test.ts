@@ -117,7 +117,7 @@ test('a rare text among many groups is found by the index', async () => {
   await app.sql('VACUUM ANALYZE groups');
   const rows = await app.sql<{ 'QUERY PLAN': string }>(
     `EXPLAIN SELECT count(*) FROM groups
-     WHERE fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern('نایاب')`,
+     WHERE fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern('nowhere')`,
   );
   expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('groups_search_idx');
   await app.sql(`DELETE FROM groups WHERE tag_name = 'many'`);
