@@ -93,10 +93,12 @@ function startRecords(
 /** A record with text and without a number; one that calls a column a phone may have a short number too, such as a year. */
 function isHeader(cells: readonly string[]): boolean {
   const values = cells.filter((cell) => !isBlank(cell));
-  const texts = values.filter((cell) => /^["'(]?[\p{L}_]/u.test(cell.trim()) && !isNumber(cell));
-  const figures = values.filter(isNumber);
+  const figures = values.map(findNumber).filter((number) => number !== undefined);
+  const texts = values.filter(
+    (cell) => /^["'(]?[\p{L}_]/u.test(cell.trim()) && findNumber(cell) === undefined,
+  );
   if (figures.length === 0) return texts.length > 0;
-  const areShort = figures.every((figure) => figure.replace(/\D/g, '').length <= maxFigureDigits);
+  const areShort = figures.every((figure) => figure.length <= maxFigureDigits);
   return areShort && texts.length > figures.length && findPhoneColumns(cells).length > 0;
 }
 const maxFigureDigits = 4;
@@ -158,10 +160,7 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
 
 /** The column that counts the records from 0 or 1 on, next to a complete number. */
 function findRowNumbers(first: readonly string[]): number | undefined {
-  const numbers = first.map((cell) => {
-    const found: string[] = [];
-    return appendPhoneNumbers(cell, found) ? undefined : found[0];
-  });
+  const numbers = first.map(findNumber);
   const index = numbers.findIndex((number) => number === '0' || number === '1');
   const hasComplete = numbers.some((number) => number !== undefined && number.length >= minCompleteLength);
   return index === -1 || !hasComplete ? undefined : index;
@@ -172,9 +171,10 @@ function isBlank(cell: string): boolean {
   return cell.trim() === '';
 }
 
-function isNumber(cell: string): boolean {
+/** The number of a cell, or the first one of several. */
+function findNumber(cell: string): string | undefined {
   const found: string[] = [];
-  return !appendPhoneNumbers(cell, found) && found.length > 0;
+  return appendPhoneNumbers(cell, found) ? undefined : found[0];
 }
 
 const yearFirst = /^(?:1[2-9]|20)\d\d([-/.])\d\d?\1\d\d?(?:[T ].*)?$/;

@@ -226,6 +226,11 @@ export const phoneExports: readonly PhoneExport[] = [
     ['09121111111', '09352222222', '09363333333'],
   ],
   [
+    'kinds of phones without a header',
+    lines('۰۹۱۲۱۱۱۱۱۱۱,موبایل,علی', '۰۹۱۲۲۲۲۲۲۲۲,موبایل,رضا'),
+    ['09121111111', '09122222222'],
+  ],
+  [
     'row numbers without a header',
     lines('1,Ali,09121111111', '2,Reza,09352222222'),
     ['09121111111', '09352222222'],
