@@ -29,6 +29,7 @@ test('of eight servers that start at once on an empty database, one migrates it'
     '0003_accounts',
     '0004_number_groups',
     '0005_text_rules',
+    '0006_audit_indexes',
     '0007_restore_defaults',
   ]);
   const rows = await database.sql(
@@ -165,14 +166,14 @@ async function writeSqlOfSchema(): Promise<string> {
   return stdout!;
 }
 
-/** What Prisma knows of tables: columns, indexes of columns, primary and foreign keys. How ids and derived columns are made is our own choice. */
+/** What Prisma knows of tables: columns, indexes of whole columns, primary and foreign keys. How ids and derived columns are made is our own choice. */
 const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
   WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped AND relname <> '_prisma_migrations'
   UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indrelid
-  WHERE relnamespace = 'public'::regnamespace AND indexprs IS NULL AND relname <> '_prisma_migrations'
+  WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' AND indexprs IS NULL AND indpred IS NULL
   UNION ALL SELECT format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
   WHERE contype IN ('p', 'f') AND connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_prisma_migrations'
   ORDER BY 1`;

@@ -1,8 +1,9 @@
-import { camelCaseKeys } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
+import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { formatPrice } from '../groups/group.ts';
 import type { AuditSearch } from './audit-search.ts';
+import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-statements.ts';
 
 /** One entry of the audit, with the names of the API in its rows. */
 export type AuditEvent = AuditEventRow;
@@ -14,48 +15,37 @@ export function createAuditRepository(prisma: PrismaClient) {
   return {
     /** One page, the latest first. */
     async auditEvents(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
-      const behind = search.after === undefined ? {} : { id: { lt: search.after } };
-      const rows = await prisma.auditEvent.findMany({
-        where: { AND: [await whereFilter(prisma, search), behind] },
-        orderBy: { id: 'desc' },
-        take: search.first + 1,
-      });
+      const [, rows] = await prisma.$transaction([
+        prisma.$queryRaw(preparePage),
+        prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search)),
+      ]);
       return {
-        nodes: rows.slice(0, search.first).map(toAuditEvent),
+        nodes: rows.slice(0, search.first).map(readAuditEvent),
         hasNextPage: rows.length > search.first,
       };
     },
 
-    async countAuditEvents(search: AuditSearch): Promise<number> {
-      return prisma.auditEvent.count({ where: await whereFilter(prisma, search) });
+    /** Counts the entries on all pages of a search. */
+    async countAuditEvents(search: Pick<AuditSearch, 'filter'>): Promise<number> {
+      const [counted] = await prisma.$queryRaw<{ count: number }[]>(writeAuditCountStatement(search));
+      return counted!.count;
     },
   };
 }
 
-async function whereFilter(
-  prisma: PrismaClient,
-  { filter }: AuditSearch,
-): Promise<Prisma.AuditEventWhereInput> {
-  const { from, to, targetId, ...equal } = filter;
+/** Reads an entry from its row as JSON, whose id may be beyond what a number can hold. */
+function readAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
+  const { before, after, ...columns } = row;
+  const event = camelCaseKeys(columns) as AuditEventRow;
   return {
-    ...equal,
-    // A target has few entries. Looked up first, since PostgreSQL would rather go through all entries in the order of the
-    // page than use the index of the targets.
-    ...(targetId !== undefined && { id: { in: await findIdsByTarget(prisma, targetId) } }),
-    ...((from !== undefined || to !== undefined) && {
-      at: { ...(from !== undefined && { gte: from }), ...(to !== undefined && { lt: to }) },
-    }),
+    ...event,
+    id,
+    at: parseTimestamp(row['at'] as string),
+    // Prisma makes no list NOT NULL.
+    targetIds: event.targetIds ?? [],
+    before: describeRow(before),
+    after: describeRow(after),
   };
-}
-
-async function findIdsByTarget(prisma: PrismaClient, targetId: string): Promise<bigint[]> {
-  const rows = await prisma.$queryRaw<{ id: bigint }[]>`
-    SELECT id FROM audit_events WHERE target_ids @> ARRAY[${targetId}]`;
-  return rows.map(({ id }) => id);
-}
-
-function toAuditEvent(row: AuditEventRow): AuditEvent {
-  return { ...row, before: describeRow(row.before), after: describeRow(row.after) };
 }
 
 /** Shows a row as the API shows it elsewhere: the names, the dates and the price. */

@@ -18,6 +18,11 @@ const filterFields = {
 /** A search in the audit, read and checked. */
 export type AuditSearch = ReturnType<typeof parseAuditSearch>;
 
+/** What a search requires of an entry: all that is given. */
+export type AuditFilter = {
+  readonly [Name in keyof AuditSearch['filter']]?: AuditSearch['filter'][Name] | undefined;
+};
+
 /** Reads the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
 export function parseAuditSearch(args: {
   filter?: object | null;
