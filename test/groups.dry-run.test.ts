@@ -1,0 +1,158 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
+import { createProbes, future, past } from './support/probes.ts';
+import { openTestApp, type Answer, type Json, type TestApp } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+let app: TestApp;
+let folder: string;
+beforeAll(async () => {
+  app = await openTestApp();
+  folder = await createTestFolder();
+});
+afterAll(async () => {
+  await app.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const { subscribe, readState, nextRequestId } = createProbes(() => app);
+const { run } = createCommandLine(() => app);
+
+/** All that a dry run must leave as it was: the state, the audit but for its own entry, and the sequences. */
+const readAll = async () => ({
+  state: await readState(),
+  audit: await app.sql('SELECT * FROM audit_events ORDER BY id'),
+  sequences: await app.sql(
+    'SELECT last_value, is_called FROM groups_id_seq UNION ALL SELECT last_value, is_called FROM service_groups_id_seq',
+  ),
+});
+
+/** Runs `work` and expects nothing but one more audit entry, which says that it was a dry run. */
+const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Promise<T> => {
+  const before = await readAll();
+  const result = await work();
+  const after = await readAll();
+  expect(after.state).toStrictEqual(before.state);
+  expect(after.sequences).toStrictEqual(before.sequences);
+  expect(after.audit.slice(0, -1)).toStrictEqual(before.audit);
+  expect(after.audit.at(-1)).toMatchObject({ outcome: 'dry-run', ...entry });
+  return result;
+};
+
+/** A group with an ended subscriber, and with an active one if it is to have one. */
+const createGroup = async (hasActive = false): Promise<number> => {
+  const id = await app.createGroup();
+  await subscribe(id, `ended-${id}`, { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
+  if (hasActive) await subscribe(id, `active-${id}`, { startsAt: past, expiresAt: future });
+  return id;
+};
+
+/** What was deleted, or how many were moved. */
+const resultOf = (operation: string, { body }: Answer) => {
+  const result = body.data[operation];
+  if (operation === 'moveSubscribers') return result.movedCount;
+  return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));
+};
+
+describe('leaves everything as it was, but for one audit entry, and returns what the real call returns:', () => {
+  const cases: [string, () => Promise<[string, Record<string, unknown>]>][] = [
+    ['deleteGroup', async () => ['deleteGroup', { id: await createGroup() }]],
+    ['deleteGroup with a reason', async () => ['deleteGroup', { id: await createGroup(), reason: 'why' }]],
+    [
+      'deleteGroup with expectedVersion',
+      async () => ['deleteGroup', { id: await createGroup(), expectedVersion: 1 }],
+    ],
+    [
+      'deleteGroup with moveSubscribersTo',
+      async () => [
+        'deleteGroup',
+        { id: await createGroup(true), moveSubscribersTo: await createGroup(true) },
+      ],
+    ],
+    [
+      'deleteGroup with moveSubscribersTo and no one to move',
+      async () => ['deleteGroup', { id: await createGroup(), moveSubscribersTo: await createGroup() }],
+    ],
+    [
+      'deleteGroups',
+      async () => ['deleteGroups', { ids: [await createGroup(), await createGroup(), await createGroup()] }],
+    ],
+    [
+      'moveSubscribers',
+      async () => [
+        'moveSubscribers',
+        { fromGroupId: await createGroup(true), toGroupId: await createGroup(true) },
+      ],
+    ],
+  ];
+
+  test.each(cases)('%s', async (_name, prepare) => {
+    const [operation, args] = await prepare();
+    const requestId = nextRequestId();
+    const dry = await expectDryRun(
+      () => app.post(`/${operation}`, { ...args, dryRun: true }, { 'X-Request-Id': requestId }),
+      { operation, request_id: requestId, error_code: null },
+    );
+    expect(dry.status).toBe(200);
+    const real = await app.post(`/${operation}`, args);
+    expect(resultOf(operation, real)).toStrictEqual(resultOf(operation, dry));
+  });
+
+  test.each(cases)('%s with an Idempotency-Key, which stays unused', async (_name, prepare) => {
+    const [operation, args] = await prepare();
+    const key = { 'Idempotency-Key': nextRequestId() };
+    await expectDryRun(() => app.post(`/${operation}`, { ...args, dryRun: true }, key));
+    const real = await app.post(`/${operation}`, args, key);
+    expect([real.status, real.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
+  });
+
+  test.each([1, 2])('group-api groups delete --dry-run of %i groups', async (count) => {
+    const ids: string[] = [];
+    for (let n = 0; n < count; n++) ids.push(String(await createGroup()));
+    const { code } = await expectDryRun(() => run('groups', 'delete', ...ids, '--dry-run'), {
+      operation: 'groups delete',
+      target_ids: ids,
+    });
+    expect(code).toBe(0);
+  });
+
+  test('group-api groups delete --move-subscribers-to --dry-run', async () => {
+    const [id, target] = [String(await createGroup(true)), String(await createGroup(true))];
+    const { code } = await expectDryRun(() =>
+      run('groups', 'delete', id, '--move-subscribers-to', target, '--dry-run', '--json'),
+    );
+    expect(code).toBe(0);
+  });
+
+  test('group-api groups import --dry-run', async () => {
+    const id = await createGroup(true);
+    const file = join(folder, 'plans.ndjson');
+    expect(await run('groups', 'export', file)).toMatchObject({ code: 0 });
+    await app.sql('DELETE FROM subscribers WHERE group_id = $1', [id]);
+    await app.sql('DELETE FROM groups WHERE id = $1', [id]);
+    const { code, stderr } = await expectDryRun(() => run('groups', 'import', file, '--dry-run'), {
+      operation: 'groups import',
+    });
+    expect([code, stderr]).toStrictEqual([0, expect.any(String)]);
+  });
+});
+
+describe('of what would be rejected is rejected with the same error, and leaves everything as it was:', () => {
+  test.each([
+    ['HAS_ACTIVE_SUBSCRIBERS', async () => ({ id: await createGroup(true) })],
+    ['NOT_FOUND', async () => ({ id: 2_000_000_000 })],
+    ['VERSION_CONFLICT', async () => ({ id: await createGroup(), expectedVersion: 2 })],
+    ['GROUP_PROTECTED', async () => ({ id: await app.createGroup({ protected: true }) })],
+    ['NOT_FOUND', async () => ({ id: await createGroup(true), moveSubscribersTo: 2_000_000_000 })],
+  ])('%s', async (code, prepare) => {
+    const args = await prepare();
+    const dry = await expectDryRun(() => app.post('/deleteGroup', { ...args, dryRun: true }), {
+      error_code: code,
+    });
+    const real = await app.post('/deleteGroup', args);
+    expect(dry.body.errors[0].extensions.code).toBe(code);
+    expect([dry.status, dry.body]).toStrictEqual([real.status, real.body]);
+  });
+});
