@@ -1,0 +1,102 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+// After an import, new groups have ids above all those of the file.
+let source: TestApp;
+let target: TestApp;
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  source = await openTestApp();
+  folder = await createTestFolder();
+  file = join(folder, 'plans.ndjson');
+});
+afterAll(async () => {
+  await source.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
+});
+
+/** Exports the groups, lets `change` change the header, imports the file elsewhere, and returns the id of the next new group there. */
+const importElsewhere = async (change: (header: Record<string, unknown>) => void = () => undefined) => {
+  expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
+    code: 0,
+  });
+  const [header, ...rest] = (await readFile(file, 'utf8')).split('\n');
+  const changed = JSON.parse(header!) as Record<string, unknown>;
+  change(changed);
+  await writeFile(file, [JSON.stringify(changed), ...rest].join('\n'));
+  target = await openTestApp();
+  try {
+    expect(await createCommandLine(() => target).run('groups', 'import', file)).toMatchObject({ code: 0 });
+    const serviceGroup = await target.post('/createServiceGroup', { serviceGroup: { name: 's' } });
+    const id = await target.createGroup();
+    const ids = await target.sql<{ id: number }>(
+      'SELECT id FROM groups UNION ALL SELECT id FROM deleted_groups',
+    );
+    return {
+      id,
+      serviceGroupId: serviceGroup.body.data.createServiceGroup.id,
+      ids: ids.map((row) => row.id),
+    };
+  } finally {
+    await target.close();
+  }
+};
+
+/** Groups 1 to 3, of which the last is archived. */
+const fill = async () => {
+  for (let n = 0; n < 3; n++) await source.createGroup();
+  await source.post('/deleteGroup', { id: 3 });
+};
+
+test('the highest id is that of an archived group, in a whole export', async () => {
+  await fill();
+  const { id, ids } = await importElsewhere();
+  expect([id, ids.toSorted((a, b) => a - b)]).toStrictEqual([4, [1, 2, 3, 4]]);
+});
+
+test('the highest id is that of an archived group, in a file that does not say which ids were used', async () => {
+  await fill();
+  const { id } = await importElsewhere((header) => delete header['lastIds']);
+  expect(id).toBe(4);
+});
+
+test('the highest id is that of a live group, in a file that does not say which ids were used', async () => {
+  await fill();
+  await source.createGroup();
+  const { id } = await importElsewhere((header) => delete header['lastIds']);
+  expect(id).toBe(5);
+});
+
+test('the highest ids were those of groups that are gone, in a whole export', async () => {
+  await fill();
+  await source.post('/purgeDeletedGroup', { id: 3 });
+  await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
+  await source.post('/deleteServiceGroup', { id: 1 });
+  const { id, serviceGroupId } = await importElsewhere();
+  expect([id, serviceGroupId]).toStrictEqual([4, 2]);
+});
+
+test('the highest id is that of a service group, in a file that does not say which ids were used', async () => {
+  for (let n = 0; n < 2; n++) await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
+  const { serviceGroupId } = await importElsewhere((header) => delete header['lastIds']);
+  expect(serviceGroupId).toBe(3);
+});
+
+test('an import never moves the ids back', async () => {
+  await fill();
+  expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
+    code: 0,
+  });
+  for (let n = 0; n < 3; n++) await source.createGroup();
+  await source.sql('DELETE FROM groups WHERE id > 3');
+  expect(await createCommandLine(() => source).run('groups', 'import', file)).toMatchObject({ code: 0 });
+  expect(await source.createGroup()).toBe(7);
+});

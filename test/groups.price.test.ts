@@ -1,0 +1,174 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
+import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+let app: TestApp;
+let folder: string;
+beforeAll(async () => {
+  app = await openTestApp();
+  folder = await createTestFolder();
+});
+afterAll(async () => {
+  await app.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Prices that a floating-point number cannot hold, or writes in another way; each with the next one below and above. */
+const prices = [
+  ['999999999999.0003', '999999999999.0002', '999999999999.0004'],
+  ['999999999999.9998', '999999999999.9997', '999999999999.9999'],
+  ['123456789012.3456', '123456789012.3455', '123456789012.3457'],
+  ['0.0001', '0.00', '0.0002'],
+  ['0.1003', '0.1002', '0.1004'],
+  ['4503599627.3705', '4503599627.3704', '4503599627.3706'],
+] as const;
+let nameNumber = 0;
+const nextTag = () => `price-${++nameNumber}`;
+
+const search = async (tagName: string, filter: object, page: object = {}): Promise<Json> => {
+  const { body } = await app.graphql(
+    `query ($filter: GroupFilter, $orderBy: GroupOrder, $first: Int, $after: String) {
+      searchGroups(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+        nodes { price } pageInfo { hasNextPage endCursor } totalCount } }`,
+    { filter: { tagName, ...filter }, ...page },
+  );
+  expect(body.errors).toBeUndefined();
+  return body.data.searchGroups;
+};
+const lastAudit = async (id: number) => {
+  const { body } = await app.graphql(
+    `query ($filter: AuditFilter) { auditEvents(filter: $filter, first: 1) { nodes { before after } } }`,
+    { filter: { targetId: String(id) } },
+  );
+  return body.data.auditEvents.nodes[0];
+};
+
+describe.each(prices)('the price %s is exact', (price, below, above) => {
+  test('in every answer: create, edit, read, delete, archive, restore, and the audit of each', async () => {
+    const created = await app.post('/createGroup', { group: { ...plainGroup, price } });
+    const { id } = created.body.data.createGroup;
+    expect(created.body.data.createGroup.price).toBe(price);
+    expect((await lastAudit(id)).after.price).toBe(price);
+    expect(
+      await app.sql('SELECT trim_scale(price) = $2::numeric AS is_exact FROM groups WHERE id = $1', [
+        id,
+        price,
+      ]),
+    ).toStrictEqual([{ is_exact: true }]);
+
+    const edited = await app.post('/editGroup', { id, group: { price: above } });
+    expect(edited.body.data.editGroup.price).toBe(above);
+    expect(await lastAudit(id)).toMatchObject({ before: { price }, after: { price: above } });
+    expect((await app.post('/editGroup', { id, group: { price } })).body.data.editGroup.price).toBe(price);
+    expect((await app.post('/group', { id })).body.data.group.price).toBe(price);
+    const all = await app.graphql('{ allGroups { id price } }');
+    expect(all.body.data.allGroups).toContainEqual({ id, price });
+
+    const key = { 'Idempotency-Key': `price ${price}` };
+    for (let call = 0; call < 2; call++)
+      expect((await app.post('/deleteGroup', { id }, key)).body.data.deleteGroup.price).toBe(price);
+    const archived = await app.graphql(`{ deletedGroup(id: ${id}) { group { price } } }`);
+    expect(archived.body.data.deletedGroup.group.price).toBe(price);
+    const { body } = await app.graphql(
+      `query ($filter: AuditFilter) { auditEvents(filter: $filter) { nodes { before } } }`,
+      { filter: { targetId: String(id), operation: 'deleteGroup', outcome: 'done' } },
+    );
+    expect(body.data.auditEvents.nodes).toMatchObject([{ before: { price } }]);
+
+    expect((await app.post('/restoreGroup', { id })).body.data.restoreGroup.price).toBe(price);
+    expect((await lastAudit(id)).after.price).toBe(price);
+    const many = await app.post('/deleteGroups', { ids: [id] });
+    expect(many.body.data.deleteGroups[0].price).toBe(price);
+    expect((await lastAudit(id)).before[0].price).toBe(price);
+  });
+
+  test('on both sides of minPrice and maxPrice', async () => {
+    const tagName = nextTag();
+    await app.createGroup({ tagName, price });
+    const count = async (filter: object) => (await search(tagName, filter)).totalCount;
+    expect(await count({ minPrice: price, maxPrice: price })).toBe(1);
+    expect(await count({ minPrice: below })).toBe(1);
+    expect(await count({ minPrice: above })).toBe(0);
+    expect(await count({ maxPrice: below })).toBe(0);
+    expect(await count({ maxPrice: above })).toBe(1);
+  });
+});
+
+test.each(['ASC', 'DESC'])('the pages in the order of PRICE %s hold each price once', async (direction) => {
+  const tagName = nextTag();
+  const inOrder = prices
+    .flatMap(([price, below, above]) => [below, price, above])
+    .toSorted((one, other) => compare(one, other) * (direction === 'ASC' ? 1 : -1));
+  for (const price of inOrder.toSorted()) await app.createGroup({ tagName, price });
+  const seen: string[] = [];
+  for (let after: string | null = null; ;) {
+    const { nodes, pageInfo } = await search(
+      tagName,
+      {},
+      { orderBy: { field: 'PRICE', direction }, first: 1, after },
+    );
+    seen.push(...nodes.map(({ price }: Json) => price));
+    if (!pageInfo.hasNextPage) break;
+    after = pageInfo.endCursor;
+  }
+  expect(seen).toStrictEqual(inOrder);
+});
+
+/** Compares decimals as whole numbers of ten-thousandths. */
+const compare = (one: string, other: string) => {
+  const units = (price: string) => {
+    const [whole, fraction = ''] = price.split('.');
+    return BigInt(whole! + fraction.padEnd(4, '0'));
+  };
+  return units(one) < units(other) ? -1 : 1;
+};
+
+test('prices are exact on the command line: list, delete, export and import', async () => {
+  await app.sql('TRUNCATE groups, deleted_groups CASCADE');
+  const given = prices.map(([price]) => price);
+  const ids: number[] = [];
+  for (const price of given) ids.push(await app.createGroup({ price }));
+  const here = createCommandLine(() => app);
+  const listed = await here.run('groups', 'list', '--json');
+  expect(JSON.parse(listed.stdout).groups.map(({ price }: Json) => price)).toStrictEqual(given);
+  for (const price of given) expect((await here.run('groups', 'list')).stdout).toContain(price);
+  const deleted = await here.run('groups', 'delete', String(ids[0]), '--yes', '--json');
+  expect(JSON.parse(deleted.stdout).groups[0].price).toBe(given[0]);
+
+  const file = join(folder, 'plans.ndjson');
+  expect(await here.run('groups', 'export', file)).toMatchObject({ code: 0 });
+  const lines = (await readFile(file, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const exported = lines.filter(({ kind }) => kind === 'group').map(({ price }) => price);
+  expect(exported).toStrictEqual(given.slice(1));
+  expect(lines.find(({ kind }) => kind === 'deletedGroup').group.price).toBe(given[0]);
+
+  const other: TestDatabase = await createTestDatabase();
+  try {
+    expect(await createCommandLine(() => other).run('groups', 'import', file)).toMatchObject({ code: 0 });
+    const rows = await other.sql(
+      `SELECT group_row(groups) ->> 'price' AS price FROM groups
+       UNION ALL SELECT group_row ->> 'price' FROM deleted_groups`,
+    );
+    expect(rows.map(({ price }) => price).toSorted()).toStrictEqual(given.toSorted());
+    // What is there with a price that differs by the last digit differs.
+    const [, above] = [given[1], prices[1][2]];
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace(`"price":"${given[1]}"`, `"price":"${above}"`),
+    );
+    const again = await createCommandLine(() => other).run('groups', 'import', file);
+    expect([again.code, again.stderr]).toStrictEqual([
+      1,
+      expect.stringContaining(`group ${ids[1]} is there with other content`),
+    ]);
+  } finally {
+    await other.drop();
+  }
+});
