@@ -29,6 +29,15 @@ const prices = [
 let nameNumber = 0;
 const nextTag = () => `price-${++nameNumber}`;
 
+/** Compares decimals as whole numbers of ten-thousandths. */
+const compare = (one: string, other: string) => {
+  const units = (price: string) => {
+    const [whole, fraction = ''] = price.split('.');
+    return BigInt(whole! + fraction.padEnd(4, '0'));
+  };
+  return units(one) < units(other) ? -1 : 1;
+};
+
 const search = async (tagName: string, filter: object, page: object = {}): Promise<Json> => {
   const { body } = await app.graphql(
     `query ($filter: GroupFilter, $orderBy: GroupOrder, $first: Int, $after: String) {
@@ -118,15 +127,6 @@ test.each(['ASC', 'DESC'])('the pages in the order of PRICE %s hold each price o
   expect(seen).toStrictEqual(inOrder);
 });
 
-/** Compares decimals as whole numbers of ten-thousandths. */
-const compare = (one: string, other: string) => {
-  const units = (price: string) => {
-    const [whole, fraction = ''] = price.split('.');
-    return BigInt(whole! + fraction.padEnd(4, '0'));
-  };
-  return units(one) < units(other) ? -1 : 1;
-};
-
 test('prices are exact on the command line: list, delete, export and import', async () => {
   await app.sql('TRUNCATE groups, deleted_groups CASCADE');
   const given = prices.map(([price]) => price);
@@ -156,7 +156,7 @@ test('prices are exact on the command line: list, delete, export and import', as
       `SELECT group_row(groups) ->> 'price' AS price FROM groups
        UNION ALL SELECT group_row ->> 'price' FROM deleted_groups`,
     );
-    expect(rows.map(({ price }) => price).toSorted()).toStrictEqual(given.toSorted());
+    expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(given.toSorted(compare));
     // What is there with a price that differs by the last digit differs.
     const [, above] = [given[1], prices[1][2]];
     await writeFile(
