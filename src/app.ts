@@ -21,6 +21,7 @@ import { createGroupDeletion } from './groups/group-deletion.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { registerExplorerRoutes } from './http/explorer-routes.ts';
+import { listen } from './http/listen.ts';
 import { registerGraphQLRoutes } from './http/graphql-routes.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
 import { registerSchemaRoute } from './http/schema-route.ts';
@@ -92,7 +93,7 @@ export async function openApp(
   registerHealthRoutes(http, isReady);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
-  registerGraphQLRoutes(http, { graphql, schema, repositories, prepare });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, prepare, limits });
   if (config.AUTODIALER) {
     const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
     await registerAutodialer(http, {
@@ -103,11 +104,11 @@ export async function openApp(
       corsOrigins: config.CORS_ORIGINS,
     });
   }
-  await http
-    .listen({ host: config.HOST, port: config.PORT, backlog: acceptBacklog })
-    .catch((error: NodeJS.ErrnoException) => {
+  await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
+    (error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
-    });
+    },
+  );
   // Last of all, since a key that is made is shown once: a start that fails later would lose it.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
   const housekeeping = startHousekeeping({ ...repositories, deletedNumberGroups, numberLists }, log);

@@ -160,7 +160,8 @@ export const settings = {
     meaning: 'How many tokens (names, signs, values) a query may have',
     // Below, explorers cannot ask for the schema; above, some queries are too deep for the parser.
     parse: parseInteger(200, 4000),
-    default: 1000,
+    // The 1,000 ids of a deleteGroups written into it, and a selection of every field.
+    default: 1200,
   }),
   MAX_QUERY_DEPTH: setting({
     meaning: 'How deep its fields may lie within each other',
@@ -185,7 +186,8 @@ export const settings = {
   MAX_QUERY_COST: setting({
     meaning: 'How many values its answer may hold at most, which the sizes of its lists tell beforehand',
     parse: parseInteger(1, 999_999_999),
-    default: 250_000,
+    // Every field of 10,000 groups and of the objects in them, with room for fields to come.
+    default: 400_000,
   }),
   MAX_CONCURRENT_REQUESTS: setting({
     meaning: 'How many requests are worked on at the same moment; further ones get 503 at once',

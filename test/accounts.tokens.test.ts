@@ -57,7 +57,17 @@ describe('a public key', () => {
   });
 
   test('gives no scope where the token has none', async () => {
-    for (const scope of [undefined, '', ['groups:read'], 5])
+    for (const scope of [
+      undefined,
+      '',
+      ['groups:write'],
+      5,
+      null,
+      true,
+      { 'groups:read': true },
+      [['groups:read']],
+      [5, null],
+    ])
       expect(await ask(app, bearer(await issue({ scope })))).toStrictEqual([
         403,
         'The account needs the scope groups:read',

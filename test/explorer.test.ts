@@ -44,7 +44,7 @@ describe('the files of the explorer', () => {
     '/explorer/%2e%2e%2fmain.js',
   ])('are the only ones: %s', async (path) => {
     const response = await fetch(app.httpUrl + path);
-    expect([response.status, await response.json()]).toStrictEqual([404, refusal('NOT_FOUND')]);
+    expect([response.status, await response.json()]).toStrictEqual([404, refusal('PATH_NOT_FOUND')]);
   });
 });
 

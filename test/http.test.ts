@@ -116,7 +116,7 @@ describe('refuses', () => {
       200,
       'PERSISTED_QUERY_NOT_SUPPORTED',
     ],
-    ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'NOT_FOUND'],
+    ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'PATH_NOT_FOUND'],
   ])('%s', async (_what, send, status, code) => {
     const answer = await send();
     expect(answer.status).toBe(status);

@@ -70,7 +70,7 @@ function isJwt(token: string): boolean {
   }
 }
 
-function toPrincipal({ sub, scope }: JWTPayload): Principal {
+function toPrincipal({ sub, scope, scp }: JWTPayload): Principal {
   // It goes into the audit.
   const isName = typeof sub === 'string' && /^[^\p{C}]{1,255}$/u.test(sub);
   if (!isName) throw refuse('its "sub" must have 1 to 255 printable characters');
@@ -78,9 +78,18 @@ function toPrincipal({ sub, scope }: JWTPayload): Principal {
     // With a colon, which no account of ours has: whoever issues tokens cannot pass for one.
     account: `jwt:${sub}`,
     credential: 'jwt',
-    // https://www.rfc-editor.org/rfc/rfc8693#section-4.2
-    scopes: new Set(typeof scope === 'string' ? scope.split(' ') : []),
+    scopes: new Set([...readScopes(scope), ...readScopes(scp)]),
   };
+}
+
+/**
+ * Reads a claim of scopes: `scope` as RFC 9068 has it, or `scp` as Okta and Microsoft do, each a string or a list. What is neither grants
+ * nothing.
+ * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3
+ */
+function readScopes(claim: unknown): string[] {
+  const values: unknown[] = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
+  return values.filter((value) => typeof value === 'string' && value !== '') as string[];
 }
 
 function toRefusal(error: unknown): AppError {

@@ -43,6 +43,7 @@ export async function registerApiDocument(api: FastifyInstance): Promise<void> {
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };
     });
+    open.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', 'no-cache'));
     open.get('/openapi.json', () => open.swagger());
     await open.register(swaggerUi, {
       routePrefix: '/docs',

@@ -21,7 +21,12 @@ import { readNumbersBody } from './numbers-body.ts';
 import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { readSearch } from './search-request.ts';
-import { createScopeCheck, recorded, type ServiceName } from './recorded-service.ts';
+import {
+  createRepeatedKeyRecorder,
+  createScopeCheck,
+  recorded,
+  type ServiceName,
+} from './recorded-service.ts';
 import { missing, requireValid } from './request-validation.ts';
 import { serviceDocuments } from './service-documents.ts';
 import { multipartLimits, readUpload, requireKnownPage } from './upload.ts';
@@ -147,13 +152,19 @@ export async function registerGroupRoutes(
     const methods = ['POST', ...(olderMethod ? [olderMethod] : [])];
     const onRequest = [createScopeCheck(service, recorder)];
     if (service === 'upload') onRequest.push(async (request) => requireKnownPage(request, corsOrigins));
-    const config = { isStreamed: service !== 'remove' && service !== 'search' };
-    room.post(url, { onRequest, config: { ...config, document: serviceDocuments[service] } }, handler);
+    const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
+    const onError = createRepeatedKeyRecorder(service, recorder);
+    room.post(
+      url,
+      { onRequest, onError, config: { ...config, document: serviceDocuments[service] } },
+      handler,
+    );
     if (olderMethod)
-      room.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, config, handler });
+      room.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, onError, config, handler });
     room.route({
       method: room.supportedMethods.filter((method) => !methods.includes(method)),
       url,
+      config: { methods },
       onRequest: [
         ...onRequest,
         async (_request, reply) => {

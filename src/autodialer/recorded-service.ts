@@ -45,9 +45,22 @@ type Work = (
 /** Where a request never became a call. */
 const brokenRequestCodes: readonly unknown[] = ['BAD_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
+/** The requests whose handler has begun, which sees to their audit entry itself. */
+const handled = new WeakSet<FastifyRequest>();
+
+/** Creates a hook that records a call whose body names a field twice: it is rejected before the handler can read it. */
+export function createRepeatedKeyRecorder(service: ServiceName, recorder: CallRecorder) {
+  return async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<void> => {
+    const isRepeatedKey = error instanceof AppError && error.code === 'BAD_USER_INPUT';
+    if (!isRepeatedKey || handled.has(request) || service === 'search') return;
+    await recorder.recordRefusal(createCall(request, reply, service), error);
+  };
+}
+
 /** Makes a handler of a service that changes something: a call that is refused is in the audit too. */
 export function recorded(service: ServiceName, recorder: CallRecorder, work: Work) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    handled.add(request);
     let call = createCall(request, reply, service);
     const describe = (about: About) => {
       call = createCall(request, reply, service, about);

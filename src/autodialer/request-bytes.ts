@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { requireUniqueKeys } from '../http/repeated-key.ts';
 
 /**
  * Reads a stream that a client sends. Where the reader stops early the rest is thrown away as it comes: a client that is cut off
@@ -31,7 +32,7 @@ export async function* readBytes(stream: Readable, maxBytes: number): AsyncGener
 
 /**
  * Reads a JSON body where Fastify does not, since such a request has none as a rule.
- * @throws AppError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST; BAD_USER_INPUT if a key is given twice
  */
 export async function readJson({ raw, headers }: FastifyRequest, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = [];
@@ -39,9 +40,14 @@ export async function readJson({ raw, headers }: FastifyRequest, maxBytes: numbe
   const isJson = /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
   if (chunks.length > 0 && !isJson)
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as "Content-Type: application/json"');
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    value = JSON.parse(text);
   } catch (error) {
     throw new AppError('BAD_REQUEST', 'The body is not valid JSON', {}, { cause: error });
   }
+  requireUniqueKeys(text, value);
+  return value;
 }

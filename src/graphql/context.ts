@@ -30,6 +30,8 @@ export type Context = Repositories & {
   readonly scopes: ReadonlySet<string>;
   /** The header Idempotency-Key as it came. */
   readonly idempotencyKey: string | undefined;
+  /** Whether the client accepts a media type that GraphQL responses have. */
+  readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;
   readonly loaders: () => Loaders;
   /** What became of the operation, for whoever chooses the HTTP status. */
@@ -38,7 +40,13 @@ export type Context = Repositories & {
 
 /** How an operation ended, written when its result is known. */
 export type Outcome = {
-  errorCodes: readonly unknown[];
+  errors: readonly OutcomeError[];
+  /** Whether the execution began: false if the request was rejected as a whole. */
+  isExecuted: boolean;
+  /** Whether a root field has a result or, of a mutation, was done even if its result could not be read. */
+  isDone: boolean;
+  /** The root fields of a mutation whose resolvers were reached, by their names in the response. */
+  readonly reachedFields: Set<string | number>;
   /** Nothing could be answered, because the database is away. */
   isUnavailable: boolean;
   /** A mutation was not carried out, but answered as it was before. */
@@ -46,10 +54,15 @@ export type Outcome = {
 };
 
 export type Loaders = ReturnType<typeof createLoaders>;
+/** An error of a response; without a path it concerns the whole request. */
+export type OutcomeError = {
+  readonly code: unknown;
+  readonly path: readonly (string | number)[] | undefined;
+};
 
 export function createContext(
   repositories: Repositories,
-  request: Pick<Context, 'caller' | 'scopes' | 'idempotencyKey' | 'log'>,
+  request: Pick<Context, 'caller' | 'scopes' | 'idempotencyKey' | 'canReadResponse' | 'log'>,
 ): Context {
   // Few requests need them, and to make them is a tenth of the work of one that does not.
   let loaders: Loaders | undefined;
@@ -57,7 +70,14 @@ export function createContext(
     ...repositories,
     ...request,
     loaders: () => (loaders ??= createLoaders(repositories)),
-    outcome: { errorCodes: [], isUnavailable: false, isReplayed: false },
+    outcome: {
+      errors: [],
+      isExecuted: false,
+      isDone: false,
+      reachedFields: new Set(),
+      isUnavailable: false,
+      isReplayed: false,
+    },
   };
 }
 

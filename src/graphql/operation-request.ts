@@ -70,7 +70,7 @@ function createReader(
 
     const request: GraphQLRequestBody = isRequest ? given : { variables: given };
     if (namesOperation(request)) {
-      const prepared = prepare(request);
+      const prepared = prepare(withoutEmptyName(request));
       requireOnlyRootField(prepared.query, field.name);
       return prepared;
     }
@@ -87,6 +87,11 @@ function createReader(
     }
     return prepare({ variables: request.variables, query: defaultQuery });
   };
+}
+
+/** An empty name is none, as some clients send it. */
+export function withoutEmptyName(request: GraphQLRequestBody): GraphQLRequestBody {
+  return request.operationName === '' ? { ...request, operationName: null } : request;
 }
 
 export function isObject(value: unknown): value is object {

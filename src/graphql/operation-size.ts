@@ -8,6 +8,7 @@ import {
   isListType,
   isObjectType,
   Kind,
+  TypeNameMetaFieldDef,
   type DocumentNode,
   type FieldNode,
   type GraphQLField,
@@ -30,7 +31,7 @@ export type OperationSize = {
   readonly rootFields: number;
   /** How many levels of fields there are. */
   readonly depth: number;
-  /** How many values the answer may hold at most: each field counts one, below a list once for each of its entries. */
+  /** How many values the answer may hold at most: each field counts one, below a list once for each of its entries; `__typename` only alone or with an alias. */
   readonly cost: number;
 };
 
@@ -70,8 +71,10 @@ export function createOperationMeter(
     const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, place: Place) => {
       const { level, times, page } = place;
       depth = Math.max(depth, level);
-      for (const nodes of fields) {
+      const selected = [...fields];
+      for (const nodes of selected) {
         const [node] = nodes as [FieldNode];
+        if (selected.length > 1 && isPlainTypename(node)) continue;
         const field = findField(schema, parent, node.name.value);
         cost += times * ((field && weights.get(field)) ?? 1);
         visited++;
@@ -100,6 +103,14 @@ export function createOperationMeter(
     if (isFixed) fixedSizes.set(operation, size);
     return size;
   };
+}
+
+/**
+ * Whether a field is the `__typename` that clients such as Apollo Client add to each selection. It costs nothing next to another
+ * field, so that an object costs one at least; with an alias there could be many.
+ */
+function isPlainTypename({ name, alias }: FieldNode): boolean {
+  return name.value === TypeNameMetaFieldDef.name && alias === undefined;
 }
 
 /** What `@listSize` says of a field. */

@@ -37,7 +37,12 @@ export async function recordRefusedCall(
   throw refusal;
 }
 
-function createCall(args: object, context: Context, { fieldName, path }: GraphQLResolveInfo): Call {
+/** Describes a call of a root field for the audit: its arguments may be of any type. */
+export function createCall(
+  args: object,
+  context: Context,
+  { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
+): Call {
   const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
     string,
     unknown
@@ -49,7 +54,7 @@ function createCall(args: object, context: Context, { fieldName, path }: GraphQL
   return {
     ...context.caller,
     operation: fieldName,
-    targetIds: named.filter((each) => Number.isInteger(each)).map(String),
+    targetIds: named.filter((each) => Number.isSafeInteger(each)).map(String),
     reason: typeof reason === 'string' ? excerptOf(reason) : null,
     isDryRun: dryRun === true,
     // Of several mutations in one request each has the key for itself, by its alias.

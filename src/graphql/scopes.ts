@@ -29,6 +29,7 @@ export function requireScopes(schema: GraphQLSchema): void {
       const resolve = field.resolve!;
       field.description = addSentence(field.description ?? '', `Scope: \`${declared.get(field)}\`.`);
       field.resolve = (source, args: object, context: Context, info) => {
+        if (type === mutation) context.outcome.reachedFields.add(info.path.key);
         const missing = findMissingScope(declared, context.scopes, info);
         if (missing === undefined) return resolve(source, args, context, info);
         const refusal = new AppError('FORBIDDEN', `The account needs the scope ${missing}`, {

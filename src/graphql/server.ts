@@ -4,11 +4,17 @@ import {
   ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
-import { GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
+import {
+  getVariableValues,
+  GraphQLError,
+  OperationTypeNode,
+  type GraphQLErrorExtensions,
+  type GraphQLSchema,
+} from 'graphql';
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Context } from './context.ts';
+import type { Context, Outcome } from './context.ts';
 import { formatError, isPlanned } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './operation-limits.ts';
 import type { Operation } from './operation-size.ts';
@@ -20,8 +26,8 @@ import type { Operation } from './operation-size.ts';
  */
 const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'];
 
-/** The headers of a request that the GraphQL server looks at. */
-export const graphQLHeaders: readonly string[] = ['accept', 'content-type', ...programHeaders];
+/** The headers of a request that the GraphQL server looks at, next to `accept`. */
+export const graphQLHeaders: readonly string[] = ['content-type', ...programHeaders];
 
 /** What may be asked of the server. */
 export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
@@ -44,6 +50,8 @@ export async function openGraphQLServer(
       ApolloServerPluginInlineTraceDisabled(),
       reportOutcome,
       refuseLargeOperations(createLimitCheck(schema, limits)),
+      // After the limits, which are the client's to mend first.
+      refuseUnreadableResponse,
     ],
     // Apollo decides these by NODE_ENV; an API must not change with it.
     introspection,
@@ -71,26 +79,40 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         }
       },
 
-      async willSendResponse({ response: { body }, contextValue: { outcome, caller, scopes } }) {
+      async willSendResponse({ response: { body }, operation, contextValue: { outcome, caller, scopes } }) {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
 
         const result = body.singleResult;
+        outcome.isExecuted = result.data !== undefined;
         const errors = result.errors!.map((error) => ({
           ...error,
           extensions: completeExtensions(error.extensions ?? {}, { caller, scopes }),
         }));
         result.errors = errors;
-        outcome.errorCodes = errors.map(({ extensions }) => extensions?.['code']);
+        outcome.errors = errors.map(({ extensions, path }) => ({ code: extensions?.['code'], path }));
+        outcome.isDone = isDone(result.data, outcome, operation?.operation === OperationTypeNode.MUTATION);
         // Where nothing at all was answered there is no data, not even null: only then may the status be 503.
         // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
         outcome.isUnavailable =
-          outcome.errorCodes.every((code) => code === 'SERVICE_UNAVAILABLE') &&
-          Object.values(result.data ?? {}).every((value) => value === null);
+          !outcome.isDone && outcome.errors.every(({ code }) => code === 'SERVICE_UNAVAILABLE');
         if (outcome.isUnavailable) delete result.data;
       },
     };
   },
 };
+
+/**
+ * Whether a root field has a result. A mutation whose result is null for an error below it has been done all the same: its
+ * resolver succeeded, and the error is that of a field that has no null.
+ */
+function isDone(
+  data: Record<string, unknown> | null | undefined,
+  { errors }: Outcome,
+  isMutation: boolean,
+): boolean {
+  if (Object.values(data ?? {}).some((value) => value !== null)) return true;
+  return isMutation && errors.some(({ path = [] }) => path.length > 1);
+}
 
 /** Adds what only the request knows, and takes away what its account may not read: who is on a group. */
 function completeExtensions(
@@ -106,6 +128,28 @@ function completeExtensions(
   };
 }
 
+/**
+ * Rejects a request before its execution if the client accepts no media type that GraphQL has: a mutation is not done in order
+ * to answer 406. Variables that cannot be coerced are left to the execution, which does not begin for them.
+ */
+const refuseUnreadableResponse: ApolloServerPlugin<Context> = {
+  async requestDidStart() {
+    return {
+      async didResolveOperation({ schema, operation, request, contextValue }) {
+        if (contextValue.canReadResponse || !operation) return;
+        const definitions = operation.variableDefinitions ?? [];
+        if (getVariableValues(schema, definitions, request.variables ?? {}).errors) return;
+        throw toGraphQLError(
+          new AppError(
+            'NOT_ACCEPTABLE',
+            'Send "Accept: application/graphql-response+json" or "Accept: application/json". Nothing was executed',
+          ),
+        );
+      },
+    };
+  },
+};
+
 /** Asks for each request, since the size of a list may be in a variable. */
 function refuseLargeOperations(
   requireWithinLimits: (operation: Operation) => void,
@@ -119,16 +163,19 @@ function refuseLargeOperations(
           try {
             requireWithinLimits({ document, operation, variables });
           } catch (error) {
-            if (!(error instanceof AppError)) throw error;
-            // Apollo takes the status of any other error for 500.
-            const http = { status: httpStatusOf(error.code) };
-            throw new GraphQLError(error.message, {
-              originalError: error,
-              extensions: { code: error.code, http },
-            });
+            throw error instanceof AppError ? toGraphQLError(error) : error;
           }
         },
       };
     },
   };
+}
+
+/** Gives an error its HTTP status, since Apollo responds with 500 to any other. */
+function toGraphQLError(error: AppError): GraphQLError {
+  const http = { status: httpStatusOf(error.code) };
+  return new GraphQLError(error.message, {
+    originalError: error,
+    extensions: { code: error.code, http },
+  });
 }

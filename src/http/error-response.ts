@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, httpStatusOf, retryAfterSeconds, type ErrorCode } from '../errors.ts';
+import { chooseMediaType } from './media-type.ts';
 
 /** Our code for what Fastify itself refuses, by the status that it chose. */
 const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'BAD_REQUEST',
-  404: 'NOT_FOUND',
+  404: 'PATH_NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
   408: 'REQUEST_TIMEOUT',
   413: 'PAYLOAD_TOO_LARGE',
@@ -13,14 +14,12 @@ const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'SERVICE_UNAVAILABLE',
 };
 
-const graphQLMediaTypes = ['application/graphql-response+json', 'application/json'];
-
 /** Answers a request that did not reach GraphQL, in the same shape that GraphQL's errors have. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, message, details } = toRefusal(error, request);
   if (code === 'UNAUTHENTICATED') challenge(request, reply);
   return sendStatus(code, reply)
-    .type(mediaTypeFor(request))
+    .type(`${chooseMediaType(request.headers.accept) ?? 'application/json'}; charset=utf-8`)
     .send({ errors: [{ message, extensions: { code, ...details } }] });
 }
 
@@ -34,7 +33,11 @@ export function toRefusal(error: unknown, request: FastifyRequest): AppError {
 
 /** Sets the status of an error code, and the headers that go with it. */
 export function sendStatus(code: unknown, reply: FastifyReply): FastifyReply {
-  const status = httpStatusOf(code);
+  return setStatus(httpStatusOf(code), reply);
+}
+
+/** Sets a status, and the headers that go with it. */
+export function setStatus(status: number, reply: FastifyReply): FastifyReply {
   if (status === 503) reply.header('Retry-After', String(retryAfterSeconds));
   return reply.status(status);
 }
@@ -56,27 +59,9 @@ function readFastifyError(error: unknown): AppError | undefined {
   if (!code) return undefined;
   const { code: reason } = error as { code?: string };
   const messages: Partial<Record<ErrorCode, string>> = {
-    BAD_REQUEST: reason === 'FST_ERR_BAD_URL' ? 'The URL cannot be read' : 'The body is not valid JSON',
+    BAD_REQUEST: reason?.startsWith('FST_ERR_CTP_') ? 'The body cannot be read' : 'The URL cannot be read',
     PAYLOAD_TOO_LARGE: 'The body is larger than 1 MiB',
     UNSUPPORTED_MEDIA_TYPE: 'Send the body as "Content-Type: application/json"',
   };
   return new AppError(code, messages[code] ?? STATUS_CODES[status]!);
-}
-
-/** The one of GraphQL's media types that the client would rather have, as Apollo chooses it: by weight, then by order. */
-function mediaTypeFor({ headers }: FastifyRequest): string {
-  const accepted = (headers.accept ?? '')
-    .split(',')
-    .map(readMediaRange)
-    .filter(({ weight }) => weight > 0)
-    .toSorted((one, other) => other.weight - one.weight);
-  const preferred = accepted.find(({ type }) => graphQLMediaTypes.includes(type));
-  return `${preferred?.type ?? 'application/json'}; charset=utf-8`;
-}
-
-/** @see https://www.rfc-editor.org/rfc/rfc9110.html#name-accept */
-function readMediaRange(text: string): { type: string; weight: number } {
-  const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
-  const weight = parameters.find((parameter) => parameter.startsWith('q='));
-  return { type, weight: weight === undefined ? 1 : Number(weight.slice(2)) };
 }

@@ -15,14 +15,14 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };
     });
+    // The names of the files stay as the package changes: browsers ask whether theirs is the present one.
+    open.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', 'no-cache'));
     await open.register(serveFiles, {
       root: explorerDir,
       prefix: '/explorer/',
       index: false,
       preCompressed: true,
-      // The names of the files stay as the package changes: browsers ask whether theirs is the present one.
       cacheControl: false,
-      setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
     });
     open.get('/', (_request, reply) => reply.sendFile('index.html'));
     open.get('/sandbox', (request, reply) =>

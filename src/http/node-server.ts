@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { rejectConnect } from './broken-request.ts';
 import type { Certificate } from './tls.ts';
 
 export type NodeServerSettings = {
@@ -33,5 +34,6 @@ export function createNodeServer(
   server.maxConnections = maxConnections;
   // An expectation that is not known may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   server.on('checkExpectation', listener);
+  server.on('connect', rejectConnect);
   return server;
 }

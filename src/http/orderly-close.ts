@@ -1,6 +1,6 @@
-import { Server as TcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { stopListening } from './listen.ts';
 import { whenSettled } from './settled.ts';
 
 /** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
@@ -30,8 +30,7 @@ export function answerBeforeClosing(http: FastifyInstance): void {
   });
   http.addHook('preClose', async () => {
     isClosing = true;
-    // Takes no further connections, and leaves those that there are alone.
-    TcpServer.prototype.close.call(http.server);
+    stopListening(http.server);
     const idle = new Promise<void>((resolve) => (announceIdle = resolve));
     if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
     http.server.closeAllConnections();

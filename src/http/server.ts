@@ -3,7 +3,6 @@ import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
 import type { Config } from '../config.ts';
-import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { answerBrokenRequest, noteEarlyAnswer } from './broken-request.ts';
 import { setBrowserRules } from './browser-rules.ts';
@@ -11,8 +10,10 @@ import { sendError, sendStatus, toRefusal } from './error-response.ts';
 import { takeOnlyJson } from './json-body.ts';
 import { answerBeforeClosing } from './orderly-close.ts';
 import { createNodeServer } from './node-server.ts';
+import { notePathMethods } from './path-methods.ts';
 import { openOverloadGuard, type WriteRefusal } from './overload.ts';
 import { openRateLimits } from './rate-limits.ts';
+import { findBrokenHead } from './request-head.ts';
 import { readRequestId } from './request-id.ts';
 import { requireAccounts } from './require-account.ts';
 import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
@@ -73,9 +74,19 @@ export async function createHttpServer(
   }
   if (certificateFiles) keepCertificate(http, certificateFiles, log);
 
+  // Before any route, those of plugins among them: a route keeps the handler that is set when it is added.
+  http.setErrorHandler(sendError);
+  const paths = notePathMethods(http);
+  http.setNotFoundHandler((request, reply) =>
+    sendError(paths.explainMissingRoute(request, reply), request, reply),
+  );
+
   http.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    done(request.host === '' ? new AppError('BAD_REQUEST', 'Send a Host header') : undefined);
+    // Responses hold data of accounts; the files of the explorer have a rule of their own.
+    reply.header('Cache-Control', 'no-store');
+    if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
+    done(findBrokenHead(request.raw));
   });
   http.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, ip } = request;
@@ -103,14 +114,6 @@ export async function createHttpServer(
     if (!route.isPublic) overload.admit(raw, reply.raw, route.isStreamed ? 'streamed' : 'whole');
   });
 
-  http.setErrorHandler(sendError);
-  http.setNotFoundHandler((request, reply) =>
-    sendError(
-      new AppError('NOT_FOUND', `There is nothing at ${request.method} ${request.url.split('?')[0]}`),
-      request,
-      reply,
-    ),
-  );
   return http;
 }
 

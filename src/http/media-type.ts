@@ -1,0 +1,106 @@
+/** The media types of GraphQL responses, the default first. */
+export const graphQLMediaTypes = ['application/json', 'application/graphql-response+json'] as const;
+
+export type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
+
+type MediaRange = {
+  readonly type: string;
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  readonly weight: number;
+};
+
+/**
+ * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how exactly
+ * the client names the type, then by the client's order. A missing or empty header accepts everything.
+ * @returns undefined if the client accepts neither type
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+ */
+export function chooseMediaType(accept: string | undefined): GraphQLMediaType | undefined {
+  if (!accept) return 'application/json';
+  const known = choices.get(accept);
+  if (known !== undefined || choices.has(accept)) return known;
+  const choice = chooseAmong(splitOutsideQuotes(accept, ',').map(readMediaRange));
+  // Clients send few different headers; a hostile one cannot fill the memory.
+  if (choices.size < maxChoices && accept.length <= maxCachedLength) choices.set(accept, choice);
+  return choice;
+}
+
+const choices = new Map<string, GraphQLMediaType | undefined>();
+const maxChoices = 100;
+const maxCachedLength = 500;
+
+function chooseAmong(ranges: readonly MediaRange[]): GraphQLMediaType | undefined {
+  const [best] = graphQLMediaTypes
+    .map((type) => ({ type, ...matchOf(type, ranges) }))
+    .filter(({ weight }) => weight > 0)
+    .toSorted(
+      (one, other) =>
+        other.weight - one.weight || other.exactness - one.exactness || one.position - other.position,
+    );
+  return best?.type;
+}
+
+/** The range that decides about a type: the most exact one. */
+function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
+  let match = { weight: 0, exactness: -1, position: 0 };
+  ranges.forEach((range, position) => {
+    const exactness = exactnessOf(range, type);
+    const { weight } = range;
+    if (exactness < 0) return;
+    if (exactness > match.exactness || (exactness === match.exactness && weight > match.weight))
+      match = { weight, exactness, position };
+  });
+  return match;
+}
+
+/** How exactly a range names a type; below 0 if it does not contain it. The only parameter of our types is their charset. */
+function exactnessOf({ type, parameters }: MediaRange, offered: GraphQLMediaType): number {
+  const isCharset = ([name, value]: readonly [string, string]) =>
+    name === 'charset' && (value === 'utf-8' || value === '*');
+  if (!parameters.every(isCharset)) return -1;
+  const bonus = parameters.length > 0 ? 1 : 0;
+  if (type === offered) return 6 + bonus;
+  if (type === 'application/*') return 4 + bonus;
+  return type === '*/*' ? bonus : -1;
+}
+
+function readMediaRange(text: string): MediaRange {
+  const [type = '', ...rest] = splitOutsideQuotes(text, ';').map((part) => part.trim().toLowerCase());
+  const parameters = rest
+    .filter((part) => part !== '')
+    .map((part): [string, string] => {
+      const [name = '', ...value] = part.split('=');
+      return [
+        name.trim(),
+        value
+          .join('=')
+          .trim()
+          .replace(/^"(.*)"$/, '$1'),
+      ];
+    });
+  const weight = parameters.find(([name]) => name === 'q')?.[1];
+  return {
+    type,
+    parameters: parameters.filter(([name]) => name !== 'q'),
+    // What is not a number is no weight above 0.
+    weight: weight === undefined ? 1 : Number.parseFloat(weight),
+  };
+}
+
+/** In one pass, since a regular expression takes quadratic time for some texts with quotes. */
+function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (character === '"') isQuoted = !isQuoted;
+    else if (isQuoted && character === '\\') index++;
+    else if (!isQuoted && character === separator) {
+      parts.push(text.slice(start, index));
+      start = index + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts;
+}

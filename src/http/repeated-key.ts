@@ -1,0 +1,88 @@
+import { Tokenizer, TokenType } from '@streamparser/json';
+import { badInput } from '../errors.ts';
+
+/**
+ * Rejects JSON in which an object has a key twice, also if one of the two is written with escapes: parsers disagree on which
+ * value counts, so a proxy that checked one value may have let the other one through.
+ * @param text valid JSON
+ * @param value what `JSON.parse` makes of it
+ * @throws AppError BAD_USER_INPUT that names the path to the key
+ */
+export function requireUniqueKeys(text: string, value: unknown): void {
+  // Each key has a colon of its own, and JSON.parse keeps one of several equal keys. To compare the numbers takes microseconds.
+  if (countColons(text) === countKeys(value)) return;
+  const path = findRepeatedKey(text);
+  throw badInput(path, `${path} must be given once`);
+}
+
+/** The colons outside strings. */
+function countColons(text: string): number {
+  let count = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === colon) count++;
+    else if (code === quote) index = findEndOfString(text, index);
+  }
+  return count;
+}
+
+const colon = 0x3a;
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** The index of the quote that ends a string. */
+function findEndOfString(text: string, start: number): number {
+  for (let index = start + 1; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === quote) return index;
+    if (code === backslash) index++;
+  }
+  return text.length;
+}
+
+/** The keys of all objects in a value. Without recursion, since JSON may be nested as deep as it is long. */
+function countKeys(value: unknown): number {
+  let count = 0;
+  const remaining = [value];
+  while (remaining.length > 0) {
+    const next = remaining.pop();
+    if (typeof next !== 'object' || next === null) continue;
+    const isList = Array.isArray(next);
+    const children: unknown[] = isList ? next : Object.values(next);
+    if (!isList) count += children.length;
+    for (const child of children) if (typeof child === 'object') remaining.push(child);
+  }
+  return count;
+}
+
+type Level = { readonly keys: Set<string> | undefined; key: string };
+
+function findRepeatedKey(text: string): string {
+  const levels: Level[] = [];
+  let lastString = '';
+  let repeated: string | undefined;
+  const tokenizer = new Tokenizer();
+  tokenizer.onToken = ({ token, value }) => {
+    if (token === TokenType.STRING) lastString = value as string;
+    else if (token === TokenType.LEFT_BRACE) levels.push({ keys: new Set(), key: '' });
+    else if (token === TokenType.LEFT_BRACKET) levels.push({ keys: undefined, key: '' });
+    else if (token === TokenType.RIGHT_BRACE || token === TokenType.RIGHT_BRACKET) levels.pop();
+    else if (token === TokenType.COLON) {
+      const level = levels.at(-1)!;
+      level.key = lastString;
+      if (level.keys?.has(lastString)) repeated ??= pathTo(levels);
+      level.keys?.add(lastString);
+    }
+  };
+  tokenizer.write(text);
+  return repeated ?? 'body';
+}
+
+/** The keys that lead to a place, as in `variables.group.price`; no more of them than a message can hold. */
+function pathTo(levels: readonly Level[]): string {
+  const keys = levels.filter(({ keys: own }) => own !== undefined).map(({ key }) => key);
+  return keys.slice(-maxPathKeys).join('.').slice(0, maxPathLength);
+}
+
+const maxPathKeys = 10;
+const maxPathLength = 200;
