@@ -35,7 +35,11 @@ type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; 
 
 /** Every setting, all read from the environment. README's table is checked against this one. */
 export const settings = {
-  HOST: setting({ meaning: 'The address that it listens on', parse: (text) => text, default: '127.0.0.1' }),
+  HOST: setting({
+    meaning: 'The address that it listens on; `localhost`: both of the loopback addresses',
+    parse: (text) => text,
+    default: '127.0.0.1',
+  }),
   PORT: setting({
     meaning: 'The port that it listens on; `0` takes any free port',
     parse: parseInteger(0, 65_535),
@@ -187,7 +191,7 @@ export const settings = {
     meaning: 'How many values its answer may hold at most, which the sizes of its lists tell beforehand',
     parse: parseInteger(1, 999_999_999),
     // Every field of 10,000 groups and of the objects in them, with room for fields to come.
-    default: 400_000,
+    default: 300_000,
   }),
   MAX_CONCURRENT_REQUESTS: setting({
     meaning: 'How many requests are worked on at the same moment; further ones get 503 at once',
