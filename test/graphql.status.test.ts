@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createProbes } from './support/probes.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+
+// The status of a response whose root field has a result, but not each field below it.
+let app: TestApp;
+const { groupRow, codeOf } = createProbes(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+const accepts = ['application/json', 'application/graphql-response+json'];
+const endpoints = (field: string) =>
+  ['/graphql', `/${field}`].flatMap((path) => accepts.map((accept) => [path, accept] as const));
+
+describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) => {
+  test('that is done, but whose result cannot be read as a whole, has the status 200 and the errors', async () => {
+    const id = await app.createGroup();
+    const query = `mutation { deleteGroup(id: ${id}) { id subscribers(first: 0) { totalCount } } }`;
+    const { status, body } = await app.post(path, { query }, { Accept: accept });
+    expect(body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'first' });
+    // Never an error of what was done, never a success of what was not.
+    expect(status === 200).toBe((await groupRow(id)).length === 0);
+  });
+
+  test('that is done has the status 200, never 503, if PostgreSQL cannot read an object of the result in time', async () => {
+    const { body: created } = await app.post('/createServiceGroup', { serviceGroup: { name: 'family' } });
+    const id = await app.createGroup({ serviceGroupId: created.data.createServiceGroup.id });
+    const query = `mutation { deleteGroup(id: ${id}) { id serviceGroup { name } } }`;
+    const lock = app.sql(`DO $$ BEGIN LOCK TABLE service_groups; PERFORM pg_sleep(6); END $$`);
+    for (;;) {
+      const locks =
+        await app.sql(`SELECT FROM pg_locks WHERE relation = 'service_groups'::regclass AND granted
+        AND mode = 'AccessExclusiveLock'`);
+      if (locks.length > 0) break;
+    }
+    const { status, body, headers } = await app.post(path, { query }, { Accept: accept });
+    await lock;
+    expect(codeOf({ status, body, headers })).toBe('SERVICE_UNAVAILABLE');
+    const isDone = (await groupRow(id)).length === 0;
+    expect([status, isDone]).toStrictEqual(isDone ? [200, true] : [503, false]);
+    if (isDone) expect(body.data).toStrictEqual({ deleteGroup: { id, serviceGroup: null } });
+  }, 20_000);
+
+  test('that is refused has no data, and at its path the status of its error', async () => {
+    const query = 'mutation { deleteGroup(id: 2000000000) { id } }';
+    const { status, body } = await app.post(path, { query }, { Accept: accept });
+    expect([status, body.data, body.errors[0].extensions.code]).toStrictEqual([
+      path === '/graphql' ? 200 : 404,
+      { deleteGroup: null },
+      'NOT_FOUND',
+    ]);
+  });
+});
+
+test('of two mutations of which one is done, the other is an error next to data', async () => {
+  const id = await app.createGroup();
+  const query = `mutation { one: deleteGroup(id: ${id}) { id } two: deleteGroup(id: ${id}) { id } }`;
+  const { status, body } = await app.graphql(query);
+  expect([status, body.data, codeOf({ status, body } as never)]).toStrictEqual([
+    200,
+    { one: { id }, two: null },
+    'NOT_FOUND',
+  ]);
+});
+
+test.each(endpoints('allGroups'))(
+  'a query at %s, %s that fails as a whole is no success',
+  async (path, accept) => {
+    await app.createGroup();
+    const query = '{ allGroups { id subscribers(first: 0) { totalCount } } }';
+    const { status, body } = await app.post(path, { query }, { Accept: accept });
+    expect(body.data).toStrictEqual({ allGroups: null });
+    expect([status, body.errors[0].extensions.code]).toStrictEqual([
+      path === '/graphql' ? 200 : 400,
+      'BAD_USER_INPUT',
+    ]);
+  },
+);
