@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { buildSchema, getIntrospectionQuery } from 'graphql';
+import {
+  buildSchema,
+  getIntrospectionQuery,
+  getNamedType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+} from 'graphql';
 import { createOperationMeter } from '../src/graphql/operation-size.ts';
+import { createSchema } from '../src/graphql/schema.ts';
 import { requireScopes } from '../src/graphql/scopes.ts';
 import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
 
@@ -22,10 +33,10 @@ describe('an operation is carried out at the limit, and refused beyond it with t
   const cases: Case[] = [
     [
       'tokens',
-      `mutation { deleteGroups(ids: [${repeat(987, unknownId)}]) { id } }`,
-      `mutation { deleteGroups(ids: [${repeat(988, unknownId)}]) { id } }`,
-      1000,
-      1001,
+      `mutation { deleteGroups(ids: [${repeat(1000, unknownId)}]) { ${'id '.repeat(188)} } }`,
+      `mutation { deleteGroups(ids: [${repeat(1000, unknownId)}]) { ${'id '.repeat(189)} } }`,
+      1200,
+      1201,
     ],
     ['depth', below('serviceGroup { id }'), below('subscribers(first: 1) { nodes { username } }'), 12, 13],
     [
@@ -74,6 +85,103 @@ describe('an operation is carried out at the limit, and refused beyond it with t
       ],
     });
   });
+});
+
+test('the cost by default', async () => {
+  // An object costs one for each of its fields, a list one more.
+  const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
+  const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
+  expect((await app.graphql(atLimit)).body.errors).toBeUndefined();
+  expect((await app.graphql(`{ ${lists(15, 'id name')} }`)).body.errors).toMatchObject([
+    { extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', maximum: 300_000, value: 300_015 } },
+  ]);
+});
+
+describe('the documented maximum of', () => {
+  test('1,000 ids is accepted if the ids are written into the text, with every field of the result', async () => {
+    const [id, other] = [await app.createGroup(), await app.createGroup()];
+    const fields = `${twelveFields} serviceGroup { id name } hidden protected version subscriberCount createdAt updatedAt __typename`;
+    const text = (ids: readonly (number | string)[]) =>
+      `mutation Delete($reason: String) { deleteGroups(ids: [${ids.join(', ')}], reason: $reason) { ${fields} } }`;
+    const unknown = Array.from({ length: 998 }, (_, i) => unknownId(i));
+    const answer = await app.graphql(text([id, other, ...unknown]), { reason: 'all of them' });
+    expect(answer.body.errors[0].extensions.code).toBe('NOT_FOUND');
+    const beyond = await app.graphql(text([id, other, ...unknown, unknownId(998)]));
+    expect(beyond.body.errors[0]).toMatchObject({
+      message: expect.stringContaining('1000'),
+      extensions: { code: 'BAD_USER_INPUT', argument: 'ids' },
+    });
+    for (const path of ['/graphql', '/deleteGroups']) {
+      const groups = [await app.createGroup(), await app.createGroup()];
+      const { status, body } = await app.post(path, { query: text(groups) });
+      expect([status, body.data.deleteGroups.map((group: Json) => group.id)]).toStrictEqual([200, groups]);
+    }
+  });
+
+  test.each([
+    'searchGroups(first: $first) { totalCount }',
+    'deletedGroups(first: $first) { totalCount }',
+    'auditEvents(first: $first) { totalCount }',
+    'allGroups { subscribers(first: $first) { totalCount } }',
+  ])('200 entries of a page is accepted, 201 and 0 are not: %s', async (field) => {
+    await app.createGroup();
+    const query = `query ($first: Int) { ${field} }`;
+    for (const first of [1, 200]) expect((await app.graphql(query, { first })).body.errors).toBeUndefined();
+    for (const first of [0, 201]) {
+      expect((await app.graphql(query, { first })).body.errors[0].extensions).toStrictEqual({
+        code: 'BAD_USER_INPUT',
+        argument: 'first',
+      });
+    }
+  });
+});
+
+describe('every operation of the schema with every field, those of the objects in it, and __typename everywhere', () => {
+  const schema = createSchema();
+  const leaves = (type: GraphQLObjectType) =>
+    Object.values(type.getFields()).filter(({ type: of }) => isLeafType(getNamedType(of)));
+  const objects = (type: GraphQLObjectType) =>
+    Object.values(type.getFields()).filter(({ type: of }) => isObjectType(getNamedType(of)));
+  const write = (type: GraphQLObjectType, isNested = true): string =>
+    [
+      ...leaves(type).map(({ name }) => name),
+      ...(isNested ? objects(type) : []).map(
+        ({ name, type: of }) => `${name} { ${write(getNamedType(of) as GraphQLObjectType, false)} }`,
+      ),
+      '__typename',
+    ].join(' ');
+  const operations = [schema.getQueryType()!, schema.getMutationType()!].flatMap((root) =>
+    Object.values(root.getFields()).map((field) => {
+      const variables = field.args.map(({ name, type }) => `$${name}: ${String(type)}`).join(', ');
+      const given = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
+      const wrap = (text: string) => (text === '' ? '' : `(${text})`);
+      const selection = write(getNamedType(field.type) as GraphQLObjectType);
+      const kind = root === schema.getQueryType() ? 'query' : 'mutation';
+      const query = `${kind} ${field.name}${wrap(variables)} { ${field.name}${wrap(given)} { ${selection} } __typename }`;
+      return [field, query] as const;
+    }),
+  );
+  /** What is required; of lists as much as is allowed. */
+  const valueOf = (type: GraphQLInputType): unknown => {
+    if (isNonNullType(type)) return valueOf(type.ofType);
+    if (isListType(type)) return Array.from({ length: 1000 }, (_, index) => Number(unknownId(index)));
+    return getNamedType(type).name === 'Int' ? Number(unknownId(0)) : 'nobody';
+  };
+
+  test.each(operations.map(([field, query]) => [field.name, field, query] as const))(
+    '%s is within the limits',
+    async (name, field, query) => {
+      const variables = Object.fromEntries(
+        field.args
+          .filter(({ type }) => isNonNullType(type))
+          .map(({ name: key, type }) => [key, valueOf(type)]),
+      );
+      const { status, body } = await app.graphql(query, variables);
+      // It was executed; most mutations find nothing.
+      expect([status, Object.keys(body.data)]).toStrictEqual([200, [name, '__typename']]);
+      if (field.args.length === 0) expect(body.errors).toBeUndefined();
+    },
+  );
 });
 
 test('the cost is taken at the limit, and refused beyond it', async () => {
@@ -127,6 +235,30 @@ describe('the cost', () => {
       'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
       {},
       1 + 1 + 50,
+    ],
+    [
+      '__typename next to another field not at all',
+      '{ __typename searchGroups(first: 10) { __typename nodes { __typename id serviceGroup { __typename id } } } }',
+      {},
+      1 + 1 + 10 * (1 + 1 + 1),
+    ],
+    [
+      '__typename alone, of each object',
+      '{ searchGroups(first: 10) { nodes { __typename } __typename } }',
+      {},
+      1 + 1 + 10,
+    ],
+    [
+      '__typename alone in fragments, of each object',
+      '{ searchGroups(first: 10) { nodes { ...F ... { __typename } } } } fragment F on Group { __typename }',
+      {},
+      1 + 1 + 10,
+    ],
+    [
+      '__typename with an alias',
+      '{ searchGroups(first: 10) { nodes { id a: __typename b: __typename __typename } } }',
+      {},
+      1 + 1 + 10 * 3,
     ],
     ['a size below one', '{ searchGroups(first: -1000) { nodes { id } } }', {}, 1 + 1 + 1],
     ['a size that is refused later', '{ searchGroups(first: 2000000000) { nodes { id } } }', {}, 1 + 1 + 200],

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { plainAddress } from '../network.ts';
 import { writeSandboxPage } from './sandbox-page.ts';
 
 /** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */
@@ -28,7 +29,13 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
     open.get('/sandbox', (request, reply) =>
       reply
         .type('text/html; charset=utf-8')
-        .send(writeSandboxPage(`${request.protocol}://${request.host}/graphql`)),
+        .send(writeSandboxPage(`${request.protocol}://${request.host || localHost(request)}/graphql`)),
     );
   });
+}
+
+/** The address that a request came to, for one of HTTP/1.0, which names no host. */
+function localHost({ socket: { localAddress = '', localPort } }: FastifyRequest): string {
+  const address = plainAddress(localAddress);
+  return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
 }
