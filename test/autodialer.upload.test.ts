@@ -305,11 +305,29 @@ describe('a file', () => {
     ['https://evil.example', 403, 'https://evil.example;Access denied'],
     ['null', 403, 'null;Access denied'],
     ['https://pbx.example', 200, ''],
+    // Its neighbours, to whom it looks alike only in part.
+    ['https://pbx.example.evil.example', 403, 'https://pbx.example.evil.example;Access denied'],
+    ['https://pbx.example:8443', 403, 'https://pbx.example:8443;Access denied'],
+    ['https://pbx.example:443', 403, 'https://pbx.example:443;Access denied'],
+    ['http://pbx.example', 403, 'http://pbx.example;Access denied'],
+    ['https://evil-pbx.example', 403, 'https://evil-pbx.example;Access denied'],
+    ['https://www.pbx.example', 403, 'https://www.pbx.example;Access denied'],
+    ['https://pbx.exampl', 403, 'https://pbx.exampl;Access denied'],
+    ['https://pbx.example/', 403, 'https://pbx.example/;Access denied'],
+    [
+      'https://pbx.example, https://evil.example',
+      403,
+      'https://pbx.example, https://evil.example;Access denied',
+    ],
+    ['itself, and more', 403, expect.stringMatching(/^http:.*0;Access denied$/)],
     ['itself', 200, ''],
   ])('from a page of %s: %d', async (page, status, message) => {
-    const origin = page === 'itself' ? app.httpUrl : page;
+    const own: Record<string, string> = { itself: app.httpUrl, 'itself, and more': `${app.httpUrl}0` };
+    const origin = own[page] ?? page;
+    const before = await readNumbers();
     const answer = await upload('1\n', 'a.csv', { Origin: origin });
     expect([answer.status, answer.body.message]).toStrictEqual([status, message]);
+    if (status === 403) expect(await readNumbers()).toStrictEqual(before);
   });
 });
 

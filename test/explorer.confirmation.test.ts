@@ -1,0 +1,137 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { createFetcher } from '../explorer/fetcher.ts';
+import { createProbes } from './support/probes.ts';
+import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+
+// When the explorer asks before it sends an operation: whenever the server would take something away.
+let app: TestApp;
+const { groupRow } = createProbes(() => app);
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app.close());
+
+let asked: string[][];
+let mayProceed: boolean;
+beforeEach(() => {
+  asked = [];
+  mayProceed = false;
+  // The page asks the server that it comes from.
+  const { fetch } = globalThis;
+  jest
+    .spyOn(globalThis, 'fetch')
+    .mockImplementation((path, init) => fetch(new URL(String(path), `${app.httpUrl}/`), init));
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+const send = async (query: string, variables?: object | null, operationName?: string): Promise<Json> => {
+  const fetcher = createFetcher({
+    readKey: () => testKey,
+    onWrongKey: (problem) => {
+      throw new Error(problem);
+    },
+    confirm: async (_key, fields) => {
+      asked.push(fields.map(({ name }) => name));
+      return mayProceed;
+    },
+  });
+  return fetcher({ query, variables, ...(operationName !== undefined && { operationName }) } as Json, {
+    headers: {},
+  });
+};
+
+const mutation = (args: string, variables = '') =>
+  `mutation ${variables} { deleteGroup(id: ID${args}) { id } }`;
+
+describe('asks before a delete, and sends nothing if the answer is no', () => {
+  const cases: [what: string, query: string, variables?: object | null][] = [
+    ['without dryRun', mutation('')],
+    ['dryRun: false', mutation(', dryRun: false')],
+    ['dryRun: null', mutation(', dryRun: null')],
+    ['a variable that is false', mutation(', dryRun: $d', '($d: Boolean)'), { d: false }],
+    ['a variable that is null', mutation(', dryRun: $d', '($d: Boolean)'), { d: null }],
+    ['a variable that is absent', mutation(', dryRun: $d', '($d: Boolean)'), {}],
+    ['a variable, without variables', mutation(', dryRun: $d', '($d: Boolean)'), null],
+    ['a variable whose default is false', mutation(', dryRun: $d', '($d: Boolean = false)'), {}],
+    ['a default of true that is overridden', mutation(', dryRun: $d', '($d: Boolean = true)'), { d: false }],
+    ['a default of true that null overrides', mutation(', dryRun: $d', '($d: Boolean = true)'), { d: null }],
+    ['an alias', 'mutation { dryRun: deleteGroup(id: ID, dryRun: false) { id } }'],
+    [
+      'an inline fragment',
+      'mutation { ... on Mutation { ... { deleteGroup(id: ID, dryRun: false) { id } } } }',
+    ],
+    [
+      'fragments of fragments',
+      'mutation ($d: Boolean) { ...A } fragment A on Mutation { ...B } fragment B on Mutation { deleteGroup(id: ID, dryRun: $d) { id } }',
+      { d: false },
+    ],
+    [
+      'a second field next to a dry run',
+      'mutation { one: deleteGroup(id: ID, dryRun: true) { id } two: deleteGroup(id: ID, dryRun: false) { id } }',
+    ],
+    [
+      'a dryRun of the wrong field',
+      'mutation { deleteGroup(id: ID) { id } moveSubscribers(fromGroupId: ID, toGroupId: 1, dryRun: true) { movedCount } }',
+    ],
+  ];
+  // Jest would take a third parameter for a callback where a row has two.
+  test.each(cases)('%s', async (...[_what, query, variables]) => {
+    const id = await app.createGroup();
+    const text = query.replaceAll('ID', String(id));
+    expect(await send(text, variables)).toStrictEqual({
+      errors: [{ message: 'Not sent: you chose to cancel.' }],
+    });
+    expect(asked).toStrictEqual([['deleteGroup']]);
+    expect(await groupRow(id)).toHaveLength(1);
+
+    mayProceed = true;
+    await send(text, variables);
+    expect(asked).toHaveLength(2);
+    expect(await groupRow(id)).toHaveLength(0);
+  });
+
+  test.each([
+    ['deleteGroups', 'mutation { deleteGroups(ids: [ID], dryRun: false) { id } }'],
+    ['purgeDeletedGroup', 'mutation { purgeDeletedGroup(id: ID) { id } }'],
+    ['deleteServiceGroup', 'mutation { deleteServiceGroup(id: ID) { id } }'],
+    [
+      'removeUserSubscription',
+      'mutation { removeUserSubscription(username: "mina", groupId: ID) { username } }',
+    ],
+  ])('%s', async (name, query) => {
+    const id = await app.createGroup();
+    await send(query.replaceAll('ID', String(id)));
+    expect(asked).toStrictEqual([[name]]);
+    expect(await groupRow(id)).toHaveLength(1);
+  });
+
+  test('the operation that is chosen, of several', async () => {
+    const id = await app.createGroup();
+    const query = `query a { group(id: ${id}) { id } } mutation b { deleteGroup(id: ${id}, dryRun: false) { id } }`;
+    expect(await send(query, {}, 'a')).toStrictEqual({ data: { group: { id } } });
+    expect(asked).toStrictEqual([]);
+    await send(query, {}, 'b');
+    expect(asked).toStrictEqual([['deleteGroup']]);
+    expect(await groupRow(id)).toHaveLength(1);
+  });
+});
+
+describe('does not ask where nothing is taken away', () => {
+  test.each<[what: string, query: string, variables?: object]>([
+    ['dryRun: true', mutation(', dryRun: true')],
+    ['a variable that is true', mutation(', dryRun: $d', '($d: Boolean)'), { d: true }],
+    ['a variable whose default is true', mutation(', dryRun: $d', '($d: Boolean = true)'), {}],
+    [
+      'in a fragment',
+      'mutation { ...F } fragment F on Mutation { deleteGroup(id: ID, dryRun: true) { id } }',
+    ],
+  ])('%s', async (...[_what, query, variables]) => {
+    const id = await app.createGroup();
+    const answer = await send(query.replaceAll('ID', String(id)), variables);
+    expect(answer).toStrictEqual({ data: { deleteGroup: { id } } });
+    expect(asked).toStrictEqual([]);
+    expect(await groupRow(id)).toHaveLength(1);
+  });
+});
