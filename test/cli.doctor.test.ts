@@ -40,9 +40,17 @@ test('finds a database in order, prints a line a check, and changes nothing', as
     0,
     [
       ['STATE', 'CHECK'],
-      ...['settings', 'database', 'migrations', 'tables', 'permissions', 'sequences', 'audit', 'clock'].map(
-        (name) => ['ok', name],
-      ),
+      ...[
+        'settings',
+        'database',
+        'time zone',
+        'migrations',
+        'tables',
+        'permissions',
+        'sequences',
+        'audit',
+        'clock',
+      ].map((name) => ['ok', name]),
       [''],
     ],
   ]);

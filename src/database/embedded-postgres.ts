@@ -296,15 +296,23 @@ async function connectOnce(connection: pg.ClientConfig): Promise<NodeJS.ErrnoExc
   }
 }
 
+const endedSessionsMs = 1000;
+
 async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
   let client: pg.Client | undefined;
   try {
     client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
-    const { rowCount } = await client.query(
-      'SELECT FROM pg_stat_activity WHERE starts_with(application_name, $1) AND application_name <> $2 LIMIT 1',
-      [applicationNamePrefix, applicationName],
-    );
-    return rowCount !== 0;
+    // Sessions of a process that has just ended may take a moment to go. One that stays may belong to another container.
+    for (const deadline = Date.now() + endedSessionsMs; ;) {
+      const { rows } = await client.query<{ pid: number }>(
+        `SELECT DISTINCT substr(application_name, length($1) + 1)::int AS pid FROM pg_stat_activity
+         WHERE starts_with(application_name, $1) AND application_name <> $2`,
+        [applicationNamePrefix, applicationName],
+      );
+      if (rows.length === 0) return false;
+      if (rows.some(({ pid }) => isAlive(pid)) || Date.now() > deadline) return true;
+      await sleep(50);
+    }
   } catch {
     // It does not answer, so nobody else is using it either.
     return false;
