@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { AuditRepository } from './audit/audit-repository.ts';
 import type { CallRecorder } from './audit/call-recorder.ts';
 import { AppError } from './errors.ts';
 import type { DeletedGroupRepository } from './groups/deleted-group-repository.ts';
@@ -8,6 +9,7 @@ import type { NumberListRepository } from './number-groups/number-list-repositor
 
 /** Where things have their time. */
 type Repositories = {
+  readonly audit: AuditRepository;
   readonly deletedGroups: DeletedGroupRepository;
   readonly deletedNumberGroups: DeletedNumberGroupRepository;
   readonly numberLists: NumberListRepository;
@@ -18,11 +20,11 @@ const intervalMs = 60_000;
 
 /**
  * Removes, every minute, what has had its time: deleted groups of both kinds after their retention, lists of numbers that nobody holds,
- * and idempotency keys.
+ * and idempotency keys. Keeps the index of the audit's times up to date too.
  * Several servers on one database may do so side by side.
  */
 export function startHousekeeping(
-  { deletedGroups, deletedNumberGroups, numberLists: lists, recorder }: Repositories,
+  { audit, deletedGroups, deletedNumberGroups, numberLists: lists, recorder }: Repositories,
   log: Logger,
 ): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
@@ -35,6 +37,7 @@ export function startHousekeeping(
       const purgedNumberGroups = await repeat(() => deletedNumberGroups.purgeExpired(caller));
       const numberLists = await repeat(() => lists.removeUnused());
       const keys = await recorder.removeExpiredKeys();
+      await audit.summarizeTimes();
       if (purged + purgedNumberGroups + numberLists + keys > 0) {
         log.info({ purged, purgedNumberGroups, numberLists, keys }, 'removed what has had its time');
       }
