@@ -129,33 +129,55 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
   const rowNumbers = findRowNumbers(first);
   /** Columns that had a number in some record: what is there later must be one too. */
   const numberColumns = new Set<number>();
-  return (cells, lineNumber, numbers) => {
+  const isList = isBlank(first[1] ?? '');
+  return (record, lineNumber, numbers) => {
+    const cells = isList && isPaused(record) ? record.slice(0, 1) : record;
+    if (cells !== record) countSkip(skips, 'otherCells');
     let hasNumber = false;
-    let refused: { readonly index: number; readonly problem: string } | undefined;
     for (const [index, cell] of cells.entries()) {
       if (isBlank(cell)) continue;
       if (index === rowNumbers) {
         countSkip(skips, 'rowNumbers');
         continue;
       }
+      // Most cells that are no numbers are names and the like, which need no closer look.
+      if (!numberColumns.has(index) && !mayBeNumber.test(cell)) {
+        countSkip(skips, 'otherCells');
+        continue;
+      }
       const before = numbers.length;
       const problem = isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, numbers);
-      if (!problem) {
-        if (numbers.length === before) continue;
+      if (problem && (problem.isDamaged || numberColumns.has(index)))
+        throw badLine(lineNumber, problem.message, nameColumn(index, undefined));
+      if (problem) countSkip(skips, 'otherCells');
+      else if (numbers.length > before) {
         hasNumber = true;
         numberColumns.add(index);
-      } else {
-        if (problem.isDamaged || numberColumns.has(index))
-          throw badLine(lineNumber, problem.message, nameColumn(index, undefined));
-        countSkip(skips, 'otherCells');
-        // Of several cells the one with digits was meant as the number.
-        if (!refused || (/\d/.test(cell) && !/\d/.test(cells[refused.index]!)))
-          refused = { index, problem: problem.message };
       }
     }
-    if (!hasNumber && refused)
-      throw badLine(lineNumber, refused.problem, nameColumn(refused.index, undefined));
+    if (!hasNumber) requireNothing(cells, lineNumber);
   };
+}
+const mayBeNumber = /[\d۰-۹٠-٩+*#]/;
+
+/** Names the cell of a record without a number that was meant as one: rather one with digits than a name. @throws AppError BAD_USER_INPUT */
+function requireNothing(cells: readonly string[], lineNumber: number): void {
+  const problems = cells.map((cell) =>
+    isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, []),
+  );
+  const withDigits = problems.findIndex((problem, index) => problem && mayBeNumber.test(cells[index]!));
+  const index = withDigits === -1 ? problems.findIndex((problem) => problem) : withDigits;
+  if (index !== -1) throw badLine(lineNumber, problems[index]!.message, nameColumn(index, undefined));
+}
+
+/** Whether the delimiters of a record are the pause after a complete number, as in `02188001122,,12#` in a list of numbers. */
+function isPaused([first = '', ...others]: readonly string[]): boolean {
+  const dialledLater = others.filter((cell) => !isBlank(cell));
+  return (
+    dialledLater.length > 0 &&
+    (findNumber(first)?.length ?? 0) >= minCompleteLength &&
+    dialledLater.every((cell) => (findNumber(cell)?.length ?? minCompleteLength) < minCompleteLength)
+  );
 }
 
 /** The column that counts the records from 0 or 1 on, next to a complete number. */

@@ -34,17 +34,20 @@ export type PhoneProblem = {
  * Reads what people and exports write for a phone number, and appends the number that is meant to `numbers`: digits with
  * `+`, `*` and `#`. Removes blanks, brackets, dots, dashes, slashes, invisible characters, the marks of Excel for a text, and an
  * extension or a pause with what follows it. A text that clearly holds several complete numbers appends each of them; one that
- * holds nothing but what is removed appends none. Returns what is wrong where it is not a phone number.
+ * holds nothing but what is removed appends none. Returns what is wrong where it is not a phone number, and
+ * appends nothing then.
  */
 export function appendPhoneNumbers(written: string, numbers: string[]): PhoneProblem | undefined {
   if (numberPattern.test(written)) {
     numbers.push(written);
     return undefined;
   }
-  const pieces = written.split(/:::|[\r\n\u2028\u2029]+/);
-  for (const piece of pieces) {
+  const count = numbers.length;
+  for (const piece of written.split(/:::|[\r\n\u2028\u2029]+/)) {
     const problem = appendPiece(piece, numbers);
-    if (problem) return problem;
+    if (!problem) continue;
+    numbers.length = count;
+    return problem;
   }
   return undefined;
 }
