@@ -13,7 +13,9 @@ type ImportOptions = { dryRun?: boolean; json?: true };
 /** `group-api groups import`: takes what `groups export` has written. */
 export function createImportCommand(): Command {
   return new Command('import')
-    .description('Take the records of an exported file, all of them or none. Nothing is overwritten')
+    .description(
+      'Take the records of an exported file, all of them or none. Nothing is overwritten but sample data',
+    )
     .argument('<file>', 'a file of `groups export`; "-": standard input')
     .option('--dry-run', 'do it all, and take it back')
     .option('--json', 'print JSON: how many were added, restored and unchanged')
@@ -21,7 +23,7 @@ export function createImportCommand(): Command {
       'after',
       `
 Ids stay as they are. What is there with the same content stays; a deleted group with the same content is restored; anything else
-that is in the way refuses the import. Other writers wait meanwhile, for as long as the file takes to come.
+that is in the way refuses the import. Sample groups that nobody has changed give way, to a whole export all of them. Other writers wait meanwhile, for as long as the file takes to come.
 
 Examples:
   group-api groups import plans.ndjson --dry-run
@@ -81,5 +83,12 @@ function describeImport(counts: ImportCounts, isDryRun: boolean): string {
     const back = kind === 'groups' ? `, ${restored} restored` : '';
     return `${names[kind]}: ${added} added${back}, ${unchanged} unchanged`;
   });
+  const samples = counts.samplesRemoved;
+  if (samples) {
+    lines.push(
+      `sample data that nobody had changed was removed: ${samples.serviceGroups} service groups, ${samples.groups} groups, ` +
+        `${samples.deletedGroups} deleted groups`,
+    );
+  }
   return [...(isDryRun ? ['A dry run: nothing was changed. It would be'] : []), ...lines].join('\n');
 }

@@ -9,12 +9,12 @@ export type FolderHolder = { readonly pid: number; readonly isCertain: boolean }
 type Relation = 'none' | 'other' | 'holder' | 'unknown';
 type Folder = { readonly dev: number; readonly ino: number; readonly uid: number };
 
-/** Above the highest process id of any system, so that PostgreSQL finds no such process. */
+/** Above the highest process id of any system, so that PostgreSQL finds none. */
 const deadPid = 2_147_483_647;
 
 /**
  * Finds a process that has the data folder `clusterDir`. If there is none, lock files that name a process of something else are
- * made stale: after a restart of the machine, in a container, or in a copied folder the id belongs to another process.
+ * made stale: after a restart of the machine, in a container, or in a copied folder the id is another one's.
  * PostgreSQL removes them, by its own checks. Only what is in the file changes, so that a file that a
  * PostgreSQL has written meanwhile is not touched.
  */

@@ -1,4 +1,5 @@
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { toRowJson, type RowJson } from './row-json.ts';
 
 const sampleServiceGroups = [
   { name: 'Personal', description: 'Plans for one person', language: 'English', discount: 0 },
@@ -99,4 +100,105 @@ export async function findSampleGroupId(prisma: PrismaClient): Promise<number | 
     orderBy: { id: 'asc' },
   });
   return group?.id;
+}
+
+/** The ids of sample records, by where they are. */
+export type SampleIds = {
+  readonly serviceGroups: readonly number[];
+  readonly groups: readonly number[];
+  /** Groups in the archive. */
+  readonly deletedGroups: readonly number[];
+};
+
+/** The rows of sample records that were removed. */
+export type SampleRows = { readonly [Kind in keyof SampleIds]: readonly RowJson[] };
+
+/**
+ * Finds the sample records that are as they were loaded: exactly their content, live or archived, without a subscriber ever, and no
+ * service group of any other group. What an operator created is none of them, whatever its content.
+ */
+export async function findUntouchedSamples(transaction: Prisma.TransactionClient): Promise<SampleIds> {
+  const groups = JSON.stringify(sampleGroups.map(toUntouchedRow));
+  const serviceGroups = JSON.stringify(sampleServiceGroups);
+  const [found] = await transaction.$queryRaw<[{ ids: SampleIds }]>`
+    WITH sample AS (
+      SELECT content - 'price' AS content, (content ->> 'price')::numeric AS price, (content ->> 'id')::int AS id
+      FROM jsonb_array_elements(${groups}::jsonb) AS content
+    ),
+    untouched AS (
+      SELECT id, content, price FROM sample
+      WHERE NOT EXISTS (SELECT FROM subscribers WHERE group_id = sample.id)
+        AND NOT EXISTS (SELECT FROM subscriber_history WHERE group_id = sample.id)
+        AND NOT EXISTS (
+          SELECT FROM audit_events
+          WHERE target_ids @> ARRAY[sample.id::text] AND operation = 'createGroup' AND outcome = 'done'
+        )
+    ),
+    live AS (
+      SELECT groups.id FROM untouched JOIN groups USING (id)
+      WHERE group_row(groups) @> content AND groups.price = untouched.price
+    ),
+    archived AS (
+      SELECT deleted_groups.id FROM untouched JOIN deleted_groups USING (id)
+      WHERE group_row @> content AND (group_row ->> 'price')::numeric = untouched.price AND subscribers_moved = 0
+    ),
+    service AS (
+      SELECT service_groups.id FROM jsonb_array_elements(${serviceGroups}::jsonb) AS content
+      JOIN service_groups ON to_jsonb(service_groups) @> content
+      WHERE NOT EXISTS (
+          SELECT FROM groups WHERE service_group_id = service_groups.id AND groups.id NOT IN (SELECT id FROM live)
+        )
+        AND NOT EXISTS (
+          SELECT FROM deleted_groups WHERE (group_row ->> 'service_group_id')::int = service_groups.id
+            AND deleted_groups.id NOT IN (SELECT id FROM archived)
+        )
+        AND NOT EXISTS (
+          SELECT FROM audit_events
+          WHERE target_ids @> ARRAY[service_groups.id::text] AND operation = 'createServiceGroup' AND outcome = 'done'
+        )
+    )
+    SELECT jsonb_build_object(
+      'serviceGroups', ARRAY(SELECT id FROM service ORDER BY id),
+      'groups', ARRAY(SELECT id FROM live ORDER BY id),
+      'deletedGroups', ARRAY(SELECT id FROM archived ORDER BY id)
+    ) AS ids`;
+  return found.ids;
+}
+
+/** Removes sample records and returns them; a service group that still has a group stays. */
+export async function removeSamples(
+  transaction: Prisma.TransactionClient,
+  { serviceGroups, groups, deletedGroups }: SampleIds,
+): Promise<SampleRows> {
+  const rows = async (removed: Promise<{ row: RowJson }[]>) =>
+    (await removed).map(({ row }) => row).toSorted((one, other) => Number(one['id']) - Number(other['id']));
+  return {
+    groups: await rows(
+      transaction.$queryRaw`DELETE FROM groups WHERE id = ANY (${groups}) RETURNING group_row(groups) AS row`,
+    ),
+    deletedGroups: await rows(
+      transaction.$queryRaw`DELETE FROM deleted_groups WHERE id = ANY (${deletedGroups}) RETURNING group_row AS row`,
+    ),
+    serviceGroups: await rows(
+      transaction.$queryRaw`
+        DELETE FROM service_groups
+        WHERE id = ANY (${serviceGroups}) AND NOT EXISTS (SELECT FROM groups WHERE service_group_id = service_groups.id)
+        RETURNING to_jsonb(service_groups) AS row`,
+    ),
+  };
+}
+
+/** They were loaded into a database that had never held a group, and so have the first ids. */
+function toUntouchedRow(group: (typeof sampleGroups)[number], index: number): RowJson {
+  const defaults = {
+    usernamePostfix: null,
+    usernamePostfixId: null,
+    dailyBandwidth: 'unlimited',
+    multiLoginCount: 1,
+    downloadUpload: 'unlimited',
+    hidden: false,
+    protected: false,
+    version: 1,
+  };
+  return toRowJson({ ...defaults, ...group, id: index + 1 });
 }

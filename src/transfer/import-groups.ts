@@ -1,8 +1,10 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
 import type { RowJson } from '../database/row-json.ts';
+import type { SampleIds } from '../database/sample-data.ts';
 import { AppError, heldByOthers, StartError } from '../errors.ts';
-import { importBatch } from './import-statements.ts';
+import { importBatch, isObstacle, type Obstruction, type OutcomeCount } from './import-statements.ts';
+import { countRows, openSamples, type Samples } from './import-samples.ts';
 import { lineError, readLines } from './read-lines.ts';
 import {
   countNames,
@@ -16,8 +18,13 @@ import {
   type TransferLine,
 } from './transfer-format.ts';
 
-/** How many records of each kind an import added, brought back from the archive, and left as they were. */
-export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>>;
+/**
+ * How many records of each kind an import added, brought back from the archive, and left as they were; and how many sample records
+ * gave way to it, if any did.
+ */
+export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>> & {
+  readonly samplesRemoved?: Readonly<Record<keyof SampleIds, number>>;
+};
 type Counts = Record<'added' | 'restored' | 'unchanged', number>;
 
 /** What to import: `open` starts to read the file, and may be called once. */
@@ -30,7 +37,7 @@ export type ImportSource = {
 type Obstacle = {
   readonly kind: RecordKind;
   readonly key: RecordKey;
-  readonly outcome: 'differs' | 'archived' | 'live';
+  readonly outcome: Obstruction;
 };
 
 /** How many records are imported by a statement. */
@@ -44,7 +51,8 @@ const maxNamed = 10;
 
 /**
  * Imports a file of `exportGroups`, all of it or nothing, with one audit entry. What is there already with the same content stays,
- * a deleted group with the same content comes back, and nothing is overwritten. Reads go on meanwhile, other writers wait.
+ * a deleted group with the same content comes back, and nothing is overwritten, but for the samples: those that nobody has touched give
+ * way to a whole export, and to a file that one of them is in the way of. Reads go on meanwhile, other writers wait.
  * @throws AppError BAD_USER_INPUT that names the line; ALREADY_EXISTS with the first ten that are in the way.
  */
 export async function importGroups(
@@ -57,9 +65,19 @@ export async function importGroups(
     if (isOpen) throw heldByOthers();
     await holdTables(transaction, call.isDryRun);
     isOpen = true;
-    const { counts, lastIds } = await importFile(transaction, open(), onProgress);
+    const samples = await openSamples(transaction);
+    const { counts, lastIds } = await importFile(transaction, open(), { samples, onProgress });
     if (!call.isDryRun) await moveSequencesOn(transaction, lastIds);
-    return { result: counts, after: counts };
+    const { removed } = samples;
+    if (removed.groups.length + removed.deletedGroups.length + removed.serviceGroups.length === 0)
+      return { result: counts, after: counts };
+    const result = { ...counts, samplesRemoved: countRows(removed) };
+    return {
+      result,
+      after: result,
+      before: { samples: removed },
+      targetIds: removed.groups.map(({ id }) => Number(id)),
+    };
   };
   return recorder.transact(call, work, { timeoutMs });
 }
@@ -70,31 +88,41 @@ type FileImport = { readonly counts: ImportCounts; readonly lastIds: LastIds };
 async function importFile(
   transaction: Transaction,
   chunks: AsyncIterable<Buffer>,
-  onProgress: (recordCount: number) => void,
+  { samples, onProgress }: RecordImportOptions,
 ): Promise<FileImport> {
-  const records = createRecordImport(transaction, onProgress);
-  let lastIds: LastIds = { serviceGroup: 0, group: 0 };
+  const records = createRecordImport(transaction, { samples, onProgress });
+  let lastIds: LastIds | undefined;
   let lineCount = 0;
+  let hasHeader = false;
   let isWhole = false;
   for await (const { number, text } of readLines(chunks, maxLineBytes)) {
+    lineCount = number;
+    if (text.trim() === '') continue;
     if (isWhole) throw lineError(number, 'the file goes on behind its counts');
     const line = readNumberedLine(number, text);
-    if ((number === 1) !== (line.kind === 'header')) {
+    if (hasHeader === (line.kind === 'header')) {
       throw lineError(number, 'the header must be the first line, and no other');
     }
-    lineCount = number;
-    if (line.kind === 'header') lastIds = line.lastIds ?? lastIds;
+    hasHeader = true;
+    if (line.kind === 'header') lastIds = line.lastIds;
     else if (line.kind === 'end') {
       requireCounts(number, line.counts, await records.end());
       isWhole = true;
     } else await records.add(number, line, text.length);
   }
   if (!isWhole) throw lineError(lineCount + 1, 'the file ends without its counts, so that it is not whole');
-  return records.finish(lastIds);
+  // Only a whole export has them. A copy of some groups leaves the samples of a server that is being tried out.
+  if (lastIds) await samples.remove();
+  return records.finish(lastIds ?? { serviceGroup: 0, group: 0 });
 }
 
+type RecordImportOptions = {
+  readonly samples: Samples;
+  readonly onProgress: (recordCount: number) => void;
+};
+
 /** Takes the records of a file as they come, and imports them in batches. */
-function createRecordImport(transaction: Transaction, onProgress: (recordCount: number) => void) {
+function createRecordImport(transaction: Transaction, { samples, onProgress }: RecordImportOptions) {
   const read = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 };
   const counts = {
     serviceGroups: emptyCounts(),
@@ -115,18 +143,28 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
   const importRows = async () => {
     if (batch.length === 0) return;
     const inTheWay: Obstacle[] = [];
-    const rows = JSON.stringify(batch.map(({ row }) => row));
-    for (const { outcome, count, keys } of await importBatch[kind](transaction, rows)) {
-      if (outcome === 'added' || outcome === 'restored' || outcome === 'unchanged') {
-        counts[countNames[kind]][outcome] += count;
-      } else if (outcome !== 'orphaned') {
+    const note = ({ outcome, count, keys }: OutcomeCount) => {
+      if (isObstacle(outcome)) {
         obstacleCount += count;
         inTheWay.push(...keys.map((key) => ({ kind, key, outcome })));
+      } else if (outcome !== 'orphaned') {
+        counts[countNames[kind]][outcome] += count;
       } else if (obstacleCount === 0) {
         // Else its group may be what is in the way, which is told of in the end.
         const orphan = batch.find(({ key }) => key.join() === keys[0]!.join())!;
         throw lineError(orphan.line, orphanMessage(kind, orphan.row));
       }
+    };
+    const send = (rows: typeof batch) =>
+      importBatch[kind](transaction, JSON.stringify(rows.map(({ row }) => row)));
+    const outcomes = await send(batch);
+    const samplesInTheWay = samples.findInTheWay(kind, outcomes);
+    for (const each of outcomes) note(leaveOut(each, samplesInTheWay));
+    const again = batch.filter(({ key: [id] }) => samplesInTheWay.includes(id));
+    for (const row of batch) if (!again.includes(row)) samples.markRead(kind, row.key);
+    if (again.length > 0) {
+      await samples.remove();
+      for (const each of await send(again)) note(each);
     }
     const inOrder = inTheWay.toSorted((one, other) => (isBehind(one.key, other.key) ? -1 : 1));
     obstacles.push(...inOrder.slice(0, maxNamed - obstacles.length));
@@ -185,6 +223,12 @@ function createRecordImport(transaction: Transaction, onProgress: (recordCount: 
       };
     },
   };
+}
+
+/** What came of a batch, less the records that are imported again. */
+function leaveOut({ outcome, count, keys }: OutcomeCount, ids: readonly number[]): OutcomeCount {
+  const left = isObstacle(outcome) ? keys.filter(([id]) => !ids.includes(id)) : keys;
+  return { outcome, count: count - (keys.length - left.length), keys: left };
 }
 
 function emptyCounts(): Counts {

@@ -8,6 +8,14 @@ import type { RecordKey, RecordKind } from './transfer-format.ts';
  */
 export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
 
+/** An outcome that refuses the import. */
+export type Obstruction = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
+
+/** Returns whether a record has an obstacle in its way. */
+export function isObstacle(outcome: ImportOutcome): outcome is Obstruction {
+  return outcome === 'differs' || outcome === 'archived' || outcome === 'live';
+}
+
 /** How many records of a batch had an outcome, and the keys of the first ten of them. */
 export type OutcomeCount = {
   readonly outcome: ImportOutcome;

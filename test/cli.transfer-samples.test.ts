@@ -1,0 +1,276 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
+import { openTestApp, type TestApp } from './support/test-app.ts';
+import { createTestFolder } from './support/test-folder.ts';
+
+/** The operator's server, and one that was just started with its samples. */
+let operator: TestApp;
+let fresh: TestApp;
+let folder: string;
+let file: string;
+const there = createCommandLine(() => operator);
+const here = createCommandLine(() => fresh);
+
+const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
+
+beforeAll(async () => {
+  operator = await openTestApp();
+  folder = await createTestFolder();
+  file = join(folder, 'plans.ndjson');
+});
+afterAll(async () => {
+  await operator.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  fresh = await openTestApp({ SAMPLE_DATA: true });
+});
+afterEach(() => fresh.close());
+
+/** A service group, three groups of which one has a subscriber, and a deleted one. */
+const fill = async () => {
+  await operator.sql(emptyTables);
+  const { body } = await operator.post('/createServiceGroup', { serviceGroup: { name: 'Ours' } });
+  const serviceGroupId = body.data.createServiceGroup.id;
+  for (const name of ['One', 'Two', 'Three', 'Four']) await operator.createGroup({ name, serviceGroupId });
+  await operator.post('/subscribe', { username: 'mina', groupId: 2 });
+  await operator.post('/deleteGroup', { id: 4 });
+};
+const exportFrom = async (from: typeof here, ...options: string[]) => {
+  expect(await from.run('groups', 'export', file, '--force', ...options)).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  return (await readFile(file, 'utf8')).replace(/"exportedAt":"[^"]+"/, '');
+};
+const importHere = async (...options: string[]) => {
+  const { code, stdout, stderr } = await here.run('groups', 'import', file, '--json', ...options);
+  expect([code, stderr]).toStrictEqual([0, '']);
+  return JSON.parse(stdout);
+};
+const added = (count: number) => ({ added: count, restored: 0, unchanged: 0 });
+const unchanged = (count: number) => ({ added: 0, restored: 0, unchanged: count });
+const ids = async () =>
+  (await fresh.sql<{ id: number }>('SELECT id FROM groups ORDER BY id')).map(({ id }) => id);
+const names = async () =>
+  (await fresh.sql<{ name: string }>('SELECT name FROM groups ORDER BY id')).map(({ name }) => name);
+const samples = ['Trial', 'One month', 'One year', 'Family year', 'Static address'];
+
+describe('an export is imported into a server that was started once', () => {
+  test('the samples give way: afterwards it is what was exported, and the audit has what they were', async () => {
+    await fill();
+    const exported = await exportFrom(there);
+    const dryRun = await importHere('--dry-run');
+    expect(await names()).toStrictEqual(samples);
+
+    const counts = await importHere();
+    expect(counts).toStrictEqual({
+      serviceGroups: added(1),
+      groups: added(3),
+      subscribers: added(1),
+      deletedGroups: added(1),
+      samplesRemoved: { serviceGroups: 2, groups: 5, deletedGroups: 0 },
+      isDryRun: false,
+    });
+    expect(dryRun).toStrictEqual({ ...counts, isDryRun: true });
+    expect(await importHere()).toStrictEqual({
+      serviceGroups: unchanged(1),
+      groups: unchanged(3),
+      subscribers: unchanged(1),
+      deletedGroups: unchanged(1),
+      isDryRun: false,
+    });
+    // The ids of the samples are not given out again.
+    expect(await fresh.createGroup()).toBe(6);
+    await fresh.post('/deleteGroup', { id: 6 });
+    await fresh.post('/purgeDeletedGroup', { id: 6 });
+    expect((await exportFrom(here)).split('\n').slice(1)).toStrictEqual(exported.split('\n').slice(1));
+
+    const [dry, done, again] = await fresh.sql<{ before: { samples: Record<string, object[]> } | null }>(
+      `SELECT outcome, target_ids, before, after FROM audit_events WHERE operation = 'groups import' ORDER BY id`,
+    );
+    const { isDryRun, ...after } = counts;
+    expect(isDryRun).toBe(false);
+    expect(done).toMatchObject({ outcome: 'done', target_ids: ['1', '2', '3', '4', '5'], after });
+    const { serviceGroups, groups, deletedGroups } = done!.before!.samples;
+    expect(groups!.map((row) => (row as { name: string }).name)).toStrictEqual(samples);
+    expect(groups![1]).toMatchObject({ id: 2, price: '9.9000', tag_name: 'monthly', version: 1 });
+    expect(serviceGroups).toMatchObject([{ name: 'Personal' }, { name: 'Family' }]);
+    expect(deletedGroups).toStrictEqual([]);
+    expect(dry).toMatchObject({ outcome: 'dry-run', before: done!.before });
+    expect(again).toMatchObject({ outcome: 'done', target_ids: [], before: null });
+  });
+
+  test('also if they were deleted, and lie in the archive', async () => {
+    await fill();
+    await exportFrom(there);
+    for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
+    const { stdout, code } = await here.run('groups', 'import', file);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      'sample data that nobody had changed was removed: 2 service groups, 2 groups, 3 deleted groups',
+    );
+    expect(await names()).toStrictEqual(['One', 'Two', 'Three']);
+    expect(await fresh.sql(`SELECT id, group_row ->> 'name' AS name FROM deleted_groups`)).toStrictEqual([
+      { id: 4, name: 'Four' },
+    ]);
+  });
+
+  test('samples of another server take the place of its own; its own export changes nothing', async () => {
+    const other = await openTestApp({ SAMPLE_DATA: true });
+    try {
+      await other.sql(`UPDATE groups SET created_at = '2020-01-01Z', updated_at = '2020-01-01Z'`);
+      await other.post('/deleteGroup', { id: 5 });
+      const exported = await exportFrom(createCommandLine(() => other));
+      expect(await importHere()).toMatchObject({
+        serviceGroups: unchanged(2),
+        groups: added(4),
+        deletedGroups: added(1),
+      });
+      expect(await exportFrom(here)).toBe(exported);
+      const again = await importHere();
+      expect(again).toMatchObject({ groups: unchanged(4), deletedGroups: unchanged(1) });
+      expect(again).not.toHaveProperty('samplesRemoved');
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('a copy of some groups leaves the samples, unless one of them is in its way', async () => {
+    await fresh.createGroup({ name: 'Own' });
+    await exportFrom(here, '--id', '3', '--id', '6');
+    for (const id of [3, 6]) await fresh.post('/deleteGroup', { id });
+    expect(await importHere()).not.toHaveProperty('samplesRemoved');
+    expect(await names()).toStrictEqual([...samples, 'Own']);
+
+    await fill();
+    await exportFrom(there, '--id', '2');
+    expect(await importHere()).toMatchObject({
+      samplesRemoved: { serviceGroups: 2, groups: 5, deletedGroups: 0 },
+    });
+    expect(await names()).toStrictEqual(['Two', 'Own']);
+  });
+});
+
+describe('what gives way is untouched samples only', () => {
+  const refused = async () => {
+    const before = await fresh.sql('SELECT group_row(groups) FROM groups ORDER BY id');
+    const { code, stderr } = await here.run('groups', 'import', file, '--json');
+    expect(await fresh.sql('SELECT group_row(groups) FROM groups ORDER BY id')).toStrictEqual(before);
+    const { error } = JSON.parse(stderr);
+    return [code, error.code, error.records];
+  };
+  /** Two groups without a service group. */
+  const exportPlain = async () => {
+    await operator.sql(emptyTables);
+    for (const name of ['One', 'Two']) await operator.createGroup({ name });
+    await exportFrom(there);
+  };
+  const isInTheWay = (id: number, outcome = 'differs') => [
+    1,
+    'ALREADY_EXISTS',
+    [{ kind: 'group', id, outcome }],
+  ];
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['that was edited', () => fresh.post('/editGroup', { id: 2, group: { price: '9.91' } })],
+    [
+      'that was edited and then edited back',
+      async () => {
+        for (const price of ['9.91', '9.90']) await fresh.post('/editGroup', { id: 2, group: { price } });
+      },
+    ],
+    ['that has a subscriber', () => fresh.post('/subscribe', { username: 'ali', groupId: 2 })],
+    [
+      'that had a subscriber',
+      async () => {
+        await fresh.post('/subscribe', { username: 'ali', groupId: 2 });
+        await fresh.post('/removeUserSubscription', { username: 'ali', groupId: 2 });
+      },
+    ],
+  ])('a sample %s stays', async (_what, change) => {
+    await exportPlain();
+    await change();
+    expect(await refused()).toStrictEqual(isInTheWay(2));
+  });
+
+  test('a sample that was edited and then deleted stays in the archive', async () => {
+    await exportPlain();
+    await fresh.post('/editGroup', { id: 2, group: { name: 'Mine' } });
+    await fresh.post('/deleteGroup', { id: 2 });
+    expect(await refused()).toStrictEqual(isInTheWay(2, 'archived'));
+  });
+
+  test("an operator's group stays, also with the content of a sample and its id", async () => {
+    await exportPlain();
+    const { body } = await fresh.graphql(
+      '{ group(id: 1) { name description tagName duration price dailyBandwidth downloadUpload ip } }',
+    );
+    await fresh.sql(emptyTables);
+    expect(await fresh.createGroup(body.data.group)).toBe(1);
+    expect(await refused()).toStrictEqual(isInTheWay(1));
+  });
+
+  test('a sample service group stays with a group of the operator in it, live or deleted', async () => {
+    await exportPlain();
+    const kept = await fresh.createGroup({ name: 'Kept', serviceGroupId: 1 });
+    const deleted = await fresh.createGroup({ name: 'Deleted', serviceGroupId: 2 });
+    await fresh.post('/deleteGroup', { id: deleted });
+    expect(await importHere()).toMatchObject({
+      samplesRemoved: { serviceGroups: 0, groups: 5, deletedGroups: 0 },
+    });
+    expect(await ids()).toStrictEqual([1, 2, kept]);
+    expect(await fresh.sql('SELECT name FROM service_groups ORDER BY id')).toStrictEqual([
+      { name: 'Personal' },
+      { name: 'Family' },
+    ]);
+  });
+});
+
+describe('the lines of a file', () => {
+  const edit = async (change: (lines: string[]) => string) => {
+    await fill();
+    await exportFrom(there);
+    await writeFile(file, change((await readFile(file, 'utf8')).trimEnd().split('\n')));
+  };
+
+  test.each<[string, (lines: string[]) => string]>([
+    ['a blank line at the end', (lines) => `${lines.join('\n')}\n\n`],
+    ['blank lines before, between and after', (lines) => `\n \n${lines.join('\n\t\n\n')}\n   \n`],
+    ['the line breaks of Windows', (lines) => `${lines.join('\r\n')}\r\n\r\n`],
+    ['a byte order mark', (lines) => `\ufeff${lines.join('\n')}\n`],
+    ['a byte order mark on a line of its own', (lines) => `\ufeff\r\n${lines.join('\r\n')}`],
+  ])('may have %s', async (_what, change) => {
+    await edit(change);
+    expect(await importHere()).toMatchObject({
+      groups: added(3),
+      subscribers: added(1),
+      deletedGroups: added(1),
+    });
+  });
+
+  test.each<[string, (lines: string[]) => string, string]>([
+    [
+      'a wrong record',
+      ([header, ...rest]) => [header, '', ' \r', '{"kind":"x"}', ...rest].join('\n'),
+      'Line 4: kind must be',
+    ],
+    [
+      'a missing end',
+      (lines) => lines.slice(0, -1).join('\n\n'),
+      'Line 14: the file ends without its counts',
+    ],
+    [
+      'more than the end',
+      (lines) => [...lines, '', lines[0]].join('\n'),
+      'Line 10: the file goes on behind its counts',
+    ],
+    ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
+  ])('are counted with the blank ones: %s', async (_what, change, message) => {
+    await edit(change);
+    const { code, stderr } = await here.run('groups', 'import', file);
+    expect([code, stderr]).toStrictEqual([1, expect.stringContaining(message)]);
+  });
+});
