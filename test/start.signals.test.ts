@@ -103,6 +103,19 @@ describe('the server stops with its PostgreSQL', () => {
     },
   );
 
+  test('but not with an npm that has started it in the background', async () => {
+    const npm = startProgram('npm', ['exec', '-c', `node ${main} & exec true`]);
+    const [code] = await once(npm.child, 'exit');
+    expect(code).toBe(0);
+    await until(npm.isReady, npm.output);
+    const [url] = /http:\S+(?=\/graphql)/.exec(npm.output())!;
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect(npm.output()).not.toContain('"msg":"stopping"');
+    for (const { pid, command } of processesOf(npm.dataDir))
+      if (command.includes(main)) process.kill(pid, 'SIGTERM');
+    await untilAllEnded(npm);
+  });
+
   test('when its terminal is closed', async () => {
     const server = startProgram('script', ['-qec', `${process.execPath} ${main}`, '/dev/null'], {
       cwd: emptyDir,

@@ -30,8 +30,8 @@ type Launcher = { readonly parent: number; readonly shellParent: number | undefi
 
 /** The environment alone does not prove it: a daemon that was once started by npm passes its variables on. */
 function findLauncher(script: string | undefined): Launcher | undefined {
-  // A background process is meant to outlive its script.
-  if (script === undefined || /(^|[^&])&([^&]|$)/.test(script)) return undefined;
+  // A background process is meant to outlive its script. 2>&1 and && are something else.
+  if (script === undefined || /(^|[^&>])&([^&>]|$)/.test(script)) return undefined;
   const parent = process.ppid;
   const command = readCommand(parent);
   if (command === undefined) return undefined;

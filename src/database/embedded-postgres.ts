@@ -33,6 +33,8 @@ const restartTimeoutMs = 5000;
 const recoveryTimeoutMs = 10 * 60_000;
 /** How long `pg_ctl` waits, before we look for ourselves. */
 const pgCtlTimeoutSeconds = 5;
+/** How long the connections of a server that has ended may take to go. */
+const goodbyeTimeoutMs = 2000;
 const cannotConnectNow = '57P03';
 /** The lock file of the socket, next to that of the folder. */
 const socketLockName = `.s.PGSQL.${port}.lock`;
@@ -296,22 +298,19 @@ async function connectOnce(connection: pg.ClientConfig): Promise<NodeJS.ErrnoExc
   }
 }
 
-const endedSessionsMs = 1000;
-
 async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
   let client: pg.Client | undefined;
   try {
     client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
-    // Sessions of a process that has just ended may take a moment to go. One that stays may belong to another container.
-    for (const deadline = Date.now() + endedSessionsMs; ;) {
+    for (const deadline = Date.now() + goodbyeTimeoutMs; ; await sleep(50)) {
       const { rows } = await client.query<{ pid: number }>(
-        `SELECT DISTINCT substr(application_name, length($1) + 1)::int AS pid FROM pg_stat_activity
-         WHERE starts_with(application_name, $1) AND application_name <> $2`,
+        `SELECT substr(application_name, length($1) + 1)::int AS pid FROM pg_stat_activity
+         WHERE application_name ~ ('^' || $1 || '[0-9]{1,9}$') AND application_name <> $2`,
         [applicationNamePrefix, applicationName],
       );
       if (rows.length === 0) return false;
+      // The connections of one that has just ended may outlive it; one in another container is not seen here.
       if (rows.some(({ pid }) => isAlive(pid)) || Date.now() > deadline) return true;
-      await sleep(50);
     }
   } catch {
     // It does not answer, so nobody else is using it either.
