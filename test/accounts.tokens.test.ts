@@ -56,6 +56,31 @@ describe('a public key', () => {
     expect(await ask(app, token)).toStrictEqual([401, `The token is refused: ${reason}`]);
   });
 
+  const read = ['/allGroups', 200] as const;
+  const write = ['/createServiceGroup', 200] as const;
+  const noWrite = ['/createServiceGroup', 403] as const;
+  const audit = ['/auditEvents', 200] as const;
+  test.each<[what: string, claims: object, ...expected: (readonly [path: string, status: number])[]]>([
+    ['scope, separated by blanks', { scope: 'groups:read audit:read' }, read, audit, noWrite],
+    ['scope, as a list', { scope: ['groups:read', 'audit:read'] }, read, audit, noWrite],
+    ['scp, as a list', { scp: ['groups:read', 'audit:read'] }, read, audit, noWrite],
+    ['scp, separated by blanks', { scp: 'groups:read  audit:read ' }, read, audit, noWrite],
+    ['both of them', { scope: 'groups:read', scp: ['groups:write'] }, read, write],
+    ['both of them, as texts', { scope: 'groups:write', scp: 'groups:read' }, read, write],
+    ['one of them, where the other is nonsense', { scope: { a: 1 }, scp: 'groups:read' }, read, noWrite],
+    ['what is a text among nonsense', { scp: [null, 5, ['groups:write'], 'groups:read'] }, read, noWrite],
+    ['only whole scopes', { scope: 'xgroups:write groups:writex groups:read' }, read, noWrite],
+  ])('has the scopes of %s', async (_what, granted, ...expected) => {
+    const token = bearer(await issue({ scope: undefined, ...granted }));
+    for (const [path, status] of expected) {
+      const body = path === '/createServiceGroup' ? { serviceGroup: { name: 'family' } } : {};
+      expect([path, (await app.post(path, body, { 'X-APIKEY': '', ...token })).status]).toStrictEqual([
+        path,
+        status,
+      ]);
+    }
+  });
+
   test('gives no scope where the token has none', async () => {
     for (const scope of [
       undefined,
@@ -68,10 +93,11 @@ describe('a public key', () => {
       [['groups:read']],
       [5, null],
     ])
-      expect(await ask(app, bearer(await issue({ scope })))).toStrictEqual([
-        403,
-        'The account needs the scope groups:read',
-      ]);
+      for (const claim of [{ scope }, { scope: undefined, scp: scope }])
+        expect(await ask(app, bearer(await issue(claim)))).toStrictEqual([
+          403,
+          'The account needs the scope groups:read',
+        ]);
   });
 
   describe('refuses a token whose algorithm is', () => {

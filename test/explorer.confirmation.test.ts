@@ -20,7 +20,7 @@ beforeEach(() => {
   const { fetch } = globalThis;
   jest
     .spyOn(globalThis, 'fetch')
-    .mockImplementation((path, init) => fetch(new URL(String(path), `${app.httpUrl}/`), init));
+    .mockImplementation((path, init) => fetch(new URL(path as string, `${app.httpUrl}/`), init));
 });
 afterEach(() => {
   jest.restoreAllMocks();
@@ -37,9 +37,12 @@ const send = async (query: string, variables?: object | null, operationName?: st
       return mayProceed;
     },
   });
-  return fetcher({ query, variables, ...(operationName !== undefined && { operationName }) } as Json, {
-    headers: {},
-  });
+  return fetcher(
+    { query, variables, ...(operationName !== undefined && { operationName }) },
+    {
+      headers: {},
+    },
+  );
 };
 
 const mutation = (args: string, variables = '') =>

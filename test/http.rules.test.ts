@@ -21,7 +21,10 @@ const talk = (text: string) =>
       received += chunk.toString();
       const [head = '', body = ''] = received.split(/\r\n\r\n([^]*)/);
       const length = /content-length: (\d+)/i.exec(head)?.[1];
-      if (/^HTTP\/1\.1 204/.test(head) || (length !== undefined && Buffer.byteLength(body) >= Number(length)))
+      if (
+        head.startsWith('HTTP/1.1 204') ||
+        (length !== undefined && Buffer.byteLength(body) >= Number(length))
+      )
         socket.destroy();
     });
     socket.on('error', reject);

@@ -32,10 +32,10 @@ const backslash = 0x5c;
 
 /** The index of the quote that ends a string. */
 function findEndOfString(text: string, start: number): number {
-  for (let index = start + 1; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code === quote) return index;
-    if (code === backslash) index++;
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === backslash) backslashes++;
+    if (backslashes % 2 === 0) return end;
   }
   return text.length;
 }
