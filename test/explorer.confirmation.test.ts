@@ -20,7 +20,7 @@ beforeEach(() => {
   const { fetch } = globalThis;
   jest
     .spyOn(globalThis, 'fetch')
-    .mockImplementation((path, init) => fetch(new URL(path as string, `${app.httpUrl}/`), init));
+    .mockImplementation((path, init) => fetch(new URL(path, `${app.httpUrl}/`), init));
 });
 afterEach(() => {
   jest.restoreAllMocks();
