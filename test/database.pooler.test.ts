@@ -47,7 +47,7 @@ async function deleteOnce(): Promise<number[]> {
 
 describeWithPgBouncer('PgBouncer', () => {
   // Until lock_timeout is no start-up parameter any more, PgBouncer must ignore it for a server to come this far.
-  const ignoring = { ignore_startup_parameters: 'extra_float_digits,lock_timeout' };
+  const ignoring = {};
 
   test.each([
     ['transaction', { pool_mode: 'transaction', ...ignoring }],
@@ -85,18 +85,18 @@ describeWithPgBouncer('PgBouncer', () => {
     });
     url = urlOfPort(pooler.port);
     const others = useTestDatabase(url);
-    let isDone = false;
-    const load = Promise.all(
+    const load = { isDone: false };
+    const running = Promise.all(
       Array.from({ length: 4 }, async () => {
-        while (!isDone) await others.sql('SELECT pg_sleep(random() * 0.005)');
+        while (!load.isDone) await others.sql('SELECT pg_sleep(random() * 0.005)');
       }),
     );
     for (let attempt = 0; attempt < 5; attempt++) {
       const { stderr } = await run('groups', 'list');
       expect(stderr).toContain('is a pooler that gives each transaction another session');
     }
-    isDone = true;
-    await load;
+    load.isDone = true;
+    await running;
     await others.drop();
     await pooler.close();
   }, 60_000);

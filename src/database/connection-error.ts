@@ -19,8 +19,7 @@ const explanationByCode: Readonly<Record<string, Explanation>> = {
     advice: 'The host name cannot be looked up now: check the host in DATABASE_URL, and the name server',
   },
   ECONNREFUSED: {
-    advice:
-      'Nothing listens there. Check that the server runs and that host and port in DATABASE_URL are right',
+    advice: 'Check that the server runs and listens there, and that host and port in DATABASE_URL are right',
   },
   ECONNRESET: { advice: 'The connection was cut. Check that PostgreSQL listens on that port' },
   EHOSTUNREACH: { advice: checkNetwork },
