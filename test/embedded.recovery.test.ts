@@ -72,20 +72,25 @@ test('a killed PostgreSQL is started again: 503 meanwhile, then everything is th
   const { server, url } = await start(dataDir);
   expect((await deleteGroup(url, 1)).id).toBe(1);
 
-  for (const id of [2, 3]) {
+  const startedAgain = 'the embedded PostgreSQL had ended, and was started again';
+  const countStarts = () => server.stderr().split(startedAgain).length - 1;
+  for (const [index, id] of [2, 3].entries()) {
     const pid = kill(dataDir);
     expect(await untilReadyzIs(url, 503)).toStrictEqual({ status: 503, retryAfter: '1' });
     await untilReadyzIs(url, 200);
     expect(pidOf(dataDir)).not.toBe(pid);
     expect(await deleteGroup(url, id)).toMatchObject({ status: 200, id });
     expect((await deleteGroup(url, 1)).status).toBe(404);
+    // Connections are replaced before the start itself is over.
+    for (const deadline = Date.now() + 25_000; countStarts() <= index; await sleep(20))
+      if (Date.now() > deadline) throw new Error(server.stderr());
   }
 
   const last = pidOf(dataDir);
   const log = await stop(server);
   while (existsSync(`/proc/${last}`)) await sleep(20);
   expect(() => pidOf(dataDir)).toThrow('ENOENT');
-  const starts = log.filter(({ msg }) => msg === 'the embedded PostgreSQL had ended, and was started again');
+  const starts = log.filter(({ msg }) => msg === startedAgain);
   expect(starts).toHaveLength(2);
   expect(starts[0]).toMatchObject({ level: 40, reason: expect.any(String) });
 });
