@@ -14,7 +14,7 @@ const environments = {
   },
   serializable: {
     TEST_DATABASE_SETTINGS:
-      'default_transaction_isolation=serializable;statement_timeout=30s;extra_float_digits=-15',
+      'schema=plans;default_transaction_isolation=serializable;statement_timeout=30s;extra_float_digits=-15',
   },
 };
 

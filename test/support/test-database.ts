@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createPool } from '../../src/database/connection.ts';
+import { defaultSchema, searchPathOf } from '../../src/database/database-url.ts';
 
 /** A database of the test file's own. */
 export type TestDatabase = {
@@ -10,7 +11,7 @@ export type TestDatabase = {
   drop(): Promise<void>;
 };
 
-/** Settings of PostgreSQL by name, as `ALTER DATABASE … SET` takes them. */
+/** Settings of PostgreSQL by name, as `ALTER DATABASE … SET` takes them; `schema` is the one that has the tables. */
 export type DatabaseSettings = Readonly<Record<string, string>>;
 
 /**
@@ -29,14 +30,16 @@ export async function createTestDatabase({
   isEmpty = false,
   settings = {},
 }: { isEmpty?: boolean; settings?: DatabaseSettings } = {}): Promise<TestDatabase> {
-  const { TEST_RUN: run, TEST_ADMIN_URL: adminUrl } = process.env;
-  const name = `${run}_${randomBytes(6).toString('hex')}`;
-  await runAsAdmin(`CREATE DATABASE ${name} ${isEmpty ? '' : `TEMPLATE ${run}`}`);
-  for (const [setting, value] of Object.entries({ ...settingsOfRun, ...settings }))
+  const { TEST_RUN: template, TEST_ADMIN_URL: adminUrl } = process.env;
+  const name = `${template}_${randomBytes(6).toString('hex')}`;
+  await runAsAdmin(`CREATE DATABASE ${name} ${isEmpty ? '' : `TEMPLATE ${template}`}`);
+  const { schema, ...parameters } = { ...settingsOfRun, ...settings };
+  for (const [setting, value] of Object.entries(parameters))
     await runAsAdmin(`ALTER DATABASE ${name} SET ${setting} TO ${pg.escapeLiteral(value)}`);
 
   const url = new URL(adminUrl!);
   url.pathname = `/${name}`;
+  if (schema !== undefined) await moveTables(url, schema);
   const database = useTestDatabase(url.href);
   return {
     ...database,
@@ -47,9 +50,17 @@ export async function createTestDatabase({
   };
 }
 
+/** Has all tables in another schema than `public`, which is empty then, and the URL name it. */
+async function moveTables(url: URL, schema: string): Promise<void> {
+  const name = pg.escapeIdentifier(schema);
+  await run(url.href, `ALTER SCHEMA public RENAME TO ${name}; CREATE SCHEMA public`);
+  url.searchParams.set('schema', schema);
+}
+
 /** A database that the test file has made by other means; `drop` leaves it there. */
 export function useTestDatabase(url: string): TestDatabase {
-  const pool = createPool({ connectionString: url, max: 4 });
+  const schema = new URL(url).searchParams.get('schema') ?? defaultSchema;
+  const pool = createPool({ connectionString: url, max: 4 }, { search_path: searchPathOf(schema) });
   pool.on('error', () => undefined);
   return {
     url,
@@ -63,12 +74,16 @@ export function urlOf({ host, user, database }: pg.ClientConfig): string {
   return `postgresql://localhost/${database}?host=${encodeURIComponent(host!)}&user=${user}`;
 }
 
-async function runAsAdmin(text: string): Promise<void> {
-  const admin = new pg.Client({ connectionString: process.env['TEST_ADMIN_URL'] });
-  await admin.connect();
+function runAsAdmin(text: string): Promise<void> {
+  return run(process.env['TEST_ADMIN_URL']!, text);
+}
+
+async function run(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
   try {
-    await admin.query(text);
+    await client.query(text);
   } finally {
-    await admin.end();
+    await client.end();
   }
 }
