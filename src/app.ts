@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createAccountRepository } from './accounts/account-repository.ts';
 import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
-import type { JwtVerifier } from './accounts/jwt.ts';
+import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
 import { registerAutodialer } from './autodialer/autodialer.ts';
@@ -141,7 +141,7 @@ async function openJwtVerifier(config: Config, log: Logger): Promise<JwtVerifier
   const keys = config.JWT_JWKS_URL ?? config.JWT_PUBLIC_KEY;
   if (!keys) return undefined;
   // Not where there are no tokens: the server starts sooner.
-  const { createJwtVerifier } = await import('./accounts/jwt.ts');
+  const { createJwtVerifier } = await import('./accounts/jwt/verifier.ts');
   return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! }, log);
 }
 

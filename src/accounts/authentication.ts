@@ -6,7 +6,7 @@ import { createNetworkCheck } from '../network.ts';
 import { isUsername } from './account.ts';
 import type { AccountRepository } from './account-repository.ts';
 import { hashApiKey } from './api-key.ts';
-import type { JwtVerifier } from './jwt.ts';
+import type { JwtVerifier } from './jwt/verifier.ts';
 import { createPasswordVerifier } from './password.ts';
 
 /** What a caller sent to say who it is. */

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
-import { AppError } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import { AppError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
 
 /** How long fetched keys are used, how soon they are fetched again for a key that is not among them, and how long that may take. */
 const options = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
