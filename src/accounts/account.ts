@@ -1,7 +1,7 @@
-import { text } from '../arguments.ts';
+import { text } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
-import { readNetwork } from '../network.ts';
+import { readNetwork } from '../validation/ip-address.ts';
 import { isScope, knownScopes, type Scope } from './scopes.ts';
 
 /** The account that the server sees to, which may do everything. */

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
-import { createNetworkCheck } from '../network.ts';
+import { createNetworkCheck } from '../validation/ip-address.ts';
 import { isUsername } from './account.ts';
 import type { AccountRepository } from './account-repository.ts';
 import { hashApiKey } from './api-key.ts';

@@ -1,5 +1,13 @@
-import { date, oneOf, parseFields, parsePageSize, text, withoutNulls, type Parse } from '../arguments.ts';
-import { formatCursor, parseCursor } from '../cursor.ts';
+import {
+  date,
+  oneOf,
+  parseFields,
+  parsePageSize,
+  text,
+  withoutNulls,
+  type Parse,
+} from '../validation/input-parsers.ts';
+import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { badInput } from '../errors.ts';
 
 const word = text({ min: 1, max: 128 });

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { CallRecorder } from '../audit/call-recorder.ts';
-import { parseFields, requireFields } from '../arguments.ts';
+import { parseFields, requireFields } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import {
   createNumberGroupId,

@@ -1,4 +1,4 @@
-import { text } from '../arguments.ts';
+import { text } from '../validation/input-parsers.ts';
 import { maxDescriptionLength, maxNameLength } from '../number-groups/number-group.ts';
 import type { NumberGroupSearch, SortKey } from '../number-groups/number-group-repository.ts';
 import type { SearchFields } from './schemas.ts';

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { noDetails, type Call } from '../audit/call.ts';
-import { normaliseText } from '../arguments.ts';
+import { normaliseText } from '../validation/input-parsers.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';

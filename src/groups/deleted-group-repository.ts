@@ -1,7 +1,7 @@
 import type { CallRecorder } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { isoDate, parsePageSize, positiveInteger } from '../arguments.ts';
-import { formatCursor, parseCursor } from '../cursor.ts';
+import { isoDate, parsePageSize, positiveInteger } from '../validation/input-parsers.ts';
+import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';

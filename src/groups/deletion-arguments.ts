@@ -1,4 +1,4 @@
-import { integer, parseId, text } from '../arguments.ts';
+import { integer, parseId, text } from '../validation/input-parsers.ts';
 import { badInput } from '../errors.ts';
 import type { Deletion } from './group-deletion.ts';
 

@@ -5,7 +5,7 @@ import type { RowJson } from '../database/row-json.ts';
 import { plannedForItsValues } from '../database/statement-mark.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
-import { maxListLength, requireListLength } from '../list-length.ts';
+import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
   formatPrice,
   groupNotFound,

@@ -11,8 +11,8 @@ import {
   text,
   withoutNulls,
   type Parse,
-} from '../arguments.ts';
-import { formatCursor, parseCursor } from '../cursor.ts';
+} from '../validation/input-parsers.ts';
+import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { badInput } from '../errors.ts';
 import type { Group } from './group.ts';
 

@@ -12,7 +12,7 @@ import {
   text,
   withoutNulls,
   type Parsed,
-} from '../arguments.ts';
+} from '../validation/input-parsers.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../audit/call.ts';
-import { plainAddress } from '../network.ts';
+import { plainAddress } from '../validation/ip-address.ts';
 
 /** Who sent a request, as the audit says it. The route must not be public: whoever reaches it has signed in. */
 export function readCaller(request: FastifyRequest): Caller {

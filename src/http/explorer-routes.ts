@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { plainAddress } from '../network.ts';
+import { plainAddress } from '../validation/ip-address.ts';
 import { writeSandboxPage } from './sandbox-page.ts';
 
 /** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */

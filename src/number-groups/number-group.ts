@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { text, type Parsed } from '../arguments.ts';
+import { text, type Parsed } from '../validation/input-parsers.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';

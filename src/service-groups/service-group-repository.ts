@@ -3,7 +3,7 @@ import type { Call } from '../audit/call.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { maxListLength, requireListLength } from '../list-length.ts';
+import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
   readServiceGroup,
   serviceGroupNotFound,

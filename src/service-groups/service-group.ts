@@ -8,7 +8,7 @@ import {
   text,
   withoutNulls,
   type Parsed,
-} from '../arguments.ts';
+} from '../validation/input-parsers.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import { camelCaseKeys, toRowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';

@@ -1,5 +1,5 @@
-import { date, parseId, parsePageSize, storedText, text } from '../arguments.ts';
-import { formatCursor, parseCursor } from '../cursor.ts';
+import { date, parseId, parsePageSize, storedText, text } from '../validation/input-parsers.ts';
+import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';

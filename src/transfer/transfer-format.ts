@@ -6,7 +6,7 @@ import {
   positiveInteger,
   requireFields,
   type Parse,
-} from '../arguments.ts';
+} from '../validation/input-parsers.ts';
 import { toRowJson, type RowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
 import { parseReason } from '../groups/deletion-arguments.ts';

@@ -1,5 +1,5 @@
-import type { Parse } from './arguments.ts';
-import { badInput } from './errors.ts';
+import type { Parse } from './input-parsers.ts';
+import { badInput } from '../errors.ts';
 
 /** Writes the cursor of a place in a sorted list: opaque to clients. */
 export function formatCursor(parts: readonly (string | number)[]): string {

@@ -1,5 +1,5 @@
-import { badInput } from './errors.ts';
-import { readNetwork } from './network.ts';
+import { badInput } from '../errors.ts';
+import { readNetwork } from './ip-address.ts';
 
 /**
  * Reads a value that a caller gave for the argument at this path.

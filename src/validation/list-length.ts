@@ -1,4 +1,4 @@
-import { AppError } from './errors.ts';
+import { AppError } from '../errors.ts';
 
 /** How long a list without pages may be: what a client and the server can hold without harm. */
 export const maxListLength = 10_000;
