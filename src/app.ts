@@ -7,7 +7,7 @@ import { createAuditRepository } from './audit/audit-repository.ts';
 import { createCallRecorder } from './audit/call-recorder.ts';
 import { registerAutodialer } from './autodialer/autodialer.ts';
 import { writeEarlyRefusal } from './autodialer/refusal.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/settings.ts';
 import type { Database } from './database/open-database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
 import { StartError } from './errors.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseEnvFile } from '../src/env-file.ts';
-import { settings } from '../src/config.ts';
-import { findMisspeltNames } from '../src/misspelt-names.ts';
+import { parseEnvFile } from '../src/config/env-file.ts';
+import { settings } from '../src/config/settings.ts';
+import { findMisspeltNames } from '../src/config/misspelt-names.ts';
 import { bin } from './support/command-line.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 

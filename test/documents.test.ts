@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { parse as parseYaml } from 'yaml';
-import { describeSettings, readConfig } from '../src/config.ts';
+import { describeSettings, readConfig } from '../src/config/settings.ts';
 import { httpStatusByCode } from '../src/errors.ts';
 import { refusals } from './support/client-cases.ts';
 import { startServer } from './support/server-process.ts';

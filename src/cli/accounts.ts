@@ -16,9 +16,9 @@ import {
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { hashPassword } from '../accounts/password.ts';
 import { knownScopes } from '../accounts/scopes.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/settings.ts';
 import { StartError } from '../errors.ts';
-import { parseApiKey } from '../setting-parsers.ts';
+import { parseApiKey } from '../config/setting-parsers.ts';
 import { ask, askPassword, readSecretInput } from './ask.ts';
 import { formatTable, print } from './output.ts';
 import { createCommandCall, withDatabase } from './with-database.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { inspectConfig, type InspectedConfig } from '../config.ts';
+import { inspectConfig, type InspectedConfig } from '../config/settings.ts';
 import { checkDataFolder } from '../database/check-data-folder.ts';
 import { checkDatabase } from '../database/check-database.ts';
 import { ok, warning, wrong, type Check } from '../database/check.ts';

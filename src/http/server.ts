@@ -2,7 +2,7 @@ import { METHODS } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
 import { answerBrokenRequest, noteEarlyAnswer } from './broken-request.ts';
 import { setBrowserRules } from './browser-rules.ts';

@@ -11,7 +11,7 @@ import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Principal } from '../authentication.ts';
 import { createRemoteKeys } from './jwks.ts';
-import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../public-key.ts';
+import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../../config/jwt-public-key.ts';
 
 /** Where the keys are, and what a token must say. */
 export type JwtSettings = {

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
-import { parseDatabaseUrl } from './database/database-url.ts';
-import { readNetwork } from './validation/ip-address.ts';
+import { parseDatabaseUrl } from '../database/database-url.ts';
+import { readNetwork } from '../validation/ip-address.ts';
 
 // Each reads the text of a setting, or throws an Error whose message completes "NAME must be …".
 

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parsePublicKey } from './accounts/public-key.ts';
+import { parsePublicKey } from './jwt-public-key.ts';
 import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
-import { StartError } from './errors.ts';
+import { StartError } from '../errors.ts';
 import { findMisspeltNames } from './misspelt-names.ts';
 import {
   parseApiKey,
