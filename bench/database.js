@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import pg from 'pg';
-import { openEmbeddedPostgres } from '../dist/database/embedded-postgres.js';
+import { openEmbeddedPostgres } from '../dist/embedded-postgres/cluster.js';
 import { migrate } from '../dist/database/migrate.js';
 import { fillSql } from './group-row.js';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { openEmbeddedPostgres } from '../src/database/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';

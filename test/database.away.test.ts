@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
+import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { urlOf, useTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';

@@ -5,8 +5,8 @@ import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.ts';
-import { findFolderHolder } from '../src/database/postmaster-lock.ts';
+import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
+import { findFolderHolder } from '../src/embedded-postgres/postmaster-lock.ts';
 import { bin, cwd } from './support/command-line.ts';
 import { createTestFolder } from './support/test-folder.ts';
 

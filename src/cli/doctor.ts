@@ -4,7 +4,7 @@ import { checkDataFolder } from '../database/check-data-folder.ts';
 import { checkDatabase } from '../database/check-database.ts';
 import { ok, warning, wrong, type Check } from '../database/check.ts';
 import { readDatabaseUrl } from '../database/database-url.ts';
-import { openEmbeddedPostgres } from '../database/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/open-database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';

@@ -1,9 +1,9 @@
 import { stat, statfs } from 'node:fs/promises';
 import { StartError } from '../errors.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
-import { clusterDirOf, findExisting, requireUsableDataDir } from './embedded-postgres.ts';
-import { exists } from './folders.ts';
-import { findServiceUser, serviceUser, type RunAs } from './run-as.ts';
+import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/cluster.ts';
+import { exists } from '../embedded-postgres/folders.ts';
+import { findServiceUser, serviceUser, type RunAs } from '../embedded-postgres/service-user.ts';
 
 const name = 'data folder';
 const gibibyte = 1024 ** 3;

@@ -6,7 +6,7 @@ import { checkTimeZone } from './check-time-zone.ts';
 import { ok, warning, wrong, type Check } from './check.ts';
 import { createPool } from './connection.ts';
 import { searchPathOf, type DatabaseUrl } from './database-url.ts';
-import { applicationName } from './embedded-postgres.ts';
+import { applicationName } from '../embedded-postgres/cluster.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from './require-server.ts';
 

@@ -7,8 +7,12 @@ import type { Logger } from '../log.ts';
 import { createPool } from './connection.ts';
 import { describeConnectionError } from './connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from './database-url.ts';
-import { applicationName, openEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.ts';
-import { keepRunning } from './keep-running.ts';
+import {
+  applicationName,
+  openEmbeddedPostgres,
+  type EmbeddedPostgres,
+} from '../embedded-postgres/cluster.ts';
+import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrate.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from './require-server.ts';

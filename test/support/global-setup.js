@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { openEmbeddedPostgres } from '../../dist/database/embedded-postgres.js';
+import { openEmbeddedPostgres } from '../../dist/embedded-postgres/cluster.js';
 import { migrate } from '../../dist/database/migrate.js';
 
 /**

@@ -4,7 +4,7 @@ import { chown, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requireServiceUser } from '../../src/database/run-as.ts';
+import { requireServiceUser } from '../../src/embedded-postgres/service-user.ts';
 import { findFreePort } from './tcp-postgres.ts';
 import { createTestFolder } from './test-folder.ts';
 

@@ -3,8 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { findBinaries } from '../../src/database/postgres-binaries.ts';
-import { requireServiceUser, run } from '../../src/database/run-as.ts';
+import { findBinaries } from '../../src/embedded-postgres/binaries.ts';
+import { requireServiceUser, run } from '../../src/embedded-postgres/service-user.ts';
 import { createTestFolder } from './test-folder.ts';
 
 /** A PostgreSQL that is reached by TCP, with a self-signed certificate for 127.0.0.1. */

@@ -1,6 +1,6 @@
 import { open, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from './run-as.ts';
+import { run } from './service-user.ts';
 
 /** A process that has a data folder, or may have it: PostgreSQL must not be started beside it. */
 export type FolderHolder = { readonly pid: number; readonly isCertain: boolean };

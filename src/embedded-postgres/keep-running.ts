@@ -1,5 +1,5 @@
 import type { Logger } from '../log.ts';
-import type { EmbeddedPostgres } from './embedded-postgres.ts';
+import type { EmbeddedPostgres } from './cluster.ts';
 
 const firstPauseMs = 1000;
 const longestPauseMs = 30_000;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { StartError } from '../errors.ts';
 import { exists, moveInto } from './folders.ts';
-import { lastLine, run, type RunAs } from './run-as.ts';
+import { lastLine, run, type RunAs } from './service-user.ts';
 
 /** The paths of PostgreSQL's programs. */
 export type Binaries = { readonly initdb: string; readonly pgCtl: string; readonly postgres: string };

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
-import { openConnection } from './connection.ts';
+import { openConnection } from '../database/connection.ts';
 import { exists, moveInto } from './folders.ts';
 import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
-import { findBinaries, isBinariesCopy, type Binaries } from './postgres-binaries.ts';
+import { findBinaries, isBinariesCopy, type Binaries } from './binaries.ts';
 import { findFailure, readLogPosition, startLogOf } from './postgres-log.ts';
-import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './run-as.ts';
+import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './service-user.ts';
 
 /** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
 export type EmbeddedPostgres = {
