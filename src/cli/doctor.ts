@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { inspectConfig, type InspectedConfig } from '../config/settings.ts';
-import { checkDataFolder } from '../database/check-data-folder.ts';
-import { checkDatabase } from '../database/check-database.ts';
-import { ok, warning, wrong, type Check } from '../database/check.ts';
+import { checkDataFolder } from '../doctor/check-data-folder.ts';
+import { checkDatabase } from '../doctor/check-database.ts';
+import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
 import { readDatabaseUrl } from '../database/database-url.ts';
 import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/open-database.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { repairDates, repairOperation } from '../database/repair-dates.ts';
+import { repairDates, repairOperation } from '../doctor/repair-dates.ts';
 import { StartError } from '../errors.ts';
 import { ask } from './ask.ts';
 import { print } from './output.ts';

@@ -3,12 +3,12 @@ import { StartError } from '../errors.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
 import { checkTimeZone } from './check-time-zone.ts';
-import { ok, warning, wrong, type Check } from './check.ts';
-import { createPool } from './connection.ts';
-import { searchPathOf, type DatabaseUrl } from './database-url.ts';
+import { ok, warning, wrong, type Check } from './check-result.ts';
+import { createPool } from '../database/connection.ts';
+import { searchPathOf, type DatabaseUrl } from '../database/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
-import { findReadOnlyReason } from './read-only.ts';
-import { requireServer } from './require-server.ts';
+import { findReadOnlyReason } from '../database/read-only.ts';
+import { requireServer } from '../database/require-server.ts';
 
 const connectTimeoutMs = 3000;
 const statementTimeoutMs = 10_000;

@@ -1,6 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { StartError } from '../errors.ts';
-import { ok, warning, wrong, type Check } from './check.ts';
+import { ok, warning, wrong, type Check } from './check-result.ts';
 import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/cluster.ts';
 import { exists } from '../embedded-postgres/folders.ts';
 import { findServiceUser, serviceUser, type RunAs } from '../embedded-postgres/service-user.ts';

@@ -1,9 +1,14 @@
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { checkStructure } from './check-structure.ts';
-import { ok, warning, wrong, type Check } from './check.ts';
-import { findExtensions, inspectMigrations, readMigrations, type MigrationState } from './migrate.ts';
-import { findMigrationProblems } from './migration-problems.ts';
+import { ok, warning, wrong, type Check } from './check-result.ts';
+import {
+  findExtensions,
+  inspectMigrations,
+  readMigrations,
+  type MigrationState,
+} from '../database/migrate.ts';
+import { findMigrationProblems } from '../database/migration-problems.ts';
 
 const name = 'migrations';
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { ok, warning, wrong, type Check } from './check.ts';
+import { ok, warning, wrong, type Check } from './check-result.ts';
 import { firstMigrationInUtc, repairOperation } from './repair-dates.ts';
 
 const name = 'time zone';

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { ok, wrong, type Check } from './check.ts';
+import { ok, wrong, type Check } from './check-result.ts';
 
 /** The part of schema.prisma that Prisma's client carries with it. */
 type DataModel = {
