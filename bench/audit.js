@@ -4,7 +4,7 @@
 import pg from 'pg';
 import pino from 'pino';
 import { createAuditRepository } from '../dist/audit/audit-repository.js';
-import { openDatabase } from '../dist/database/open-database.js';
+import { openDatabase } from '../dist/database/database.js';
 
 const [url, entries = '1000000'] = process.argv.slice(2);
 const count = Number(entries);

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import pg from 'pg';
 import { openEmbeddedPostgres } from '../dist/embedded-postgres/cluster.js';
-import { migrate } from '../dist/database/migrate.js';
+import { migrate } from '../dist/database/migrations.js';
 import { fillSql } from './group-row.js';
 
 /** Starts it in a new folder, with a table of this many groups. */

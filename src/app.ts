@@ -8,7 +8,7 @@ import { createCallRecorder } from './audit/call-recorder.ts';
 import { registerAutodialer } from './autodialer/autodialer.ts';
 import { writeEarlyRefusal } from './autodialer/refusal.ts';
 import type { Config } from './config/settings.ts';
-import type { Database } from './database/open-database.ts';
+import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './database/sample-data.ts';
 import { StartError } from './errors.ts';
 import { readAllowedOperations } from './graphql/allowed-operations.ts';

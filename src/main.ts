@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { listenToStop } from './cli/stop-signal.ts';
 import { loadConfig } from './config/settings.ts';
 import { explainMissingPrivilege } from './database/missing-privilege.ts';
-import { openDatabase, type Database } from './database/open-database.ts';
+import { openDatabase, type Database } from './database/database.ts';
 import { StartError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { describeStart } from './start-message.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCallRecorder } from '../src/audit/call-recorder.ts';
-import { openDatabase } from '../src/database/open-database.ts';
+import { openDatabase } from '../src/database/database.ts';
 import { createDeletedGroupRepository } from '../src/groups/deleted-group-repository.ts';
 import { createLogger } from '../src/log.ts';
 import { openTestApp, plainGroup, type TestApp, type Json } from './support/test-app.ts';

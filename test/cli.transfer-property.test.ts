@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createCallRecorder } from '../src/audit/call-recorder.ts';
 import { createCommandCall } from '../src/cli/with-database.ts';
-import { openDatabase, type Database } from '../src/database/open-database.ts';
+import { openDatabase, type Database } from '../src/database/database.ts';
 import { createLogger } from '../src/log.ts';
 import { exportGroups } from '../src/transfer/export-groups.ts';
 import { importGroups } from '../src/transfer/import-groups.ts';

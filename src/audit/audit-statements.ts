@@ -1,4 +1,4 @@
-import { plannedForItsValues } from '../database/statement-mark.ts';
+import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { AuditFilter, AuditSearch } from './audit-search.ts';
 

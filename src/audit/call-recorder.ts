@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailability } from '../database/unavailability.ts';
+import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';

@@ -1,5 +1,5 @@
 import type { CallRecorder } from '../audit/call-recorder.ts';
-import type { Database } from '../database/open-database.ts';
+import type { Database } from '../database/database.ts';
 import type { Group } from '../groups/group.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
 import { createServiceGroupRepository } from '../service-groups/service-group-repository.ts';

@@ -5,7 +5,7 @@ import { checkDatabase } from '../doctor/check-database.ts';
 import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
 import { readDatabaseUrl } from '../database/database-url.ts';
 import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
-import { describeEmbedded } from '../database/open-database.ts';
+import { describeEmbedded } from '../database/database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './report-error.ts';

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { noDetails, type Call } from '../audit/call.ts';
 import { createCallRecorder, type CallRecorder } from '../audit/call-recorder.ts';
 import { loadConfig, type Config } from '../config/settings.ts';
-import { openDatabase, type Database } from '../database/open-database.ts';
+import { openDatabase, type Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import { stoppable } from './stop-signal.ts';

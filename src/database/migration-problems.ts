@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
-import type { MigrationState } from './migrate.ts';
+import type { MigrationState } from './migrations.ts';
 
 /** Names of this project's migrations. Those of other applications that use Prisma begin with a date of 14 digits. */
 const ownName = /^\d{4}_/;

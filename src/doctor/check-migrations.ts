@@ -7,7 +7,7 @@ import {
   inspectMigrations,
   readMigrations,
   type MigrationState,
-} from '../database/migrate.ts';
+} from '../database/migrations.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
 
 const name = 'migrations';

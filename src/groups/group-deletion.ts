@@ -8,7 +8,7 @@ import {
 import type { Call } from '../audit/call.ts';
 import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailability } from '../database/unavailability.ts';
+import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, heldByOthers, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';

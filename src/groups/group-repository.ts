@@ -2,7 +2,7 @@ import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { plannedForItsValues } from '../database/statement-mark.ts';
+import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';

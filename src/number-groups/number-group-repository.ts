@@ -1,6 +1,6 @@
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
 import type { Call } from '../audit/call.ts';
-import { plannedForItsValues } from '../database/statement-mark.ts';
+import { plannedForItsValues } from '../database/prepared-statements.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import {

@@ -1,6 +1,6 @@
 import type { Call } from '../audit/call.ts';
 import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
-import { retryWhileUnavailable } from '../database/unavailability.ts';
+import { retryWhileUnavailable } from '../database/database-errors.ts';
 import { AppError, badInput } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxNumbers, maxNumbersWithDuplicates } from './number-group.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { openEmbeddedPostgres } from '../../dist/embedded-postgres/cluster.js';
-import { migrate } from '../../dist/database/migrate.js';
+import { migrate } from '../../dist/database/migrations.js';
 
 /**
  * One PostgreSQL for the whole run: the server at TEST_DATABASE_URL, or an embedded one. In it a migrated database, of

@@ -1,4 +1,4 @@
-import { readMigrations } from '../../src/database/migrate.ts';
+import { readMigrations } from '../../src/database/migrations.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 /** A database as an older version left it: with the migrations up to this one, and no others. */

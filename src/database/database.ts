@@ -13,13 +13,13 @@ import {
   type EmbeddedPostgres,
 } from '../embedded-postgres/cluster.ts';
 import { keepRunning } from '../embedded-postgres/keep-running.ts';
-import { migrate } from './migrate.ts';
+import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from './require-server.ts';
 import { loadRowDefaults } from './row-defaults.ts';
-import { plannedForItsValues } from './statement-mark.ts';
-import { toUnavailability, withUnavailability } from './unavailability.ts';
-import { watchDatabase } from './watch.ts';
+import { plannedForItsValues } from './prepared-statements.ts';
+import { toUnavailability, withUnavailability } from './database-errors.ts';
+import { watchDatabase } from './connection-watchdog.ts';
 
 /** A migrated database, ready for the repositories. */
 export type Database = {
