@@ -3,7 +3,7 @@
 //   node bench/audit.js postgresql://postgres@localhost/audit_bench [entries]
 import pg from 'pg';
 import pino from 'pino';
-import { createAuditRepository } from '../dist/audit/audit-repository.js';
+import { createAuditRepository } from '../dist/mutations/audit-events.js';
 import { openDatabase } from '../dist/database/database.js';
 
 const [url, entries = '1000000'] = process.argv.slice(2);

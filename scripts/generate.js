@@ -46,7 +46,7 @@ async function generateResolverTypes() {
       enumsAsTypes: true,
       importExtension: '',
       mappers: {
-        AuditEvent: '../audit/audit-repository.ts#AuditEvent',
+        AuditEvent: '../mutations/audit-events.ts#AuditEvent',
         AuditEventConnection: '../graphql/connection.ts#AuditEventConnection',
         DeletedGroup: '../groups/deleted-group-repository.ts#DeletedGroup',
         DeletedGroupConnection: '../graphql/connection.ts#DeletedGroupConnection',

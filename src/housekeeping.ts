@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditRepository } from './audit/audit-repository.ts';
-import type { CallRecorder } from './audit/call-recorder.ts';
+import type { AuditRepository } from './mutations/audit-events.ts';
+import type { CallRecorder } from './mutations/mutation-runner.ts';
 import { AppError } from './errors.ts';
 import type { DeletedGroupRepository } from './groups/deleted-group-repository.ts';
 import type { Logger } from './log.ts';

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import { parseAuditSearch } from '../src/audit/audit-search.ts';
-import { preparePage, writeAuditPageStatement } from '../src/audit/audit-statements.ts';
+import { parseAuditSearch } from '../src/mutations/audit-event-search.ts';
+import { preparePage, writeAuditPageStatement } from '../src/mutations/audit-event-statements.ts';
 import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 

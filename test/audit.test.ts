@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCallRecorder } from '../src/audit/call-recorder.ts';
+import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
 import { openDatabase } from '../src/database/database.ts';
 import { createDeletedGroupRepository } from '../src/groups/deleted-group-repository.ts';
 import { createLogger } from '../src/log.ts';

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createCallRecorder } from '../src/audit/call-recorder.ts';
+import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
 import { createCommandCall } from '../src/cli/with-database.ts';
 import { openDatabase, type Database } from '../src/database/database.ts';
 import { createLogger } from '../src/log.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify';
-import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
 import { parseFields, requireFields } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import {

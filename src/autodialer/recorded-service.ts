@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { hasScope, type Scope } from '../accounts/scopes.ts';
-import { noDetails, type Call } from '../audit/call.ts';
-import type { CallRecorder } from '../audit/call-recorder.ts';
-import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
+import { noDetails, type Call } from '../mutations/mutation-call.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import { AppError } from '../errors.ts';
 import { readCaller } from '../http/caller.ts';
 

@@ -1,4 +1,4 @@
-import type { CallRecorder } from '../audit/call-recorder.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
 import type { Database } from '../database/database.ts';
 import type { Group } from '../groups/group.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';

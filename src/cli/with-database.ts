@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { noDetails, type Call } from '../audit/call.ts';
-import { createCallRecorder, type CallRecorder } from '../audit/call-recorder.ts';
+import { noDetails, type Call } from '../mutations/mutation-call.ts';
+import { createCallRecorder, type CallRecorder } from '../mutations/mutation-runner.ts';
 import { loadConfig, type Config } from '../config/settings.ts';
 import { openDatabase, type Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';

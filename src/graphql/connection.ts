@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../audit/audit-repository.ts';
+import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { DeletedGroup } from '../groups/deleted-group-repository.ts';
 import type { Group } from '../groups/group.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';

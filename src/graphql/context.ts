@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
-import type { AuditRepository } from '../audit/audit-repository.ts';
-import type { CallRecorder } from '../audit/call-recorder.ts';
-import type { Caller } from '../audit/call.ts';
+import type { AuditRepository } from '../mutations/audit-events.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { Caller } from '../mutations/mutation-call.ts';
 import type { DeletedGroupRepository } from '../groups/deleted-group-repository.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupDeletion } from '../groups/group-deletion.ts';

@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { noDetails, type Call } from '../audit/call.ts';
+import { noDetails, type Call } from '../mutations/mutation-call.ts';
 import { normaliseText } from '../validation/input-parsers.ts';
-import { fingerprintOf, requireIdempotencyKey } from '../audit/idempotency-key.ts';
+import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { readSelectedDetails } from './selected-details.ts';

@@ -1,7 +1,7 @@
 import type { GraphQLScalarType } from 'graphql';
 import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
-import { formatAuditCursor, parseAuditSearch } from '../audit/audit-search.ts';
-import type { AuditEvent } from '../audit/audit-repository.ts';
+import { formatAuditCursor, parseAuditSearch } from '../mutations/audit-event-search.ts';
+import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { Resolvers } from '../generated/graphql.ts';
 import {
   formatDeletedGroupCursor,

@@ -6,7 +6,7 @@ import {
   type GraphQLObjectType,
   type GraphQLResolveInfo,
 } from 'graphql';
-import type { SelectedDetails } from '../audit/call.ts';
+import type { SelectedDetails } from '../mutations/mutation-call.ts';
 import { parseSubscriberPage } from '../subscribers/subscriber.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './selections.ts';
 

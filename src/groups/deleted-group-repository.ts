@@ -1,5 +1,5 @@
-import type { CallRecorder } from '../audit/call-recorder.ts';
-import type { Call } from '../audit/call.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { Call } from '../mutations/mutation-call.ts';
 import { isoDate, parsePageSize, positiveInteger } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';

@@ -1,5 +1,5 @@
-import { keysExpireBefore } from '../audit/call-recorder.ts';
-import type { Call } from '../audit/call.ts';
+import { keysExpireBefore } from '../mutations/mutation-runner.ts';
+import type { Call } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 

@@ -4,8 +4,8 @@ import {
   keysExpireBefore,
   type CallRecorder,
   type Transaction,
-} from '../audit/call-recorder.ts';
-import type { Call } from '../audit/call.ts';
+} from '../mutations/mutation-runner.ts';
+import type { Call } from '../mutations/mutation-call.ts';
 import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
 import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';

@@ -1,5 +1,5 @@
-import type { SelectedDetails } from '../audit/call.ts';
-import type { Transaction } from '../audit/call-recorder.ts';
+import type { SelectedDetails } from '../mutations/mutation-call.ts';
+import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
 

@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
-import type { Call } from '../audit/call.ts';
+import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
+import type { Call } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { plannedForItsValues } from '../database/prepared-statements.ts';

@@ -1,4 +1,4 @@
-import type { Transaction } from '../audit/call-recorder.ts';
+import type { Transaction } from '../mutations/mutation-runner.ts';
 
 /**
  * Holds groups until the transaction ends: nobody else can edit or delete them, nor subscribe to those that are to `go`;

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Caller } from '../audit/call.ts';
+import type { Caller } from '../mutations/mutation-call.ts';
 import { plainAddress } from '../validation/ip-address.ts';
 
 /** Who sent a request, as the audit says it. The route must not be public: whoever reaches it has signed in. */

@@ -1,5 +1,5 @@
-import type { CallRecorder } from '../audit/call-recorder.ts';
-import type { Call } from '../audit/call.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { Call } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';

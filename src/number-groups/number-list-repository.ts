@@ -1,5 +1,5 @@
-import type { Call } from '../audit/call.ts';
-import type { CallRecorder, Transaction } from '../audit/call-recorder.ts';
+import type { Call } from '../mutations/mutation-call.ts';
+import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
 import { retryWhileUnavailable } from '../database/database-errors.ts';
 import { AppError, badInput } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';

@@ -1,4 +1,4 @@
-import type { Transaction } from '../audit/call-recorder.ts';
+import type { Transaction } from '../mutations/mutation-runner.ts';
 import { AppError } from '../errors.ts';
 
 /** How many usernames an error names. */

@@ -1,6 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Transaction } from '../audit/call-recorder.ts';
+import type { Transaction } from '../mutations/mutation-runner.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';

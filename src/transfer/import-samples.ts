@@ -1,4 +1,4 @@
-import type { Transaction } from '../audit/call-recorder.ts';
+import type { Transaction } from '../mutations/mutation-runner.ts';
 import { findUntouchedSamples, removeSamples, type SampleRows } from '../database/sample-data.ts';
 import { isObstacle, type OutcomeCount } from './import-statements.ts';
 import type { RecordKey, RecordKind } from './transfer-format.ts';

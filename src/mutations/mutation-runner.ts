@@ -5,7 +5,7 @@ import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import type { Call } from './call.ts';
+import type { Call } from './mutation-call.ts';
 
 /** What a mutation did: its result, and the rows before and after for the audit. */
 export type Effect<Result> = {

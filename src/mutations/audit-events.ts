@@ -2,8 +2,8 @@ import { parseTimestamp } from '../database/timestamp.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { formatPrice } from '../groups/group.ts';
-import type { AuditSearch } from './audit-search.ts';
-import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-statements.ts';
+import type { AuditSearch } from './audit-event-search.ts';
+import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-event-statements.ts';
 
 /** One entry of the audit, with the names of the API in its rows. */
 export type AuditEvent = AuditEventRow;

@@ -1,6 +1,6 @@
 import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
-import type { AuditFilter, AuditSearch } from './audit-search.ts';
+import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 
 /** Some entries of the audit: the CTEs that a query of their newest ids needs, and that query. */
 type Source = { readonly ctes: readonly Prisma.Sql[]; readonly newestIds: Prisma.Sql };
