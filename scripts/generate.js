@@ -50,7 +50,7 @@ async function generateResolverTypes() {
         AuditEventConnection: '../graphql/connection.ts#AuditEventConnection',
         DeletedGroup: '../groups/deleted-group-repository.ts#DeletedGroup',
         DeletedGroupConnection: '../graphql/connection.ts#DeletedGroupConnection',
-        GroupDeletionImpact: '../groups/group-deletion-impact.ts#GroupDeletionImpact',
+        GroupDeletionImpact: '../group-deletion/deletion-impact.ts#GroupDeletionImpact',
         Subscriber: '../subscribers/subscriber.ts#SubscriberResult',
         SubscriberConnection: '../graphql/connection.ts#SubscriberConnection',
         GroupConnection: '../graphql/connection.ts#GroupConnection',

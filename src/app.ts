@@ -17,7 +17,7 @@ import { createTokenCheck, type OperationLimits } from './graphql/operation-limi
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/server.ts';
 import { createDeletedGroupRepository } from './groups/deleted-group-repository.ts';
-import { createGroupDeletion } from './groups/group-deletion.ts';
+import { createGroupDeletion } from './group-deletion/delete-group.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { registerExplorerRoutes } from './http/explorer-routes.ts';

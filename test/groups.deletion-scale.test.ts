@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { writeDeletionStatement } from '../src/groups/deletion-statement.ts';
+import { writeDeletionStatement } from '../src/group-deletion/delete-statement.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;

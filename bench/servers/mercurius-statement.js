@@ -1,6 +1,6 @@
 // Our own statement, which guards, archives and audits, one request at a time.
 import { randomUUID } from 'node:crypto';
-import { writeDeletionStatement } from '../../dist/groups/deletion-statement.js';
+import { writeDeletionStatement } from '../../dist/group-deletion/delete-statement.js';
 import { readGroupRow } from '../../dist/groups/group.js';
 import { serve } from './mercurius.js';
 

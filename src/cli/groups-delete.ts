@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { AppError, StartError } from '../errors.ts';
 import { createDeletedGroupRepository } from '../groups/deleted-group-repository.ts';
-import { parseDeletion, parseDeletionIds } from '../groups/deletion-arguments.ts';
-import { createGroupDeletion, type Deletion } from '../groups/group-deletion.ts';
-import { findDeletionImpacts, type GroupDeletionImpact } from '../groups/group-deletion-impact.ts';
+import { parseDeletion, parseDeletionIds } from '../group-deletion/delete-input.ts';
+import { createGroupDeletion, type Deletion } from '../group-deletion/delete-group.ts';
+import { findDeletionImpacts, type GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import type { Group } from '../groups/group.ts';
 import { createGroupRepository } from '../groups/group-repository.ts';
 import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';

@@ -4,7 +4,7 @@ import type { CallRecorder } from '../mutations/mutation-runner.ts';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { DeletedGroupRepository } from '../groups/deleted-group-repository.ts';
 import type { Group } from '../groups/group.ts';
-import type { GroupDeletion } from '../groups/group-deletion.ts';
+import type { GroupDeletion } from '../group-deletion/delete-group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
 import type { Logger } from '../log.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';

@@ -8,8 +8,8 @@ import {
   parseDeletedGroupPage,
   type DeletedGroup,
 } from '../groups/deleted-group-repository.ts';
-import { parseDeletion, parseDeletionIds, parseReason } from '../groups/deletion-arguments.ts';
-import { findDeletionImpact } from '../groups/group-deletion-impact.ts';
+import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
+import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
 import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
 import {

@@ -9,7 +9,7 @@ import {
 } from '../validation/input-parsers.ts';
 import { toRowJson, type RowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
-import { parseReason } from '../groups/deletion-arguments.ts';
+import { parseReason } from '../group-deletion/delete-input.ts';
 import { parseGroupId, parseNewGroup } from '../groups/group.ts';
 import { parseNewServiceGroup, parseServiceGroupId } from '../service-groups/service-group.ts';
 import { parseSubscription } from '../subscribers/subscriber.ts';

@@ -13,16 +13,16 @@ import type { RowJson } from '../database/row-json.ts';
 import { AppError, heldByOthers, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
-import { createCommitQueue } from './commit-queue.ts';
+import { createCommitQueue } from './group-commit.ts';
 import { findCommittedDeletions } from './committed-deletions.ts';
 import {
   runDeletionStatement,
   type DeletionAnswer,
   type DeletionRefusal,
   type DeletionRequest,
-} from './deletion-statement.ts';
-import { groupNotFound, readGroupRow, type Group } from './group.ts';
-import { lockGroups } from './lock-groups.ts';
+} from './delete-statement.ts';
+import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
+import { lockGroups } from '../groups/lock-groups.ts';
 
 /** What `deleteGroup` is asked to do. */
 export type Deletion = {

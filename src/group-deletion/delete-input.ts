@@ -1,6 +1,6 @@
 import { integer, parseId, text } from '../validation/input-parsers.ts';
 import { badInput } from '../errors.ts';
-import type { Deletion } from './group-deletion.ts';
+import type { Deletion } from './delete-group.ts';
 
 /** How many groups one call may delete. */
 const maxIds = 1000;

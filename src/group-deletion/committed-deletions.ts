@@ -1,6 +1,6 @@
 import type { RowJson } from '../database/row-json.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import type { DeletionAnswer, DeletionRequest } from './deletion-statement.ts';
+import type { DeletionAnswer, DeletionRequest } from './delete-statement.ts';
 
 /**
  * Looks for deletes whose answer was lost with the connection: by their audit entries, which are committed with them. Returns

@@ -1,7 +1,7 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
-import { refusalOf } from './group-deletion.ts';
-import { groupNotFound, type Group } from './group.ts';
-import type { GroupRepository } from './group-repository.ts';
+import { refusalOf } from './delete-group.ts';
+import { groupNotFound, type Group } from '../groups/group.ts';
+import type { GroupRepository } from '../groups/group-repository.ts';
 
 /** What a delete of a group would meet at this moment. */
 export type GroupDeletionImpact = {
