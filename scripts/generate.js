@@ -48,7 +48,7 @@ async function generateResolverTypes() {
       mappers: {
         AuditEvent: '../mutations/audit-events.ts#AuditEvent',
         AuditEventConnection: '../graphql/connection.ts#AuditEventConnection',
-        DeletedGroup: '../groups/deleted-group-repository.ts#DeletedGroup',
+        DeletedGroup: '../groups/archive.ts#DeletedGroup',
         DeletedGroupConnection: '../graphql/connection.ts#DeletedGroupConnection',
         GroupDeletionImpact: '../group-deletion/deletion-impact.ts#GroupDeletionImpact',
         Subscriber: '../subscribers/subscriber.ts#SubscriberResult',

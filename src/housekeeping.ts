@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuditRepository } from './mutations/audit-events.ts';
 import type { CallRecorder } from './mutations/mutation-runner.ts';
 import { AppError } from './errors.ts';
-import type { DeletedGroupRepository } from './groups/deleted-group-repository.ts';
+import type { DeletedGroupRepository } from './groups/archive.ts';
 import type { Logger } from './log.ts';
 import type { DeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
 import type { NumberListRepository } from './number-groups/number-list-repository.ts';

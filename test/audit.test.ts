@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
 import { openDatabase } from '../src/database/database.ts';
-import { createDeletedGroupRepository } from '../src/groups/deleted-group-repository.ts';
+import { createDeletedGroupRepository } from '../src/groups/archive.ts';
 import { createLogger } from '../src/log.ts';
 import { openTestApp, plainGroup, type TestApp, type Json } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { AppError, StartError } from '../errors.ts';
-import { createDeletedGroupRepository } from '../groups/deleted-group-repository.ts';
+import { createDeletedGroupRepository } from '../groups/archive.ts';
 import { parseDeletion, parseDeletionIds } from '../group-deletion/delete-input.ts';
 import { createGroupDeletion, type Deletion } from '../group-deletion/delete-group.ts';
 import { findDeletionImpacts, type GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../mutations/audit-events.ts';
-import type { DeletedGroup } from '../groups/deleted-group-repository.ts';
+import type { DeletedGroup } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';
 

@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { AuditRepository } from '../mutations/audit-events.ts';
 import type { CallRecorder } from '../mutations/mutation-runner.ts';
 import type { Caller } from '../mutations/mutation-call.ts';
-import type { DeletedGroupRepository } from '../groups/deleted-group-repository.ts';
+import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupDeletion } from '../group-deletion/delete-group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';

@@ -3,11 +3,7 @@ import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
 import { formatAuditCursor, parseAuditSearch } from '../mutations/audit-event-search.ts';
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { Resolvers } from '../generated/graphql.ts';
-import {
-  formatDeletedGroupCursor,
-  parseDeletedGroupPage,
-  type DeletedGroup,
-} from '../groups/deleted-group-repository.ts';
+import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } from '../groups/archive.ts';
 import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';

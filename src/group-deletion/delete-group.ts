@@ -22,7 +22,7 @@ import {
   type DeletionRequest,
 } from './delete-statement.ts';
 import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
-import { lockGroups } from '../groups/lock-groups.ts';
+import { lockGroups } from '../groups/group-locks.ts';
 
 /** What `deleteGroup` is asked to do. */
 export type Deletion = {

@@ -6,7 +6,7 @@ import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
-import { lockGroups } from '../groups/lock-groups.ts';
+import { lockGroups } from '../groups/group-locks.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts';
 import {
   readSubscriberResult,

@@ -1,7 +1,7 @@
 import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
 import type { Call } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
-import type { SampleIds } from '../database/sample-data.ts';
+import type { SampleIds } from '../groups/sample-groups.ts';
 import { AppError, heldByOthers, StartError } from '../errors.ts';
 import { importBatch, isObstacle, type Obstruction, type OutcomeCount } from './import-statements.ts';
 import { countRows, openSamples, type Samples } from './import-samples.ts';

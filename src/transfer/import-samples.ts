@@ -1,5 +1,5 @@
 import type { Transaction } from '../mutations/mutation-runner.ts';
-import { findUntouchedSamples, removeSamples, type SampleRows } from '../database/sample-data.ts';
+import { findUntouchedSamples, removeSamples, type SampleRows } from '../groups/sample-groups.ts';
 import { isObstacle, type OutcomeCount } from './import-statements.ts';
 import type { RecordKey, RecordKind } from './transfer-format.ts';
 

@@ -1,5 +1,5 @@
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { toRowJson, type RowJson } from './row-json.ts';
+import { toRowJson, type RowJson } from '../database/row-json.ts';
 
 const sampleServiceGroups = [
   { name: 'Personal', description: 'Plans for one person', language: 'English', discount: 0 },
