@@ -28,9 +28,9 @@ import { registerSchemaRoute } from './http/schema-route.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/whoami-route.ts';
 import type { Logger } from './log.ts';
-import { createDeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
-import { createNumberGroupRepository } from './number-groups/number-group-repository.ts';
-import { createNumberListRepository } from './number-groups/number-list-repository.ts';
+import { createDeletedNumberGroupRepository } from './autodialer/number-groups/archive.ts';
+import { createNumberGroupRepository } from './autodialer/number-groups/number-group-repository.ts';
+import { createNumberListRepository } from './autodialer/number-groups/number-list-repository.ts';
 import { createServiceGroupRepository } from './service-groups/service-group-repository.ts';
 import { createSubscriberRepository } from './subscribers/subscriber-repository.ts';
 

@@ -4,8 +4,8 @@ import type { CallRecorder } from './mutations/mutation-runner.ts';
 import { AppError } from './errors.ts';
 import type { DeletedGroupRepository } from './groups/archive.ts';
 import type { Logger } from './log.ts';
-import type { DeletedNumberGroupRepository } from './number-groups/deleted-number-group-repository.ts';
-import type { NumberListRepository } from './number-groups/number-list-repository.ts';
+import type { DeletedNumberGroupRepository } from './autodialer/number-groups/archive.ts';
+import type { NumberListRepository } from './autodialer/number-groups/number-list-repository.ts';
 
 /** Where things have their time. */
 type Repositories = {

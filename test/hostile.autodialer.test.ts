@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { readNumbersFile } from '../src/number-groups/numbers-file.ts';
+import { readNumbersFile } from '../src/autodialer/uploads/numbers-file.ts';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
 import { chooseSeed } from './support/random.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';

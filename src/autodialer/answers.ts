@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Static } from 'typebox';
-import type { NumberGroup } from '../number-groups/number-group.ts';
-import type { NumberListRepository } from '../number-groups/number-list-repository.ts';
+import type { NumberGroup } from './number-groups/number-group.ts';
+import type { NumberListRepository } from './number-groups/number-list-repository.ts';
 import { createJalaliFormatter } from './jalali-date.ts';
 import { done, type answers } from './schemas.ts';
 import type { AskedSearch } from './search-request.ts';

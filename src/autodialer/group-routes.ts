@@ -9,15 +9,15 @@ import {
   numberGroupFields,
   numberGroupIdPattern,
   parseNumberGroupId,
-} from '../number-groups/number-group.ts';
-import type { NumberGroupRepository } from '../number-groups/number-group-repository.ts';
+} from './number-groups/number-group.ts';
+import type { NumberGroupRepository } from './number-groups/number-group-repository.ts';
 import type {
   NumberListDraft,
   NumberListRepository,
   NumberSource,
-} from '../number-groups/number-list-repository.ts';
+} from './number-groups/number-list-repository.ts';
 import { createAnswers } from './answers.ts';
-import { readNumbersBody } from './numbers-body.ts';
+import { readNumbersBody } from './uploads/json-numbers.ts';
 import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { readSearch } from './search-request.ts';
@@ -29,7 +29,7 @@ import {
 } from './recorded-service.ts';
 import { missing, requireValid } from './request-validation.ts';
 import { serviceDocuments } from './service-documents.ts';
-import { multipartLimits, readUpload, requireKnownPage } from './upload.ts';
+import { multipartLimits, readUpload, requireKnownPage } from './uploads/multipart.ts';
 
 /** What the autodialer's routes work with. */
 export type AutodialerDoors = {

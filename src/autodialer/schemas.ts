@@ -6,8 +6,8 @@ import {
   maxNumbersWithDuplicates,
   numberGroupIdPattern,
   numberPattern,
-} from '../number-groups/number-group.ts';
-import { writtenNumberPattern } from '../number-groups/phone-number.ts';
+} from './number-groups/number-group.ts';
+import { writtenNumberPattern } from './uploads/phone-number.ts';
 
 // What requests and answers are like: they are checked against this, and the OpenAPI document is made of it. A `title` says
 // what a value must be where it is refused.

@@ -1,6 +1,6 @@
 import { text } from '../validation/input-parsers.ts';
-import { maxDescriptionLength, maxNameLength } from '../number-groups/number-group.ts';
-import type { NumberGroupSearch, SortKey } from '../number-groups/number-group-repository.ts';
+import { maxDescriptionLength, maxNameLength } from './number-groups/number-group.ts';
+import type { NumberGroupSearch, SortKey } from './number-groups/number-group-repository.ts';
 import type { SearchFields } from './schemas.ts';
 
 const defaultCount = 20;

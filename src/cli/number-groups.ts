@@ -3,8 +3,8 @@ import {
   createDeletedNumberGroupRepository,
   type DeletedNumberGroup,
   type DeletedNumberGroupRepository,
-} from '../number-groups/deleted-number-group-repository.ts';
-import { parseNumberGroupId, type NumberGroup } from '../number-groups/number-group.ts';
+} from '../autodialer/number-groups/archive.ts';
+import { parseNumberGroupId, type NumberGroup } from '../autodialer/number-groups/number-group.ts';
 import { formatTable, print } from './output.ts';
 import { createCommandCall, withDatabase } from './with-database.ts';
 

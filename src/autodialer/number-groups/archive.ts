@@ -1,8 +1,8 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
-import type { RowJson } from '../database/row-json.ts';
-import { AppError } from '../errors.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { CallRecorder } from '../../mutations/mutation-runner.ts';
+import type { Call } from '../../mutations/mutation-call.ts';
+import type { RowJson } from '../../database/row-json.ts';
+import { AppError } from '../../errors.ts';
+import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { readNumberGroupRow, type NumberGroup } from './number-group.ts';
 
 /** A number group that was removed and can be restored until `purgeAt`. */

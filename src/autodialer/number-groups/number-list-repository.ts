@@ -1,8 +1,8 @@
-import type { Call } from '../mutations/mutation-call.ts';
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import { retryWhileUnavailable } from '../database/database-errors.ts';
-import { AppError, badInput } from '../errors.ts';
-import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import type { Call } from '../../mutations/mutation-call.ts';
+import type { CallRecorder, Transaction } from '../../mutations/mutation-runner.ts';
+import { retryWhileUnavailable } from '../../database/database-errors.ts';
+import { AppError, badInput } from '../../errors.ts';
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import { maxNumbers, maxNumbersWithDuplicates } from './number-group.ts';
 
 /** A list that somebody holds from now on. */

@@ -1,4 +1,4 @@
-import { badInput, type AppError } from '../errors.ts';
+import { badInput, type AppError } from '../../errors.ts';
 
 /** Reads phone numbers out of the lines of a file, of which it holds no more than it needs. */
 export type NumberReader = {

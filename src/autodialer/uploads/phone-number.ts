@@ -1,4 +1,4 @@
-import { numberPattern } from './number-group.ts';
+import { numberPattern } from '../number-groups/number-group.ts';
 
 /** Longer than any number with what is written around it; it also bounds the time of the expressions below. */
 const maxWrittenLength = 200;

@@ -1,4 +1,4 @@
-import { badInput } from '../errors.ts';
+import { badInput } from '../../errors.ts';
 
 /** How a file's text is encoded. */
 export type FileEncoding = 'utf-8' | 'utf-16le' | 'utf-16be';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Tokenizer, TokenType } from '@streamparser/json';
-import { AppError, badInput } from '../errors.ts';
-import { appendPhoneNumbers } from '../number-groups/phone-number.ts';
+import { AppError, badInput } from '../../errors.ts';
+import { appendPhoneNumbers } from './phone-number.ts';
 
 /** What a body holds beside its numbers, which were handed on. */
 export type NumbersBody = {

@@ -1,9 +1,9 @@
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { AppError, badInput } from '../errors.ts';
-import { readNumbersFile, type NumbersFileReport } from '../number-groups/numbers-file.ts';
-import { readBytes } from './request-bytes.ts';
-import { missing } from './request-validation.ts';
+import { AppError, badInput } from '../../errors.ts';
+import { readNumbersFile, type NumbersFileReport } from './numbers-file.ts';
+import { readBytes } from '../request-bytes.ts';
+import { missing } from '../request-validation.ts';
 
 const maxFileBytes = 64 * 1024 * 1024;
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { text, type Parsed } from '../validation/input-parsers.ts';
-import { withRowDefaults } from '../database/row-defaults.ts';
-import type { RowJson } from '../database/row-json.ts';
-import { parseTimestamp } from '../database/timestamp.ts';
-import { AppError, badInput } from '../errors.ts';
+import { text, type Parsed } from '../../validation/input-parsers.ts';
+import { withRowDefaults } from '../../database/row-defaults.ts';
+import type { RowJson } from '../../database/row-json.ts';
+import { parseTimestamp } from '../../database/timestamp.ts';
+import { AppError, badInput } from '../../errors.ts';
 
 /** The autodialer's group: a name and a list of phone numbers. */
 export type NumberGroup = {

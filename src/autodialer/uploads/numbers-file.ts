@@ -1,7 +1,7 @@
-import { createCsvReader } from './csv-reader.ts';
+import { createCsvReader } from './csv.ts';
 import { decodeFile, saveAsUtf8, type FileEncoding } from './file-text.ts';
 import { badLine, type NumberReader, type SkipCounts } from './number-reader.ts';
-import { createVcardReader } from './vcard-reader.ts';
+import { createVcardReader } from './vcard.ts';
 
 /** What an uploaded file is, as its first line tells: its name is nothing to rely on. */
 export type NumbersFileKind = 'csv' | 'vcf';

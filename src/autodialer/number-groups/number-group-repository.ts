@@ -1,8 +1,8 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
-import { plannedForItsValues } from '../database/prepared-statements.ts';
-import type { RowJson } from '../database/row-json.ts';
-import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import type { CallRecorder, Transaction } from '../../mutations/mutation-runner.ts';
+import type { Call } from '../../mutations/mutation-call.ts';
+import { plannedForItsValues } from '../../database/prepared-statements.ts';
+import type { RowJson } from '../../database/row-json.ts';
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import {
   createNumberGroupId,
   numberGroupNotFound,
