@@ -16,7 +16,7 @@ import type {
   NumberListRepository,
   NumberSource,
 } from './number-groups/number-list-repository.ts';
-import { createAnswers } from './answers.ts';
+import { createAnswers } from './responses.ts';
 import { readNumbersBody } from './uploads/json-numbers.ts';
 import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
@@ -26,9 +26,9 @@ import {
   createScopeCheck,
   recorded,
   type ServiceName,
-} from './recorded-service.ts';
+} from './audited-handler.ts';
 import { missing, requireValid } from './request-validation.ts';
-import { serviceDocuments } from './service-documents.ts';
+import { serviceDocuments } from './openapi-operations.ts';
 import { multipartLimits, readUpload, requireKnownPage } from './uploads/multipart.ts';
 
 /** What the autodialer's routes work with. */

@@ -9,7 +9,7 @@ import {
   UpdateRequest,
   UploadRequest,
 } from './schemas.ts';
-import type { ServiceName } from './recorded-service.ts';
+import type { ServiceName } from './audited-handler.ts';
 
 /** By status: when it is answered, and a message that goes with it. */
 const refusals: Readonly<Record<number, readonly [meaning: string, message: string]>> = {

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../errors.ts';
-import { registerApiDocument } from './api-document.ts';
-import { registerGroupRoutes, type AutodialerDoors } from './group-routes.ts';
-import { sendRefusal } from './refusal.ts';
+import { registerApiDocument } from './openapi.ts';
+import { registerGroupRoutes, type AutodialerDoors } from './routes.ts';
+import { sendRefusal } from './error-responses.ts';
 
 /**
  * The REST API of the autodialer's vendor below `/api/v4/`, as its documents have it, with an OpenAPI document of it.
