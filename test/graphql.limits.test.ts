@@ -10,7 +10,7 @@ import {
   type GraphQLInputType,
   type GraphQLObjectType,
 } from 'graphql';
-import { createOperationMeter } from '../src/graphql/operation-size.ts';
+import { createOperationMeter } from '../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { requireScopes } from '../src/graphql/scopes.ts';
 import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';

@@ -75,7 +75,7 @@ async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: Inspecte
   if (file === undefined) return;
   // Other commands have no use for the schema, which takes long to load.
   const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
-    import('../graphql/allowed-operations.ts'),
+    import('../graphql/request/allowed-operations.ts'),
     import('../graphql/schema.ts'),
   ]);
   readAllowedOperations(file, createSchema());

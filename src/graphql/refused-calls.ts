@@ -14,10 +14,10 @@ import {
 } from 'graphql';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import type { OperationLimits } from './operation-limits.ts';
-import { isObject, type GraphQLRequestBody } from './operation-request.ts';
+import type { OperationLimits } from './limits/operation-limits.ts';
+import { isObject, type GraphQLRequestBody } from './request/operation-body.ts';
 import { createCall } from './recorded.ts';
-import { collectFields, fragmentsOf } from './selections.ts';
+import { collectFields, fragmentsOf } from './limits/selections.ts';
 
 /** A request for mutations, and the error for which some or all of them were not executed. */
 export type RefusedRequest = {

@@ -13,7 +13,7 @@ import { hasScope, isScope, knownScopes, type Scope } from '../accounts/scopes.t
 import { AppError, StartError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { recordRefusedCall } from './recorded.ts';
-import { collectFields, selectionSetsOf, type Fragments } from './selections.ts';
+import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
 /**
  * Has every root field carried out only for accounts with the scopes that `schema.graphql` declares, of the field itself and

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import type { SelectedDetails } from '../mutations/mutation-call.ts';
 import { parseSubscriberPage } from '../subscribers/subscriber.ts';
-import { collectFields, selectionSetsOf, type Fragments } from './selections.ts';
+import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
 /** What the text of an operation selects of the groups in a field's result, before variables are known. */
 type WrittenSelection = {

@@ -1,7 +1,7 @@
 import { Lexer, Source, TokenKind, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
-import { AppError } from '../errors.ts';
-import type { PrepareRequest } from './operation-request.ts';
-import { createOperationMeter, type Operation } from './operation-size.ts';
+import { AppError } from '../../errors.ts';
+import type { PrepareRequest } from '../request/operation-body.ts';
+import { createOperationMeter, type Operation } from './operation-cost.ts';
 
 /** How much an operation may ask for. */
 export type OperationLimits = {

@@ -10,7 +10,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
 } from 'graphql';
-import { badInput } from '../errors.ts';
+import { badInput } from '../../errors.ts';
 
 /** A GraphQL request as its HTTP body holds it. */
 export type GraphQLRequestBody = {

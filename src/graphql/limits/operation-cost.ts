@@ -16,7 +16,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
-import { StartError } from '../errors.ts';
+import { StartError } from '../../errors.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** An operation that was found valid, and so without circles of fragments. */

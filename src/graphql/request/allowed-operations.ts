@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
-import { AppError, StartError } from '../errors.ts';
-import type { GraphQLRequestBody, PrepareRequest } from './operation-request.ts';
+import { AppError, StartError } from '../../errors.ts';
+import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
 
 /**
  * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code

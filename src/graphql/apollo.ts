@@ -16,8 +16,8 @@ import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context, Outcome } from './context.ts';
 import { formatError, isPlanned } from './format-error.ts';
-import { createLimitCheck, type OperationLimits } from './operation-limits.ts';
-import type { Operation } from './operation-size.ts';
+import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
+import type { Operation } from './limits/operation-cost.ts';
 
 /**
  * Headers that a browser does not send on its own, as by a form or an image (of `authorization` only tokens get here): a
