@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
-import { requireUniqueKeys } from '../http/repeated-key.ts';
+import { requireUniqueKeys } from '../http/hooks/repeated-key.ts';
 
 /**
  * Reads a stream that a client sends. Where the reader stops early the rest is thrown away as it comes: a client that is cut off

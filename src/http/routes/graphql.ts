@@ -1,23 +1,23 @@
 import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import { AppError, isErrorCode, type ErrorCode } from '../errors.ts';
-import { createContext, type Context, type Outcome, type Repositories } from '../graphql/context.ts';
-import type { OperationLimits } from '../graphql/limits/operation-limits.ts';
+import { AppError, isErrorCode, type ErrorCode } from '../../errors.ts';
+import { createContext, type Context, type Outcome, type Repositories } from '../../graphql/context.ts';
+import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
   createOperationRequestReaders,
   isObject,
   withoutEmptyName,
   type GraphQLRequestBody,
   type PrepareRequest,
-} from '../graphql/request/operation-body.ts';
-import { createRefusedCallRecorder } from '../graphql/refused-calls.ts';
-import { graphQLHeaders } from '../graphql/apollo.ts';
-import { readCaller } from './caller.ts';
-import { setStatus } from './error-response.ts';
+} from '../../graphql/request/operation-body.ts';
+import { createRefusedCallRecorder } from '../../graphql/refused-calls.ts';
+import { graphQLHeaders } from '../../graphql/apollo.ts';
+import { readCaller } from '../caller.ts';
+import { setStatus } from '../error-response.ts';
 import { statusOf } from './graphql-status.ts';
-import { chooseMediaType } from './media-type.ts';
-import { requireUniqueKeys } from './repeated-key.ts';
+import { chooseMediaType } from '../media-type.ts';
+import { requireUniqueKeys } from '../hooks/repeated-key.ts';
 
 /** What the doors lead to. */
 type GraphQLDoors = {

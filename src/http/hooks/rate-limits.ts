@@ -1,7 +1,7 @@
 import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../errors.ts';
-import { plainAddress } from '../validation/ip-address.ts';
+import { AppError } from '../../errors.ts';
+import { plainAddress } from '../../validation/ip-address.ts';
 
 /** How much a caller may ask for a minute. `0`: any number of requests. */
 export type RateLimitSettings = {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { sendStatus } from './error-response.ts';
+import { sendStatus } from '../error-response.ts';
 
 /** `/livez`: the process answers. `/readyz`: the database answers too. Both are open to everyone. */
 export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promise<boolean>): void {

@@ -1,5 +1,5 @@
 import { Tokenizer, TokenType } from '@streamparser/json';
-import { badInput } from '../errors.ts';
+import { badInput } from '../../errors.ts';
 
 /**
  * Rejects JSON in which an object has a key twice, also if one of the two is written with escapes: parsers disagree on which

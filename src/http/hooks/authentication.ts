@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Authenticate, Principal } from '../accounts/authentication.ts';
-import { AppError } from '../errors.ts';
-import { plainAddress } from '../validation/ip-address.ts';
-import { readCredentials } from './credentials.ts';
+import type { Authenticate, Principal } from '../../accounts/authentication.ts';
+import { AppError } from '../../errors.ts';
+import { plainAddress } from '../../validation/ip-address.ts';
+import { readCredentials } from '../credentials.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {

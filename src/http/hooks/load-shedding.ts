@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { AppError, httpStatusOf, retryAfterSeconds } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
 import { readRequestId } from './request-id.ts';
-import { whenSettled } from './settled.ts';
+import { whenSettled } from '../settled.ts';
 
 /** When there is too much to do, and how that is said. */
 export type OverloadSettings = {

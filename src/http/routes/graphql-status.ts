@@ -1,5 +1,5 @@
-import { httpStatusOf } from '../errors.ts';
-import type { Outcome } from '../graphql/context.ts';
+import { httpStatusOf } from '../../errors.ts';
+import type { Outcome } from '../../graphql/context.ts';
 
 /** A response as GraphQL has it. */
 export type GraphQLResult = {

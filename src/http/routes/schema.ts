@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { AppError } from '../errors.ts';
-import { readSchemaSource } from '../graphql/schema.ts';
+import { AppError } from '../../errors.ts';
+import { readSchemaSource } from '../../graphql/schema.ts';
 
 /** `GET /schema.graphql`: the API's source, for those who may ask for the schema. @throws AppError FORBIDDEN */
 export function registerSchemaRoute(http: FastifyInstance, isOpen: boolean): void {

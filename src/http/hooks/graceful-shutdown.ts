@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import { stopListening } from './listen.ts';
-import { whenSettled } from './settled.ts';
+import { stopListening } from '../listen.ts';
+import { whenSettled } from '../settled.ts';
 
 /** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
 import { requireUniqueKeys } from './repeated-key.ts';
 
 declare module 'fastify' {

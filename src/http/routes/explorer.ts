@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { plainAddress } from '../validation/ip-address.ts';
+import { plainAddress } from '../../validation/ip-address.ts';
 import { writeSandboxPage } from './sandbox-page.ts';
 
 /** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */
-const explorerDir = fileURLToPath(new URL('../../dist/explorer/', import.meta.url));
+const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta.url));
 
 /**
  * `/`: the explorer, a page with GraphiQL that asks no other host, and its files below `/explorer/`. Open to everyone, since
