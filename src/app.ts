@@ -19,7 +19,7 @@ import { openGraphQLServer } from './graphql/apollo.ts';
 import { createDeletedGroupRepository } from './groups/archive.ts';
 import { createGroupDeletion } from './group-deletion/delete-group.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
-import { startHousekeeping } from './housekeeping.ts';
+import { startHousekeeping } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
 import { registerGraphQLRoutes } from './http/routes/graphql.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditRepository } from './mutations/audit-events.ts';
-import type { CallRecorder } from './mutations/mutation-runner.ts';
-import { AppError } from './errors.ts';
-import type { DeletedGroupRepository } from './groups/archive.ts';
-import type { Logger } from './log.ts';
-import type { DeletedNumberGroupRepository } from './autodialer/number-groups/archive.ts';
-import type { NumberListRepository } from './autodialer/number-groups/number-list-repository.ts';
+import type { AuditRepository } from '../mutations/audit-events.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import { AppError } from '../errors.ts';
+import type { DeletedGroupRepository } from '../groups/archive.ts';
+import type { Logger } from '../log.ts';
+import type { DeletedNumberGroupRepository } from '../autodialer/number-groups/archive.ts';
+import type { NumberListRepository } from '../autodialer/number-groups/number-list-repository.ts';
 
 /** Where things have their time. */
 type Repositories = {
