@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
-import { listenToStop } from './cli/stop-signal.ts';
+import { listenToStop } from './cli/abort-on-signal.ts';
 import { loadConfig } from './config/settings.ts';
 import { explainMissingPrivilege } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
 import { StartError } from './errors.ts';
 import { createLogger } from './log.ts';
-import { describeStart } from './start-message.ts';
+import { describeStart } from './cli/startup-banner.ts';
 
 // The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
 // V8 lets the heap grow to several times of what lives before it searches it: 450 MB in an upload where 250 MB do.

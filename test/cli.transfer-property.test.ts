@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
-import { createCommandCall } from '../src/cli/with-database.ts';
+import { createCommandCall } from '../src/cli/command-context.ts';
 import { openDatabase, type Database } from '../src/database/database.ts';
 import { createLogger } from '../src/log.ts';
 import { exportGroups } from '../src/transfer/export-groups.ts';

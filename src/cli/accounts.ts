@@ -19,9 +19,9 @@ import { knownScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
 import { StartError } from '../errors.ts';
 import { parseApiKey } from '../config/setting-parsers.ts';
-import { ask, askPassword, readSecretInput } from './ask.ts';
+import { ask, askPassword, readSecretInput } from './prompts.ts';
 import { formatTable, print } from './output.ts';
-import { createCommandCall, withDatabase } from './with-database.ts';
+import { createCommandCall, withDatabase } from './command-context.ts';
 
 type PasswordOptions = { password?: true; passwordStdin?: true };
 type CreateOptions = PasswordOptions & {

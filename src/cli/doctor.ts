@@ -8,8 +8,8 @@ import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
-import { exitCodes } from './report-error.ts';
-import { stoppable } from './stop-signal.ts';
+import { exitCodes } from './command-errors.ts';
+import { stoppable } from './abort-on-signal.ts';
 
 /** `group-api doctor`: what would keep a server from working. */
 export function createDoctorCommand(): Command {

@@ -9,7 +9,7 @@ import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
-import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './report-error.ts';
+import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
 import { createServeCommand } from './serve.ts';
 
 // The command line. Its heap is searched as early as the server's: see main.ts.

@@ -7,11 +7,11 @@ import { findDeletionImpacts, type GroupDeletionImpact } from '../group-deletion
 import type { Group } from '../groups/group.ts';
 import { createGroupRepository } from '../groups/group-repository.ts';
 import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
-import { ask } from './ask.ts';
+import { ask } from './prompts.ts';
 import { describeDeletedGroup } from './describe-groups.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
-import { createCommandCall, recorded, withDatabase, type CommandDatabase } from './with-database.ts';
+import { createCommandCall, recorded, withDatabase, type CommandDatabase } from './command-context.ts';
 
 type DeleteOptions = {
   reason?: string;

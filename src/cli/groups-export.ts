@@ -6,7 +6,7 @@ import { openOutputFile } from './output-file.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
 import { readNumber } from './read-number.ts';
-import { withDatabase } from './with-database.ts';
+import { withDatabase } from './command-context.ts';
 
 type ExportOptions = { id: string[]; force?: true; json?: true };
 

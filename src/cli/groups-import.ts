@@ -6,7 +6,7 @@ import { StartError } from '../errors.ts';
 import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
-import { createCommandCall, recorded, withDatabase } from './with-database.ts';
+import { createCommandCall, recorded, withDatabase } from './command-context.ts';
 
 type ImportOptions = { dryRun?: boolean; json?: true };
 

@@ -5,7 +5,7 @@ import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
 import { describeGroups, type GroupDescription } from './describe-groups.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
-import { withDatabase } from './with-database.ts';
+import { withDatabase } from './command-context.ts';
 
 type ListOptions = {
   text?: string;

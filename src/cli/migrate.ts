@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { print } from './output.ts';
-import { withDatabase } from './with-database.ts';
+import { withDatabase } from './command-context.ts';
 
 /** `group-api migrate`: the tables of this version. */
 export function createMigrateCommand(): Command {

@@ -6,7 +6,7 @@ import {
 } from '../autodialer/number-groups/archive.ts';
 import { parseNumberGroupId, type NumberGroup } from '../autodialer/number-groups/number-group.ts';
 import { formatTable, print } from './output.ts';
-import { createCommandCall, withDatabase } from './with-database.ts';
+import { createCommandCall, withDatabase } from './command-context.ts';
 
 /** How many removed groups are listed. */
 const listLength = 1000;

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { repairDates, repairOperation } from '../doctor/repair-dates.ts';
 import { StartError } from '../errors.ts';
-import { ask } from './ask.ts';
+import { ask } from './prompts.ts';
 import { print } from './output.ts';
-import { createCommandCall, recorded, withDatabase } from './with-database.ts';
+import { createCommandCall, recorded, withDatabase } from './command-context.ts';
 
 type RepairOptions = { zone: string; dryRun?: boolean; yes?: true; json?: true };
 

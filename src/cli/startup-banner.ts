@@ -1,4 +1,4 @@
-import type { App } from './app.ts';
+import type { App } from '../app.ts';
 
 /** What a person is told when the server is ready, with a line to paste. */
 export function describeStart({ url, database, createdKey, sampleGroupId }: App): string {
