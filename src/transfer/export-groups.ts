@@ -16,7 +16,7 @@ import {
   type LastIds,
   type RecordCounts,
   type RecordKind,
-} from './transfer-format.ts';
+} from './format.ts';
 
 /** What to export, and who is told how many records have been written so far. */
 export type ExportRequest = {

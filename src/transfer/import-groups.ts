@@ -16,7 +16,7 @@ import {
   type RecordKey,
   type RecordKind,
   type TransferLine,
-} from './transfer-format.ts';
+} from './format.ts';
 
 /**
  * How many records of each kind an import added, brought back from the archive, and left as they were; and how many sample records

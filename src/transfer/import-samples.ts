@@ -1,7 +1,7 @@
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import { findUntouchedSamples, removeSamples, type SampleRows } from '../groups/sample-groups.ts';
 import { isObstacle, type OutcomeCount } from './import-statements.ts';
-import type { RecordKey, RecordKind } from './transfer-format.ts';
+import type { RecordKey, RecordKind } from './format.ts';
 
 /** The sample records of a database that nobody has touched, while a file is imported that they may have to give way to. */
 export type Samples = Awaited<ReturnType<typeof openSamples>>;

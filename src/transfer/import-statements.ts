@@ -1,5 +1,5 @@
 import type { Transaction } from '../mutations/mutation-runner.ts';
-import type { RecordKey, RecordKind } from './transfer-format.ts';
+import type { RecordKey, RecordKind } from './format.ts';
 
 /**
  * What becomes of a record. It is `added`, brought back from the archive (`restored`), or was there as it is (`unchanged`).
