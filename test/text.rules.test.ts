@@ -307,3 +307,29 @@ test.each(['groups', 'service_groups', 'number_groups'])(
       await expect(write(`a${control}b`)).rejects.toThrow(`${table}_description_check`);
   },
 );
+
+test('invisible names that an earlier version has accepted are exported, imported and removed as they are', async () => {
+  const [from, to] = [await openTestApp(), await openTestApp()];
+  const commandsOf = (server: TestApp) => createCommandLine(() => server).run;
+  try {
+    const name = '\u3164';
+    await from.sql(`INSERT INTO service_groups (name) VALUES ($1)`, [name]);
+    await from.sql(
+      `INSERT INTO groups (name, tag_name, duration, price, service_group_id) VALUES ($1, $1, 1, 1, 1)`,
+      [name],
+    );
+    await from.sql('INSERT INTO subscribers (group_id, username) VALUES (1, $1)', [name]);
+    const file = join(folder, 'invisible.ndjson');
+    expect(await commandsOf(from)('groups', 'export', file)).toMatchObject({ code: 0 });
+    expect(await commandsOf(to)('groups', 'import', file)).toMatchObject({ code: 0, stderr: '' });
+    expect(await to.sql('SELECT name FROM groups UNION ALL SELECT name FROM service_groups')).toStrictEqual([
+      { name },
+      { name },
+    ]);
+    const removed = await to.post('/removeUserSubscription', { username: name });
+    expect(removed.body.data.removeUserSubscription).toMatchObject({ username: name, groupId: 1 });
+  } finally {
+    await from.close();
+    await to.close();
+  }
+});

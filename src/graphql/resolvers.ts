@@ -18,7 +18,7 @@ import {
   parseMove,
   parseSubscriberPage,
   parseSubscription,
-  parseUsername,
+  parseStoredUsername,
   readSubscriberRow,
   statusOf,
   type Subscriber,
@@ -112,7 +112,7 @@ export const resolvers: Resolvers = {
 
     removeUserSubscription: recorded(({ username, groupId }, { subscribers }, call) =>
       subscribers.removeUserSubscription(
-        parseUsername(username),
+        parseStoredUsername(username),
         groupId == null ? null : parseGroupId(groupId, 'groupId'),
         call,
       ),

@@ -1,6 +1,7 @@
 import type { Group as GroupRow } from '../generated/prisma/client.ts';
 import {
   boolean,
+  exportedText,
   integer,
   ipAddress,
   nullable,
@@ -11,6 +12,7 @@ import {
   requireFields,
   text,
   withoutNulls,
+  type CreateTextParser,
   type Parsed,
 } from '../validation/input-parsers.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
@@ -27,7 +29,7 @@ export type Group = Omit<GroupRow, 'price'> & {
   readonly details?: GroupDetails;
 };
 
-const fields = {
+const createFields = (text: CreateTextParser) => ({
   name: text({ min: 1, max: 128 }),
   description: text({ max: 2000, multiline: true }),
   tagName: text({ min: 1, max: 64 }),
@@ -42,7 +44,9 @@ const fields = {
   serviceGroupId: nullable((value, argument) => parseId(value, argument, 'Service group')),
   hidden: boolean,
   protected: boolean,
-};
+});
+const fields = createFields(text);
+const exportedFields = createFields(exportedText);
 
 /** What an edit changes of a group. */
 export type GroupChanges = Parsed<typeof fields>;
@@ -56,8 +60,17 @@ export function parseGroupId(value: unknown, argument = 'id'): number {
 
 /** Reads what `createGroup` was given. A null counts as not given. */
 export function parseNewGroup(input: unknown) {
+  return parseWholeGroup(fields, input);
+}
+
+/** Parses a group of an export, which an earlier version may have accepted by other rules. @throws AppError BAD_USER_INPUT */
+export function parseExportedGroup(input: unknown) {
+  return parseWholeGroup(exportedFields, input);
+}
+
+function parseWholeGroup(by: typeof fields, input: unknown) {
   return requireFields(
-    parseFields(fields, withoutNulls(input), 'group'),
+    parseFields(by, withoutNulls(input), 'group'),
     ['name', 'tagName', 'duration', 'price'],
     'group',
   );

@@ -1,4 +1,5 @@
 import {
+  exportedText,
   nullable,
   parseFields,
   parseId,
@@ -7,6 +8,7 @@ import {
   requireFields,
   text,
   withoutNulls,
+  type CreateTextParser,
   type Parsed,
 } from '../validation/input-parsers.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
@@ -16,12 +18,14 @@ import type { ServiceGroup } from '../generated/prisma/client.ts';
 
 export type { ServiceGroup };
 
-const fields = {
+const createFields = (text: CreateTextParser) => ({
   name: text({ min: 1, max: 128 }),
   description: text({ max: 2000, multiline: true }),
   language: nullable(text({ min: 1, max: 64 })),
   discount: percent,
-};
+});
+const fields = createFields(text);
+const exportedFields = createFields(exportedText);
 
 /** What an edit changes of a service group. */
 export type ServiceGroupChanges = Parsed<typeof fields>;
@@ -36,6 +40,15 @@ export function parseServiceGroupId(value: unknown, argument = 'id'): number {
 /** Reads what `createServiceGroup` was given. A null counts as not given. */
 export function parseNewServiceGroup(input: unknown) {
   return requireFields(parseFields(fields, withoutNulls(input), 'serviceGroup'), ['name'], 'serviceGroup');
+}
+
+/** Parses a service group of an export, which an earlier version may have accepted by other rules. */
+export function parseExportedServiceGroup(input: unknown) {
+  return requireFields(
+    parseFields(exportedFields, withoutNulls(input), 'serviceGroup'),
+    ['name'],
+    'serviceGroup',
+  );
 }
 
 /** Reads what `editServiceGroup` was given. */

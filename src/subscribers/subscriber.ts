@@ -1,4 +1,4 @@
-import { date, parseId, parsePageSize, storedText, text } from '../validation/input-parsers.ts';
+import { date, exportedText, parseId, parsePageSize, storedText, text } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -25,25 +25,30 @@ export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()):
   return startsAt > now ? 'PENDING' : 'RUNNING';
 }
 
-/** @throws AppError BAD_USER_INPUT */
+const usernameRules = { min: 1, max: 128, printable: true } as const;
+
+/** Parses the username of a new subscriber. @throws AppError BAD_USER_INPUT */
 export function parseUsername(value: unknown): string {
-  return text({ min: 1, max: 128, printable: true })(value, 'username');
+  return text(usernameRules)(value, 'username');
 }
 
-/** What `subscribe` was given. @throws AppError BAD_USER_INPUT */
-export function parseSubscription(args: {
-  username: unknown;
-  groupId: unknown;
-  startsAt?: Date | null;
-  expiresAt?: Date | null;
-}): Subscriber {
+/** Parses a username that is stored, which an earlier version may have accepted. @throws AppError BAD_USER_INPUT */
+export function parseStoredUsername(value: unknown): string {
+  return exportedText(usernameRules)(value, 'username');
+}
+
+/** Parses the arguments of `subscribe`, or a record of an export. @throws AppError BAD_USER_INPUT */
+export function parseSubscription(
+  args: { username: unknown; groupId: unknown; startsAt?: Date | null; expiresAt?: Date | null },
+  parseName = parseUsername,
+): Subscriber {
   const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
   const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
   if (expiresAt !== null && expiresAt <= startsAt) {
     throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
   }
   return {
-    username: parseUsername(args.username),
+    username: parseName(args.username),
     groupId: parseId(args.groupId, 'groupId', 'Group'),
     startsAt,
     expiresAt,

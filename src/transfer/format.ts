@@ -10,9 +10,9 @@ import {
 import { toRowJson, type RowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
 import { parseReason } from '../group-deletion/delete-input.ts';
-import { parseGroupId, parseNewGroup } from '../groups/group.ts';
-import { parseNewServiceGroup, parseServiceGroupId } from '../service-groups/service-group.ts';
-import { parseSubscription } from '../subscribers/subscriber.ts';
+import { parseExportedGroup, parseGroupId } from '../groups/group.ts';
+import { parseExportedServiceGroup, parseServiceGroupId } from '../service-groups/service-group.ts';
+import { parseStoredUsername, parseSubscription } from '../subscribers/subscriber.ts';
 
 /**
  * The file of `groups export`: lines of JSON. A header, then one line a record, by kind and within a kind by key, each key once;
@@ -144,7 +144,11 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
 function readServiceGroup(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.serviceGroup], 'serviceGroup');
   const id = requireLowId(parseServiceGroupId(record['id'], 'serviceGroup.id'), 'serviceGroup.id');
-  const fields = requireFields(parseNewServiceGroup(record), ['description', 'discount'], 'serviceGroup');
+  const fields = requireFields(
+    parseExportedServiceGroup(record),
+    ['description', 'discount'],
+    'serviceGroup',
+  );
   return { kind: 'serviceGroup', key: [id], row: toRowJson({ id, ...fields }) };
 }
 
@@ -152,7 +156,7 @@ function readGroup(record: Record<string, unknown>, names: readonly string[]) {
   requireExactly(record, names, 'group');
   const id = requireLowId(parseGroupId(record['id'], 'group.id'), 'group.id');
   const fields = requireFields(
-    parseNewGroup(record),
+    parseExportedGroup(record),
     ['description', 'dailyBandwidth', 'multiLoginCount', 'downloadUpload', 'hidden', 'protected'],
     'group',
   );
@@ -166,12 +170,15 @@ function readGroup(record: Record<string, unknown>, names: readonly string[]) {
 function readSubscriber(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.subscriber], 'subscriber');
   const expiresAt = nullable(isoDate)(record['expiresAt'], 'expiresAt');
-  const subscriber = parseSubscription({
-    username: record['username'],
-    groupId: record['groupId'],
-    startsAt: new Date(isoDate(record['startsAt'], 'startsAt')),
-    expiresAt: expiresAt === null ? null : new Date(expiresAt),
-  });
+  const subscriber = parseSubscription(
+    {
+      username: record['username'],
+      groupId: record['groupId'],
+      startsAt: new Date(isoDate(record['startsAt'], 'startsAt')),
+      expiresAt: expiresAt === null ? null : new Date(expiresAt),
+    },
+    parseStoredUsername,
+  );
   return { kind: 'subscriber', key: [subscriber.groupId, subscriber.username], row: toRowJson(subscriber) };
 }
 

@@ -79,8 +79,19 @@ type TextRules = {
   readonly multiline?: true;
 };
 
-/** Reads a text, trimmed and in Unicode's NFC; of several lines each ends with a line feed. */
-export function text({ min = 0, max, printable, multiline }: TextRules): Parse<string> {
+/** Creates a parser of texts by their rules. */
+export type CreateTextParser = (rules: TextRules) => Parse<string>;
+
+/** Parses a text, trimmed and in Unicode's NFC; of several lines each ends with a line feed. */
+export const text: CreateTextParser = (rules) => createTextParser(rules, visible);
+
+/** As `text`, for a text that an earlier version has stored: it is not blank if it has any character but white space. */
+export const exportedText: CreateTextParser = (rules) => createTextParser(rules, /\S/u);
+
+function createTextParser(
+  { min = 0, max, printable, multiline }: TextRules,
+  notBlank: RegExp,
+): Parse<string> {
   const forbidden = multiline ? controlsWithinLines : controls;
   return (value, argument) => {
     if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
@@ -88,7 +99,7 @@ export function text({ min = 0, max, printable, multiline }: TextRules): Parse<s
       throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
     const normalised = normaliseText(value);
     if (forbidden.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
-    if (min === 1 && !visible.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
+    if (min === 1 && !notBlank.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
     if (printable && /\p{C}/u.test(normalised))
       throw badInput(argument, `${argument} must hold printable characters only`);
     const length = countCodePoints(normalised);
