@@ -3,7 +3,7 @@ import { inspectConfig, type InspectedConfig } from '../config/settings.ts';
 import { checkDataFolder } from '../doctor/check-data-folder.ts';
 import { checkDatabase } from '../doctor/check-database.ts';
 import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
-import { readDatabaseUrl } from '../database/database-url.ts';
+import { readDatabaseUrl } from '../postgres/database-url.ts';
 import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/database.ts';
 import { StartError } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
-import { parseDatabaseUrl } from '../database/database-url.ts';
+import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import { readNetwork } from '../validation/ip-address.ts';
 
 // Each reads the text of a setting, or throws an Error whose message completes "NAME must be …".

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
-import { cut, type Client } from './client.ts';
-import { openConnection } from './connection.ts';
+import { cut, type Client } from '../postgres/client.ts';
+import { openConnection } from '../postgres/connection.ts';
 
 const intervalMs = 1000;
 const answerTimeoutMs = 2000;

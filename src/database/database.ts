@@ -4,9 +4,9 @@ import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import { createPool } from './connection.ts';
-import { describeConnectionError } from './connection-error.ts';
-import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from './database-url.ts';
+import { createPool } from '../postgres/connection.ts';
+import { describeConnectionError } from '../postgres/connection-error.ts';
+import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import {
   applicationName,
   openEmbeddedPostgres,
@@ -15,7 +15,7 @@ import {
 import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
-import { requireServer } from './require-server.ts';
+import { requireServer } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-defaults.ts';
 import { plannedForItsValues } from './prepared-statements.ts';
 import { toUnavailability, withUnavailability } from './database-errors.ts';

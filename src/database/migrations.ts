@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
-import { defaultSchema, searchPathOf } from './database-url.ts';
+import { defaultSchema, searchPathOf } from '../postgres/database-url.ts';
 import { explainMigrationError, findMigrationProblems } from './migration-problems.ts';
 
 /** The number that `prisma migrate` locks too, so that neither works while the other does. */

@@ -4,11 +4,11 @@ import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { ok, warning, wrong, type Check } from './check-result.ts';
-import { createPool } from '../database/connection.ts';
-import { searchPathOf, type DatabaseUrl } from '../database/database-url.ts';
+import { createPool } from '../postgres/connection.ts';
+import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
 import { findReadOnlyReason } from '../database/read-only.ts';
-import { requireServer } from '../database/require-server.ts';
+import { requireServer } from '../postgres/require-server.ts';
 
 const connectTimeoutMs = 3000;
 const statementTimeoutMs = 10_000;

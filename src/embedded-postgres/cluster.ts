@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
-import { openConnection } from '../database/connection.ts';
+import { openConnection } from '../postgres/connection.ts';
 import { exists, moveInto } from './folders.ts';
 import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './binaries.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { createPool } from '../../src/database/connection.ts';
-import { defaultSchema, searchPathOf } from '../../src/database/database-url.ts';
+import { createPool } from '../../src/postgres/connection.ts';
+import { defaultSchema, searchPathOf } from '../../src/postgres/database-url.ts';
 
 /** A database of the test file's own. */
 export type TestDatabase = {

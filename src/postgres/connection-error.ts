@@ -1,4 +1,4 @@
-import { causesOf } from './prisma-error.ts';
+import { causesOf } from '../database/prisma-error.ts';
 
 type Explanation = {
   /** What happened. Unset: the message of the error. */
