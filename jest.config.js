@@ -9,8 +9,8 @@ export default {
   maxWorkers: 2,
   collectCoverage: true,
   coverageProvider: 'v8',
-  // main.ts runs in the processes that start.test.ts spawns, out of sight of the count.
-  collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts'],
+  // These run in the processes that start.test.ts spawns, out of sight of the count.
+  collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/serve.ts'],
   coverageReporters: ['text-summary'],
   coverageThreshold: { global: { lines: 90 } },
 };

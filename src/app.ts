@@ -19,7 +19,7 @@ import { openGraphQLServer } from './graphql/apollo.ts';
 import { createDeletedGroupRepository } from './groups/archive.ts';
 import { createGroupDeletion } from './group-deletion/delete-group.ts';
 import { createGroupRepository } from './groups/group-repository.ts';
-import { startHousekeeping } from './jobs/purge-expired.ts';
+import { startPurgeJob } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
 import { registerGraphQLRoutes } from './http/routes/graphql.ts';
@@ -111,7 +111,18 @@ export async function openApp(
   );
   // Last of all, since a key that is made is shown once: a start that fails later would lose it.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
-  const housekeeping = startHousekeeping({ ...repositories, deletedNumberGroups, numberLists }, log);
+  const { audit, deletedGroups } = repositories;
+  const purgeJob = startPurgeJob(
+    {
+      deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
+      deletedNumberGroups: (caller) => deletedNumberGroups.purgeExpired(caller),
+      numberLists: () => numberLists.removeUnused(),
+      idempotencyKeys: () => recorder.removeExpiredKeys(),
+      // Removes nothing: it keeps the index of the audit's times up to date.
+      auditTimes: () => audit.summarizeTimes().then(() => 0),
+    },
+    log,
+  );
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -121,7 +132,7 @@ export async function openApp(
     async close() {
       await http.close();
       await graphql.stop();
-      await housekeeping.stop();
+      await purgeJob.stop();
     },
   };
 }

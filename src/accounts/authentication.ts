@@ -8,6 +8,7 @@ import type { AccountRepository } from './account-repository.ts';
 import { hashApiKey } from './api-key.ts';
 import type { JwtVerifier } from './jwt/verifier.ts';
 import { createPasswordVerifier } from './password.ts';
+import type { Principal } from './principal.ts';
 
 /** What a caller sent to say who it is. */
 export type Credentials = {
@@ -16,13 +17,6 @@ export type Credentials = {
   readonly basic?: BasicCredentials | undefined;
 };
 type BasicCredentials = { readonly username: string; readonly password: string };
-
-/** Whoever was let in, and what it may do. */
-export type Principal = {
-  readonly account: string;
-  readonly credential: 'api-key' | 'basic' | 'both' | 'jwt';
-  readonly scopes: ReadonlySet<string>;
-};
 
 /** The network address that a caller comes from. */
 export type Peer = {

@@ -6,7 +6,7 @@ import { loadConfig, type Config } from '../config/settings.ts';
 import { openDatabase, type Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
 import { createLogger } from '../log.ts';
-import { stoppable } from './abort-on-signal.ts';
+import { stoppable } from '../process/stop-signals.ts';
 
 /** What a command works with. */
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {

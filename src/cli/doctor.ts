@@ -9,7 +9,7 @@ import { describeEmbedded } from '../database/database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
-import { stoppable } from './abort-on-signal.ts';
+import { stoppable } from '../process/stop-signals.ts';
 
 /** `group-api doctor`: what would keep a server from working. */
 export function createDoctorCommand(): Command {

@@ -12,6 +12,7 @@ Examples:
   PORT=8080 DATABASE_URL=postgresql://group_api@db/groups group-api serve`,
     )
     .action(async () => {
-      await import('../main.ts');
+      const { serve } = await import('../serve.ts');
+      await serve();
     });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, heldByOthers, serviceUnavailable, timeLimitReached } from '../errors.ts';
 import { isTimeLimit, isUndoneByOthers } from './conflict.ts';
-import { causesOf } from './prisma-error.ts';
+import { causesOf } from '../postgres/error-causes.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */

@@ -1,6 +1,19 @@
 import type pg from 'pg';
 import { StartError } from '../errors.ts';
-import type { MigrationState } from './migrations.ts';
+
+/** The names of migrations, by how a database stands to this version. */
+export type MigrationState = {
+  readonly applied: readonly string[];
+  readonly pending: readonly string[];
+  readonly unknown: readonly string[];
+  readonly changed: readonly string[];
+  /** Begun by `prisma migrate`, and neither finished nor rolled back. */
+  readonly failed: readonly string[];
+  /** The names of this version, known or not to the database. */
+  readonly known: readonly string[];
+  /** What has the names of tables and functions that pending migrations make, but is not of an applied one. */
+  readonly obstacles: readonly string[];
+};
 
 /** Names of this project's migrations. Those of other applications that use Prisma begin with a date of 14 digits. */
 const ownName = /^\d{4}_/;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
 import { defaultSchema, searchPathOf } from '../postgres/database-url.ts';
-import { explainMigrationError, findMigrationProblems } from './migration-problems.ts';
+import { explainMigrationError, findMigrationProblems, type MigrationState } from './migration-problems.ts';
 
 /** The number that `prisma migrate` locks too, so that neither works while the other does. */
 const migrationLock = 72_707_369;
@@ -107,20 +107,6 @@ async function findPending(client: Queryable, schema: string): Promise<Migration
   if (problem !== undefined) throw new StartError(problem);
   return migrations.filter(({ name }) => state.pending.includes(name));
 }
-
-/** The names of migrations, by how a database stands to this version. */
-export type MigrationState = {
-  readonly applied: readonly string[];
-  readonly pending: readonly string[];
-  readonly unknown: readonly string[];
-  readonly changed: readonly string[];
-  /** Begun by `prisma migrate`, and neither finished nor rolled back. */
-  readonly failed: readonly string[];
-  /** The names of this version, known or not to the database. */
-  readonly known: readonly string[];
-  /** What has the names of tables and functions that pending migrations make, but is not of an applied one. */
-  readonly obstacles: readonly string[];
-};
 
 /**
  * Compares a database with this version, and changes nothing.

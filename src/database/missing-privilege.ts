@@ -1,5 +1,6 @@
 import { StartError } from '../errors.ts';
-import { causesOf, sqlStateOf } from './prisma-error.ts';
+import { sqlStateOf } from './prisma-error.ts';
+import { causesOf } from '../postgres/error-causes.ts';
 
 const insufficientPrivilege = '42501';
 

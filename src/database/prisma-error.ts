@@ -1,4 +1,5 @@
 import { Prisma } from '../generated/prisma/client.ts';
+import { causesOf } from '../postgres/error-causes.ts';
 
 /** Prisma's code for a row that an update or a delete did not find. */
 export const recordNotFound = 'P2025';
@@ -18,15 +19,3 @@ export function sqlStateOf(error: unknown): string | undefined {
   const states = causesOf(error).map(({ originalCode }) => originalCode);
   return states.find((state) => typeof state === 'string');
 }
-
-/** The chain of reasons behind an error: Prisma keeps the driver's in `meta`, everybody else in `cause`. */
-export function causesOf(error: unknown): Record<string, unknown>[] {
-  const causes: Record<string, unknown>[] = [];
-  for (let each = error; each instanceof Object && causes.length < maxCauses;) {
-    const reason = each as Record<string, unknown>;
-    causes.push(reason);
-    each = reason['cause'] ?? reason['driverAdapterError'] ?? reason['meta'];
-  }
-  return causes;
-}
-const maxCauses = 6;

@@ -2,12 +2,8 @@ import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { checkStructure } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check-result.ts';
-import {
-  findExtensions,
-  inspectMigrations,
-  readMigrations,
-  type MigrationState,
-} from '../database/migrations.ts';
+import { findExtensions, inspectMigrations, readMigrations } from '../database/migrations.ts';
+import type { MigrationState } from '../database/migration-problems.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
 
 const name = 'migrations';

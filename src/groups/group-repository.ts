@@ -1,3 +1,4 @@
+import { formatPrice } from '../validation/decimal.ts';
 import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
 import type { Call } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
@@ -6,14 +7,7 @@ import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
-import {
-  formatPrice,
-  groupNotFound,
-  readGroupRow,
-  type Group,
-  type GroupChanges,
-  type NewGroup,
-} from './group.ts';
+import { groupNotFound, readGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupOrderField, GroupSearch } from './group-search.ts';
 

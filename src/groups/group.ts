@@ -19,6 +19,7 @@ import { withRowDefaults } from '../database/row-defaults.ts';
 import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
+import { formatPrice } from '../validation/decimal.ts';
 import type { GroupDetails } from './group-details.ts';
 
 /** A subscription plan, as the API shows it. */
@@ -29,17 +30,17 @@ export type Group = Omit<GroupRow, 'price'> & {
   readonly details?: GroupDetails;
 };
 
-const createFields = (text: CreateTextParser) => ({
-  name: text({ min: 1, max: 128 }),
-  description: text({ max: 2000, multiline: true }),
-  tagName: text({ min: 1, max: 64 }),
+const createFields = (parseText: CreateTextParser) => ({
+  name: parseText({ min: 1, max: 128 }),
+  description: parseText({ max: 2000, multiline: true }),
+  tagName: parseText({ min: 1, max: 64 }),
   duration: integer({ min: 0 }),
   price,
-  usernamePostfix: nullable(text({ max: 64 })),
-  usernamePostfixId: nullable(text({ max: 64 })),
-  dailyBandwidth: text({ min: 1, max: 64, printable: true }),
+  usernamePostfix: nullable(parseText({ max: 64 })),
+  usernamePostfixId: nullable(parseText({ max: 64 })),
+  dailyBandwidth: parseText({ min: 1, max: 64, printable: true }),
   multiLoginCount: integer({ min: 0 }),
-  downloadUpload: text({ min: 1, max: 64, printable: true }),
+  downloadUpload: parseText({ min: 1, max: 64, printable: true }),
   ip: nullable(ipAddress),
   serviceGroupId: nullable((value, argument) => parseId(value, argument, 'Service group')),
   hidden: boolean,
@@ -94,12 +95,6 @@ export function readGroupRow({ details, ...stored }: RowJson): Group {
     createdAt: parseTimestamp(row['created_at'] as string),
     updatedAt: parseTimestamp(row['updated_at'] as string),
   });
-}
-
-/** Writes a decimal with two to four decimals: "29.9" becomes "29.90", "0.1250" becomes "0.125". */
-export function formatPrice(decimal: string): string {
-  const [whole, fraction = ''] = decimal.split('.');
-  return `${whole}.${fraction.replace(/0+$/, '').padEnd(2, '0')}`;
 }
 
 export function groupNotFound(): AppError {

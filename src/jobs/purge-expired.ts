@@ -1,52 +1,39 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditRepository } from '../mutations/audit-events.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
 import { AppError } from '../errors.ts';
-import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Logger } from '../log.ts';
-import type { DeletedNumberGroupRepository } from '../autodialer/number-groups/archive.ts';
-import type { NumberListRepository } from '../autodialer/number-groups/number-list-repository.ts';
 
-/** Where things have their time. */
-type Repositories = {
-  readonly audit: AuditRepository;
-  readonly deletedGroups: DeletedGroupRepository;
-  readonly deletedNumberGroups: DeletedNumberGroupRepository;
-  readonly numberLists: NumberListRepository;
-  readonly recorder: CallRecorder;
-};
+/** Who purges, as the audit names it. */
+export type PurgeCaller = { readonly account: string; readonly requestId: string };
+
+/** Removes one batch of expired rows of a kind and returns how many; 0 if none is left. */
+export type PurgeBatch = (caller: PurgeCaller) => Promise<number>;
 
 const intervalMs = 60_000;
 
 /**
- * Removes, every minute, what has had its time: deleted groups of both kinds after their retention, lists of numbers that nobody holds,
- * and idempotency keys. Keeps the index of the audit's times up to date too.
- * Several servers on one database may do so side by side.
+ * Purges expired rows every minute, until it is stopped: batch by batch, one kind after the other, by the name under which the
+ * log counts it. Several servers may run it concurrently on one database.
  */
-export function startHousekeeping(
-  { audit, deletedGroups, deletedNumberGroups, numberLists: lists, recorder }: Repositories,
+export function startPurgeJob(
+  batches: Readonly<Record<string, PurgeBatch>>,
   log: Logger,
 ): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
   const stopping = new AbortController();
 
-  const clean = async () => {
+  const purge = async () => {
     try {
       const caller = { account: 'group-api', requestId: randomUUID() };
-      const purged = await repeat(() => deletedGroups.purgeExpired(caller));
-      const purgedNumberGroups = await repeat(() => deletedNumberGroups.purgeExpired(caller));
-      const numberLists = await repeat(() => lists.removeUnused());
-      const keys = await recorder.removeExpiredKeys();
-      await audit.summarizeTimes();
-      if (purged + purgedNumberGroups + numberLists + keys > 0) {
-        log.info({ purged, purgedNumberGroups, numberLists, keys }, 'removed what has had its time');
-      }
+      const counts: Record<string, number> = {};
+      for (const [name, purgeBatch] of Object.entries(batches))
+        counts[name] = await repeat(() => purgeBatch(caller));
+      if (Object.values(counts).some((count) => count > 0)) log.info(counts, 'purged expired rows');
     } catch (error) {
-      // It is tried again in a minute; a database that is away is told of elsewhere.
-      if (!(error instanceof AppError)) log.error({ err: error }, 'housekeeping failed');
+      // It is tried again in a minute. That the database is unavailable is logged elsewhere.
+      if (!(error instanceof AppError)) log.error({ err: error }, 'the purge of expired rows failed');
     }
   };
-  /** Takes one batch after the other, until there is nothing left. */
+  /** Runs batches until one is empty. */
   const repeat = async (removeBatch: () => Promise<number>) => {
     let removed = 0;
     for (let count = -1; count !== 0 && !stopping.signal.aborted; removed += count)
@@ -54,7 +41,7 @@ export function startHousekeeping(
     return removed;
   };
   const tick = () => {
-    running ??= clean().finally(() => (running = undefined));
+    running ??= purge().finally(() => (running = undefined));
   };
 
   tick();

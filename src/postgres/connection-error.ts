@@ -1,4 +1,4 @@
-import { causesOf } from '../database/prisma-error.ts';
+import { causesOf } from './error-causes.ts';
 
 type Explanation = {
   /** What happened. Unset: the message of the error. */

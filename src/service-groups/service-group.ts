@@ -18,10 +18,10 @@ import type { ServiceGroup } from '../generated/prisma/client.ts';
 
 export type { ServiceGroup };
 
-const createFields = (text: CreateTextParser) => ({
-  name: text({ min: 1, max: 128 }),
-  description: text({ max: 2000, multiline: true }),
-  language: nullable(text({ min: 1, max: 64 })),
+const createFields = (parseText: CreateTextParser) => ({
+  name: parseText({ min: 1, max: 128 }),
+  description: parseText({ max: 2000, multiline: true }),
+  language: nullable(parseText({ min: 1, max: 64 })),
   discount: percent,
 });
 const fields = createFields(text);

@@ -9,7 +9,7 @@ import {
 } from 'jose';
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { Principal } from '../authentication.ts';
+import type { Principal } from '../principal.ts';
 import { createRemoteKeys } from './jwks.ts';
 import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../../config/jwt-public-key.ts';
 

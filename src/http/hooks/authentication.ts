@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Authenticate, Principal } from '../../accounts/authentication.ts';
+import type { Authenticate } from '../../accounts/authentication.ts';
+import type { Principal } from '../../accounts/principal.ts';
 import { AppError } from '../../errors.ts';
 import { plainAddress } from '../../validation/ip-address.ts';
 import { readCredentials } from '../credentials.ts';

@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+
+// The modules of src and the direction of their imports: all of them, those of types and of top-level files too.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** From top to bottom. A module imports those below it; modules on one line do not import each other. */
+const order = [
+  ['main', 'cli'],
+  ['serve', 'doctor'],
+  ['app'],
+  ['autodialer'],
+  ['http'],
+  ['graphql'],
+  ['jobs', 'transfer'],
+  ['group-deletion'],
+  ['subscribers'],
+  ['groups'],
+  ['service-groups', 'accounts'],
+  ['mutations'],
+  ['database'],
+  ['embedded-postgres'],
+  ['config'],
+  ['postgres', 'validation'],
+  ['process'],
+  ['errors', 'log'],
+];
+
+type SourceFile = { readonly name: string; readonly source: string };
+
+/** The files that a file imports, statically, dynamically, or for their types. */
+function importsOf({ name, source }: SourceFile): string[] {
+  return [...source.matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)|^import '(\.[^']+)'/gm)]
+    .map(([, from, dynamic, effect]) => join(dirname(name), (from ?? dynamic ?? effect)!))
+    .filter((target) => !target.startsWith('generated'));
+}
+
+const moduleOf = (name: string) => name.split('/')[0]!.replace(/\.ts$/, '');
+const placeOf = (name: string) => order.findIndex((modules) => modules.includes(moduleOf(name)));
+
+/** Imports that lead upwards, or to another module on the same line. */
+function findUpwardImports(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => moduleOf(target) !== moduleOf(file.name) && placeOf(target) <= placeOf(file.name))
+      .map((target) => `${file.name} imports ${target}`),
+  );
+}
+
+/** Chains of files that import each other in a circle: each by one of its files that comes back to itself. */
+function findCycles(files: readonly SourceFile[]): string[][] {
+  const imports = new Map(files.map((file) => [file.name, importsOf(file)]));
+  const finished = new Set<string>();
+  const cycles: string[][] = [];
+  const visit = (name: string, path: readonly string[]) => {
+    const start = path.indexOf(name);
+    if (start !== -1) cycles.push([...path.slice(start), name]);
+    if (start !== -1 || finished.has(name)) return;
+    for (const target of imports.get(name) ?? []) visit(target, [...path, name]);
+    finished.add(name);
+  };
+  for (const { name } of files) visit(name, []);
+  return cycles;
+}
+
+const files: readonly SourceFile[] = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('generated'))
+  .map((name) => ({ name, source: readFileSync(join(root, 'src', name), 'utf8') }));
+
+test('each module has its place, and the top level has the program only', () => {
+  expect(files.filter(({ name }) => placeOf(name) === -1)).toStrictEqual([]);
+  const topLevel = files.filter(({ name }) => !name.includes('/')).map(({ name }) => name);
+  expect(topLevel.toSorted()).toStrictEqual(['app.ts', 'errors.ts', 'log.ts', 'main.ts', 'serve.ts']);
+});
+
+test('no import leads upwards, and no file imports itself by way of others', () => {
+  expect(findUpwardImports(files)).toStrictEqual([]);
+  expect(findCycles(files)).toStrictEqual([]);
+});
+
+test.each([
+  ['an upward import', `import { openApp } from '../app.ts';`],
+  ['an upward import of a type', `import type { Context } from '../graphql/context.ts';`],
+  ['an upward import at the end of a line of several', `import { a,\n  b } from '../http/server.ts';`],
+  ['a dynamic upward import', `await import('../cli/output.ts');`],
+  ['an import of a module on the same line', `import { sampleGroups } from '../jobs/purge-expired.ts';`],
+])('%s is found', (_, source) => {
+  expect(findUpwardImports([...files, { name: 'transfer/planted.ts', source }])).toHaveLength(1);
+});
+
+test('a cycle of types is found', () => {
+  const planted = [
+    { name: 'groups/one.ts', source: `import type { Two } from './two.ts';` },
+    { name: 'groups/two.ts', source: `import type { One } from './one.ts';` },
+  ];
+  expect(findCycles([...files, ...planted])).toStrictEqual([
+    ['groups/one.ts', 'groups/two.ts', 'groups/one.ts'],
+  ]);
+});
+
+describe('libraries', () => {
+  const usersOf = (pattern: RegExp) =>
+    files
+      .filter(({ source }) =>
+        [...source.matchAll(/^import (type )?[^;]*?from '([^']+)'/gm)].some(
+          ([, type, from]) => type === undefined && pattern.test(from!),
+        ),
+      )
+      .map(({ name }) => name);
+
+  test('Prisma, GraphQL, HTTP and pg stay in their modules', () => {
+    for (const name of usersOf(/generated\/prisma|^@prisma\//))
+      expect(name).toMatch(
+        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|^groups\/archive\.ts$|number-groups\/archive\.ts$|^group-deletion\/delete-group\.ts$/,
+      );
+    for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
+      expect(name).toMatch(/^(graphql|http)\//);
+    for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
+      expect(name).toMatch(/^(http|autodialer)\//);
+    for (const name of usersOf(/^pg$/)) expect(name).toMatch(/^postgres\//);
+  });
+
+  test('only serve.ts, the command line, what listens to signals and what starts the embedded PostgreSQL touch the process', () => {
+    const touching = files
+      .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
+      .map(({ name }) => name);
+    for (const name of touching)
+      expect(name).toMatch(
+        /^serve\.ts$|^(cli|process)\/|^embedded-postgres\/(cluster|binaries|postmaster-lock|service-user)\.ts$/,
+      );
+  });
+});
