@@ -16,7 +16,7 @@ export const peers = [
     ...asOurs,
     name: 'ours',
     title: 'group-api',
-    script: file('../dist/serve.js'),
+    script: file('../dist/main.js'),
     isAudited: true,
     does: 'guard, archive, audit, accounts, log',
   },

@@ -43,8 +43,13 @@ for (const [name, environment] of Object.entries(environments)) {
     { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...environment } },
   );
   isFailed ||= status !== 0;
-  const run = JSON.parse(readFileSync(results, 'utf8'));
-  for (const count of Object.keys(counts)) counts[count] += run[count];
+  try {
+    const run = JSON.parse(readFileSync(results, 'utf8'));
+    for (const count of Object.keys(counts)) counts[count] += run[count];
+  } catch {
+    console.log('The tests did not run: see above.');
+    isFailed = true;
+  }
 }
 console.log(`\nOther databases: ${counts.numPassedTests} passed, ${counts.numFailedTests} failed`);
 if (outputOption) writeFileSync(outputOption.split('=')[1], JSON.stringify(counts));

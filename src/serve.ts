@@ -12,11 +12,13 @@ import { createLogger } from './log.ts';
  */
 export async function serve(): Promise<void> {
   let database: Database | undefined;
+  const starting = new AbortController();
+  const stopping = awaitStop();
+  void stopping.begun.then(() => starting.abort());
   try {
     const { config, warnings } = loadConfig(process);
     const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
     for (const warning of warnings) log.warn(warning);
-    const stopping = awaitStop();
 
     // PostgreSQL starts while the rest of the program is loaded.
     const opening = openDatabase(
@@ -26,6 +28,7 @@ export async function serve(): Promise<void> {
         poolSize: config.DATABASE_POOL_SIZE,
         isKeptRunning: true,
         mustBeWritable: true,
+        signal: starting.signal,
       },
       log,
     );
@@ -42,6 +45,7 @@ export async function serve(): Promise<void> {
     process.exit(0);
   } catch (error) {
     await database?.close();
+    if (starting.signal.aborted && database === undefined) process.exit(0);
     // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
     const reason = explainMissingPrivilege(error);
     const text = reason instanceof StartError ? reason.message : ((reason as Error).stack ?? String(reason));

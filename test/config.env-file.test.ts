@@ -10,7 +10,7 @@ import { findMisspeltNames } from '../src/config/misspelt-names.ts';
 import { bin } from './support/command-line.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
-const main = fileURLToPath(new URL('../dist/serve.js', import.meta.url));
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const utf16 = (text: string, isBigEndian = false) => {
   const bytes = Buffer.from(`\ufeff${text}`, 'utf16le');
   return isBigEndian ? bytes.swap16() : bytes;

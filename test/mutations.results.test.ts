@@ -11,7 +11,7 @@ const serviceGroupFields = 'id name description language discount';
 /** Every field of a group, the subscribers on pages of different sizes. */
 const groupFields = `${twelveFields} hidden protected version createdAt updatedAt subscriberCount
   serviceGroup { ${serviceGroupFields} }
-  subscribers(first: 2) { totalCount nodes { username status startsAt expiresAt } edges { cursor } pageInfo { hasNextPage endCursor } }
+  subscribers(first: 2) { totalCount nodes { username status startsAt expiresAt group { name version subscriberCount } } edges { cursor } pageInfo { hasNextPage endCursor } }
   more: subscribers(first: 1, after: "WyJhbGkiXQ") { nodes { username } pageInfo { hasNextPage } }`;
 const subscriberFields = `username groupId startsAt expiresAt status group { ${groupFields} }`;
 
@@ -153,4 +153,30 @@ test('a repeated call that selects other fields than the first has those that th
     subscriberCount: 2,
     serviceGroup: { name: 'Before' },
   });
+});
+
+test('a repeated subscription returns what the first call did, also when it has ended since', async () => {
+  const { id } = await createUsedGroup();
+  const expiresAt = new Date(Date.now() + 1500).toISOString();
+  const mutation = `subscribe(username: "brief", groupId: ${id}, expiresAt: "${expiresAt}") { username status expiresAt }`;
+  const first = await run(mutation, 'brief');
+  expect(first.body.data.subscribe).toStrictEqual({ username: 'brief', status: 'RUNNING', expiresAt });
+  while (new Date().toISOString() <= expiresAt) await new Promise((resolve) => setTimeout(resolve, 50));
+  const repeated = await run(mutation, 'brief');
+  expect([repeated.status, repeated.body]).toStrictEqual([first.status, first.body]);
+  const late = await run(mutation.replace('brief', 'late'), 'late');
+  expect(late.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'expiresAt' });
+});
+
+test('a status in a page of subscribers is that of the first call', async () => {
+  const { id } = await createUsedGroup();
+  await app.post('/subscribe', { username: 'soon', groupId: id, startsAt: '2999-01-01T00:00:00Z' });
+  const mutation = `editGroup(id: ${id}, group: { name: "E" }) { subscribers { nodes { username status } } }`;
+  const first = await run(mutation, 'page');
+  expect(first.body.data.editGroup.subscribers.nodes).toContainEqual({ username: 'soon', status: 'PENDING' });
+  await app.sql(`UPDATE subscribers SET starts_at = now() - interval '1 hour' WHERE username = 'soon'`);
+  await app.sql(
+    `UPDATE subscribers SET expires_at = now() - interval '1 minute', starts_at = '2020-01-01Z' WHERE username = 'ali'`,
+  );
+  expect((await run(mutation, 'page')).body).toStrictEqual(first.body);
 });

@@ -45,7 +45,7 @@ test('holds what its users need, and nothing of its development', () => {
   expect(files).toEqual(
     expect.arrayContaining([
       'dist/cli/group-api.js',
-      'dist/serve.js',
+      'dist/main.js',
       'dist/explorer/index.html',
       'dist/explorer/main.js.gz',
       'prisma/migrations/0001_groups/migration.sql',

@@ -12,7 +12,7 @@ import { testKey } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const main = join(root, 'dist/serve.js');
+const main = join(root, 'dist/main.js');
 const emptyDir = mkdtempSync(join(tmpdir(), 'group-api-empty-'));
 
 let dir: string;

@@ -4,4 +4,4 @@ import { constantGroup } from './constant.js';
 
 const group = { ...constantGroup, createdAt: new Date(), updatedAt: new Date(), serviceGroupId: null };
 resolvers.Mutation.deleteGroup = async () => group;
-await import('../../dist/serve.js');
+await import('../../dist/main.js');

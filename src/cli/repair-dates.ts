@@ -20,7 +20,8 @@ export function createRepairDatesCommand(): Command {
     .addHelpText(
       'after',
       `
-Stop the servers and make a backup first. Rows that this version has written stay as they are, and it works once only.
+Stop the servers and make a backup first. It works once only. Rows that the API of this version has written stay as they are; rows
+that were imported are moved, which is right if their file came from a database in the same zone.
 
 Examples:
   group-api repair-dates --zone Asia/Tehran --dry-run

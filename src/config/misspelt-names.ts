@@ -1,6 +1,18 @@
 /** A name that is none of the known ones, and the one that was probably meant. */
 export type MisspeltName = { readonly name: string; readonly meant: string };
 
+/** Names that other programs and platforms give to a setting. */
+const namesElsewhere: Readonly<Record<string, string>> = {
+  POSTGRES_URL: 'DATABASE_URL',
+  POSTGRESQL_URL: 'DATABASE_URL',
+  POSTGRES_URI: 'DATABASE_URL',
+  PG_URL: 'DATABASE_URL',
+  DB_URL: 'DATABASE_URL',
+  DB_URI: 'DATABASE_URL',
+  DATABASE_URI: 'DATABASE_URL',
+  DATABASE_DSN: 'DATABASE_URL',
+};
+
 /**
  * Finds the names that are probably misspelt: equal to a known name but for case and separators, or a few typing mistakes away. A
  * known name that is among `names` itself is not taken to be meant.
@@ -9,7 +21,7 @@ export function findMisspeltNames(names: readonly string[], known: readonly stri
   const candidates = known.filter((each) => !names.includes(each));
   return names.flatMap((name) => {
     if (known.includes(name)) return [];
-    const meant = candidates.find((each) => isMisspelling(name, each));
+    const meant = candidates.find((each) => namesElsewhere[name] === each || isMisspelling(name, each));
     return meant === undefined ? [] : [{ name, meant }];
   });
 }

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { StartError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { cut } from '../postgres/client.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
@@ -48,6 +49,8 @@ export type DatabaseLocation = {
   readonly mustBeWritable?: boolean;
   /** Whether an embedded one that ends by itself is started again. */
   readonly isKeptRunning?: boolean;
+  /** Ends the opening, which may wait for another server's migration or for PostgreSQL's recovery. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -55,10 +58,10 @@ export type DatabaseLocation = {
  * @throws StartError that says what to do where it cannot be reached or is too old.
  */
 export async function openDatabase(
-  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false }: DatabaseLocation,
+  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, signal }: DatabaseLocation,
   log: Logger,
 ): Promise<Database> {
-  const embedded = url === undefined ? await openEmbeddedPostgres(dataDir) : undefined;
+  const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
   const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
   const { description, schema } = target;
   const connection = { application_name: applicationName, ...target.connection };
@@ -76,8 +79,14 @@ export async function openDatabase(
   // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
+  const connections = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => connections.add(client));
+  const abort = () => connections.forEach((client) => cut(client));
+  signal?.addEventListener('abort', abort);
+
   let migrations: string[];
   try {
+    signal?.throwIfAborted();
     await requireServer(pool, target);
     if (mustBeWritable) await requireWritable(pool, description);
     migrations = await migrate(pool, schema);
@@ -86,7 +95,9 @@ export async function openDatabase(
   } catch (error) {
     await pool.end();
     await embedded?.close();
-    throw explainUnavailable(error, description);
+    throw signal?.aborted ? new StartError('Stopped') : explainUnavailable(error, description);
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 
   const keeper = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;

@@ -52,8 +52,11 @@ export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<st
   let current: Migration | undefined;
   try {
     await client.query('BEGIN');
-    // Another server may take long to migrate.
-    await client.query('SET LOCAL lock_timeout = 0');
+    // Another server may take long to migrate, and so may this one: limits that are meant for requests do not apply.
+    await client.query(
+      `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
+         ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`,
+    );
     await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
     await client.query(createMigrationsTable(schema));
     // Read again: another server may have migrated while this one waited for the lock.

@@ -53,9 +53,12 @@ export function clusterDirOf(dataDir: string): string {
 /**
  * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
  * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
- * @throws StartError where there are no binaries for this platform, or the folder cannot be used.
+ * @throws StartError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
  */
-export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
+export async function openEmbeddedPostgres(
+  dataDir: string,
+  stopSignal?: AbortSignal,
+): Promise<EmbeddedPostgres> {
   const clusterDir = clusterDirOf(dataDir);
   requireShortSocketPath(dataDir);
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
@@ -66,7 +69,12 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
 
   const connection = { host: clusterDir, port, user: superuser, database: 'postgres' };
   const cluster = { clusterDir, connection, binaries, runAs };
-  await start(cluster, startTimeoutMs);
+  const stop = () => run(binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w'], clusterDir, runAs);
+  await start(cluster, startTimeoutMs, stopSignal).catch(async (error: unknown) => {
+    // It may be recovering from a crash, which takes longer than anyone waits for a stop.
+    if (stopSignal?.aborted && !(await isUsedByOthers(connection))) await stop();
+    throw error;
+  });
   let logPosition = await readLogPosition(clusterDir);
 
   return {
@@ -81,7 +89,7 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
     async close() {
       // A folder that was moved meanwhile is another one's.
       if (!(await exists(clusterDir)) || (await isUsedByOthers(connection))) return;
-      await run(binaries.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w'], clusterDir, runAs);
+      await stop();
     },
   };
 }

@@ -32,6 +32,9 @@ export type RefusedRequest = {
 /** Writes the audit entries of the mutations in a request that was rejected before their resolvers ran: one a root field. */
 export type RecordRefusedCalls = (refused: RefusedRequest, context: Context) => Promise<void>;
 
+/** How many target ids the entries of one rejected request have in all. */
+const maxTargetIds = 1000;
+
 type MutationCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
 
 /**
@@ -49,12 +52,15 @@ export function createRefusedCallRecorder(
     // A rejected call uses no key, and arguments that nothing has coerced may be too deep for a fingerprint.
     const withoutKey = { ...context, idempotencyKey: undefined };
     const calls = readCalls(request, pathField).slice(0, limits.rootFields);
-    for (const { fieldName, responseName, args } of calls) {
+    const writes = calls.map(async ({ fieldName, responseName, args }) => {
       const error = errorOf(responseName);
-      if (error === undefined || context.outcome.reachedFields.has(responseName)) continue;
+      if (error === undefined || context.outcome.reachedFields.has(responseName)) return;
       const place = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
-      await context.recorder.recordRefusal(createCall(args, withoutKey, place), error);
-    }
+      const call = createCall(args, withoutKey, place);
+      const targetIds = call.targetIds.slice(0, Math.floor(maxTargetIds / calls.length));
+      await context.recorder.recordRefusal({ ...call, targetIds }, error);
+    });
+    await Promise.all(writes);
   };
 
   function readCalls(request: unknown, pathField: string | undefined): MutationCall[] {

@@ -19,9 +19,10 @@ import {
   parseSubscriberPage,
   parseSubscription,
   parseStoredUsername,
-  readSubscriberRow,
+  readSubscriberResult,
   statusOf,
   type Subscriber,
+  type SubscriberResult,
 } from '../subscribers/subscriber.ts';
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
@@ -181,15 +182,15 @@ function countActiveSubscribers({ id, details }: Group, loaders: Loaders): numbe
 
 /** A page of a group's active subscribers, and one more if there are more: of a mutation's result as it was then. */
 async function findActiveSubscribers(
-  { id, details }: Group,
+  group: Group,
   { first, after }: { first: number; after: string },
   loaders: Loaders,
-): Promise<Subscriber[]> {
+): Promise<SubscriberResult[]> {
+  const { id, details } = group;
   if (details?.subscriberCount === 0) return [];
   const page = details?.subscriberPages?.find((each) => each.first === first && each.after === after);
-  return page
-    ? page.rows.map(readSubscriberRow)
-    : loaders.activeSubscribers.load({ groupId: id, first, after });
+  if (page) return page.rows.map((row) => ({ ...readSubscriberResult(row), group }));
+  return loaders.activeSubscribers.load({ groupId: id, first, after });
 }
 
 /** What a scalar does, without its name and description, which are those of schema.graphql. */

@@ -50,7 +50,10 @@ function readSelection({ fieldNodes, returnType, fragments }: GraphQLResolveInfo
   return selection;
 }
 
-/** Goes down to the first groups, which are the result itself or in its fields. */
+/**
+ * Collects the details of the groups in a result, which are the result itself or in its fields, and of the same groups below
+ * their subscribers.
+ */
 function collectSelection(
   selection: WrittenSelection,
   parents: readonly FieldNode[],
@@ -69,9 +72,9 @@ function collectSelection(
         // Its total is the same count.
         selection.subscriberCount = true;
       }
-    } else if (isObjectType(fieldType) && fieldType.name === 'Group') {
-      selection.group = true;
-      collectSelection(selection, nodes, fieldType, fragments);
     }
+    if (!isObjectType(fieldType)) continue;
+    if (fieldType.name === 'Group') selection.group = true;
+    collectSelection(selection, nodes, fieldType, fragments);
   }
 }

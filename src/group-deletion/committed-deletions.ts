@@ -19,7 +19,7 @@ export async function findCommittedDeletions(
       request_id: call.requestId,
     })),
   );
-  // A group is deleted once in a minute, even if it is restored and deleted again: clients choose request ids as they like.
+  // Clients choose request ids as they like: an older delete of the group, restored since, may have the same one.
   const rows = await prisma.$queryRaw<{ ordinal: number; entryId: bigint; row: RowJson }[]>`
     SELECT request.ordinal, entry.id AS "entryId", entry.before || jsonb_build_object('details', jsonb_build_object(
       'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS row

@@ -36,7 +36,8 @@ export async function addGroupDetails(
       ) END,
       'subscriberPages', (
         SELECT jsonb_agg(jsonb_build_object('first', first, 'after', after, 'rows', (
-          SELECT coalesce(jsonb_agg(to_jsonb(subscriber) ORDER BY subscriber.username), '[]') FROM (
+          SELECT coalesce(jsonb_agg(to_jsonb(subscriber) || jsonb_build_object('status',
+            CASE WHEN starts_at > now() THEN 'PENDING' ELSE 'RUNNING' END) ORDER BY subscriber.username), '[]') FROM (
             SELECT * FROM subscribers
             WHERE group_id = ${row['id']}::int AND username > after AND is_active(expires_at)
             ORDER BY username LIMIT first + 1

@@ -1,10 +1,17 @@
 import pg from 'pg';
 
 /**
- * A client of PostgreSQL that closes its socket if it cannot connect. The one of pg leaves it open, for example if the server asks
- * for a password that is not there: the process then lives until the server closes it, a minute later.
+ * A client of PostgreSQL that neither crashes the process if the server ends its session, nor keeps a socket if it cannot
+ * connect. The one of pg does both: an error between the checkout from a pool and the first query has no listener, and a
+ * connection for which a password is missing stays open until the server closes it, a minute later.
  */
 export class Client extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    // The query that uses the connection rejects with the error.
+    this.on('error', () => undefined);
+  }
+
   override connect(): Promise<Client>;
   override connect(callback: (error: Error) => void): void;
   override connect(callback?: (error: Error) => void): Promise<Client> | void {

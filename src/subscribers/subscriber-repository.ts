@@ -11,8 +11,10 @@ import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts
 import {
   readSubscriberResult,
   readSubscriberRow,
+  startSubscription,
   statusOf,
   subscriberNotFound,
+  type NewSubscription,
   type Subscriber,
   type SubscriberResult,
 } from './subscriber.ts';
@@ -69,8 +71,9 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
      * Puts a username on a group. An ended subscription to it goes to the history first.
      * @throws AppError NOT_FOUND where the group is not there, or is gone at this moment; ALREADY_EXISTS.
      */
-    async subscribe(subscriber: Subscriber, call: Call): Promise<SubscriberResult> {
+    async subscribe(subscription: NewSubscription, call: Call): Promise<SubscriberResult> {
       const row = await recorder.transact(call, async (transaction) => {
+        const subscriber = startSubscription(subscription);
         await requireGroup(transaction, subscriber.groupId);
         await endSubscription(transaction, subscriber);
         await createSubscriber(transaction, subscriber);

@@ -37,22 +37,37 @@ export function parseStoredUsername(value: unknown): string {
   return exportedText(usernameRules)(value, 'username');
 }
 
+/** A subscription that is not stored yet; without `startsAt` it starts when it is. */
+export type NewSubscription = Omit<Subscriber, 'startsAt'> & { readonly startsAt: Date | null };
+
 /** Parses the arguments of `subscribe`, or a record of an export. @throws AppError BAD_USER_INPUT */
 export function parseSubscription(
   args: { username: unknown; groupId: unknown; startsAt?: Date | null; expiresAt?: Date | null },
   parseName = parseUsername,
-): Subscriber {
-  const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
-  const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
-  if (expiresAt !== null && expiresAt <= startsAt) {
-    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
-  }
-  return {
+): NewSubscription {
+  const subscription = {
     username: parseName(args.username),
     groupId: parseId(args.groupId, 'groupId', 'Group'),
-    startsAt,
-    expiresAt,
+    startsAt: args.startsAt == null ? null : date(args.startsAt, 'startsAt'),
+    expiresAt: args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt'),
   };
+  return subscription.startsAt === null ? subscription : startSubscription(subscription);
+}
+
+/**
+ * Lets a subscription start now, unless it says when. Not while arguments are parsed: a repeated call may come after the end of what
+ * the first call has started.
+ * @throws AppError BAD_USER_INPUT if it would end before it starts.
+ */
+export function startSubscription(
+  { startsAt, ...subscription }: NewSubscription,
+  now = new Date(),
+): Subscriber {
+  const start = startsAt ?? now;
+  if (subscription.expiresAt !== null && subscription.expiresAt <= start) {
+    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
+  }
+  return { ...subscription, startsAt: start };
 }
 
 /** What `moveSubscribers` was given. @throws AppError BAD_USER_INPUT */

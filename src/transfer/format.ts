@@ -12,7 +12,7 @@ import { badInput } from '../errors.ts';
 import { parseReason } from '../group-deletion/delete-input.ts';
 import { parseExportedGroup, parseGroupId } from '../groups/group.ts';
 import { parseExportedServiceGroup, parseServiceGroupId } from '../service-groups/service-group.ts';
-import { parseStoredUsername, parseSubscription } from '../subscribers/subscriber.ts';
+import { parseStoredUsername, parseSubscription, startSubscription } from '../subscribers/subscriber.ts';
 
 /**
  * The file of `groups export`: lines of JSON. A header, then one line a record, by kind and within a kind by key, each key once;
@@ -170,14 +170,16 @@ function readGroup(record: Record<string, unknown>, names: readonly string[]) {
 function readSubscriber(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.subscriber], 'subscriber');
   const expiresAt = nullable(isoDate)(record['expiresAt'], 'expiresAt');
-  const subscriber = parseSubscription(
-    {
-      username: record['username'],
-      groupId: record['groupId'],
-      startsAt: new Date(isoDate(record['startsAt'], 'startsAt')),
-      expiresAt: expiresAt === null ? null : new Date(expiresAt),
-    },
-    parseStoredUsername,
+  const subscriber = startSubscription(
+    parseSubscription(
+      {
+        username: record['username'],
+        groupId: record['groupId'],
+        startsAt: new Date(isoDate(record['startsAt'], 'startsAt')),
+        expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      },
+      parseStoredUsername,
+    ),
   );
   return { kind: 'subscriber', key: [subscriber.groupId, subscriber.username], row: toRowJson(subscriber) };
 }

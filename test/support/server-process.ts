@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../dist/serve.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** An empty folder, so that no `.env` and no `./data` of the developer's is met. */
 const emptyDir = mkdtempSync(join(tmpdir(), 'group-api-empty-'));
 

@@ -16,7 +16,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
-import { StartError } from '../../errors.ts';
+import { AppError, StartError } from '../../errors.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** An operation that was found valid, and so without circles of fragments. */
@@ -98,7 +98,14 @@ export function createOperationMeter(
     };
 
     const root = collectFields([operation.selectionSet], fragments);
-    walk(root.values(), schema.getRootType(operation.operation)!, { level: 1, times: 1 });
+    const rootType = schema.getRootType(operation.operation);
+    if (!rootType) {
+      throw new AppError(
+        'OPERATION_RESOLUTION_FAILURE',
+        `The schema has no ${operation.operation} operations`,
+      );
+    }
+    walk(root.values(), rootType, { level: 1, times: 1 });
     const size = { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
     if (isFixed) fixedSizes.set(operation, size);
     return size;
