@@ -120,7 +120,7 @@ describe('libraries', () => {
       expect(name).toMatch(/^(graphql|http)\//);
     for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
       expect(name).toMatch(/^(http|autodialer)\//);
-    for (const name of usersOf(/^pg$/)) expect(name).toMatch(/^postgres\//);
+    for (const name of usersOf(/^pg$/)) expect(name).toMatch(/^(postgres|database)\//);
   });
 
   test('only serve.ts, the command line, what listens to signals and what starts the embedded PostgreSQL touch the process', () => {

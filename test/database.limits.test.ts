@@ -149,15 +149,14 @@ test('an import whose transaction is ended for being idle says so in a line, and
     child.stdin.on('error', () => undefined);
     const line = JSON.stringify({ kind: 'header', format: 'group-api export', version: 1, exportedAt: 'x' });
     child.stdin.write(`${line}\n`);
-    const isEnded = async () =>
-      (
-        await app.sql(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in tr%'`,
-        )
-      ).length === 0;
-    const hasBegun = async () => !(await isEnded());
-    for (let begun = false; !begun; begun = await hasBegun());
-    while (!(await isEnded()));
+    const findSession = async (condition: string) =>
+      (await app.sql<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${condition}`))[0]?.pid;
+    let session: number | undefined;
+    while (session === undefined)
+      session = await findSession(
+        `application_name = 'group-api:${child.pid}' AND state = 'idle in transaction' AND query LIKE 'SET LOCAL%'`,
+      );
+    while ((await findSession(`pid = ${session}`)) !== undefined);
     child.stdin.end(
       `${JSON.stringify({ kind: 'end', serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 })}\n`,
     );
@@ -166,5 +165,28 @@ test('an import whose transaction is ended for being idle says so in a line, and
     expect(stderr).not.toMatch(/^ +at /m);
   } finally {
     await app.close();
+  }
+});
+
+test('a migration is not subject to the statement_timeout of the database', async () => {
+  const database = await createTestDatabase({ isEmpty: true, settings: { statement_timeout: '250ms' } });
+  try {
+    // The migrations wait for this lock for longer than the limit.
+    await database.sql('SELECT pg_advisory_lock(72707369)');
+    const opening = openTestApp({}, database);
+    const isWaiting = async () =>
+      (
+        await database.sql(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > interval '500 ms'`,
+        )
+      ).length > 0;
+    while (!(await isWaiting()));
+    await database.sql('SELECT pg_advisory_unlock_all()');
+    const app = await opening;
+    expect(await app.createGroup()).toBe(1);
+    await app.close();
+  } catch (error) {
+    await database.drop();
+    throw error;
   }
 });
