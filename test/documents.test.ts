@@ -16,11 +16,11 @@ import { createTestFolder } from './support/test-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
-/** Table rows without the padding that the formatter gives them. */
+/** Returns table rows without the formatter's padding. */
 const rowsOf = (markdown: string) =>
   markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
 
-/** What GitHub makes of the headings, for links to lead there. */
+/** Returns the anchors that GitHub generates for headings. */
 const anchorsOf = (markdown: string) =>
   [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -39,7 +39,7 @@ const documentNames = ['', 'docs', 'docs/decisions'].flatMap((folder) =>
 describe('README', () => {
   const readme = read('README.md');
 
-  test('its first start and its curl delete the first sample group, exactly as printed', async () => {
+  test('quick start commands, run as printed, delete the first sample group', async () => {
     const folder = await createTestFolder();
     const run = (command: string) => promisify(execFile)('sh', ['-c', command], { cwd: folder });
     const [writeKey, readKey, call] = [/^echo .*/m, /^\. \.\/\.env$/m, /^curl .*/m].map(
@@ -98,7 +98,7 @@ test('what the documents say about speed is in the results that they name', () =
   expect(page).toContain(`faster (${tenths(1 / bare)} times)`);
 });
 
-test.each(documentNames)('the links in %s lead somewhere', (name) => {
+test.each(documentNames)('every link in %s has a target', (name) => {
   const links = read(name).matchAll(
     /\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)|(?:src|srcset)="(?!https?:)([^"]+)"/g,
   );
@@ -109,10 +109,10 @@ test.each(documentNames)('the links in %s lead somewhere', (name) => {
   }
 });
 
-describe('docs/decisions', () => {
+describe('decisions', () => {
   const names = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name));
 
-  test('are numbered without a gap, and each is in the index with its title', () => {
+  test('are numbered without a gap, and the index has each with its title', () => {
     const numbers = names.map((name) => Number(name.slice(0, 4)));
     expect(numbers).toStrictEqual(names.map((_name, index) => index + 1));
     const index = read('docs/decisions/README.md');
@@ -122,7 +122,7 @@ describe('docs/decisions', () => {
     }
   });
 
-  test.each(names)('%s has a status, a date, and what was decided at which price', (name) => {
+  test.each(names)('%s has a status, a date, a context, a decision and its price', (name) => {
     const text = read(`docs/decisions/${name}`);
     expect(text).toMatch(
       /^# \d+\. .+\n\nStatus: (accepted|superseded by \[.+\]\(.+\)) · Date: \d{4}-\d\d-\d\d\n/,
@@ -137,18 +137,18 @@ describe('docs/clients.md', () => {
     ([, name, code]) => [name!, code!] as const,
   );
 
-  test('shows the examples that the tests run', () => {
+  test('has the examples that the tests run', () => {
     const names = readdirSync(join(root, 'test/clients'))
       .filter((name) => /\.[jt]s$/.test(name))
       .map((name) => `test/clients/${name}`);
     expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
-  test.each(examples)('has %s as it is', (name, code) => {
+  test.each(examples)('has the current text of %s', (name, code) => {
     expect(code).toBe(read(name));
   });
 
-  test('says of each refusal what the tests expect', () => {
+  test('has each error response that the tests expect', () => {
     const rows = refusals.map(
       ({ what, statuses, extensions }) =>
         `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
@@ -168,17 +168,17 @@ test('every dependency has a line with its reason in docs/dependencies.md, and t
 });
 
 describe('container files', () => {
-  test('the Dockerfile has no fault that its validator knows, and does not run as root', () => {
+  test('the Dockerfile is valid, and does not run as root', () => {
     expect(validate(read('Dockerfile'))).toStrictEqual([]);
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 
-  test('what the Dockerfile copies from here is there and not ignored, and from the build is made by it', () => {
-    const kept = read('.dockerignore')
+  test('the files that the Dockerfile copies exist and are not ignored', () => {
+    const included = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
       .map((line) => line.slice(1));
-    for (const name of kept) expect(existsSync(join(root, name))).toBe(true);
+    for (const name of included) expect(existsSync(join(root, name))).toBe(true);
 
     const copies = [...read('Dockerfile').matchAll(/^COPY (--from=build )?(.+) \S+$/gm)];
     const sources = copies.flatMap(([, fromBuild, names]) =>
@@ -189,10 +189,10 @@ describe('container files', () => {
     );
     for (const name of sources) expect([name, existsSync(join(root, name))]).toStrictEqual([name, true]);
     for (const name of ['package-lock.json', 'tsconfig.build.json', 'scripts', 'prisma', 'src'])
-      expect(kept).toContain(name);
+      expect(included).toContain(name);
   });
 
-  test('docker-compose.yml has no fault that its linter knows', async () => {
+  test('docker-compose.yml passes its linter', async () => {
     const bin = join(root, 'node_modules/.bin/dclint');
     const { stdout } = await promisify(execFile)(bin, ['--formatter', 'json', 'docker-compose.yml'], {
       cwd: root,
@@ -200,7 +200,7 @@ describe('container files', () => {
     expect(JSON.parse(stdout)).toMatchObject([{ errorCount: 0 }]);
   });
 
-  test('docker-compose.yml gives the server settings that it takes, after a healthy database', () => {
+  test('docker-compose.yml starts the server with valid settings, after a healthy database', () => {
     const { services, volumes } = parseYaml(read('docker-compose.yml'));
     const { environment, depends_on } = services.api;
     expect(() => readConfig({ ...environment, ADMIN_API_KEY: testKey }, false)).not.toThrow();
