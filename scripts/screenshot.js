@@ -1,40 +1,16 @@
 // Takes the pictures of README, in docs/images/: the explorer asking before a delete, in light and dark. Needs `npm run build` and
-// Chromium (`apt-get install chromium`); starts a server of its own with an embedded database in a temporary folder.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// Chromium (`apt-get install chromium`).
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { startTemporaryServer } from './temporary-server.js';
 
 const imageDir = resolve('docs/images');
-const folder = mkdtempSync(join(tmpdir(), 'group-api-screenshot-'));
-// PostgreSQL does not run as root: its user has to enter the folder.
-chmodSync(folder, 0o755);
-const dataDir = join(folder, 'data');
-const server = spawn(process.execPath, [resolve('dist/main.js')], {
-  cwd: folder,
-  env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-const exited = once(server, 'exit');
+const { url, key, stop } = await startTemporaryServer();
 try {
-  const explorerUrl = await readExplorerUrl();
-  await takePictures(explorerUrl);
+  await takePictures(`${url}/#key=${key}`);
 } finally {
-  server.kill('SIGTERM');
-  await exited;
-  rmSync(folder, { recursive: true, force: true });
-}
-
-/** Returns the URL that the first start prints, which signs in. */
-async function readExplorerUrl() {
-  for await (const line of createInterface({ input: server.stdout })) {
-    const url = /Explorer +(http\S+)/.exec(line)?.[1];
-    if (url) return url;
-  }
-  throw new Error('The server ended before it was ready');
+  await stop();
 }
 
 async function takePictures(explorerUrl) {
@@ -51,7 +27,10 @@ async function takePictures(explorerUrl) {
       await page.locator('.mtk1').first().waitFor();
       await page.locator('button.graphiql-execute-button').click();
       await page.getByRole('button', { name: 'Send it' }).waitFor();
-      await page.screenshot({ path: join(imageDir, `delete-confirmation-${colorScheme}.png`) });
+      await page.screenshot({
+        path: join(imageDir, `delete-confirmation-${colorScheme}.png`),
+        animations: 'disabled',
+      });
       await context.close();
     }
   } finally {

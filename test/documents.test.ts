@@ -59,7 +59,7 @@ describe('README', () => {
       duration: 7,
       price: '0.00',
     });
-  });
+  }, 90_000);
 
   test('has at most 120 lines', () => {
     expect(readme.split('\n').length).toBeLessThanOrEqual(120);
@@ -130,6 +130,14 @@ describe('decisions', () => {
     for (const part of ['Context', 'Decision', 'Price']) expect(text).toContain(`\n**${part}.** `);
   });
 });
+
+test('ARCHITECTURE.md lists exactly the files that a delete runs', async () => {
+  const [, table] = /^## The path of a `deleteGroup`\n([^]*?)\n\nThe limits/m.exec(read('ARCHITECTURE.md'))!;
+  const listed = [...table!.matchAll(/\]\(src\/([^)]+)\)/g)].map(([, name]) => name!);
+  const { stdout } = await promisify(execFile)(process.execPath, ['scripts/trace-delete.js'], { cwd: root });
+  expect(new Set(listed)).toStrictEqual(new Set(stdout.trim().split('\n')));
+  expect(listed).toHaveLength(new Set(listed).size);
+}, 90_000);
 
 describe('docs/clients.md', () => {
   const page = read('docs/clients.md');
