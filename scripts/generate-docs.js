@@ -1,21 +1,25 @@
-// Writes the documents that are made from the schema and from the tests. With --check it writes nothing, and fails where one
-// of them is not as it would be written.
+// Writes the documents that are generated from the schema, the settings, the errors and the tests. With --check it writes
+// nothing, and fails if one of them is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
 import { writeClientPage } from './docs/client-page.js';
+import { writeErrorsPage } from './docs/errors-page.js';
 import { writeRequestCollection } from './docs/request-collection.js';
+import { writeSettingsPage } from './docs/settings-page.js';
 
 const isCheck = process.argv.includes('--check');
 const documents = [
   ['docs/api.md', await inFormat('docs/api.md', writeApiPage())],
   ['docs/clients.md', await inFormat('docs/clients.md', writeClientPage())],
+  ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
+  ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
   ['docs/group-api.http', writeRequestCollection()],
 ];
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));
 if (!isCheck) for (const [name, text] of stale) writeFileSync(name, text);
 if (isCheck && stale.length > 0) {
-  for (const [name] of stale) console.error(`${name} is not what its sources say`);
+  for (const [name] of stale) console.error(`${name} is out of date`);
   process.exit(1);
 }
 

@@ -1,49 +1,138 @@
 /**
- * Every error that a caller can see: its code and the HTTP status that goes with it. The first part is Apollo Server's
- * own, whose messages we pass on; the second part is ours.
+ * Whether a client may send the same request again. `no`: it fails again. `after a change`: it may succeed once the group, the
+ * account or the server's settings have changed. `later`: it may succeed, after `Retry-After` if the response has that header.
  */
-export const httpStatusByCode = {
-  GRAPHQL_PARSE_FAILED: 400,
-  GRAPHQL_VALIDATION_FAILED: 400,
-  OPERATION_RESOLUTION_FAILURE: 400,
-  BAD_REQUEST: 400,
-  PERSISTED_QUERY_NOT_SUPPORTED: 200,
+export type Retry = 'no' | 'after a change' | 'later';
 
-  BAD_USER_INPUT: 400,
-  QUERY_TOO_COMPLEX: 400,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  OPERATION_NOT_ALLOWED: 403,
-  NOT_FOUND: 404,
-  PATH_NOT_FOUND: 404,
-  METHOD_NOT_ALLOWED: 405,
-  NOT_ACCEPTABLE: 406,
-  REQUEST_TIMEOUT: 408,
-  HAS_ACTIVE_SUBSCRIBERS: 409,
-  HAS_GROUPS: 409,
-  GROUP_PROTECTED: 409,
-  ALREADY_EXISTS: 409,
-  VERSION_CONFLICT: 409,
-  IDEMPOTENCY_IN_PROGRESS: 409,
-  PAYLOAD_TOO_LARGE: 413,
-  UNSUPPORTED_MEDIA_TYPE: 415,
-  IDEMPOTENCY_KEY_REUSED: 422,
-  RATE_LIMITED: 429,
-  INTERNAL_SERVER_ERROR: 500,
-  NOT_IMPLEMENTED: 501,
-  SERVICE_UNAVAILABLE: 503,
-} as const;
+type ErrorDescription = {
+  /** The HTTP status at `/<operation>`; at `/graphql` only of requests that are not executed. */
+  readonly status: number;
+  /** What the error means, in Markdown: docs/errors.md and docs/api.md are generated from it. */
+  readonly meaning: string;
+  readonly retry: Retry;
+};
 
-export type ErrorCode = keyof typeof httpStatusByCode;
+/** Every error code that a client can receive. Those of Apollo Server keep its messages; all others are raised by AppError. */
+export const errorTable = {
+  BAD_USER_INPUT: {
+    status: 400,
+    meaning: 'a value is missing or invalid (`argument` has its path), or the body has the same key twice',
+    retry: 'no',
+  },
+  QUERY_TOO_COMPLEX: {
+    status: 400,
+    meaning: 'the operation exceeds a limit: `limit` is its name, `maximum` and `value` are numbers',
+    retry: 'no',
+  },
+  // Apollo Server's
+  GRAPHQL_PARSE_FAILED: { status: 400, meaning: 'the query is not valid GraphQL syntax', retry: 'no' },
+  // Apollo Server's
+  GRAPHQL_VALIDATION_FAILED: {
+    status: 400,
+    meaning: 'the query is not valid against the schema',
+    retry: 'no',
+  },
+  // Apollo Server's
+  OPERATION_RESOLUTION_FAILURE: {
+    status: 400,
+    meaning: '`operationName` is missing, or the query has no operation with this name',
+    retry: 'no',
+  },
+  // Apollo Server's
+  BAD_REQUEST: { status: 400, meaning: 'the body is not JSON, or not a GraphQL request', retry: 'no' },
+  UNAUTHENTICATED: { status: 401, meaning: 'missing or invalid credentials', retry: 'no' },
+  FORBIDDEN: {
+    status: 403,
+    meaning:
+      'the account lacks `requiredScope`, or may not be used from `address`; or `INTROSPECTION` is `false`',
+    retry: 'after a change',
+  },
+  OPERATION_NOT_ALLOWED: {
+    status: 403,
+    meaning: "the operation is not on the server's allowlist (`ALLOWED_OPERATIONS_FILE`)",
+    retry: 'after a change',
+  },
+  NOT_FOUND: {
+    status: 404,
+    meaning: 'the group, service group or subscriber does not exist',
+    retry: 'after a change',
+  },
+  PATH_NOT_FOUND: { status: 404, meaning: 'the server has no such path', retry: 'no' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    meaning: 'the path accepts other methods: see the `Allow` header',
+    retry: 'no',
+  },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    meaning: '`Accept` excludes both media types of GraphQL; nothing was executed',
+    retry: 'no',
+  },
+  REQUEST_TIMEOUT: { status: 408, meaning: 'the request was not received in time', retry: 'later' },
+  HAS_ACTIVE_SUBSCRIBERS: {
+    status: 409,
+    meaning: 'the group has active subscribers; `subscriberCount` is their number',
+    retry: 'after a change',
+  },
+  GROUP_PROTECTED: { status: 409, meaning: 'the group is protected', retry: 'after a change' },
+  VERSION_CONFLICT: {
+    status: 409,
+    meaning: 'the group is not at `expectedVersion`; `version` is the current one',
+    retry: 'after a change',
+  },
+  ALREADY_EXISTS: {
+    status: 409,
+    meaning: 'the group to restore, or the username in the group, already exists',
+    retry: 'after a change',
+  },
+  HAS_GROUPS: {
+    status: 409,
+    meaning: 'the service group still has groups; `groupCount` is their number',
+    retry: 'after a change',
+  },
+  IDEMPOTENCY_IN_PROGRESS: {
+    status: 409,
+    meaning: 'the first call with this key is still running',
+    retry: 'later',
+  },
+  PAYLOAD_TOO_LARGE: { status: 413, meaning: 'the body is larger than 1 MiB', retry: 'no' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'the body is not `application/json`', retry: 'no' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, meaning: 'the key was used with other arguments', retry: 'no' },
+  RATE_LIMITED: {
+    status: 429,
+    meaning: 'too many requests or failed sign-ins: see `Retry-After` and the `RateLimit-*` headers',
+    retry: 'later',
+  },
+  // Apollo Server's
+  INTERNAL_SERVER_ERROR: {
+    status: 500,
+    meaning: 'an internal error: see the log entry with this `requestId`',
+    retry: 'no',
+  },
+  NOT_IMPLEMENTED: { status: 501, meaning: 'unknown autodialer service', retry: 'no' },
+  SERVICE_UNAVAILABLE: {
+    status: 503,
+    meaning: 'the database is unavailable, or the server is overloaded: see `Retry-After`',
+    retry: 'later',
+  },
+  // Apollo Server's
+  PERSISTED_QUERY_NOT_SUPPORTED: {
+    status: 200,
+    meaning: 'the server stores no persisted queries: send the query itself, as Apollo Client does then',
+    retry: 'no',
+  },
+} as const satisfies Readonly<Record<string, ErrorDescription>>;
 
-/** Tells whether a code is one of ours or Apollo's, so that it may be shown. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** Returns whether a value is a code of the table, so that clients may see it. */
 export function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(httpStatusByCode, code);
+  return typeof code === 'string' && Object.hasOwn(errorTable, code);
 }
 
-/** The HTTP status of an error code; 500 for one that is not in the table. */
+/** Returns the HTTP status of an error code; 500 for one that is not in the table. */
 export function httpStatusOf(code: unknown): number {
-  return isErrorCode(code) ? httpStatusByCode[code] : 500;
+  return isErrorCode(code) ? errorTable[code].status : 500;
 }
 
 /** How long a client is asked to wait when the server cannot answer now, in seconds. */

@@ -13,28 +13,28 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What was answered to the requests with a name. */
-const answers: Record<string, Json> = {};
+/** The responses to the requests with a name. */
+const responses: Record<string, Json> = {};
 const valueOf = (name: string): unknown => {
   if (name === 'host') return app.httpUrl;
   if (name === 'key') return testKey;
   const [, request, path] = /^(\w+)\.response\.body\.\$\.(.+)$/.exec(name)!;
-  return path!.split('.').reduce((value: Json, key) => value?.[key], answers[request!]);
+  return path!.split('.').reduce((value: Json, key) => value?.[key], responses[request!]);
 };
 
-const send = async ({ method, address, headers, body, name }: WrittenRequest) => {
+const send = async ({ method, address, headers, body: requestBody, name }: WrittenRequest) => {
   const isForm = headers['Content-Type']?.startsWith('multipart/');
   const response = await fetch(fillIn(address, valueOf), {
     method,
     headers: Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, fillIn(value, valueOf)])),
-    body: fillIn(isForm ? body.replaceAll('\n', '\r\n') : body, valueOf),
+    body: fillIn(isForm ? requestBody.replaceAll('\n', '\r\n') : requestBody, valueOf),
   });
-  const answer: Json = await response.json();
-  if (name) answers[name] = answer;
-  return { status: response.status, answer };
+  const body: Json = await response.json();
+  if (name) responses[name] = body;
+  return { status: response.status, body };
 };
 
-test('has every operation at its own path, and every service of the autodialer', () => {
+test('group-api.http has every operation at its own path, and every service of the autodialer', () => {
   const schema = createSchema();
   const operations = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
     Object.keys(type.getFields()),
@@ -48,22 +48,22 @@ test('has every operation at its own path, and every service of the autodialer',
 });
 
 test.each(requests.map((request, index) => [index + 1, request.title, request] as const))(
-  'number %i is done on the sample groups, after those before it: %s',
+  'request %i of group-api.http succeeds on the sample groups, after the requests before it: %s',
   async (_number, _title, request) => {
-    const { status, answer } = await send(request);
-    expect([status, answer.errors]).toStrictEqual([200, undefined]);
+    const { status, body } = await send(request);
+    expect([status, body.errors]).toStrictEqual([200, undefined]);
     if (request.address.includes('/autodialer/')) {
       const message = /(search|upload)$/.test(request.address) ? '' : done;
-      expect(answer).toMatchObject({ success: 1, message });
+      expect(body).toMatchObject({ success: 1, message });
     } else {
-      const values = Object.values(answer.data);
+      const values = Object.values(body.data);
       expect(values).toHaveLength(1);
       expect(values).not.toContain(null);
     }
   },
 );
 
-test('leaves what its deletes left', async () => {
+test('the requests of group-api.http leave the groups that they did not delete, and archive the others', async () => {
   expect(await app.sql('SELECT id FROM groups ORDER BY id')).toStrictEqual([1, 6, 7].map((id) => ({ id })));
   expect(await app.sql('SELECT id FROM deleted_groups ORDER BY id')).toStrictEqual(
     [3, 4, 5].map((id) => ({ id })),

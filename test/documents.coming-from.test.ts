@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The blocks of HTTP, in a list or not: a request, and behind it its answer. */
+/** The HTTP blocks, in a list or not: a request, followed by its response. */
 const blocks = [...page.matchAll(/^( *)```http\n([^]*?)^ *```$/gm)].map(([, indent, text]) =>
   text!.replaceAll(new RegExp(`^${indent}`, 'gm'), '').trim(),
 );
@@ -33,7 +33,7 @@ const exchanges = blocks.flatMap((request, index) =>
   index % 2 === 0 ? [[request, blocks[index + 1]!] as const] : [],
 );
 
-const readAnswer = (text: string) => {
+const readResponse = (text: string) => {
   const [, status, phrase, headers, body] = /^HTTP\/1\.1 (\d+) (.+)((?:\n.+)*)\n\n([^]+)$/.exec(text)!;
   expect(phrase).toBe(STATUS_CODES[Number(status)]);
   return {
@@ -43,22 +43,22 @@ const readAnswer = (text: string) => {
   };
 };
 
-test('every request has its answer behind it', () => {
+test('every request in coming-from.md is followed by its response', () => {
   expect(exchanges.length).toBeGreaterThan(15);
-  for (const [request, answer] of exchanges) {
+  for (const [request, response] of exchanges) {
     expect(request).toMatch(/^POST /);
-    expect(answer).toMatch(/^HTTP\/1\.1 /);
+    expect(response).toMatch(/^HTTP\/1\.1 /);
   }
 });
 
-test.each(exchanges.map(([request, answer], index) => [index + 1, request, answer] as const))(
-  'exchange %i is as the page has it, after those before it',
+test.each(exchanges.map(([request, response], index) => [index + 1, request, response] as const))(
+  'request %i in coming-from.md gets the documented response, after the requests before it',
   async (_number, request, shown) => {
     const { method, address, headers, body } = readRequest(fillIn(request, () => testKey));
     const response = await fetch(app.httpUrl + address, { method, headers, body });
-    const expected = readAnswer(shown);
-    const answer: Json = await response.json();
-    expect({ status: response.status, body: answer }).toStrictEqual({
+    const expected = readResponse(shown);
+    const responseBody: Json = await response.json();
+    expect({ status: response.status, body: responseBody }).toStrictEqual({
       status: expected.status,
       body: expected.body,
     });

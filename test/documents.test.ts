@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -7,7 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { parse as parseYaml } from 'yaml';
 import { describeSettings, readConfig } from '../src/config/settings.ts';
-import { httpStatusByCode } from '../src/errors.ts';
+import { errorTable } from '../src/errors.ts';
 import { refusals } from './support/client-cases.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
@@ -15,11 +16,11 @@ import { createTestFolder } from './support/test-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
-/** Table rows without the padding that the formatter gives them. */
+/** Returns table rows without the formatter's padding. */
 const rowsOf = (markdown: string) =>
   markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
 
-/** What GitHub makes of the headings, for links to lead there. */
+/** Returns the anchors that GitHub generates for headings. */
 const anchorsOf = (markdown: string) =>
   [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -28,29 +29,27 @@ const anchorsOf = (markdown: string) =>
       .replaceAll(' ', '-'),
   );
 
+/** Every document of the project, by its path. */
+const documentNames = ['', 'docs', 'docs/decisions'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+
 describe('README', () => {
   const readme = read('README.md');
 
-  test('has every setting, as the code has it', () => {
-    for (const row of rowsOf(describeSettings())) expect(rowsOf(readme)).toContain(row);
-  });
-
-  test('has every error with the status that the code has, and no other', () => {
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) /gm)].map(([, code, status]) => [
-      code,
-      Number(status),
-    ]);
-    expect(Object.fromEntries(rows)).toStrictEqual(httpStatusByCode);
-  });
-
-  test('its curl deletes the first sample group of a new server', async () => {
-    const server = startServer({ DATA_DIR: join(await createTestFolder(), 'data'), ADMIN_API_KEY: testKey });
+  test('quick start commands, run as printed, delete the first sample group', async () => {
+    const folder = await createTestFolder();
+    const run = (command: string) => promisify(execFile)('sh', ['-c', command], { cwd: folder });
+    const [writeKey, readKey, call] = [/^echo .*/m, /^\. \.\/\.env$/m, /^curl .*/m].map(
+      (pattern) => pattern.exec(readme)![0],
+    ) as [string, string, string];
+    await run(writeKey);
+    const [, key] = /^ADMIN_API_KEY=(\S+)\n$/.exec(await readFile(join(folder, '.env'), 'utf8'))!;
+    const server = startServer({ DATA_DIR: join(folder, 'data'), ADMIN_API_KEY: key! });
     const { url } = await server.ready;
-    const [line] = /^curl .*/m.exec(readme)!;
-    const command = line.replace('http://127.0.0.1:4000', url);
-    const { stdout } = await promisify(execFile)('sh', ['-c', command], {
-      env: { ...process.env, ADMIN_API_KEY: testKey },
-    });
+    const { stdout } = await run(`${readKey}; ${call.replace('http://127.0.0.1:4000', url)}`);
     server.kill('SIGTERM');
     await server.exited;
     expect(JSON.parse(stdout).data.deleteGroup).toMatchObject({
@@ -60,49 +59,85 @@ describe('README', () => {
       duration: 7,
       price: '0.00',
     });
-  });
+  }, 90_000);
 
-  test('says of its speed what the latest results have', () => {
-    const names = readdirSync(join(root, 'bench/results')).filter((name) => /^[\d-]+\.md$/.test(name));
-    const latest = names.toSorted().at(-1)!;
-    expect(readme).toContain(`bench/results/${latest.replace('.md', '.svg')}`);
-    expect(read('docs/performance.md')).toContain(`bench/results/${latest}`);
-    const ratios = new Map(
-      [...read(`bench/results/${latest}`).matchAll(/^\| throughput ÷ (.*?) \| ([\d.]+) \|/gm)].map(
-        ([, other, ratio]) => [other, Number(ratio)] as const,
-      ),
-    );
-    const tenths = (ratio: number) => Math.floor(ratio * 10) / 10;
-    const [careful, statement, bare] = [
-      'careful Apollo + Prisma',
-      'Mercurius + JIT with our statement',
-      'Mercurius + JIT bare',
-    ].map((other) => ratios.get(other)!) as [number, number, number];
-    expect(readme).toContain(`${Math.floor(careful)} times the deletes`);
-    expect(readme).toContain(`${tenths(statement)} times those`);
-    expect(readme).toContain(`faster (${tenths(1 / bare)} times)`);
-  });
-
-  test.each([
-    'README.md',
-    'CONTRIBUTING.md',
-    'DECISIONS.md',
-    'SECURITY.md',
-    'docs/api.md',
-    'docs/clients.md',
-    'docs/coming-from.md',
-    'docs/operations.md',
-    'docs/autodialer.md',
-    'docs/explorer.md',
-    'docs/performance.md',
-  ])('the links in %s lead somewhere', (name) => {
-    for (const [, target = '', anchor] of read(name).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
-      const file = target === '' ? name : join(dirname(name), target);
-      expect([file, existsSync(join(root, file))]).toStrictEqual([file, true]);
-      if (anchor) expect(anchorsOf(read(file))).toContain(anchor);
-    }
+  test('has at most 120 lines', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(120);
   });
 });
+
+test('docs/settings.md has every setting', () => {
+  expect(rowsOf(read('docs/settings.md'))).toEqual(expect.arrayContaining(rowsOf(describeSettings())));
+});
+
+test('docs/errors.md has every error with its status and meaning, and no other', () => {
+  const rows = [
+    ...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) +\| (.*?) +\| (.*?) +\|$/gm),
+  ].map(([, code, status, meaning, retry]) => [code, { status: Number(status), meaning, retry }]);
+  expect(Object.fromEntries(rows)).toStrictEqual(errorTable);
+});
+
+test('what the documents say about speed is in the results that they name', () => {
+  const page = read('docs/performance.md');
+  const [, name] = /\(\.\.\/bench\/results\/([\d-]+)\.md\)/.exec(page)!;
+  expect(page).toContain(`(../bench/results/${name}.svg)`);
+  const ratios = new Map(
+    [...read(`bench/results/${name}.md`).matchAll(/^\| throughput ÷ (.*?) \| ([\d.]+) \|/gm)].map(
+      ([, other, ratio]) => [other, Number(ratio)] as const,
+    ),
+  );
+  const tenths = (ratio: number) => Math.floor(ratio * 10) / 10;
+  const [careful, statement, bare] = [
+    'careful Apollo + Prisma',
+    'Mercurius + JIT with our statement',
+    'Mercurius + JIT bare',
+  ].map((other) => ratios.get(other)!) as [number, number, number];
+  expect(read('README.md')).toContain(`${Math.floor(careful)} times the deletes`);
+  expect(page).toContain(`${Math.floor(careful)} times the deletes`);
+  expect(page).toContain(`${tenths(statement)} times those`);
+  expect(page).toContain(`faster (${tenths(1 / bare)} times)`);
+});
+
+test.each(documentNames)('every link in %s has a target', (name) => {
+  const links = read(name).matchAll(
+    /\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)|(?:src|srcset)="(?!https?:)([^"]+)"/g,
+  );
+  for (const [, target = '', anchor, image] of links) {
+    const file = image ?? (target === '' ? name : join(dirname(name), target));
+    expect([file, existsSync(join(root, file))]).toStrictEqual([file, true]);
+    if (anchor) expect(anchorsOf(read(file))).toContain(anchor);
+  }
+});
+
+describe('decisions', () => {
+  const names = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name));
+
+  test('are numbered without a gap, and the index has each with its title', () => {
+    const numbers = names.map((name) => Number(name.slice(0, 4)));
+    expect(numbers).toStrictEqual(names.map((_name, index) => index + 1));
+    const index = read('docs/decisions/README.md');
+    for (const name of names) {
+      const [, title] = /^# \d+\. (.+)$/m.exec(read(`docs/decisions/${name}`))!;
+      expect(index).toContain(`[${title}](${name})`);
+    }
+  });
+
+  test.each(names)('%s has a status, a date, a context, a decision and its price', (name) => {
+    const text = read(`docs/decisions/${name}`);
+    expect(text).toMatch(
+      /^# \d+\. .+\n\nStatus: (accepted|superseded by \[.+\]\(.+\)) · Date: \d{4}-\d\d-\d\d\n/,
+    );
+    for (const part of ['Context', 'Decision', 'Price']) expect(text).toContain(`\n**${part}.** `);
+  });
+});
+
+test('ARCHITECTURE.md lists exactly the files that a delete runs', async () => {
+  const [, table] = /^## The path of a `deleteGroup`\n([^]*?)\n\nThe limits/m.exec(read('ARCHITECTURE.md'))!;
+  const listed = [...table!.matchAll(/\]\(src\/([^)]+)\)/g)].map(([, name]) => name!);
+  const { stdout } = await promisify(execFile)(process.execPath, ['scripts/trace-delete.js'], { cwd: root });
+  expect(new Set(listed)).toStrictEqual(new Set(stdout.trim().split('\n')));
+  expect(listed).toHaveLength(new Set(listed).size);
+}, 90_000);
 
 describe('docs/clients.md', () => {
   const page = read('docs/clients.md');
@@ -110,18 +145,18 @@ describe('docs/clients.md', () => {
     ([, name, code]) => [name!, code!] as const,
   );
 
-  test('shows the examples that the tests run', () => {
+  test('has the examples that the tests run', () => {
     const names = readdirSync(join(root, 'test/clients'))
       .filter((name) => /\.[jt]s$/.test(name))
       .map((name) => `test/clients/${name}`);
     expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
-  test.each(examples)('has %s as it is', (name, code) => {
+  test.each(examples)('has the current text of %s', (name, code) => {
     expect(code).toBe(read(name));
   });
 
-  test('says of each refusal what the tests expect', () => {
+  test('has each error response that the tests expect', () => {
     const rows = refusals.map(
       ({ what, statuses, extensions }) =>
         `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
@@ -131,27 +166,27 @@ describe('docs/clients.md', () => {
   });
 });
 
-test('every dependency has its reason in DECISIONS.md', () => {
+test('every dependency has a line with its reason in docs/dependencies.md, and there is no line without one', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json'));
-  const decisions = read('DECISIONS.md');
-  for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
-    const family = name.startsWith('@graphql-codegen/') ? '@graphql-codegen/*' : name;
-    if (!name.startsWith('@types/')) expect(decisions).toContain(`\`${family}\``);
-  }
+  const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)];
+  const listed = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` +\| \S/gm)].map(([, name]) => name);
+  const needed = names.filter((name) => !name.startsWith('@types/'));
+  expect(listed).toHaveLength(new Set(listed).size);
+  expect(new Set(listed)).toStrictEqual(new Set(needed));
 });
 
 describe('container files', () => {
-  test('the Dockerfile has no fault that its validator knows, and does not run as root', () => {
+  test('the Dockerfile is valid, and does not run as root', () => {
     expect(validate(read('Dockerfile'))).toStrictEqual([]);
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 
-  test('what the Dockerfile copies from here is there and not ignored, and from the build is made by it', () => {
-    const kept = read('.dockerignore')
+  test('the files that the Dockerfile copies exist and are not ignored', () => {
+    const included = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
       .map((line) => line.slice(1));
-    for (const name of kept) expect(existsSync(join(root, name))).toBe(true);
+    for (const name of included) expect(existsSync(join(root, name))).toBe(true);
 
     const copies = [...read('Dockerfile').matchAll(/^COPY (--from=build )?(.+) \S+$/gm)];
     const sources = copies.flatMap(([, fromBuild, names]) =>
@@ -162,10 +197,10 @@ describe('container files', () => {
     );
     for (const name of sources) expect([name, existsSync(join(root, name))]).toStrictEqual([name, true]);
     for (const name of ['package-lock.json', 'tsconfig.build.json', 'scripts', 'prisma', 'src'])
-      expect(kept).toContain(name);
+      expect(included).toContain(name);
   });
 
-  test('docker-compose.yml has no fault that its linter knows', async () => {
+  test('docker-compose.yml passes its linter', async () => {
     const bin = join(root, 'node_modules/.bin/dclint');
     const { stdout } = await promisify(execFile)(bin, ['--formatter', 'json', 'docker-compose.yml'], {
       cwd: root,
@@ -173,7 +208,7 @@ describe('container files', () => {
     expect(JSON.parse(stdout)).toMatchObject([{ errorCount: 0 }]);
   });
 
-  test('docker-compose.yml gives the server settings that it takes, after a healthy database', () => {
+  test('docker-compose.yml starts the server with valid settings, after a healthy database', () => {
     const { services, volumes } = parseYaml(read('docker-compose.yml'));
     const { environment, depends_on } = services.api;
     expect(() => readConfig({ ...environment, ADMIN_API_KEY: testKey }, false)).not.toThrow();

@@ -10,9 +10,10 @@ import {
   isSpecifiedScalarType,
   print,
 } from 'graphql';
+import { writeTable } from './markdown.js';
 import { readApi, scopeOf } from './read-api.js';
 
-/** What any operation, or any mutation, can answer beside what its own description names. */
+/** The errors of any mutation, and of any operation, in addition to those that its description names. */
 const mutationCodes = ['IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED'];
 const operationCodes = [
   'BAD_USER_INPUT',
@@ -35,10 +36,10 @@ const operationCodes = [
   'SERVICE_UNAVAILABLE',
   'PERSISTED_QUERY_NOT_SUPPORTED',
 ];
-/** Codes of no operation: the autodialer's. */
+/** Codes that no GraphQL operation returns: the autodialer's. */
 const otherCodes = ['NOT_IMPLEMENTED'];
 
-/** Writes the page as Markdown. @throws where the page would leave an error out */
+/** Writes the page as Markdown. @throws if an error code is missing from the page */
 export function writeApiPage() {
   const { schema, errors, operations } = readApi();
   requireEveryCode(errors, operations);
@@ -50,13 +51,20 @@ export function writeApiPage() {
   const writeOperations = (list) => list.map((each) => writeOperation(each, errors)).join('\n\n');
   const rows = (codes) => writeErrors(codes.map((code) => errors.get(code)));
 
-  return `<!-- Made from schema.graphql by \`npm run generate:docs\`: what is changed here is lost. -->
+  return `<!-- Generated from schema.graphql by \`npm run generate:docs\`: edits here are lost. -->
 
 # The GraphQL API
 
-Every operation is sent to \`/graphql\`, or as \`POST /<operation>\`: the [README](../README.md#ask) says how, and which credentials are
-taken. A running server shows the schema itself at \`GET /schema.graphql\`. [group-api.http](group-api.http) has a request for each
-operation, to be sent from an editor.
+Send any operation to \`/graphql\`, or to its own path as \`POST /<operation>\`:
+
+| endpoint | request | status |
+| --- | --- | --- |
+| \`POST /graphql\`, \`GET /graphql?query=…\` | GraphQL over HTTP, as any GraphQL client sends it; \`GET\` for queries only | 200 for an executed operation; rejections are reported in \`errors\` |
+| \`POST /<operation>\`, such as \`POST /deleteGroup\` | one operation: a GraphQL request, or \`{"variables":{"id":7}}\`, or \`{"id":7}\`, which returns every scalar field | that of the error, or 200 |
+
+Every request needs [credentials](accounts.md). A running server has the schema at \`GET /schema.graphql\`.
+[group-api.http](group-api.http) has a request for each operation, to be sent from an editor; [clients.md](clients.md) has examples for
+Apollo Client, urql and graphql-request.
 
 ## Contents
 
@@ -67,16 +75,16 @@ operation, to be sent from an editor.
 
 ## Errors
 
-The status is that of \`POST /<operation>\`; \`/graphql\` answers an operation that was carried out with 200. Any operation can
-answer these:
+The status is that of \`POST /<operation>\`; [errors.md](errors.md) says when \`/graphql\` returns it, and when to retry. Any operation
+can return these errors:
 
 ${rows(operationCodes)}
 
-Any mutation that is sent with a header \`Idempotency-Key\` can answer these too:
+Any mutation that is sent with an \`Idempotency-Key\` header can also return these:
 
 ${rows(mutationCodes)}
 
-What else an operation can answer is said with it.
+Further errors are listed with each operation.
 
 ## Queries
 
@@ -84,25 +92,25 @@ ${writeOperations(queries)}
 
 ## Mutations
 
-The answer to a mutation is null where it was refused, so that one refusal hides no other answer.
+The result of a rejected mutation is null; it does not affect the results of other mutations in the same request.
 
 ${writeOperations(mutations)}
 
 ## Types
 
-\`!\` stands behind what is never null. The scalars of GraphQL itself are \`Int\`, \`Float\`, \`String\`, \`Boolean\` and \`ID\`.
+\`!\` marks what is never null. GraphQL's built-in scalars are \`Int\`, \`Float\`, \`String\`, \`Boolean\` and \`ID\`.
 
 ${types.map((type) => writeType(type, schema)).join('\n\n')}
 `;
 }
 
 function requireEveryCode(errors, operations) {
-  const said = new Set([...operationCodes, ...mutationCodes, ...otherCodes]);
-  for (const { codes } of operations) for (const code of codes) said.add(code);
-  const missing = [...errors.keys()].filter((code) => !said.has(code));
+  const listed = new Set([...operationCodes, ...mutationCodes, ...otherCodes]);
+  for (const { codes } of operations) for (const code of codes) listed.add(code);
+  const missing = [...errors.keys()].filter((code) => !listed.has(code));
   if (missing.length > 0)
     throw new Error(
-      `docs/api.md would not have ${missing.join(', ')}: name them in the description of an operation in schema.graphql, or in scripts/docs/api-page.js`,
+      `docs/api.md would lack ${missing.join(', ')}: name them in the description of an operation in schema.graphql, or in scripts/docs/api-page.js`,
     );
 }
 
@@ -117,7 +125,7 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
     fence('graphql', writeSignature(field)),
     text,
     field.args.length > 0 && writeArguments(field.args),
-    `Answers ${linkTo(field.type)}. Scope: \`${scope}\`.`,
+    `Returns ${linkTo(field.type)}. Scope: \`${scope}\`.`,
     ownCodes.length > 0 && writeErrors(ownCodes.map((each) => errors.get(each))),
     ...examples.map((example) => fence('graphql', example.replaceAll(/^ {4}/gm, ''))),
   ]
@@ -126,10 +134,10 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
 }
 
 function writeSignature({ name, args, type }) {
-  const given = args.map((each) => `${each.name}: ${each.type}${writeDefault(each, ' = ')}`);
-  if (given.length === 0) return `${name}: ${type}`;
-  const line = `${name}(${given.join(', ')}): ${type}`;
-  return line.length <= 80 ? line : `${name}(\n${given.map((each) => `  ${each}\n`).join('')}): ${type}`;
+  const parameters = args.map((each) => `${each.name}: ${each.type}${writeDefault(each, ' = ')}`);
+  if (parameters.length === 0) return `${name}: ${type}`;
+  const line = `${name}(${parameters.join(', ')}): ${type}`;
+  return line.length <= 80 ? line : `${name}(\n${parameters.map((each) => `  ${each}\n`).join('')}): ${type}`;
 }
 
 function writeDefault({ defaultValue, type }, prefix = '') {
@@ -150,8 +158,8 @@ function writeArguments(args) {
 
 function writeErrors(errors) {
   return writeTable(
-    ['code', 'status', 'meaning'],
-    errors.map(({ code, status, meaning }) => [`\`${code}\``, status, meaning]),
+    ['code', 'status', 'meaning', 'retry?'],
+    errors.map(({ code, status, meaning, retry }) => [`\`${code}\``, status, meaning, retry]),
   );
 }
 
@@ -165,7 +173,7 @@ function linkType(type) {
   return `[${type.name}](#${headingOf(type).toLowerCase().replace(' ', '-')})`;
 }
 
-/** A type as it is written, which leads to what is said of it. */
+/** Writes a type as a link to its description. */
 function linkTo(type) {
   const named = getNamedType(type);
   const code = `\`${type}\``;
@@ -204,11 +212,6 @@ function writeFields(fields, schema) {
       return [`\`${field.name}\``, linkTo(field.type), meaning.filter(Boolean).join(' ')];
     }),
   );
-}
-
-function writeTable(head, rows) {
-  const write = (cells) => `| ${cells.join(' | ')} |`;
-  return [write(head), write(head.map(() => '---')), ...rows.map(write)].join('\n');
 }
 
 function inCell(text) {

@@ -1,11 +1,12 @@
-// What the documents say of the API, read from where it is said: schema.graphql and the README's table of errors.
+// What the documents say about the API, read from its sources: schema.graphql and src/errors.ts.
 import { readFileSync } from 'node:fs';
 import { buildSchema, getDirectiveValues } from 'graphql';
+import { errorTable } from './load-source.js';
 
-/** The schema, its operations, and the errors by their codes. */
+/** Returns the schema, its operations, and the errors by their codes. */
 export function readApi() {
   const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
-  const errors = readErrors(readFileSync('README.md', 'utf8'));
+  const errors = new Map(Object.entries(errorTable).map(([code, row]) => [code, { code, ...row }]));
   const operations = [
     ...readOperations(schema, 'query', schema.getQueryType(), errors),
     ...readOperations(schema, 'mutation', schema.getMutationType(), errors),
@@ -14,7 +15,7 @@ export function readApi() {
 }
 
 /**
- * The scope that a field needs of its own, if any.
+ * Returns the scope that the field itself requires, if any.
  * @returns {string | undefined}
  */
 export function scopeOf(schema, field) {
@@ -35,9 +36,4 @@ function readOperations(schema, kind, type, errors) {
       codes: [...new Set(sentences.match(/(?<=`)[A-Z_]+(?=`)/g))].filter((code) => errors.has(code)),
     };
   });
-}
-
-function readErrors(readme) {
-  const rows = readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) +\| (.*?) *\|$/gm);
-  return new Map([...rows].map(([, code, status, meaning]) => [code, { code, status, meaning }]));
 }

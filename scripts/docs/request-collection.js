@@ -2,7 +2,7 @@
 import { parse, valueFromASTUntyped } from 'graphql';
 import { readApi } from './read-api.js';
 
-/** The order in which the examples of the schema work on the sample groups, each upon what those before it did. */
+/** The order in which the schema's examples succeed on the sample groups: each depends on the changes of those before it. */
 const chapters = {
   Groups: ['group', 'groups', 'registrationGroups', 'allGroups', 'searchGroups', 'createGroup', 'editGroup'],
   'Service groups': [
@@ -25,10 +25,10 @@ const chapters = {
   Audit: ['auditEvents'],
 };
 
-const head = `# Every operation of group-api, for the REST Client of VS Code and the HTTP client of JetBrains' editors.
-# Made from schema.graphql by \`npm run generate:docs\`: what is changed here is lost.
+const head = `# Every operation of group-api, for VS Code's REST Client and the HTTP client of JetBrains' editors.
+# Generated from schema.graphql by \`npm run generate:docs\`: edits here are lost.
 #
-# Sent from the first to the last, all of them succeed on a new server with its sample groups.
+# Sent in this order to a new server with its sample groups, all of them succeed.
 
 @host = http://127.0.0.1:4000
 @key = the-key-that-the-first-start-prints`;
@@ -48,7 +48,7 @@ ${JSON.stringify(
 )}`;
 
 const autodialer = `${title('Number groups of the autodialer: add')}
-# VS Code takes the _id and the filename below from the answers by itself. Elsewhere put them in the place of {{…}}.
+# VS Code fills in the _id and the filename below from the responses. In other editors, replace {{…}} by hand.
 # @name added
 ${postJson('api/v4/autodialer/groups/add')}
 
@@ -84,14 +84,14 @@ ${postJson('api/v4/autodialer/groups/remove')}
 
 ${JSON.stringify({ _id: '{{added.response.body.$.data._id}}' }, null, 2)}`;
 
-/** Writes the collection. @throws where an operation has no place in it */
+/** Writes the collection. @throws if an operation is missing from it */
 export function writeRequestCollection() {
   const { operations } = readApi();
   const places = Object.values(chapters).flat();
   const missing = operations.filter(({ name }) => !places.includes(name)).map(({ name }) => name);
   if (missing.length > 0)
     throw new Error(
-      `docs/group-api.http would not have ${missing.join(', ')}: give it a place among the chapters of scripts/docs/request-collection.js`,
+      `docs/group-api.http would lack ${missing.join(', ')}: add each to the chapters of scripts/docs/request-collection.js`,
     );
 
   const written = Object.entries(chapters).flatMap(([chapter, members]) =>
@@ -105,7 +105,7 @@ export function writeRequestCollection() {
   return `${[head, ...written, vendorDeletion, autodialer].join('\n\n')}\n`;
 }
 
-/** What can be sent again goes to both doors; of several examples that cannot, the first to `/graphql`, the others to their own. */
+/** Repeatable examples go to both endpoints; of several that are not, the first goes to `/graphql`, the others to their own path. */
 function writeRequests(chapter, { name, kind, examples }) {
   const once = examples.filter((example) => !isRepeatable(kind, name, example));
   return examples.flatMap((example) => {
@@ -125,13 +125,13 @@ function writeAsGraphQL(heading, example) {
   return `${title(heading)}\n${postJson('graphql')}\n\n${JSON.stringify({ query }, null, 2)}`;
 }
 
-/** The arguments alone, at the path of the operation, which answers every scalar field. */
+/** Writes the arguments alone, for the operation's own path, which returns every scalar field. */
 function writeAtOwnPath(heading, name, example) {
   const [field] = parse(example).definitions[0].selectionSet.selections;
-  const given = Object.fromEntries(
+  const variables = Object.fromEntries(
     field.arguments.map((each) => [each.name.value, valueFromASTUntyped(each.value)]),
   );
-  return `${title(heading)}\n${postJson(name)}\n\n${JSON.stringify(given, null, 2)}`;
+  return `${title(heading)}\n${postJson(name)}\n\n${JSON.stringify(variables, null, 2)}`;
 }
 
 function title(text) {

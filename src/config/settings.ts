@@ -33,7 +33,7 @@ type Setting<T> = {
 /** What defaults may depend on. */
 type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; readonly isLocal: boolean };
 
-/** Every setting, all read from the environment. README's table is checked against this one. */
+/** Every setting, all read from the environment. docs/settings.md is generated from this table. */
 export const settings = {
   HOST: setting({
     meaning: 'The address that it listens on; `localhost`: both of the loopback addresses',
@@ -337,7 +337,7 @@ function companionProblems(environment: Environment): string[] {
   ];
 }
 
-/** The settings as Markdown table rows, as README shows them. */
+/** Returns the settings as the rows of a Markdown table, for docs/settings.md. */
 export function describeSettings(): string {
   return Object.entries<Setting<unknown>>(settings)
     .map(([name, { default: fallback, defaultText, meaning }]) => {

@@ -18,7 +18,7 @@ const deletion = gql`
   }
 `;
 
-/** What the API says beside the data: hands the HTTP response to whoever asks for it in the context of a call. */
+/** Passes the HTTP response to the callback `onResponse` in the context of a call, if there is one. */
 const showResponse = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
     tap(() => {
@@ -52,7 +52,7 @@ export function createGroupClient(uri: string, apiKey: string) {
   };
 }
 
-/** What the API says of its refusal: `code`, and what goes with it. Undefined where it was no refusal. */
+/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
 export function readRefusal(error: unknown) {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]!.extensions : undefined;
 }

@@ -26,7 +26,7 @@ export function createGroupClient(url: string, apiKey: string) {
   };
 }
 
-/** What the API says of its refusal: `code`, and what goes with it. Undefined where it was no refusal. */
+/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
 export function readRefusal(error: unknown) {
   return error instanceof ClientError ? error.response.errors?.[0]?.extensions : undefined;
 }

@@ -26,7 +26,7 @@ export function createGroupClient(url: string, apiKey: string) {
         deletion,
         { id },
         {
-          // They take the place of the client's own.
+          // These replace the client's headers.
           fetchOptions: { headers: { ...credentials, 'Idempotency-Key': idempotencyKey } },
           fetch: async (...request) => {
             const response = await fetch(...request);
@@ -41,7 +41,7 @@ export function createGroupClient(url: string, apiKey: string) {
   };
 }
 
-/** What the API says of its refusal: `code`, and what goes with it. Undefined where it was no refusal. */
+/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
 export function readRefusal(error: unknown) {
   return error instanceof CombinedError ? error.graphQLErrors[0]?.extensions : undefined;
 }
