@@ -56,7 +56,13 @@ async function runHere(input: string, args: readonly string[], env: Environment)
   const before = names.map((name) => Object.getOwnPropertyDescriptor(process, name));
   const [out, err] = [new PassThrough(), new PassThrough()];
   const [stdout, stderr] = [collect(out), collect(err)];
-  const own = { stdin: Readable.from([input]), stdout: out, stderr: err, env: { ...env }, exitCode: undefined };
+  const own = {
+    stdin: Readable.from([input]),
+    stdout: out,
+    stderr: err,
+    env: { ...env },
+    exitCode: undefined,
+  };
   for (const [name, value] of Object.entries(own))
     Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
   process.chdir(cwd);
