@@ -21,7 +21,7 @@ export default {
   ...common,
   testMatch: [
     '<rootDir>/test/**/*.test.ts',
-    ...reliabilityFiles.map((name) => `!<rootDir>/test/${name}.test.ts`),
+    ...reliabilityFiles.map((name) => `!**/test/${name}.test.ts`),
   ],
   coverageDirectory: 'coverage/fast',
 };
