@@ -19,9 +19,6 @@ export const common = {
 // Run by `npm test`, which builds first: the cluster of the tests and the processes that they start come from dist/.
 export default {
   ...common,
-  testMatch: [
-    '<rootDir>/test/**/*.test.ts',
-    ...reliabilityFiles.map((name) => `!**/test/${name}.test.ts`),
-  ],
+  testMatch: ['<rootDir>/test/**/*.test.ts', ...reliabilityFiles.map((name) => `!**/test/${name}.test.ts`)],
   coverageDirectory: 'coverage/fast',
 };

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
 import { writeClientPage } from './docs/client-page.js';
+import { writeEnvExample } from './docs/env-example.js';
 import { writeRequestCollection } from './docs/request-collection.js';
 
 const isCheck = process.argv.includes('--check');
@@ -11,6 +12,7 @@ const documents = [
   ['docs/api.md', await inFormat('docs/api.md', writeApiPage())],
   ['docs/clients.md', await inFormat('docs/clients.md', writeClientPage())],
   ['docs/group-api.http', writeRequestCollection()],
+  ['.env.example', await writeEnvExample()],
 ];
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));
 if (!isCheck) for (const [name, text] of stale) writeFileSync(name, text);
