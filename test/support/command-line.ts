@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '../../src/cli/program.ts';
@@ -57,7 +57,7 @@ async function runHere(input: string, args: readonly string[], env: Environment)
   const [out, err] = [new PassThrough(), new PassThrough()];
   const [stdout, stderr] = [collect(out), collect(err)];
   const own = {
-    stdin: Readable.from([input]),
+    stdin: toStream(input),
     stdout: out,
     stderr: err,
     env: { ...env },
@@ -82,6 +82,13 @@ async function runHere(input: string, args: readonly string[], env: Environment)
     });
     isBusy = false;
   }
+}
+
+/** Bytes, as standard input has them. */
+function toStream(input: string): Readable {
+  const stream = new PassThrough();
+  stream.end(input);
+  return stream;
 }
 
 /** Collects what a stream gets; a character may arrive in two pieces. */
