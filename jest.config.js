@@ -7,7 +7,8 @@ export const common = {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
-  testTimeout: 30_000,
+  // Tests wait for conditions: a limit is for what hangs, also on a machine that is several times slower.
+  testTimeout: 90_000,
   maxWorkers: 2,
   // Collected with --coverage only, as `.ci/run` does: `npm run check:coverage` merges the runs and has the threshold.
   coverageProvider: 'v8',
