@@ -7,6 +7,7 @@ export const reliabilityFiles = [
   'embedded.recovery',
   'embedded.stale-lock',
   // Large data, and random data many times over.
+  'autodialer.upload',
   'cli.transfer-property',
   'cli.transfer-scale',
   'groups.deletion-scale',
