@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
 import { writeClientPage } from './docs/client-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
+import { writeEnvExample } from './docs/env-example.js';
 import { writeRequestCollection } from './docs/request-collection.js';
 import { writeSettingsPage } from './docs/settings-page.js';
 
@@ -15,6 +16,7 @@ const documents = [
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
   ['docs/group-api.http', writeRequestCollection()],
+  ['.env.example', await writeEnvExample()],
 ];
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));
 if (!isCheck) for (const [name, text] of stale) writeFileSync(name, text);

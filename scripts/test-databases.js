@@ -1,9 +1,6 @@
-// Runs the tests of deletes, subscribers, keys, the audit, the archive, accounts and transfer on databases, and in processes,
-// with other settings than usual. Needs dist/, as `npm test` builds it. `--outputFile=…` collects the counts as JSON.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Runs the tests of jest.databases.config.js on databases, and in processes, with other settings than usual. Needs dist/, as
+// `npm test` builds it. Arguments are passed to jest.
+import { runJest } from './run-jest.js';
 
 /** Zones east and west of UTC, with gaps of summer time; limits and isolation that a database or a role may have. */
 const environments = {
@@ -18,39 +15,8 @@ const environments = {
   },
 };
 
-const files =
-  'test/(groups\\.(archive|delete|trusted|write|read|search|dry|expected|price)|subscribers|idempotency|audit|' +
-  'accounts\\.(command|credentials|tokens)|cli\\.(transfer|groups|repair)|service-groups|mutations)[^/]*\\.test\\.ts$';
-
-const [outputOption] = process.argv.slice(2).filter((each) => each.startsWith('--outputFile='));
-const folder = mkdtempSync(join(tmpdir(), 'group-api-databases-'));
-const counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
-let isFailed = false;
 for (const [name, environment] of Object.entries(environments)) {
   console.log(`\n== ${name}: ${environment.TEST_DATABASE_SETTINGS}`);
-  const results = join(folder, `${name.replace('/', '-')}.json`);
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      '--experimental-vm-modules',
-      'node_modules/jest/bin/jest.js',
-      '--coverage=false',
-      '--json',
-      `--outputFile=${results}`,
-      '--testPathIgnorePatterns=scale|property|deletion-scale',
-      files,
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...environment } },
-  );
-  isFailed ||= status !== 0;
-  try {
-    const run = JSON.parse(readFileSync(results, 'utf8'));
-    for (const count of Object.keys(counts)) counts[count] += run[count];
-  } catch {
-    console.log('The tests did not run: see above.');
-    isFailed = true;
-  }
+  const hasPassed = runJest('jest.databases.config.js', process.argv.slice(2), environment);
+  if (!hasPassed) process.exitCode = 1;
 }
-console.log(`\nOther databases: ${counts.numPassedTests} passed, ${counts.numFailedTests} failed`);
-if (outputOption) writeFileSync(outputOption.split('=')[1], JSON.stringify(counts));
-process.exitCode = isFailed ? 1 : 0;

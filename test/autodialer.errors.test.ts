@@ -447,7 +447,7 @@ describe('what a client is told early', () => {
     expect(await until(2)).toBe(2);
     expect(text()).toContain("Field 'name':value is missing");
     socket.destroy();
-  }, 30_000);
+  });
 
   test('is told once, whatever becomes of its body', async () => {
     const impatient = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
@@ -458,7 +458,7 @@ describe('what a client is told early', () => {
     expect(socket.destroyed).toBe(true);
     expect([await until(1), text().includes('408')]).toStrictEqual([1, false]);
     await impatient.close();
-  }, 30_000);
+  });
 });
 
 test('clients that are slow to send numbers take the places of others that do, and of nobody else', async () => {

@@ -285,7 +285,7 @@ describe('every command', () => {
         'accounts rotate',
       ]),
     );
-  }, 60_000);
+  });
 
   test.each([
     [['destroy'], "error: unknown command 'destroy'\n(--help tells more)\n"],

@@ -26,7 +26,7 @@ beforeAll(async () => {
     `INSERT INTO subscribers (group_id, username) SELECT 1 + n % 100, 'user ' || n FROM generate_series(1, $1::int) n`,
     [groupCount],
   );
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await full.drop();
   await empty.drop();

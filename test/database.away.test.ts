@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { urlOf, useTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
@@ -27,21 +27,19 @@ afterAll(async () => {
 
 test('calls that are in flight when PostgreSQL stops answer 503 too', async () => {
   const id = await app.createGroup();
-  const holding = app.sql(
-    `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(60); END $$`,
-  );
-  holding.catch(() => undefined);
-  await sleep(300);
+  const locker = await openSecondConnection(app);
+  await locker.lockGroup(id);
   const inFlight = [
     app.post('/deleteGroup', { id }),
     app.post('/editGroup', { id, group: { name: 'New' } }),
     app.post('/deleteGroup', { id, dryRun: true }),
   ];
-  await sleep(300);
+  await locker.waitForBlocked(inFlight.length);
   await postgres.close();
   for (const { status, body } of await Promise.all(inFlight)) {
     expect([status, body.errors[0].extensions.code]).toStrictEqual([503, 'SERVICE_UNAVAILABLE']);
   }
+  await locker.close();
   postgres = await openEmbeddedPostgres(dataDir);
 });
 

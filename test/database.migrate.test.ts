@@ -7,6 +7,7 @@ import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-util
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from '../src/database/migrations.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
 let database: TestDatabase;
@@ -41,12 +42,14 @@ test('of eight servers that start at once on an empty database, one migrates it'
 test('a server waits for another one that migrates for long', async () => {
   const empty = await createTestDatabase({ isEmpty: true });
   const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
-  const migrating = empty.sql(
-    'DO $$ BEGIN PERFORM pg_advisory_xact_lock(72707369); PERFORM pg_sleep(1); END $$',
-  );
-  await sleep(200);
-  expect(await migrate(impatient)).toStrictEqual(names);
-  await migrating;
+  const migrating = await openSecondConnection(empty);
+  await migrating.query('SELECT pg_advisory_lock(72707369)');
+  const waiting = migrate(impatient);
+  await migrating.waitForBlocked();
+  // Longer than the lock_timeout of the one that waits.
+  await sleep(500);
+  await migrating.close();
+  expect(await waiting).toStrictEqual(names);
   await impatient.end();
   await empty.drop();
 });

@@ -202,4 +202,4 @@ test('a server without the files of pg_trgm is one line in each program', async 
       /lacks the files of the extension pg_trgm, which some systems have in a package postgresql-contrib$/,
     ),
   ]);
-}, 60_000);
+});

@@ -20,7 +20,7 @@ const { run } = createCommandLine(() => ({ url }));
 const urlOfPort = (port: number) => `postgresql://postgres@127.0.0.1:${port}/postgres`;
 beforeAll(async () => {
   postgres = await startTcpPostgres();
-}, 60_000);
+});
 afterAll(() => postgres.close());
 
 /** Deletes a group by a server on `url`, and returns the two statuses. */
@@ -99,7 +99,7 @@ describeWithPgBouncer('PgBouncer', () => {
     await running;
     await others.drop();
     await pooler.close();
-  }, 60_000);
+  });
 
   test.each([
     ['20 sessions', {}],
@@ -131,7 +131,7 @@ describeWithPgBouncer('PgBouncer', () => {
     const { code, stdout } = await run('doctor');
     await pooler.close();
     expect([stdout, code]).toStrictEqual([expect.stringMatching(/^ok +database .*answers/m), 0]);
-  }, 60_000);
+  });
 
   test('names the start-up parameter that it rejects, by each program', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
@@ -145,7 +145,7 @@ describeWithPgBouncer('PgBouncer', () => {
       );
     }
     expect(doctor.wrong).toHaveLength(1);
-  }, 60_000);
+  });
 
   test('says which database it does not have', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
@@ -155,7 +155,7 @@ describeWithPgBouncer('PgBouncer', () => {
     expect(doctor.wrong).toStrictEqual([
       expect.stringMatching(/^Cannot connect to PostgreSQL at .*none.*\. /),
     ]);
-  }, 60_000);
+  });
 });
 
 test('a direct connection is accepted for a user who may have no second one', async () => {
@@ -163,4 +163,4 @@ test('a direct connection is accepted for a user who may have no second one', as
   url = `postgresql://guest:guest@127.0.0.1:${postgres.port}/postgres`;
   const { stdout } = await run('doctor');
   expect(stdout).toMatch(/^ok +database .*answers/m);
-}, 30_000);
+});

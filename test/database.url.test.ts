@@ -152,7 +152,7 @@ describe('a PostgreSQL by TCP', () => {
     await postgres.sql('CREATE EXTENSION pg_trgm; GRANT ALL ON SCHEMA public TO owner, secured', 'plans');
     base = `127.0.0.1:${postgres.port}`;
     otherHost = `${postgres.otherHost}:${postgres.port}`;
-  }, 60_000);
+  });
   afterAll(() => postgres.close());
 
   let url = '';
@@ -174,7 +174,7 @@ describe('a PostgreSQL by TCP', () => {
       expect([mode, code, stderr]).toStrictEqual([mode, 0, '']);
       expectNoSecret(stdout);
     }
-  }, 60_000);
+  });
 
   test.each([
     [
@@ -259,7 +259,7 @@ describe('a PostgreSQL by TCP', () => {
       );
     }
     expectNoSecret(everything);
-  }, 60_000);
+  });
 });
 
 test('urlOf, which other tests use, gives a URL that is accepted', () => {

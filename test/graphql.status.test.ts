@@ -41,7 +41,7 @@ describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) =
     const isDone = (await groupRow(id)).length === 0;
     expect([status, isDone]).toStrictEqual(isDone ? [200, true] : [503, false]);
     if (isDone) expect(body.data).toStrictEqual({ deleteGroup: { id, serviceGroup: { name: 'family' } } });
-  }, 20_000);
+  });
 
   test('that is refused has no data, and at its path the status of its error', async () => {
     const query = 'mutation { deleteGroup(id: 2000000000) { id } }';

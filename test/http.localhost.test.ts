@@ -141,7 +141,7 @@ describe('with TLS', () => {
     let second = first;
     while (second === first) second = await serialOf(hosts[0]!);
     for (const host of hosts) expect(await serialOf(host)).toBe(second);
-  }, 30_000);
+  });
 });
 
 test('another program that has the port at ::1 stops the start; without IPv6 there is none', async () => {

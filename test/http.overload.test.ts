@@ -2,6 +2,8 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTestAccount } from './support/test-accounts.ts';
+import { openSecondConnection } from './support/second-connection.ts';
+import { waitUntil } from './support/wait-until.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -64,12 +66,10 @@ describe('more requests than can be worked on', () => {
   test('answer 503 at once, while those before are answered and health is told', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 2 });
     const id = await app.createGroup();
-    const holding = app.sql(
-      `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(1.5); END $$`,
-    );
-    await sleep(300);
+    const locker = await openSecondConnection(app);
+    await locker.lockGroup(id);
     const waiting = [app.post('/deleteGroup', { id }), app.post('/deleteGroup', { id })];
-    await sleep(300);
+    await waitUntil(async () => (await app.post('/allGroups', {})).status === 503);
 
     const refused = await app.post('/allGroups', {});
     expect([
@@ -87,7 +87,7 @@ describe('more requests than can be worked on', () => {
     });
     for (const path of ['/livez', '/readyz']) expect((await app.send(path)).status).toBe(200);
 
-    await holding;
+    await locker.close();
     const statuses = (await Promise.all(waiting)).map(({ status }) => status);
     expect(statuses.toSorted((a, b) => a - b)).toStrictEqual([200, 404]);
     expect((await app.post('/allGroups', {})).status).toBe(200);
@@ -112,12 +112,10 @@ describe('more requests than can be worked on', () => {
   test('can be told of by a page that may call the API', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1, CORS_ORIGINS: ['https://shop.example'] });
     const id = await app.createGroup();
-    const holding = app.sql(
-      `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(0.7); END $$`,
-    );
-    await sleep(200);
+    const locker = await openSecondConnection(app);
+    await locker.lockGroup(id);
     const waiting = app.post('/deleteGroup', { id });
-    await sleep(200);
+    await locker.waitForBlocked();
     for (const [origin, allowed] of [
       ['https://shop.example', 'https://shop.example'],
       ['https://other.example', null],
@@ -126,7 +124,8 @@ describe('more requests than can be worked on', () => {
       expect([refused.status, refused.headers.get('x-request-id')]).toStrictEqual([503, 'mine']);
       expect(refused.headers.get('access-control-allow-origin')).toBe(allowed);
     }
-    await Promise.all([holding, waiting]);
+    await locker.close();
+    await waiting;
   });
 
   test('are counted off when their connection goes, however many wait on it, and the server still stops at once', async () => {
@@ -151,21 +150,21 @@ describe('more requests than can be worked on', () => {
   test('are counted off again when a client goes away', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1 });
     const id = await app.createGroup();
-    const holding = app.sql(
-      `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(1); END $$`,
-    );
-    await sleep(200);
-    await expect(
-      app.send('/deleteGroup', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ id }),
-        signal: AbortSignal.timeout(200),
-      }),
-    ).rejects.toThrow();
-    await sleep(100);
-    expect((await app.post('/serviceGroups', {})).status).toBe(200);
-    await holding;
+    const locker = await openSecondConnection(app);
+    await locker.lockGroup(id);
+    const leaving = new AbortController();
+    const left = app.send('/deleteGroup', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ id }),
+      signal: leaving.signal,
+    });
+    await locker.waitForBlocked();
+    expect((await app.post('/serviceGroups', {})).status).toBe(503);
+    leaving.abort();
+    await expect(left).rejects.toThrow();
+    await waitUntil(async () => (await app.post('/serviceGroups', {})).status === 200);
+    await locker.close();
   });
 
   test('make a late event loop, at which they answer 503 until it is on time again', async () => {
@@ -177,7 +176,6 @@ describe('more requests than can be worked on', () => {
       await sleep(1);
     }
     expect((await app.post('/allGroups', {})).status).toBe(503);
-    await sleep(1500);
-    expect((await app.post('/allGroups', {})).status).toBe(200);
+    await waitUntil(async () => (await app.post('/allGroups', {})).status === 200);
   });
 });

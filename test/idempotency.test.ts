@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -99,13 +99,12 @@ describe('a repeated delete', () => {
 
 test('while the first call still runs, another one is told so after a while', async () => {
   const scope = JSON.stringify(['admin', 'createGroup', 'running']);
-  const running = app.sql(
-    `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtextextended('${scope}', 0)); PERFORM pg_sleep(5); END $$`,
-  );
-  await sleep(200);
+  const running = await openSecondConnection(app);
+  await running.query('BEGIN');
+  await running.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [scope]);
   const answer = await app.post('/createGroup', { group: plainGroup }, { 'Idempotency-Key': 'running' });
   expect([answer.status, codeOf(answer)]).toStrictEqual([409, 'IDEMPOTENCY_IN_PROGRESS']);
-  await running;
+  await running.close();
   expect(
     (await app.post('/createGroup', { group: plainGroup }, { 'Idempotency-Key': 'running' })).status,
   ).toBe(200);

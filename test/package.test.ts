@@ -23,7 +23,7 @@ beforeAll(async () => {
   files = report.files.map(({ path }) => path);
   await run('tar', ['-xzf', report.filename], { cwd: dir });
   await linkDependencies(join(dir, 'package/node_modules'));
-}, 60_000);
+});
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** Links the packages that npm installs without `--include=dev`. */
@@ -121,4 +121,4 @@ test('runs from an empty folder with nothing but its dependencies', async () => 
   expect(await deleted.json()).toMatchObject({ data: { deleteGroup: { id: 1, name: 'Trial' } } });
   server.kill('SIGTERM');
   expect(await once(server, 'exit')).toStrictEqual([0, null]);
-}, 60_000);
+});

@@ -146,4 +146,4 @@ test('number groups and groups from before the fold are found as those from afte
   const restored = await migrated.post('/restoreGroup', { id: id + 1 });
   expect(restored.body.data.restoreGroup).toMatchObject({ name: '\u200b', description: 'a\nb' });
   await migrated.close();
-}, 60_000);
+});

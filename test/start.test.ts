@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { openSecondConnection } from './support/second-connection.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { testKey, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -170,22 +172,24 @@ describe('DATABASE_URL', () => {
       const group = { name: 'n', tagName: 't', duration: 1, price: '1' };
       const { id } = (await post(url, testKey, 'createGroup', { group })).body.data.createGroup;
 
-      // Holds the row for two seconds, so that the delete is still waiting when the signal comes.
-      const holding = database.sql(
-        `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
-      );
-      await sleep(300);
+      // Locks the row, so that the delete is still waiting when the signal comes.
+      const locker = await openSecondConnection(database);
+      await locker.lockGroup(id);
       const inFlight = post(url, testKey, 'deleteGroup', { id });
-      await sleep(300);
+      await locker.waitForBlocked();
       server.kill(signal);
       // npm and a terminal may send it twice.
       server.kill(signal);
-      await sleep(300);
-      await expect(fetch(`${url}/livez`)).rejects.toThrow();
+      await waitUntil(async () =>
+        fetch(`${url}/livez`).then(
+          () => false,
+          () => true,
+        ),
+      );
+      await locker.close();
 
       expect((await inFlight).body.data.deleteGroup).toMatchObject({ id });
       expect((await server.exited).code).toBe(0);
-      await holding;
     },
   );
 });

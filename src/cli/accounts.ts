@@ -8,17 +8,11 @@ import {
   parseUsername,
   type Account,
 } from '../accounts/account.ts';
-import {
-  createAccountRepository,
-  type AccountChanges,
-  type AccountRepository,
-} from '../accounts/account-repository.ts';
+import type { AccountChanges, AccountRepository } from '../accounts/account-repository.ts';
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
-import { hashPassword } from '../accounts/password.ts';
 import { knownScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
 import { StartError } from '../errors.ts';
-import { parseApiKey } from '../config/setting-parsers.ts';
 import { ask, askPassword, readSecretInput } from './prompts.ts';
 import { formatTable, print } from './output.ts';
 import { createCommandCall, withDatabase } from './command-context.ts';
@@ -168,7 +162,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
         expiresAt,
         requiresBoth,
         apiKeyHash: apiKey === undefined ? null : hashApiKey(apiKey),
-        passwordHash: password === undefined ? null : await hashPassword(password),
+        passwordHash: password === undefined ? null : await hash(password),
       },
       createCommandCall('accounts create', [username]),
     ),
@@ -197,12 +191,12 @@ async function rotateCredential(username: string, options: RotateOptions): Promi
   if (options.apiKeyStdin && (options.password || options.passwordStdin))
     throw new StartError('Give --api-key-stdin or a new password, one after the other');
   if (options.password || options.passwordStdin) {
-    const passwordHash = await hashPassword(await readPassword(options));
+    const passwordHash = await hash(await readPassword(options));
     const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
     print(options.json, account, `Account ${username} has its new password`);
     return;
   }
-  const givenKey = options.apiKeyStdin && parseGivenKey(await readSecretInput());
+  const givenKey = options.apiKeyStdin && (await parseGivenKey(await readSecretInput()));
   const apiKey = givenKey ?? createApiKey();
   const apiKeyHash = hashApiKey(apiKey);
   const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
@@ -226,6 +220,7 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
 async function withAccounts<T>(
   work: (accounts: AccountRepository, config: Config) => Promise<T>,
 ): Promise<T> {
+  const { createAccountRepository } = await import('../accounts/account-repository.ts');
   return withDatabase(({ prisma, recorder, config }) =>
     work(createAccountRepository(prisma, recorder), config),
   );
@@ -245,7 +240,8 @@ async function editAccount(
 }
 
 /** @throws StartError */
-function parseGivenKey(text: string): string {
+async function parseGivenKey(text: string): Promise<string> {
+  const { parseApiKey } = await import('../config/setting-parsers.ts');
   try {
     return parseApiKey(text);
   } catch (error) {
@@ -268,6 +264,12 @@ function requireApiKey({ username, hasApiKey }: Account, { ADMIN_API_KEY }: Conf
 function requirePassword({ username, hasPassword }: Account): void {
   if (!hasPassword)
     throw new StartError(`Account ${username} has no password; without --password it gets another key`);
+}
+
+/** Hashes a password as the server does. */
+async function hash(password: string): Promise<string> {
+  const { hashPassword } = await import('../accounts/password.ts');
+  return hashPassword(password);
 }
 
 async function readPassword({ passwordStdin }: PasswordOptions): Promise<string> {

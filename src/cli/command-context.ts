@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import { createCallRecorder, type CallRecorder } from '../mutations/mutation-runner.ts';
-import { loadConfig, type Config } from '../config/settings.ts';
-import { openDatabase, type Database } from '../database/database.ts';
+import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { Config } from '../config/settings.ts';
+import type { Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
-import { createLogger } from '../log.ts';
 import { stoppable } from '../process/stop-signals.ts';
 
 /** What a command works with. */
@@ -21,6 +20,13 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
  * one is shared with a server that runs. @throws StartError where it was stopped before its end.
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
+  // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
+  const [{ loadConfig }, { createLogger }, { openDatabase }, { createCallRecorder }] = await Promise.all([
+    import('../config/settings.ts'),
+    import('../log.ts'),
+    import('../database/database.ts'),
+    import('../mutations/mutation-runner.ts'),
+  ]);
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);

@@ -1,4 +1,3 @@
-import { explainMissingPrivilege } from '../database/missing-privilege.ts';
 import { AppError, StartError } from '../errors.ts';
 
 /** How a command ends: done; refused or failed; not understood. */
@@ -11,11 +10,17 @@ Exit codes: 0 done, 1 refused or failed, 2 the command was not understood. With 
 const maxShown = 20;
 
 /** Writes to standard error why a command failed. What a person can put right is a line; a fault of ours shows where it came from. */
-export function reportError(error: unknown, asJson: boolean): void {
-  const reason = explainMissingPrivilege(error);
+export async function reportError(error: unknown, asJson: boolean): Promise<void> {
+  const reason = await explain(error);
   process.stderr.write(
     asJson ? describeAsJson(reason) : describe(reason).replace(/^/gm, 'group-api: ') + '\n',
   );
+}
+
+async function explain(error: unknown): Promise<unknown> {
+  if (error instanceof StartError || (error instanceof AppError && error.cause === undefined)) return error;
+  const { explainMissingPrivilege } = await import('../database/missing-privilege.ts');
+  return explainMissingPrivilege(error);
 }
 
 export function writeErrorJson(code: string, message: string, details: object = {}): string {

@@ -1,11 +1,6 @@
 import { Command } from 'commander';
-import { inspectConfig, type InspectedConfig } from '../config/settings.ts';
-import { checkDataFolder } from '../doctor/check-data-folder.ts';
-import { checkDatabase } from '../doctor/check-database.ts';
+import type { InspectedConfig } from '../config/settings.ts';
 import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
-import { readDatabaseUrl } from '../postgres/database-url.ts';
-import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
-import { describeEmbedded } from '../database/database.ts';
 import { StartError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
@@ -29,6 +24,7 @@ Examples:
 }
 
 async function examine({ json }: { json?: true }): Promise<void> {
+  const { inspectConfig } = await import('../config/settings.ts');
   const inspected = inspectConfig(process);
   const checks = await stoppable(async (signal) => {
     const found = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
@@ -90,6 +86,10 @@ async function checkStorage({ config, problems }: InspectedConfig): Promise<Chec
 
 /** A file that the URL names may be gone since the settings were read. */
 async function checkUrl(url: string): Promise<Check[]> {
+  const [{ checkDatabase }, { readDatabaseUrl }] = await Promise.all([
+    import('../doctor/check-database.ts'),
+    import('../postgres/database-url.ts'),
+  ]);
   try {
     return await checkDatabase(readDatabaseUrl(url));
   } catch (error) {
@@ -99,6 +99,13 @@ async function checkUrl(url: string): Promise<Check[]> {
 }
 
 async function checkEmbedded(dataDir: string): Promise<Check[]> {
+  const [{ checkDataFolder }, { checkDatabase }, { openEmbeddedPostgres }, { describeEmbedded }] =
+    await Promise.all([
+      import('../doctor/check-data-folder.ts'),
+      import('../doctor/check-database.ts'),
+      import('../embedded-postgres/cluster.ts'),
+      import('../database/database.ts'),
+    ]);
   const { checks, hasCluster } = await checkDataFolder(dataDir, process.getuid?.());
   if (!hasCluster) return checks;
   try {

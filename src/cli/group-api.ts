@@ -1,80 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { Command, CommanderError } from 'commander';
-import { StartError } from '../errors.ts';
-import { createAccountsCommand } from './accounts.ts';
-import { createDoctorCommand } from './doctor.ts';
-import { createGroupsCommand } from './groups.ts';
-import { createMigrateCommand } from './migrate.ts';
-import { createNumberGroupsCommand } from './number-groups.ts';
-import { createRepairDatesCommand } from './repair-dates.ts';
-import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
-import { createServeCommand } from './serve.ts';
+import { runProgram } from './program.ts';
 
-// The command line. Its heap is searched as early as the server's: see main.ts.
+// The heap is searched as early as the server's: see main.ts.
 setFlagsFromString('--heap-growing-percent=100');
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-const asJson = process.argv.includes('--json');
-const program = new Command('group-api')
-  .description(
-    'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
-  )
-  .version(version)
-  .addCommand(createServeCommand())
-  .addCommand(createMigrateCommand())
-  .addCommand(createDoctorCommand())
-  .addCommand(createRepairDatesCommand())
-  .addCommand(createGroupsCommand())
-  .addCommand(createAccountsCommand())
-  .addCommand(createNumberGroupsCommand())
-  .addHelpText(
-    'after',
-    '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',
-  );
-for (const command of [program, ...listCommands(program)]) prepare(command);
-
-let outputError: Error | undefined;
-process.stdout.on('error', (error) => {
-  process.exitCode = exitCodes.failed;
-  // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
-  if (outputError === undefined && !isClosedPipe(error))
-    reportError(new StartError(`Standard output cannot be written: ${error.message}`), asJson);
-  outputError ??= error;
-});
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-  const isReported = error instanceof CommanderError || error === outputError || isClosedPipe(error);
-  if (!isReported) reportError(error, asJson);
-}
-
-function isClosedPipe(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'EPIPE';
-}
-
-/** Gives a command what commands have in common: how they end, and how they say that they were not understood. */
-function prepare(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError(!asJson && '(--help tells more)')
-    .addHelpText('after', exitCodesHelp)
-    .configureOutput({
-      outputError: (text, write) =>
-        write(asJson ? writeErrorJson('COMMAND_NOT_UNDERSTOOD', text.trim().replace(/^error: /, '')) : text),
-    });
-}
-
-function listCommands(command: Command): Command[] {
-  return command.commands.flatMap((each) => [each, ...listCommands(each)]);
-}
-
-function exitCodeOf(error: unknown): number {
-  if (!(error instanceof CommanderError)) return exitCodes.failed;
-  return error.exitCode === 0 ? exitCodes.done : exitCodes.notUnderstood;
-}
+process.exitCode = await runProgram(process.argv.slice(2));

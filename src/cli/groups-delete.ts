@@ -1,14 +1,9 @@
 import { Command } from 'commander';
 import { AppError, StartError } from '../errors.ts';
-import { createDeletedGroupRepository } from '../groups/archive.ts';
-import { parseDeletion, parseDeletionIds } from '../group-deletion/delete-input.ts';
-import { createGroupDeletion, type Deletion } from '../group-deletion/delete-group.ts';
-import { findDeletionImpacts, type GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
+import type { Deletion } from '../group-deletion/delete-group.ts';
+import type { GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import type { Group } from '../groups/group.ts';
-import { createGroupRepository } from '../groups/group-repository.ts';
-import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { ask } from './prompts.ts';
-import { describeDeletedGroup } from './describe-groups.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
 import { createCommandCall, recorded, withDatabase, type CommandDatabase } from './command-context.ts';
@@ -43,6 +38,10 @@ Examples:
 }
 
 async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise<void> {
+  const [{ parseDeletion, parseDeletionIds }, { describeDeletedGroup }] = await Promise.all([
+    import('../group-deletion/delete-input.ts'),
+    import('./describe-groups.ts'),
+  ]);
   const ids = parseDeletionIds(givenIds.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
@@ -71,6 +70,7 @@ async function deleteAll(
   isDryRun: boolean,
   { prisma, recorder, config }: CommandDatabase,
 ): Promise<Group[]> {
+  const { createGroupDeletion } = await import('../group-deletion/delete-group.ts');
   const deletion = createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
   const { reason, moveSubscribersTo: target } = what;
   const targetIds = target === null ? ids : [...ids, target];
@@ -87,6 +87,12 @@ async function confirm(
   { prisma, recorder }: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
+    const [{ findDeletionImpacts }, { createGroupRepository }, { createSubscriberRepository }] =
+      await Promise.all([
+        import('../group-deletion/deletion-impact.ts'),
+        import('../groups/group-repository.ts'),
+        import('../subscribers/subscriber-repository.ts'),
+      ]);
     const impacts = await findDeletionImpacts(ids, {
       groups: createGroupRepository(prisma, recorder),
       subscribers: createSubscriberRepository(prisma, recorder),
@@ -118,6 +124,7 @@ async function findPurgeDate(
   id: number,
   { prisma, recorder }: CommandDatabase,
 ): Promise<Date | null | undefined> {
+  const { createDeletedGroupRepository } = await import('../groups/archive.ts');
   try {
     return (await createDeletedGroupRepository(prisma, recorder).deletedGroup(id)).purgeAt;
   } catch (error) {

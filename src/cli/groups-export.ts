@@ -1,7 +1,5 @@
 import { Command } from 'commander';
 import { StartError } from '../errors.ts';
-import { parseGroupId } from '../groups/group.ts';
-import { exportGroups } from '../transfer/export-groups.ts';
 import { openOutputFile } from './output-file.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
@@ -37,6 +35,10 @@ Examples:
 }
 
 async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
+  const [{ parseGroupId }, { exportGroups }] = await Promise.all([
+    import('../groups/group.ts'),
+    import('../transfer/export-groups.ts'),
+  ]);
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)

@@ -3,7 +3,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
 import { StartError } from '../errors.ts';
-import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
+import type { ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
 import { createCommandCall, recorded, withDatabase } from './command-context.ts';
@@ -34,6 +34,7 @@ Examples:
 
 async function importFile(file: string, { dryRun = false, json }: ImportOptions): Promise<void> {
   await requireReadable(file);
+  const { importGroups } = await import('../transfer/import-groups.ts');
   const progress = createProgress('Imported');
   try {
     const counts = await withDatabase(({ recorder, signal }) => {

@@ -1,8 +1,6 @@
 import { Command } from 'commander';
 import type { Group } from '../groups/group.ts';
-import { createGroupRepository } from '../groups/group-repository.ts';
-import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
-import { describeGroups, type GroupDescription } from './describe-groups.ts';
+import type { GroupDescription } from './describe-groups.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
 import { withDatabase } from './command-context.ts';
@@ -39,6 +37,12 @@ Examples:
 
 async function listGroups(options: ListOptions): Promise<void> {
   const { text, tagName, serviceGroup, after, json } = options;
+  const [{ createGroupRepository }, { formatGroupCursor, parseGroupSearch }, { describeGroups }] =
+    await Promise.all([
+      import('../groups/group-repository.ts'),
+      import('../groups/group-search.ts'),
+      import('./describe-groups.ts'),
+    ]);
   const serviceGroupId = readNumber(serviceGroup);
   const search = parseGroupSearch({
     filter: { text, tagName, serviceGroupId },

@@ -1,8 +1,7 @@
 import { Command } from 'commander';
-import {
-  createDeletedNumberGroupRepository,
-  type DeletedNumberGroup,
-  type DeletedNumberGroupRepository,
+import type {
+  DeletedNumberGroup,
+  DeletedNumberGroupRepository,
 } from '../autodialer/number-groups/archive.ts';
 import { parseNumberGroupId, type NumberGroup } from '../autodialer/number-groups/number-group.ts';
 import { formatTable, print } from './output.ts';
@@ -50,6 +49,7 @@ async function restore(givenId: string, { json }: { json?: true }): Promise<void
 }
 
 async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {
+  const { createDeletedNumberGroupRepository } = await import('../autodialer/number-groups/archive.ts');
   return withDatabase(({ prisma, recorder }) => work(createDeletedNumberGroupRepository(prisma, recorder)));
 }
 

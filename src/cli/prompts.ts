@@ -1,5 +1,4 @@
 import { text as readAll } from 'node:stream/consumers';
-import { read } from 'read';
 import { StartError } from '../errors.ts';
 
 /** Asks the person at the terminal; `instead` says what to do where there is none. @throws StartError */
@@ -24,6 +23,7 @@ export async function readSecretInput(): Promise<string> {
 
 /** Standard output is left to what was asked for. */
 async function readLine(question: { prompt: string; silent?: true }): Promise<string> {
+  const { read } = await import('read');
   try {
     const line = await read({ ...question, output: process.stderr });
     // What is not shown does not end its line either.

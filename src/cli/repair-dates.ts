@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { repairDates, repairOperation } from '../doctor/repair-dates.ts';
 import { StartError } from '../errors.ts';
 import { ask } from './prompts.ts';
 import { print } from './output.ts';
@@ -38,6 +37,7 @@ async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptio
     );
     if (answer !== 'yes') throw new StartError('Nothing was changed');
   }
+  const { repairDates, repairOperation } = await import('../doctor/repair-dates.ts');
   await withDatabase(async ({ recorder }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });
     const repaired = await recorded(recorder, call, () => repairDates(recorder, zone, call));

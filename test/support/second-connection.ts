@@ -1,10 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { TestDatabase } from './test-database.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** A connection that holds locks while calls of the API wait for them. */
 export type SecondConnection = {
   query(sql: string, values?: unknown[]): Promise<void>;
+  /** Locks a group's row until the connection is closed. */
+  lockGroup(id: number): Promise<void>;
   /** Waits until as many statements of others wait for a lock. */
   waitForBlocked(count?: number): Promise<void>;
   /** Ends the connection, and with it every lock that it still holds. */
@@ -14,17 +16,22 @@ export type SecondConnection = {
 /** Opens a connection next to those of the server. */
 export async function openSecondConnection(database: TestDatabase): Promise<SecondConnection> {
   const client = new pg.Client(database.url);
+  // The server may end it: a test of what happens then.
+  client.on('error', () => undefined);
   await client.connect();
   return {
     query: async (sql, values) => void (await client.query(sql, values)),
+    async lockGroup(id) {
+      await client.query('BEGIN');
+      await client.query('SELECT FROM groups WHERE id = $1 FOR UPDATE', [id]);
+    },
     async waitForBlocked(count = 1) {
-      for (;;) {
+      await waitUntil(async () => {
         const blocked = await database.sql(
           `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );
-        if (blocked.length >= count) return;
-        await sleep(10);
-      }
+        return blocked.length >= count;
+      });
     },
     close: () => client.end(),
   };

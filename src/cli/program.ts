@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { StartError } from '../errors.ts';
+import { createAccountsCommand } from './accounts.ts';
+import { createDoctorCommand } from './doctor.ts';
+import { createGroupsCommand } from './groups.ts';
+import { createMigrateCommand } from './migrate.ts';
+import { createNumberGroupsCommand } from './number-groups.ts';
+import { createRepairDatesCommand } from './repair-dates.ts';
+import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
+import { createServeCommand } from './serve.ts';
+
+/** Runs the command line with these arguments in this process, and returns its exit code. Errors are printed. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const asJson = args.includes('--json');
+  let outputError: Error | undefined;
+  const onOutputError = (error: Error) => {
+    // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+    if (outputError === undefined && !isClosedPipe(error))
+      void reportError(new StartError(`Standard output cannot be written: ${error.message}`), asJson);
+    process.exitCode = exitCodes.failed;
+    outputError ??= error;
+  };
+  process.stdout.on('error', onOutputError);
+  try {
+    await createProgram(asJson).parseAsync(args, { from: 'user' });
+  } catch (error) {
+    const isReported = error instanceof CommanderError || error === outputError || isClosedPipe(error);
+    if (!isReported) await reportError(error, asJson);
+    return exitCodeOf(error);
+  }
+  return Number(process.exitCode ?? exitCodes.done);
+}
+
+function createProgram(asJson: boolean): Command {
+  const program = new Command('group-api')
+    .description(
+      'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
+    )
+    .version(readVersion())
+    .addCommand(createServeCommand())
+    .addCommand(createMigrateCommand())
+    .addCommand(createDoctorCommand())
+    .addCommand(createRepairDatesCommand())
+    .addCommand(createGroupsCommand())
+    .addCommand(createAccountsCommand())
+    .addCommand(createNumberGroupsCommand())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',
+    );
+  for (const command of [program, ...listCommands(program)]) prepare(command, asJson);
+  return program;
+}
+
+function readVersion(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EPIPE';
+}
+
+/** Gives a command what commands have in common: how they end, and how they say that they were not understood. */
+function prepare(command: Command, asJson: boolean): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(!asJson && '(--help tells more)')
+    .addHelpText('after', exitCodesHelp)
+    .configureOutput({
+      outputError: (text, write) =>
+        write(asJson ? writeErrorJson('COMMAND_NOT_UNDERSTOOD', text.trim().replace(/^error: /, '')) : text),
+    });
+}
+
+function listCommands(command: Command): Command[] {
+  return command.commands.flatMap((each) => [each, ...listCommands(each)]);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof CommanderError)) return exitCodes.failed;
+  return error.exitCode === 0 ? exitCodes.done : exitCodes.notUnderstood;
+}
