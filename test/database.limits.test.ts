@@ -149,14 +149,16 @@ test('an import whose transaction is ended for being idle says so in a line, and
     child.stdin.on('error', () => undefined);
     const line = JSON.stringify({ kind: 'header', format: 'group-api export', version: 1, exportedAt: 'x' });
     child.stdin.write(`${line}\n`);
-    const findSession = async (condition: string) =>
-      (await app.sql<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${condition}`))[0]?.pid;
-    let session: number | undefined;
-    while (session === undefined)
-      session = await findSession(
-        `application_name = 'group-api:${child.pid}' AND state = 'idle in transaction' AND query LIKE 'SET LOCAL%'`,
+    // The session in a transaction is one that has been seen there; it is ended when it is no longer listed.
+    const idle = new Set<number>();
+    let open: readonly number[];
+    do {
+      const sessions = await app.sql<{ pid: number; state: string }>(
+        `SELECT pid, state FROM pg_stat_activity WHERE application_name = 'group-api:${child.pid}'`,
       );
-    while ((await findSession(`pid = ${session}`)) !== undefined);
+      for (const { pid, state } of sessions) if (state === 'idle in transaction') idle.add(pid);
+      open = sessions.map(({ pid }) => pid);
+    } while (idle.size === 0 || [...idle].every((pid) => open.includes(pid)));
     child.stdin.end(
       `${JSON.stringify({ kind: 'end', serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 })}\n`,
     );

@@ -2,6 +2,7 @@
 export const reliabilityFiles = [
   // Concurrency, crashes and lost connections, for a time or many times over.
   'reliability.crash',
+  'reliability.ended-sessions',
   'reliability.lost-commit',
   'reliability.race',
   'embedded.recovery',
@@ -20,6 +21,7 @@ export const reliabilityFiles = [
   'package',
   'start',
   'start.signals',
+  'start.stopping',
   // A browser: themes, sizes and accessibility.
   'explorer.browser',
 ];
