@@ -144,6 +144,10 @@ describe('a file is rejected with what to do, and nothing is kept:', () => {
       1,
       `none of the columns ${names} is known to hold phone numbers. Name that column "phone" or "mobile", or remove the first line`,
     );
+  const tooManyColumns = (line: number, count: number) =>
+    badLine(line, `it has ${count} columns; 1000 are allowed`);
+  const noNumbers = "Field 'file':value must hold phone numbers";
+  const longPart = ':::'.repeat(14).slice(0, 40);
   const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
   const notText = (name: string) =>
     `Field 'file':value is ${name}, not a CSV file or vCards. Save it as CSV in UTF-8`;
@@ -163,6 +167,26 @@ describe('a file is rejected with what to do, and nothing is kept:', () => {
       Array.from({ length: 40 }, (_, index) => `c${'x'.repeat(50)}${index}`).join(','),
       unknown(`${Array.from({ length: 30 }, () => `"c${'x'.repeat(39)}…"`).join(', ')}, …`),
     ],
+    [
+      'more columns than are allowed, all of them phones with a label',
+      'phone 1 - value,'.repeat(65_000),
+      tooManyColumns(1, 65_001),
+    ],
+    ['phones in too many columns', 'phone,'.repeat(170_000), tooManyColumns(1, 170_001)],
+    ['texts in too many columns', `1\n${'a1,'.repeat(340_000)}`, tooManyColumns(2, 340_001)],
+    [
+      'too many columns over several lines',
+      `name\tphone\n\nA\t1\n"B\nb"\t2${'\t"c\nc"'.repeat(999)}`,
+      tooManyColumns(4, 1001),
+    ],
+    [
+      'too many columns in a record whose quote is not closed',
+      `phone\n${'1,'.repeat(1000)}"2`,
+      tooManyColumns(2, 1001),
+    ],
+    ['a header of a megabyte of brackets', '(phone'.repeat(170_000), noNumbers],
+    ['a header of a megabyte of faxes', `${'fax'.repeat(340_000)}\u0431`, noNumbers],
+    ['a text of a megabyte in parts', `phone\n${':::'.repeat(340_000)}`, notANumber(2, 1, longPart, 'phone')],
     ['Windows-1252', latin1('Name;Telefon\nM\xfcller;1'), badLine(2, notUtf8Problem)],
     ['Windows-1256', latin1('\xe4\xc7\xe3,\xe3\xe6\xc8\xc7\xed\xe1\n1,2'), badLine(1, notUtf8Problem)],
     [
@@ -186,16 +210,22 @@ describe('a file is rejected with what to do, and nothing is kept:', () => {
       new Uint8Array(Buffer.from('d0cf11e0a1b11ae1000000', 'hex')),
       notText('an Excel workbook (.xls)'),
     ],
-    [
-      'a phone that is missing in every row',
-      'name,phone\nA,\nB,',
-      "Field 'file':value must hold phone numbers",
-    ],
+    ['a phone that is missing in every row', 'name,phone\nA,\nB,', noNumbers],
   ])('%s', async (_, content, message) => {
     const before = await readNumbers();
     expect(await numbersIn(content)).toBe(message);
     expect(await readNumbers()).toStrictEqual(before);
   });
+});
+
+test('a file of as many columns as are allowed is read, with the labels of all of them', async () => {
+  const headers = Array.from({ length: 500 }, (_, index) => `Phone ${index} - Value,Phone ${index} - Label`);
+  const cells = Array.from({ length: 500 }, (_, index) => `${1000 + index},${index % 2 ? 'Mobile' : 'Fax'}`);
+  expect(await numbersIn(`${headers.join(',')}\n${cells.join(',')}`)).toStrictEqual(
+    Array.from({ length: 250 }, (_, index) => String(1001 + 2 * index)),
+  );
+  const notes = `1,"${','.repeat(5000)}"`;
+  expect(await numbersIn(`phone,note\n${notes}`)).toStrictEqual(['1']);
 });
 
 test('a file that is read leaves one line in the log: what was read and skipped, and no phone number', async () => {

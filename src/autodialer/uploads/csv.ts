@@ -5,6 +5,8 @@ import { badLine, countSkip, type NumberReader, type SkipCounts } from './number
 
 /** How long a record may be whose quotes go over several lines: one that is never closed would take in the whole file. */
 const maxRecordLength = 10_000;
+/** How many columns a record may have: the work for a record grows with them. */
+const maxColumns = 1000;
 const delimiters = [',', ';', '\t'] as const;
 /** How many columns an error names. */
 const maxNamedColumns = 30;
@@ -43,6 +45,7 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
       open = [];
       let line = 0;
       for (const [row, cells] of data.entries()) {
+        if (cells.length > maxColumns) throw tooManyColumns(firstGiven + line, cells.length);
         if (invalid.has(row)) throw badLine(firstGiven + line, 'there is text behind a closing quote');
         if (unclosed.has(row)) {
           open = given.slice(line);
@@ -248,6 +251,10 @@ function countLineBreaks(cells: readonly string[]): number {
   let count = 0;
   for (const cell of cells) if (cell.includes('\n')) count += cell.split('\n').length - 1;
   return count;
+}
+
+function tooManyColumns(lineNumber: number, count: number): Error {
+  return badLine(lineNumber, `it has ${count} columns; ${maxColumns} are allowed`);
 }
 
 function unclosedQuote(lineNumber: number): Error {

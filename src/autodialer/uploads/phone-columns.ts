@@ -51,14 +51,13 @@ type Kind = 'phone' | 'number' | 'fax';
  * called just "number"; else those of faxes. Returns none where no header says so.
  */
 export function findPhoneColumns(headers: readonly string[]): readonly PhoneColumn[] {
-  const words = headers.map(readWords);
   const kinds = headers.map(findKind);
   const kind = (['phone', 'number', 'fax'] as const).find((each) => kinds.includes(each));
   if (kind === undefined) return [];
-  return headers.flatMap((header, index) => {
-    if (kinds[index] !== kind) return [];
-    return [{ index, header: header.trim(), labelIndex: findLabel(words, words[index]!) }];
-  });
+  const findLabel = createLabelSearch(headers);
+  return headers.flatMap((header, index) =>
+    kinds[index] === kind ? [{ index, header: header.trim(), labelIndex: findLabel(header) }] : [],
+  );
 }
 
 /** Whether a label, such as Google's "Work Fax", says that a number is of a device that does not speak. */
@@ -79,7 +78,8 @@ function findKind(header: string): Kind | undefined {
     ofSome > 0 &&
     (words.some((word) => numberWord.test(word)) || /^(?:همراه|گوشی|تماس)$/u.test(words.join(' ')));
   if (!isNamed && !isNamedBySome) return undefined;
-  return isAboutPhones(namesIn(header.replace(/\([^)]*\)/g, ''))) ? undefined : 'phone';
+  const outsideBrackets = header.slice(0, maxHeaderLength).replace(/\([^)]*\)/g, '');
+  return isAboutPhones(namesIn(outsideBrackets)) ? undefined : 'phone';
 }
 
 /** Whether a header names what is known about a phone, such as its type, not the number. */
@@ -97,18 +97,32 @@ function namesIn(header: string): readonly string[] {
   return readWords(header).filter((word) => !/^\d+$/.test(word));
 }
 
-/** The column that is called as this one is, but for its end: "Phone 1 - Type" next to "Phone 1 - Value". */
-function findLabel(words: readonly (readonly string[])[], own: readonly string[]): number | undefined {
-  if (own.at(-1) !== 'value') return undefined;
-  const labels = ['label', 'type'].map((end) => [...own.slice(0, -1), end].join(' '));
-  const index = words.findIndex((each) => labels.includes(each.join(' ')));
-  return index === -1 ? undefined : index;
+/**
+ * Creates a search for the column whose header is that of a column of numbers but for its end: "Phone 1 - Type" next to
+ * "Phone 1 - Value". It takes one pass over the headers, however many of them have a label.
+ */
+function createLabelSearch(headers: readonly string[]): (header: string) => number | undefined {
+  const labels = new Map<string, number>();
+  for (const [index, header] of headers.entries()) {
+    const words = readWords(header);
+    if (words.at(-1) !== 'label' && words.at(-1) !== 'type') continue;
+    const name = words.slice(0, -1).join(' ');
+    if (!labels.has(name)) labels.set(name, index);
+  }
+  return (header) => {
+    const words = readWords(header);
+    return words.at(-1) === 'value' ? labels.get(words.slice(0, -1).join(' ')) : undefined;
+  };
 }
 
 /** Splits a header into words and numbers: `mobilePhone`, `mobile_phone` and "Mobile Phone" are alike. */
 function readWords(header: string): readonly string[] {
-  return foldHeader(header.replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')).match(/[\p{L}]+|\d+/gu) ?? [];
+  const words = header.slice(0, maxHeaderLength).replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2');
+  return foldHeader(words).match(/[\p{L}]+|\d+/gu) ?? [];
 }
+
+/** How much of a header or label is read, in UTF-16 units: some of the expressions take quadratic time. */
+const maxHeaderLength = 200;
 
 function foldHeader(header: string): string {
   return (

@@ -2,6 +2,8 @@ import { numberPattern } from '../number-groups/number-group.ts';
 
 /** Longer than any number with what is written around it; it also bounds the time of the expressions below. */
 const maxWrittenLength = 200;
+/** Longer than any text with several numbers. */
+const maxTextLength = 10_000;
 /** A number that is complete by itself, with its area: fewer digits may be a part of one. */
 const minCompleteDigits = 8;
 
@@ -42,6 +44,7 @@ export function appendPhoneNumbers(written: string, numbers: string[]): PhonePro
     numbers.push(written);
     return undefined;
   }
+  if (written.length > maxTextLength) return notANumber(written);
   const count = numbers.length;
   for (const piece of written.split(/:::|[\r\n\u2028\u2029]+/)) {
     const problem = appendPiece(piece, numbers);
