@@ -87,7 +87,7 @@ export function serviceUnavailable(cause?: unknown): AppError {
 export function heldByOthers(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
-    'The group is being changed by others at this moment. Try again later',
+    'The group is locked by another operation. Try again later',
     {},
     { cause },
   );

@@ -321,7 +321,7 @@ test('who is on both groups is told to those only who may read subscribers', asy
 test('a server whose ADMIN_API_KEY is the key of another account does not start', async () => {
   await createTestAccount(app, { username: 'twin', apiKey: 'the-key-of-twin-with-more-than-32-characters' });
   const settings = { ADMIN_API_KEY: 'the-key-of-twin-with-more-than-32-characters' };
-  const message = 'ADMIN_API_KEY is the key of another account: set it to a key of its own';
+  const message = 'ADMIN_API_KEY is already the key of another account: set it to a different key';
   const open = () => openTestApp(settings, { ...app, drop: async () => undefined });
   await expect(open()).rejects.toThrow(message);
   await app.sql(`DELETE FROM accounts WHERE username = 'admin'`);

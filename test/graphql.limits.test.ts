@@ -191,7 +191,7 @@ test('the cost is taken at the limit, and refused beyond it', async () => {
     errors: [
       {
         message:
-          'The query may answer 13 values; 12 are allowed. Ask for smaller pages by "first", or for fewer fields',
+          'The query may return 13 values; 12 are allowed. Request smaller pages with "first", or fewer fields',
         extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', maximum: 12, value: 13 },
       },
     ],
@@ -349,7 +349,7 @@ describe('INTROSPECTION=false', () => {
     const { body } = await closed.graphql('{ allGroup { id } }');
     expect(body.errors[0].message).not.toContain('allGroups');
     const refused = await closed.graphql('{ __schema { types { name } } }');
-    expect(refused.body.errors[0].message).toBe('The setting INTROSPECTION keeps the schema to itself');
+    expect(refused.body.errors[0].message).toBe('Introspection is disabled (INTROSPECTION=false)');
   });
 
   test('leaves __typename and operations alone', async () => {

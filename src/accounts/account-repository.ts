@@ -44,7 +44,7 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
           return { result: created, targetIds: [created.username], after: created };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', `There is an account "${account.username}" already`);
+          throw new AppError('ALREADY_EXISTS', `The account "${account.username}" already exists`);
         }
       });
     },
@@ -65,7 +65,7 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
           return { result: after, before, after };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose another one');
+          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose a different one');
         }
       });
     },

@@ -73,7 +73,7 @@ export function parseExpiry(value: string, now = new Date()): Date {
   if (!isDay || !(date > now)) {
     throw badInput(
       'expires',
-      `expires must be a date to come, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
+      `expires must be a future date, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
     );
   }
   return date;

@@ -52,5 +52,5 @@ async function setKey(
 }
 
 function keyOfAnother(): StartError {
-  return new StartError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
+  return new StartError('ADMIN_API_KEY is already the key of another account: set it to a different key');
 }

@@ -58,7 +58,7 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
     const hash = hashApiKey(key);
     const known = await findByKeyHash(hash.toString('base64'));
     if (!known?.row.apiKeyHash || !timingSafeEqual(hash, known.row.apiKeyHash)) {
-      throw new AppError('UNAUTHENTICATED', 'The API key is not known');
+      throw new AppError('UNAUTHENTICATED', 'Invalid API key');
     }
     return known;
   };
@@ -105,7 +105,7 @@ function requireUsable(
   // Whoever guesses passwords is not told that one was right.
   if (row.requiresBoth && credential === 'basic') throw wrongPassword();
   if (row.requiresBoth && credential !== 'both') {
-    throw new AppError('UNAUTHENTICATED', 'This account needs its API key and its password together');
+    throw new AppError('UNAUTHENTICATED', 'This account requires both its API key and its password');
   }
   if (row.disabled) throw new AppError('UNAUTHENTICATED', 'The account is disabled');
   if (row.expiresAt && row.expiresAt <= new Date()) {

@@ -75,7 +75,7 @@ const reportOutcome: ApolloServerPlugin<Context> = {
       async didEncounterErrors({ errors, contextValue: { log } }) {
         for (const error of errors) {
           if (!isPlanned(error))
-            log.error({ err: error.originalError ?? error, path: error.path }, 'unplanned error');
+            log.error({ err: error.originalError ?? error, path: error.path }, 'unexpected error');
         }
       },
 

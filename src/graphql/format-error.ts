@@ -17,7 +17,7 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
   }
   if (extensions['validationErrorCode'] === 'INTROSPECTION_DISABLED') {
     return {
-      message: 'The setting INTROSPECTION keeps the schema to itself',
+      message: 'Introspection is disabled (INTROSPECTION=false)',
       ...place,
       extensions: { code: extensions['code'] },
     };

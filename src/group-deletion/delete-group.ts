@@ -212,7 +212,7 @@ export function refusalOf(
     case 'GROUP_PROTECTED':
       return new AppError(outcome, 'Cannot delete a protected group');
     case 'VERSION_CONFLICT':
-      return new AppError(outcome, `The group has version ${version} by now, not the expected one`, {
+      return new AppError(outcome, `The group is at version ${version}, not at the expected version`, {
         version,
       });
     case 'HAS_ACTIVE_SUBSCRIBERS':

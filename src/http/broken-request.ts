@@ -14,7 +14,7 @@ const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
     code: 'REQUEST_TIMEOUT',
-    message: 'The request did not come in time',
+    message: 'The request was not received in time',
   },
   HPE_INVALID_METHOD: { ...brokenRequest, message: 'This is not an HTTP request, or its method is unknown' },
   HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
@@ -42,7 +42,7 @@ export function rejectConnect(_request: IncomingMessage, socket: Duplex): void {
   writeResponse(socket, {
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
-    message: 'This server is no proxy. Use GET or POST, not CONNECT',
+    message: 'This server is not a proxy. Use GET or POST, not CONNECT',
   });
 }
 

@@ -14,7 +14,7 @@ export function readCredentials({ headers, headersDistinct }: IncomingMessage): 
   const apiKey = headers['x-apikey'] as string | undefined;
   const { token, basic } = readAuthorization(headers.authorization);
   if (apiKey && token !== undefined && apiKey !== token) {
-    throw unreadable('Send the key as a Bearer token or as X-APIKEY, not one each');
+    throw unreadable('Send the key as a Bearer token or as X-APIKEY, not a different one as each');
   }
   return { token: token ?? (apiKey || undefined), basic };
 }

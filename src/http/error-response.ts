@@ -27,7 +27,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 export function toRefusal(error: unknown, request: FastifyRequest): AppError {
   const refusal = error instanceof AppError ? error : readFastifyError(error);
   if (refusal) return refusal;
-  request.log.error({ err: error }, 'unplanned error');
+  request.log.error({ err: error }, 'unexpected error');
   return new AppError('INTERNAL_SERVER_ERROR', 'Internal server error', { requestId: request.id });
 }
 
@@ -59,7 +59,7 @@ function readFastifyError(error: unknown): AppError | undefined {
   if (!code) return undefined;
   const { code: reason } = error as { code?: string };
   const messages: Partial<Record<ErrorCode, string>> = {
-    BAD_REQUEST: reason?.startsWith('FST_ERR_CTP_') ? 'The body cannot be read' : 'The URL cannot be read',
+    BAD_REQUEST: reason?.startsWith('FST_ERR_CTP_') ? 'The request body cannot be read' : 'Malformed URL',
     PAYLOAD_TOO_LARGE: 'The body is larger than 1 MiB',
     UNSUPPORTED_MEDIA_TYPE: 'Send the body as "Content-Type: application/json"',
   };

@@ -34,7 +34,7 @@ export function notePathMethods(http: FastifyInstance): PathMethods {
       const path = pathOf(request);
       const methods = methodsByPath.get(path);
       if (!methods || methods.has(request.method))
-        return new AppError('PATH_NOT_FOUND', `There is nothing at ${request.method} ${path}`);
+        return new AppError('PATH_NOT_FOUND', `No route for ${request.method} ${path}`);
       reply.header('Allow', [...methods, 'OPTIONS'].join(', '));
       return new AppError('METHOD_NOT_ALLOWED', `Use ${[...methods].join(' or ')}, not ${request.method}`);
     },

@@ -100,7 +100,7 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
         .catch((failure: unknown) =>
           log.warn(
             { reason: (failure as Error).message, requestId: call.requestId, errorCode },
-            'a refusal could not be written to the audit',
+            'failed to write a rejected call to the audit log',
           ),
         );
       if (!isUnknown) await writing;
@@ -229,7 +229,7 @@ export function keysExpireBefore(): Date {
 export function keyInProgress(): AppError {
   return new AppError(
     'IDEMPOTENCY_IN_PROGRESS',
-    'The first call with this Idempotency-Key still runs. Try again later',
+    'A request with this Idempotency-Key is still in progress. Try again later',
   );
 }
 

@@ -97,7 +97,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
         const [found] = rows;
         if (!found) throw subscriberNotFound();
         if (rows.length > 1)
-          throw badInput('groupId', 'The username is on several groups: groupId must say which');
+          throw badInput('groupId', 'The username is on several groups: groupId is required');
         await transaction.$executeRaw`
           WITH removed AS (
             DELETE FROM subscribers WHERE group_id = ${found.group_id} AND username = ${username} RETURNING *
@@ -174,7 +174,7 @@ async function createSubscriber(transaction: Transaction, subscriber: Subscriber
     await transaction.subscriber.createMany({ data: subscriber });
   } catch (error) {
     if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-    throw new AppError('ALREADY_EXISTS', 'The username is active on the group already', {
+    throw new AppError('ALREADY_EXISTS', 'The username is already active on the group', {
       username: subscriber.username,
     });
   }

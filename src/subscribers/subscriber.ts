@@ -45,7 +45,7 @@ export function parseSubscription(
   const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
   const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
   if (expiresAt !== null && expiresAt <= startsAt) {
-    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
+    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which defaults to now');
   }
   return {
     username: parseName(args.username),
@@ -59,7 +59,7 @@ export function parseSubscription(
 export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): { from: number; to: number } {
   const from = parseId(args.fromGroupId, 'fromGroupId', 'Group');
   const to = parseId(args.toGroupId, 'toGroupId', 'Group');
-  if (from === to) throw badInput('toGroupId', 'toGroupId must be another group than fromGroupId');
+  if (from === to) throw badInput('toGroupId', 'toGroupId must differ from fromGroupId');
   return { from, to };
 }
 

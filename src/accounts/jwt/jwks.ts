@@ -29,12 +29,12 @@ export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         failedAt = Date.now();
-        log.warn({ reason: (error as Error).message }, 'the keys for tokens cannot be fetched');
+        log.warn({ reason: (error as Error).message }, 'cannot fetch the JWKS');
       }
     }
     const known = findRemote.jwks();
     if (known) return createLocalJWKSet(known)(header, token);
-    throw new AppError('SERVICE_UNAVAILABLE', 'The keys for tokens cannot be fetched. Try again later');
+    throw new AppError('SERVICE_UNAVAILABLE', 'The keys for tokens (JWKS) cannot be fetched. Try again later');
   };
 }
 

@@ -96,9 +96,9 @@ function toRefusal(error: unknown): AppError {
   if (error instanceof errors.JWTExpired) return refuse('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed)
     return refuse(`its "${error.claim}" is not as expected`);
-  return refuse('it is not signed with a key and an algorithm that are accepted here');
+  return refuse('it is not signed with an accepted key and algorithm');
 }
 
 function refuse(reason: string): AppError {
-  return new AppError('UNAUTHENTICATED', `The token is refused: ${reason}`);
+  return new AppError('UNAUTHENTICATED', `The token is rejected: ${reason}`);
 }

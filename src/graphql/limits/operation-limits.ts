@@ -16,7 +16,7 @@ export type OperationLimits = {
 
 const names: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: 'tokens',
-  depth: 'levels of fields within each other',
+  depth: 'levels of nesting',
   aliases: 'aliases',
   rootFields: 'root fields',
   directives: 'directives',
@@ -25,11 +25,11 @@ const names: Readonly<Record<keyof OperationLimits, string>> = {
 const splitUp = 'Split it into several requests';
 const advice: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: splitUp,
-  depth: 'Ask for what lies deeper in a request of its own',
+  depth: 'Fetch nested data in a separate request',
   aliases: splitUp,
   rootFields: splitUp,
   directives: splitUp,
-  cost: 'Ask for smaller pages by "first", or for fewer fields',
+  cost: 'Request smaller pages with "first", or fewer fields',
 };
 
 /**
@@ -83,7 +83,7 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   if (value <= maximum) return;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
-    `The query ${limit === 'cost' ? 'may answer' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
+    `The query ${limit === 'cost' ? 'may return' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
     { limit, maximum, value },
   );
 }

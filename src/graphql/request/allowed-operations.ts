@@ -21,7 +21,7 @@ export function readAllowedOperations(file: string, schema: GraphQLSchema): Prep
     if (text === undefined) {
       throw new AppError(
         'OPERATION_NOT_ALLOWED',
-        'This server takes only the operations of its list, and this is not one of them',
+        'The operation is not on the allowlist',
         hash === undefined ? {} : { sha256: hash },
       );
     }
@@ -51,7 +51,7 @@ function readTexts(file: string): [hash: string, text: string][] {
     const hash = String(id).replace(/^sha256:/, '');
     if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
       throw new StartError(
-        `ALLOWED_OPERATIONS_FILE must hold texts of operations by their SHA-256; ${hash} is not that of its text`,
+        `ALLOWED_OPERATIONS_FILE must map SHA-256 hashes to operation texts; ${hash} is not the hash of its text`,
       );
     }
     return [hash.toLowerCase(), text];
@@ -66,7 +66,7 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
+    throw new StartError(`ALLOWED_OPERATIONS_FILE contains an invalid operation, ${hash}: ${problem}`);
   }
 }
 

@@ -40,12 +40,12 @@ export type RequestKind = 'whole' | 'streamed';
 const sampleMs = 1000;
 const lateSamples = 2;
 const resolutionMs = 10;
-/** Tells of health, which is never refused. */
+/** Tells of health, which is never rejected. */
 const alwaysAnswered = /^\/(livez|readyz)(\?|$)/;
 
 const refusal = new AppError(
   'SERVICE_UNAVAILABLE',
-  'The server has more to do than it can at the moment. Try again later',
+  'The server is overloaded. Try again later',
 );
 const refusalBody = JSON.stringify({
   errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
@@ -54,11 +54,11 @@ const refusalBody = JSON.stringify({
 export function openOverloadGuard(settings: OverloadSettings, log: Logger): OverloadGuard {
   const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
   const concurrent: Record<RequestKind, number> = { whole: 0, streamed: 0 };
-  let refused = 0;
+  let rejected = 0;
   let lateInARow = 0;
   const isOverloaded = (kind: RequestKind) => {
     const isOver = lateInARow >= lateSamples || concurrent[kind] >= maxConcurrentRequests;
-    if (isOver) refused++;
+    if (isOver) rejected++;
     return isOver;
   };
 
@@ -69,8 +69,8 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
     // Once a second: a line for each of them would be a load of its own.
-    if (refused > 0) log.warn({ refused, ...concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
-    refused = 0;
+    if (rejected > 0) log.warn({ rejected, ...concurrent, eventLoopDelayMs: meanMs }, 'rejected requests');
+    rejected = 0;
   }, sampleMs);
   timer.unref();
 
