@@ -473,10 +473,7 @@ test('clients that are slow to send numbers take the places of others that do, a
   });
   await sleep(500);
   const add = await small.post(`${groupsPath}/add`, { name: 'a', numbers: [] });
-  expect([add.status, add.body]).toStrictEqual([
-    503,
-    failure('The server is overloaded. Try again later'),
-  ]);
+  expect([add.status, add.body]).toStrictEqual([503, failure('The server is overloaded. Try again later')]);
   expect(add.headers.get('retry-after')).toBe('1');
   expect((await small.post(`${groupsPath}/search`, {})).body.success).toBe(1);
   expect((await small.post('/allGroups', {})).status).toBe(200);

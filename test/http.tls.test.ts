@@ -71,12 +71,7 @@ describe('HTTPS', () => {
 
 describe('what is wrong with the files stops the start', () => {
   test.each([
-    [
-      'a file that is not there',
-      'none',
-      'first.key',
-      /^TLS_CERT_FILE must be a readable file: ENOENT/,
-    ],
+    ['a file that is not there', 'none', 'first.key', /^TLS_CERT_FILE must be a readable file: ENOENT/],
     ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a readable file: ENOENT/],
     [
       "another certificate's key",

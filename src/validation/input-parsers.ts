@@ -98,7 +98,8 @@ function createTextParser(
     if (!value.isWellFormed())
       throw badInput(argument, `${argument} must be valid Unicode: it contains an unpaired surrogate`);
     const normalised = normaliseText(value);
-    if (forbidden.test(normalised)) throw badInput(argument, `${argument} must not contain control characters`);
+    if (forbidden.test(normalised))
+      throw badInput(argument, `${argument} must not contain control characters`);
     if (min === 1 && !notBlank.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
     if (printable && /\p{C}/u.test(normalised))
       throw badInput(argument, `${argument} must contain printable characters only`);

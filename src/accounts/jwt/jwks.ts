@@ -34,7 +34,10 @@ export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
     }
     const known = findRemote.jwks();
     if (known) return createLocalJWKSet(known)(header, token);
-    throw new AppError('SERVICE_UNAVAILABLE', 'The keys for tokens (JWKS) cannot be fetched. Try again later');
+    throw new AppError(
+      'SERVICE_UNAVAILABLE',
+      'The keys for tokens (JWKS) cannot be fetched. Try again later',
+    );
   };
 }
 

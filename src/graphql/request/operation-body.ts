@@ -76,7 +76,10 @@ function createReader(
     }
     const stray = isRequest && Object.keys(given).find((key) => !requestKeys.includes(key));
     if (stray)
-      throw badInput(stray, `Move "${stray}" into "variables", or omit "variables": otherwise it would be ignored`);
+      throw badInput(
+        stray,
+        `Move "${stray}" into "variables", or omit "variables": otherwise it would be ignored`,
+      );
     if (!isObject(request.variables ?? {})) throw badInput('variables', 'variables must be a JSON object');
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {

@@ -43,10 +43,7 @@ const resolutionMs = 10;
 /** Tells of health, which is never rejected. */
 const alwaysAnswered = /^\/(livez|readyz)(\?|$)/;
 
-const refusal = new AppError(
-  'SERVICE_UNAVAILABLE',
-  'The server is overloaded. Try again later',
-);
+const refusal = new AppError('SERVICE_UNAVAILABLE', 'The server is overloaded. Try again later');
 const refusalBody = JSON.stringify({
   errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
 });
