@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getDirectiveValues, getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
-import { knownScopes } from '../src/accounts/scopes.ts';
+import { allScopes } from '../src/accounts/scopes.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes, past } from './support/probes.ts';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
@@ -98,8 +98,7 @@ beforeAll(async () => {
   for (const kind of ['right', 'wrong'] as const) {
     const byScope = new Map<string, Record<string, Headers>>();
     for (const scope of scopes) {
-      const granted =
-        kind === 'right' ? [scope] : knownScopes.filter((each) => each !== '*' && each !== scope);
+      const granted = kind === 'right' ? [scope] : allScopes.filter((each) => each !== '*' && each !== scope);
       const username = `${kind}-${scope.replaceAll(/[:/]/g, '-')}`;
       const { byKey, byPassword, byBoth } = await create(username, { scopes: granted });
       const token = bearer(await issuer.issue({ scope: granted.join(' ') }));

@@ -10,7 +10,7 @@ import {
   type GraphQLInputType,
   type GraphQLObjectType,
 } from 'graphql';
-import { createOperationMeter } from '../src/graphql/limits/operation-cost.ts';
+import { createCostCalculator } from '../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { requireScopes } from '../src/graphql/scopes.ts';
 import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
@@ -386,7 +386,7 @@ describe('a schema', () => {
       type Query { things: [Thing!]! sized: [Thing] @listSize(assumedSize: 5) page: Page @listSize(assumedSize: 5, sizedFields: ["nodes"]) words: [String!] }
       type Page { nodes: [Thing] edges: [Thing] }
       type Thing { id: Int }`);
-    expect(() => createOperationMeter(schema, 1)).toThrow(
+    expect(() => createCostCalculator(schema, 1)).toThrow(
       'schema.graphql must give these lists a @listSize: Query.things, Page.edges',
     );
   });

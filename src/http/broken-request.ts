@@ -20,16 +20,16 @@ const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
   HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
 };
 
-const answeredEarly = new WeakSet<Socket>();
+const socketsWithResponse = new WeakSet<Socket>();
 
 /** Takes note of a connection whose request was answered before its body was there: whatever becomes of that body is not answered again. */
-export function noteEarlyAnswer(socket: Socket): void {
-  answeredEarly.add(socket);
+export function markResponseSent(socket: Socket): void {
+  socketsWithResponse.add(socket);
 }
 
 /** Answers what is no HTTP request at all, or did not come in time, where Node would close the connection in silence. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || answeredEarly.has(socket)) {
+export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socketsWithResponse.has(socket)) {
     socket.destroy();
     return;
   }

@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts';
  * `X-APIKEY: <key>`.
  * @throws AppError UNAUTHENTICATED where it says it twice, so that no proxy in between can have seen the other one.
  */
-export function readCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
+export function parseCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
   for (const name of ['authorization', 'x-apikey']) {
     if ((headersDistinct[name]?.length ?? 0) > 1) throw unreadable(`Send one ${name} header`);
   }

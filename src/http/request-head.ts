@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
  * HTTP/1.0, which health checks of old load balancers send, has no `Host`.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
-export function findBrokenHead({
+export function findRequestHeadError({
   method,
   url = '',
   httpVersion,

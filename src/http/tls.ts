@@ -28,7 +28,7 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
 }
 
 /** Takes changed files up, as certificates are renewed while a server runs. Answers what ends that. */
-export function followCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
+export function watchCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
   const takeUp = () => {
     try {
       server.setSecureContext(readCertificate(files));

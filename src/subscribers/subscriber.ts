@@ -5,7 +5,7 @@ import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
-import { readGroupRow, type Group } from '../groups/group.ts';
+import { parseGroupRow, type Group } from '../groups/group.ts';
 
 /** A username on a group, and from when until when. */
 export type Subscriber = SubscriberRow;
@@ -78,17 +78,17 @@ export function formatSubscriberCursor({ username }: Subscriber): string {
 }
 
 /** Parses a subscriber's row, as it is or with what `describeResult` of the repository adds to it. */
-export function readSubscriberResult(row: RowJson): SubscriberResult {
+export function parseSubscriberResult(row: RowJson): SubscriberResult {
   const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
   return {
-    ...readSubscriberRow(row),
+    ...parseSubscriberRow(row),
     ...(status && { status }),
-    ...(group && { group: readGroupRow(group) }),
+    ...(group && { group: parseGroupRow(group) }),
   };
 }
 
 /** Reads a subscriber from its row as JSON. */
-export function readSubscriberRow(stored: RowJson): Subscriber {
+export function parseSubscriberRow(stored: RowJson): Subscriber {
   const row = withRowDefaults('subscribers', stored);
   const { starts_at: startsAt, expires_at: expiresAt } = row as {
     starts_at: string;

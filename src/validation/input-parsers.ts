@@ -1,5 +1,5 @@
 import { badInput } from '../errors.ts';
-import { readNetwork } from './ip-address.ts';
+import { parseCidr } from './ip-address.ts';
 
 /**
  * Reads a value that a caller gave for the argument at this path.
@@ -97,7 +97,7 @@ function createTextParser(
     if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
     if (!value.isWellFormed())
       throw badInput(argument, `${argument} must be valid Unicode: it contains an unpaired surrogate`);
-    const normalised = normaliseText(value);
+    const normalised = normalizeText(value);
     if (forbidden.test(normalised))
       throw badInput(argument, `${argument} must not contain control characters`);
     if (min === 1 && !notBlank.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
@@ -111,7 +111,7 @@ function createTextParser(
 }
 
 /** A text as it is stored: trimmed, in NFC, with line feeds for the line ends of any system. */
-export function normaliseText(value: string): string {
+export function normalizeText(value: string): string {
   return value.trim().normalize('NFC').replace(/\r\n?/g, '\n');
 }
 
@@ -161,7 +161,7 @@ export const price: Parse<string> = (value, argument) => {
 export const ipAddress: Parse<string> = (value, argument) => {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
-  if (!readNetwork(trimmed)) {
+  if (!parseCidr(trimmed)) {
     throw badInput(argument, `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC`);
   }
   return trimmed;

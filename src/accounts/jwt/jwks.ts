@@ -18,7 +18,7 @@ class KeysUnavailable extends Error {
  * used.
  * @throws AppError SERVICE_UNAVAILABLE where there are none yet; jose's errors for a token that no key fits
  */
-export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
+export function createRemoteKeySet(url: URL, log: Logger): JWTVerifyGetKey {
   const findRemote = createRemoteJWKSet(url, { ...options, [customFetch]: fetchJwks });
   let failedAt = Number.NEGATIVE_INFINITY;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
 import { AppError, StartError } from '../../errors.ts';
-import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
+import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
  * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code
@@ -11,7 +11,7 @@ import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
  * @throws StartError where it is neither, where a hash is not that of its text, or where a text does not fit the schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
-export function readAllowedOperations(file: string, schema: GraphQLSchema): PrepareRequest {
+export function loadAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
   const textByHash = new Map(readTexts(file));
   for (const [hash, text] of textByHash) requireValid(hash, text, schema);
 

@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import { readRequestId } from './request-id.ts';
-import { whenSettled } from '../settled.ts';
+import { requestIdOf } from './request-id.ts';
+import { onResponseClosed } from '../settled.ts';
 
 /** When there is too much to do, and how that is said. */
 export type OverloadSettings = {
@@ -12,11 +12,11 @@ export type OverloadSettings = {
   /** The origins whose pages may read a refusal. */
   readonly corsOrigins: readonly string[];
   /** Writes the body of a refusal for the URLs that are not GraphQL's. */
-  readonly writeRefusal: WriteRefusal;
+  readonly writeErrorBody: WriteErrorBody;
 };
 
 /** Writes the body of a refusal that is made before a route is known; undefined where GraphQL's shape is the right one. */
-export type WriteRefusal = (url: string, refusal: AppError) => string | undefined;
+export type WriteErrorBody = (url: string, refusal: AppError) => string | undefined;
 
 /**
  * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
@@ -80,7 +80,7 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     admit(request, response, kind) {
       if (isOverloaded(kind)) throw refusal;
       concurrent[kind]++;
-      whenSettled(request, response, () => concurrent[kind]--);
+      onResponseClosed(request, response, () => concurrent[kind]--);
     },
     close() {
       clearInterval(timer);
@@ -92,9 +92,9 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,
-  { corsOrigins, writeRefusal }: OverloadSettings,
+  { corsOrigins, writeErrorBody }: OverloadSettings,
 ): void {
-  const body = writeRefusal(request.url ?? '', refusal) ?? refusalBody;
+  const body = writeErrorBody(request.url ?? '', refusal) ?? refusalBody;
   const { origin } = request.headers;
   const mayRead = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
   response
@@ -103,7 +103,7 @@ function refuse(
       'Content-Length': Buffer.byteLength(body),
       'Retry-After': retryAfterSeconds,
       'X-Content-Type-Options': 'nosniff',
-      'X-Request-Id': readRequestId(request),
+      'X-Request-Id': requestIdOf(request),
       ...(mayRead && { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' }),
     })
     .end(body);
