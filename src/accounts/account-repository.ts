@@ -22,22 +22,22 @@ export type AccountChanges = Partial<
 export function createAccountRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** All of them, by username. */
-    async accounts(): Promise<Account[]> {
+    async list(): Promise<Account[]> {
       return (await prisma.account.findMany({ orderBy: { username: 'asc' } })).map(toAccount);
     },
 
     /** With its credentials, for authentication only. */
-    async accountByUsername(username: string): Promise<AccountRow | null> {
+    async findByUsername(username: string): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { username } });
     },
 
     /** With its credentials, for authentication only. */
-    async accountByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
+    async findByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { apiKeyHash } });
     },
 
     /** @throws AppError ALREADY_EXISTS */
-    async createAccount(account: NewAccount, call: MutationCall): Promise<Account> {
+    async create(account: NewAccount, call: MutationCall): Promise<Account> {
       return mutations.run(call, async (transaction) => {
         try {
           const created = toAccount(await transaction.account.create({ data: account }));
@@ -50,7 +50,7 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
     },
 
     /** `require` may refuse by throwing. @throws AppError NOT_FOUND; ALREADY_EXISTS where another account has the API key. */
-    async editAccount(
+    async edit(
       username: string,
       changes: AccountChanges,
       call: MutationCall,
@@ -71,7 +71,7 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
     },
 
     /** @throws AppError NOT_FOUND */
-    async removeAccount(username: string, call: MutationCall): Promise<Account> {
+    async delete(username: string, call: MutationCall): Promise<Account> {
       return mutations.run(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
         await transaction.account.delete({ where: { username } });

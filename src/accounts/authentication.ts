@@ -51,8 +51,8 @@ type CachedAccount = {
 /** Looks callers up among the accounts; tokens are read by a verifier of their own, where there is one. */
 export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticate {
   const passwords = createPasswordVerifier();
-  const findByKeyHash = cached((hash) => accounts.accountByApiKeyHash(Buffer.from(hash, 'base64')));
-  const findByUsername = cached((username) => accounts.accountByUsername(username));
+  const findByKeyHash = cached((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
+  const findByUsername = cached((username) => accounts.findByUsername(username));
 
   const requireKey = async (key: string): Promise<CachedAccount> => {
     const hash = hashApiKey(key);

@@ -160,7 +160,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
   const password = hasPassword ? await readPassword(options) : undefined;
   const apiKey = options.apiKey ? createApiKey() : undefined;
   const account = await withAccounts(async (accounts) =>
-    accounts.createAccount(
+    accounts.create(
       {
         username,
         scopes,
@@ -189,7 +189,7 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
-  const accounts = await withAccounts((repository) => repository.accounts());
+  const accounts = await withAccounts((repository) => repository.list());
   print(json, accounts, describeAccounts(accounts));
 }
 
@@ -217,7 +217,7 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
     if (answer !== 'yes') throw new StartError('Nothing was removed');
   }
   const account = await withAccounts((accounts) =>
-    accounts.removeAccount(username, createCommandCall('accounts remove', [username])),
+    accounts.delete(username, createCommandCall('accounts remove', [username])),
   );
   const isMadeAgain = username === adminUsername ? '; the next start of a server makes it again' : '';
   print(json, account, `Account ${username} is removed${isMadeAgain}`);
@@ -238,7 +238,7 @@ async function editAccount(
   requirement?: (account: Account, config: Config) => void,
 ): Promise<Account> {
   return withAccounts((accounts, config) =>
-    accounts.editAccount(username, changes, createCommandCall(operation, [username]), (account) =>
+    accounts.edit(username, changes, createCommandCall(operation, [username]), (account) =>
       requirement?.(account, config),
     ),
   );

@@ -30,10 +30,10 @@ export async function describeGroups(
   { prisma, mutations }: { prisma: Database['prisma']; mutations: MutationRunner },
 ): Promise<GroupDescription[]> {
   const familyIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
-  const families = await createServiceGroupRepository(prisma, mutations).serviceGroupsById(familyIds);
+  const families = await createServiceGroupRepository(prisma, mutations).findByIds(familyIds);
   const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
   const ids = groups.map(({ id }) => id);
-  const counts = await createSubscriberRepository(prisma, mutations).countActiveSubscribers(ids);
+  const counts = await createSubscriberRepository(prisma, mutations).countActive(ids);
   return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
     ...group,
     serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,

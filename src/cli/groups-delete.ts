@@ -119,7 +119,7 @@ async function findPurgeDate(
   { prisma, mutations }: CommandDatabase,
 ): Promise<Date | null | undefined> {
   try {
-    return (await createDeletedGroupRepository(prisma, mutations).deletedGroup(id)).purgeAt;
+    return (await createDeletedGroupRepository(prisma, mutations).get(id)).purgeAt;
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
     if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;

@@ -46,7 +46,7 @@ async function listGroups(options: ListOptions): Promise<void> {
     after,
   });
   await withDatabase(async ({ prisma, mutations }) => {
-    const { nodes, hasNextPage } = await createGroupRepository(prisma, mutations).searchGroups(search);
+    const { nodes, hasNextPage } = await createGroupRepository(prisma, mutations).search(search);
     const last = nodes.at(-1);
     const endCursor = last === undefined ? null : formatGroupCursor(last, search.field);
     const groups = await describeGroups(nodes, { prisma, mutations });

@@ -87,15 +87,15 @@ export function createContext(
  */
 function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
   return {
-    group: new DataLoader<number, Group | null>((ids) => groups.groupsById(ids), { cache: false }),
-    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.serviceGroupsById(ids), {
+    group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
+    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {
       cache: false,
     }),
-    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActiveSubscribers(ids), {
+    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActive(ids), {
       cache: false,
     }),
     activeSubscribers: new DataLoader<SubscriberPage, Subscriber[]>(
-      (pages) => subscribers.activeSubscribers(pages),
+      (pages) => subscribers.listActive(pages),
       { cache: false },
     ),
   };

@@ -30,57 +30,57 @@ import { auditedResolver } from './recorded.ts';
 /** One resolver a field: the arguments are read, a repository does the rest. */
 export const resolvers: Resolvers = {
   Query: {
-    group: (_, { id }, { groups }) => groups.group(parseGroupId(id)),
+    group: (_, { id }, { groups }) => groups.get(parseGroupId(id)),
 
     groups: async (_, args, { groups, serviceGroups }) => {
       const serviceGroupId = parseServiceGroupId(args.serviceGroupId, 'serviceGroupId');
-      const found = await groups.groups({ serviceGroupId });
+      const found = await groups.list({ serviceGroupId });
       // An empty list has to be told from a family that does not exist.
-      if (found.length === 0) await serviceGroups.serviceGroup(serviceGroupId);
+      if (found.length === 0) await serviceGroups.get(serviceGroupId);
       return found;
     },
 
-    registrationGroups: (_, _args, { groups }) => groups.groups({ hidden: false }),
+    registrationGroups: (_, _args, { groups }) => groups.list({ hidden: false }),
 
-    allGroups: (_, _args, { groups }) => groups.groups(),
+    allGroups: (_, _args, { groups }) => groups.list(),
 
     searchGroups: async (_, args, { groups }) => {
       const search = parseGroupSearch(args);
       return {
-        ...(await groups.searchGroups(search)),
+        ...(await groups.search(search)),
         hasPreviousPage: search.after !== undefined,
         cursorOf: (group) => formatGroupCursor(group, search.field),
-        count: () => groups.countGroups(search),
+        count: () => groups.count(search),
       };
     },
 
     groupDeletionImpact: (_, { id }, context) => findDeletionImpact(parseGroupId(id), context),
 
-    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.deletedGroup(parseGroupId(id)),
+    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.get(parseGroupId(id)),
 
     deletedGroups: async (_, args, { deletedGroups }) => {
       const page = parseDeletedGroupPage(args);
       return {
-        ...(await deletedGroups.deletedGroups(page)),
+        ...(await deletedGroups.list(page)),
         hasPreviousPage: page.after !== undefined,
         cursorOf: formatDeletedGroupCursor,
-        count: () => deletedGroups.countDeletedGroups(),
+        count: () => deletedGroups.count(),
       };
     },
 
     auditEvents: async (_, args, { audit }) => {
       const search = parseAuditSearch(args);
       return {
-        ...(await audit.auditEvents(search)),
+        ...(await audit.search(search)),
         hasPreviousPage: search.after !== undefined,
         cursorOf: formatAuditCursor,
-        count: () => audit.countAuditEvents(search),
+        count: () => audit.count(search),
       };
     },
 
-    serviceGroup: (_, { id }, { serviceGroups }) => serviceGroups.serviceGroup(parseServiceGroupId(id)),
+    serviceGroup: (_, { id }, { serviceGroups }) => serviceGroups.get(parseServiceGroupId(id)),
 
-    serviceGroups: (_, _args, { serviceGroups }) => serviceGroups.serviceGroups(),
+    serviceGroups: (_, _args, { serviceGroups }) => serviceGroups.list(),
   },
 
   Mutation: {
@@ -93,19 +93,17 @@ export const resolvers: Resolvers = {
     ),
 
     restoreGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
-      deletedGroups.restoreGroup(parseGroupId(id), call),
+      deletedGroups.restore(parseGroupId(id), call),
     ),
 
     purgeDeletedGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
-      deletedGroups.purgeDeletedGroup(parseGroupId(id), call),
+      deletedGroups.purge(parseGroupId(id), call),
     ),
 
-    createGroup: auditedResolver(({ group }, { groups }, call) =>
-      groups.createGroup(parseNewGroup(group), call),
-    ),
+    createGroup: auditedResolver(({ group }, { groups }, call) => groups.create(parseNewGroup(group), call)),
 
     editGroup: auditedResolver(({ id, group }, { groups }, call) =>
-      groups.editGroup(parseGroupId(id), parseGroupChanges(group), call),
+      groups.edit(parseGroupId(id), parseGroupChanges(group), call),
     ),
 
     subscribe: auditedResolver((args, { subscribers }, call) =>
@@ -113,7 +111,7 @@ export const resolvers: Resolvers = {
     ),
 
     removeUserSubscription: auditedResolver(({ username, groupId }, { subscribers }, call) =>
-      subscribers.removeUserSubscription(
+      subscribers.remove(
         parseStoredUsername(username),
         groupId == null ? null : parseGroupId(groupId, 'groupId'),
         call,
@@ -122,19 +120,19 @@ export const resolvers: Resolvers = {
 
     moveSubscribers: auditedResolver((args, { subscribers }, call) => {
       const { from, to } = parseMove(args);
-      return subscribers.moveSubscribers(from, to, call);
+      return subscribers.moveAll(from, to, call);
     }),
 
     createServiceGroup: auditedResolver(({ serviceGroup }, { serviceGroups }, call) =>
-      serviceGroups.createServiceGroup(parseNewServiceGroup(serviceGroup), call),
+      serviceGroups.create(parseNewServiceGroup(serviceGroup), call),
     ),
 
     editServiceGroup: auditedResolver(({ id, serviceGroup }, { serviceGroups }, call) =>
-      serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
+      serviceGroups.edit(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
     ),
 
     deleteServiceGroup: auditedResolver(({ id }, { serviceGroups }, call) =>
-      serviceGroups.deleteServiceGroup(parseServiceGroupId(id), call),
+      serviceGroups.delete(parseServiceGroupId(id), call),
     ),
   },
 

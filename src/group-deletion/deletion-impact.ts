@@ -31,8 +31,8 @@ export async function findDeletionImpacts(
   ids: readonly number[],
   { groups, subscribers }: Repositories,
 ): Promise<(GroupDeletionImpact | null)[]> {
-  const found = await groups.groupsById(ids);
-  const counts = await subscribers.countSubscribers(ids);
+  const found = await groups.findByIds(ids);
+  const counts = await subscribers.countByState(ids);
   return found.map((group, index) => group && describeImpact(group, counts[index]!));
 }
 

@@ -27,17 +27,14 @@ const purgeBatchSize = 1000;
 export function createDeletedGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async deletedGroup(id: number): Promise<DeletedGroup> {
+    async get(id: number): Promise<DeletedGroup> {
       const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
       if (!row) throw deletedGroupNotFound();
       return toDeletedGroup(row);
     },
 
     /** One page, the latest first. */
-    async deletedGroups({
-      first,
-      after,
-    }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
+    async list({ first, after }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
       const rows = await prisma.deletedGroup.findMany({
         where: {
           ...notExpired(),
@@ -55,7 +52,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
       return { nodes: rows.slice(0, first).map(toDeletedGroup), hasNextPage: rows.length > first };
     },
 
-    async countDeletedGroups(): Promise<number> {
+    async count(): Promise<number> {
       return prisma.deletedGroup.count({ where: notExpired() });
     },
 
@@ -64,7 +61,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
      * without one.
      * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
      */
-    async restoreGroup(id: number, call: MutationCall): Promise<Group> {
+    async restore(id: number, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
@@ -84,7 +81,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /** Removes a group from the archive for good. @throws AppError NOT_FOUND */
-    async purgeDeletedGroup(id: number, call: MutationCall): Promise<DeletedGroup> {
+    async purge(id: number, call: MutationCall): Promise<DeletedGroup> {
       const purged = await mutations.run(call, async (transaction) => {
         try {
           const row = await transaction.deletedGroup.delete({ where: { id } });

@@ -23,14 +23,14 @@ export type GroupRepository = ReturnType<typeof createGroupRepository>;
 export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async group(id: number): Promise<Group> {
+    async get(id: number): Promise<Group> {
       const row = await prisma.group.findUnique({ where: { id } });
       if (!row) throw groupNotFound();
       return toGroup(row);
     },
 
     /** Those with these ids, in the order of the ids; null where there is none. */
-    async groupsById(ids: readonly number[]): Promise<(Group | null)[]> {
+    async findByIds(ids: readonly number[]): Promise<(Group | null)[]> {
       // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
       const rows = await prisma.$queryRaw<{ id: number; row: RowJson }[]>`
         SELECT id, group_row(groups) AS row FROM groups WHERE id = ANY (${[...new Set(ids)]}::int[])`;
@@ -39,7 +39,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     },
 
     /** All that have these marks, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
-    async groups(marks: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
+    async list(marks: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
       const rows = await prisma.group.findMany({
         where: marks,
         orderBy: { id: 'asc' },
@@ -49,7 +49,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     },
 
     /** One page of a search, and whether more lie behind it. The page's place does not change its cost. */
-    async searchGroups(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
+    async search(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
       const rows = await prisma.$queryRaw<{ row: RowJson }[]>`
         SELECT group_row(groups) AS row FROM groups
         WHERE ${whereFilter(search)} AND ${whereAfter(search)}
@@ -59,14 +59,14 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     },
 
     /** How many groups a search finds on all its pages. */
-    async countGroups(search: GroupSearch): Promise<number> {
+    async count(search: GroupSearch): Promise<number> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>`
         SELECT count(*)::int AS count FROM groups WHERE ${whereFilter(search)}`;
       return counted!.count;
     },
 
     /** @throws AppError BAD_USER_INPUT where there is no such service group. */
-    async createGroup(group: NewGroup, call: MutationCall): Promise<Group> {
+    async create(group: NewGroup, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         const { id } = await rejectUnknownServiceGroup(
           transaction.group.create({ data: group, select: { id: true } }),
@@ -79,7 +79,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     },
 
     /** @throws AppError NOT_FOUND, or BAD_USER_INPUT where there is no such service group. */
-    async editGroup(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
+    async edit(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await readRow(transaction, id);

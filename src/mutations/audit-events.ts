@@ -14,7 +14,7 @@ export type AuditRepository = ReturnType<typeof createAuditRepository>;
 export function createAuditRepository(prisma: PrismaClient) {
   return {
     /** One page, the latest first. */
-    async auditEvents(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
+    async search(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
       const [, rows] = await prisma.$transaction([
         prisma.$queryRaw(preparePage),
         prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search)),
@@ -26,7 +26,7 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     /** Counts the entries on all pages of a search. */
-    async countAuditEvents(search: Pick<AuditSearch, 'filter'>): Promise<number> {
+    async count(search: Pick<AuditSearch, 'filter'>): Promise<number> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>(writeAuditCountStatement(search));
       return counted!.count;
     },

@@ -18,21 +18,21 @@ export type ServiceGroupRepository = ReturnType<typeof createServiceGroupReposit
 export function createServiceGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async serviceGroup(id: number): Promise<ServiceGroup> {
+    async get(id: number): Promise<ServiceGroup> {
       const serviceGroup = await prisma.serviceGroup.findUnique({ where: { id } });
       if (!serviceGroup) throw serviceGroupNotFound();
       return serviceGroup;
     },
 
     /** All of them, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
-    async serviceGroups(): Promise<ServiceGroup[]> {
+    async list(): Promise<ServiceGroup[]> {
       return requireListLength(
         await prisma.serviceGroup.findMany({ orderBy: { id: 'asc' }, take: maxListLength + 1 }),
       );
     },
 
     /** Those with these ids, in the order of the ids; null where there is none. */
-    async serviceGroupsById(ids: readonly number[]): Promise<(ServiceGroup | null)[]> {
+    async findByIds(ids: readonly number[]): Promise<(ServiceGroup | null)[]> {
       // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
       const found = await prisma.$queryRaw<ServiceGroup[]>`
         SELECT id, name, description, language, discount FROM service_groups
@@ -41,7 +41,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    async createServiceGroup(serviceGroup: NewServiceGroup, call: MutationCall): Promise<ServiceGroup> {
+    async create(serviceGroup: NewServiceGroup, call: MutationCall): Promise<ServiceGroup> {
       const result = await mutations.run(call, async (transaction) => {
         const created = await transaction.serviceGroup.create({ data: serviceGroup });
         return { result: created, targetIds: [created.id], after: created };
@@ -50,11 +50,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /** @throws AppError NOT_FOUND */
-    async editServiceGroup(
-      id: number,
-      changes: ServiceGroupChanges,
-      call: MutationCall,
-    ): Promise<ServiceGroup> {
+    async edit(id: number, changes: ServiceGroupChanges, call: MutationCall): Promise<ServiceGroup> {
       const result = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await transaction.serviceGroup.findUnique({ where: { id } });
@@ -69,7 +65,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
      * Deletes the row and answers it. The foreign key of the groups has the last word.
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
-    async deleteServiceGroup(id: number, call: MutationCall): Promise<ServiceGroup> {
+    async delete(id: number, call: MutationCall): Promise<ServiceGroup> {
       const result = await mutations.run(call, async (transaction) => {
         const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
         if (groupCount > 0) {

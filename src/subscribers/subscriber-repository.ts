@@ -29,7 +29,7 @@ export type SubscriberPage = { readonly groupId: number; readonly first: number;
 export function createSubscriberRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** How many subscribers each of these groups has, in the order of the ids: one query for all of them. */
-    async countSubscribers(groupIds: readonly number[]): Promise<SubscriberCounts[]> {
+    async countByState(groupIds: readonly number[]): Promise<SubscriberCounts[]> {
       const rows = await prisma.$queryRaw<({ group_id: number } & SubscriberCounts)[]>`
         SELECT group_id, count(*) FILTER (WHERE is_active(expires_at))::int AS active,
           count(*) FILTER (WHERE is_active(expires_at) AND starts_at > now())::int AS pending,
@@ -40,7 +40,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
     },
 
     /** How many active subscribers each of these groups has, in the order of the ids: one query for all of them. */
-    async countActiveSubscribers(groupIds: readonly number[]): Promise<number[]> {
+    async countActive(groupIds: readonly number[]): Promise<number[]> {
       const rows = await prisma.$queryRaw<{ group_id: number; count: number }[]>`
         SELECT group_id, count(*)::int FROM subscribers
         WHERE group_id = ANY (${groupIds}::int[]) AND is_active(expires_at) GROUP BY group_id`;
@@ -49,7 +49,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
     },
 
     /** The active subscribers on each of these pages, by username, and one more where there are more: one query for all. */
-    async activeSubscribers(pages: readonly SubscriberPage[]): Promise<Subscriber[][]> {
+    async listActive(pages: readonly SubscriberPage[]): Promise<Subscriber[][]> {
       const json = JSON.stringify(pages.map((page, ordinal) => ({ ...page, ordinal })));
       const rows = await prisma.$queryRaw<{ ordinal: number; row: RowJson }[]>`
         SELECT ordinal, to_jsonb(subscribers) AS row
@@ -84,11 +84,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
      * Takes a username off a group, or off the only one that it is on, and answers what was.
      * @throws AppError NOT_FOUND; BAD_USER_INPUT where it is on several groups and none is given.
      */
-    async removeUserSubscription(
-      username: string,
-      groupId: number | null,
-      call: MutationCall,
-    ): Promise<SubscriberResult> {
+    async remove(username: string, groupId: number | null, call: MutationCall): Promise<SubscriberResult> {
       const row = await mutations.run(call, async (transaction) => {
         const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
           SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
@@ -114,7 +110,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
      * Moves all active subscribers of a group to another.
      * @throws AppError NOT_FOUND with the argument that names the missing group; ALREADY_EXISTS.
      */
-    async moveSubscribers(
+    async moveAll(
       from: number,
       to: number,
       call: MutationCall,
