@@ -78,7 +78,7 @@ describe('an operation is carried out at the limit, and refused beyond it with t
       errors: [
         {
           message: expect.stringMatching(
-            new RegExp(`^The query has ${value} .*; ${maximum} are allowed\\. (Split|Ask)`),
+            new RegExp(`^The query has ${value} .*; ${maximum} are allowed\\. (Split|Fetch|Request)`),
           ),
           extensions: { code: 'QUERY_TOO_COMPLEX', limit, maximum, value },
         },

@@ -7,8 +7,8 @@ import type { Context } from './context.ts';
 import { parseSelectedDetails } from './selected-details.ts';
 
 /**
- * Makes a resolver of a mutation: hands it its call, and sees to it that a call that is refused is in the audit too, as
- * one that succeeds is by whatever carries it out.
+ * Creates the resolver of a mutation: passes it its call, and writes the audit event if the call is rejected. The audit event of
+ * a successful call is written by the mutation itself, in its transaction.
  */
 export function auditedResolver<Args extends object, Result>(
   resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,
@@ -26,18 +26,18 @@ export function auditedResolver<Args extends object, Result>(
   };
 }
 
-/** Raises the refusal of a call that did not reach its resolver, and sees to it that it is in the audit. */
+/** Writes the audit event of a call that was rejected before its resolver. @throws the error */
 export async function auditRejectedCall(
   args: object,
   context: Context,
   info: GraphQLResolveInfo,
-  refusal: AppError,
+  error: AppError,
 ): Promise<never> {
-  await context.mutations.auditRejection(createMutationCall(args, context, info), refusal);
-  throw refusal;
+  await context.mutations.auditRejection(createMutationCall(args, context, info), error);
+  throw error;
 }
 
-/** Describes a call of a root field for the audit: its arguments may be of any type. */
+/** Creates the call of a root field. Its arguments are not validated yet and may have any type. */
 export function createMutationCall(
   args: object,
   context: Context,
@@ -47,17 +47,17 @@ export function createMutationCall(
     string,
     unknown
   >;
-  const named = Array.isArray(ids)
+  const targetIds = Array.isArray(ids)
     ? ids.slice(0, maxTargetIds)
     : [id ?? groupId ?? fromGroupId, moveSubscribersTo ?? toGroupId];
   const key = context.idempotencyKey;
   return {
     ...context.caller,
     operation: fieldName,
-    targetIds: named.filter((each) => Number.isSafeInteger(each)).map(String),
+    targetIds: targetIds.filter((id) => Number.isSafeInteger(id)).map(String),
     reason: typeof reason === 'string' ? excerptOf(reason) : null,
     isDryRun: dryRun === true,
-    // Of several mutations in one request each has the key for itself, by its alias.
+    // Each of several mutations in one request has its own key, which contains its alias.
     idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
     fingerprint: key === undefined ? '' : fingerprintOf(args),
     selectedDetails: noDetails,
@@ -65,10 +65,10 @@ export function createMutationCall(
   };
 }
 
-/** A refused call may name any number. */
+/** A rejected call may name any number of ids. */
 const maxTargetIds = 1000;
 
-/** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
+/** Returns the reason as the operation would store it; an invalid one is cleaned and truncated to fit the audit log. */
 function excerptOf(reason: string): string {
   const storable = normalizeText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');

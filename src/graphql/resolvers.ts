@@ -27,17 +27,17 @@ import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
 import { auditedResolver } from './recorded.ts';
 
-/** One resolver a field: the arguments are read, a repository does the rest. */
+/** One resolver per field: it parses the arguments and calls a repository. */
 export const resolvers: Resolvers = {
   Query: {
     group: (_, { id }, { groups }) => groups.get(parseGroupId(id)),
 
     groups: async (_, args, { groups, serviceGroups }) => {
       const serviceGroupId = parseServiceGroupId(args.serviceGroupId, 'serviceGroupId');
-      const found = await groups.list({ serviceGroupId });
-      // An empty list has to be told from a family that does not exist.
-      if (found.length === 0) await serviceGroups.get(serviceGroupId);
-      return found;
+      const list = await groups.list({ serviceGroupId });
+      // If the list is empty, reject an unknown service group with NOT_FOUND.
+      if (list.length === 0) await serviceGroups.get(serviceGroupId);
+      return list;
     },
 
     registrationGroups: (_, _args, { groups }) => groups.list({ hidden: false }),
@@ -146,10 +146,10 @@ export const resolvers: Resolvers = {
 
     subscribers: async (group, args, { loaders }) => {
       const { first, after } = parseSubscriberPage(args);
-      const found = await findActiveSubscribers(group, { first, after }, loaders());
+      const rows = await findActiveSubscribers(group, { first, after }, loaders());
       return {
-        nodes: found.slice(0, first),
-        hasNextPage: found.length > first,
+        nodes: rows.slice(0, first),
+        hasNextPage: rows.length > first,
         hasPreviousPage: after !== '',
         cursorOf: formatSubscriberCursor,
         count: async () => countActiveSubscribers(group, loaders()),
@@ -179,20 +179,23 @@ function countActiveSubscribers({ id, details }: Group, loaders: Loaders): numbe
   return details?.subscriberCount ?? loaders.activeSubscriberCount.load(id);
 }
 
-/** A page of a group's active subscribers, and one more if there are more: of a mutation's result as it was then. */
+/**
+ * Returns a page of a group's active subscribers, and one more if there are more. For the result of a mutation, returns those
+ * that its transaction read.
+ */
 async function findActiveSubscribers(
   { id, details }: Group,
   { first, after }: { first: number; after: string },
   loaders: Loaders,
 ): Promise<Subscriber[]> {
   if (details?.subscriberCount === 0) return [];
-  const page = details?.subscriberPages?.find((each) => each.first === first && each.after === after);
+  const page = details?.subscriberPages?.find((stored) => stored.first === first && stored.after === after);
   return page
     ? page.rows.map(parseSubscriberRow)
     : loaders.activeSubscribers.load({ groupId: id, first, after });
 }
 
-/** What a scalar does, without its name and description, which are those of schema.graphql. */
+/** The functions of a scalar without its name and description, which come from schema.graphql. */
 function withoutDescription({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
   return { serialize, parseValue, parseLiteral } as GraphQLScalarType;
 }

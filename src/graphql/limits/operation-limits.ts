@@ -3,14 +3,14 @@ import { AppError } from '../../errors.ts';
 import type { RequestFilter } from '../request/operation-body.ts';
 import { createCostCalculator, type Operation } from './operation-cost.ts';
 
-/** How much an operation may ask for. */
+/** The maximum size of an operation. */
 export type OperationLimits = {
   readonly tokens: number;
   readonly depth: number;
   readonly aliases: number;
   readonly rootFields: number;
   readonly directives: number;
-  /** How many values the answer may hold. */
+  /** The maximum number of values in the response. */
   readonly cost: number;
 };
 
@@ -33,13 +33,13 @@ const advice: Readonly<Record<keyof OperationLimits, string>> = {
 };
 
 /**
- * Creates the check that counts the tokens of a query, before anything else looks at it: what a parser and a validator do with one takes
- * longer than to read it. Refuses with AppError QUERY_TOO_COMPLEX.
+ * Creates the filter that counts the tokens of a query before it is parsed: parsing and validation take longer than lexing.
+ * It throws AppError QUERY_TOO_COMPLEX.
  */
 export function createTokenCheck(maximum: number): RequestFilter {
   return (request) => {
     const { query } = request;
-    // Each token has a character at least.
+    // Each token has at least one character.
     if (typeof query === 'string' && query.length > maximum) {
       requireWithin('tokens', countTokens(query), maximum);
     }
@@ -53,14 +53,14 @@ function countTokens(query: string): number {
   try {
     while (lexer.advance().kind !== TokenKind.EOF) count++;
   } catch {
-    // Where it stops being GraphQL the parser stops too, and says so.
+    // The parser stops at the same syntax error and reports it.
   }
   return count;
 }
 
 /**
- * Creates the check that refuses operations beyond the limits, with AppError QUERY_TOO_COMPLEX.
- * @throws StartError where the schema has a list without a size.
+ * Creates the check that rejects operations above the limits with AppError QUERY_TOO_COMPLEX.
+ * @throws StartError if the schema has a list without a size
  */
 export function createLimitCheck(
   schema: GraphQLSchema,
@@ -88,22 +88,22 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   );
 }
 
-/** Apollo keeps the documents that it has parsed, and so do we. */
+/** Apollo caches parsed documents, so most requests hit this cache. */
 const countsByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
 
-/** Aliases and directives, as they stand in the text. */
+/** Counts aliases and directives in the text of a document. */
 function countAliasesAndDirectives(document: DocumentNode): { aliases: number; directives: number } {
-  const known = countsByDocument.get(document);
-  if (known) return known;
-  const marks = { aliases: 0, directives: 0 };
+  const cached = countsByDocument.get(document);
+  if (cached) return cached;
+  const counts = { aliases: 0, directives: 0 };
   visit(document, {
     Field: ({ alias }) => {
-      if (alias) marks.aliases++;
+      if (alias) counts.aliases++;
     },
     Directive: () => {
-      marks.directives++;
+      counts.directives++;
     },
   });
-  countsByDocument.set(document, marks);
-  return marks;
+  countsByDocument.set(document, counts);
+  return counts;
 }

@@ -5,10 +5,10 @@ import { AppError, StartError } from '../../errors.ts';
 import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
- * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code
- * Generator writes it, or the manifest that Apollo's tools write. Requests hold the text, or name it: by `documentId`, as
- * GraphQL over HTTP proposes it, or by `extensions.persistedQuery`, as Apollo's clients do.
- * @throws StartError where it is neither, where a hash is not that of its text, or where a text does not fit the schema
+ * Loads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL Code
+ * Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL over HTTP) or as
+ * `extensions.persistedQuery` (Apollo clients).
+ * @throws StartError if the file has neither format, a hash does not match its text, or a text is not valid against the schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
 export function loadAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
@@ -45,7 +45,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   }
   const { operations } = (content ?? {}) as { operations?: unknown };
   const entries = Array.isArray(operations)
-    ? operations.map((each) => [(each as { id?: unknown })?.id, (each as { body?: unknown })?.body])
+    ? operations.map((entry) => [(entry as { id?: unknown })?.id, (entry as { body?: unknown })?.body])
     : Object.entries(content ?? {});
   return entries.map(([id, text]) => {
     const hash = String(id).replace(/^sha256:/, '');
