@@ -3,8 +3,8 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { DeletionResult, DeletionRequest } from './delete-statement.ts';
 
 /**
- * Looks for deletes whose answer was lost with the connection: by their audit entries, which are committed with them. Returns
- * an answer a request, in order; `undefined` for a delete that was not committed.
+ * Finds the deletes that were committed although the connection was lost, by their audit events, which are written in the same
+ * transaction. Returns one result per request, in order; `undefined` if the delete was not committed.
  */
 export async function findCommittedDeletions(
   prisma: PrismaClient,
@@ -19,9 +19,9 @@ export async function findCommittedDeletions(
       request_id: call.requestId,
     })),
   );
-  // A group is deleted once in a minute, even if it is restored and deleted again: clients choose request ids as they like.
-  const rows = await prisma.$queryRaw<{ ordinal: number; entryId: bigint; row: RowJson }[]>`
-    SELECT request.ordinal, entry.id AS "entryId", entry.before || jsonb_build_object('details', jsonb_build_object(
+  // Clients choose request ids freely, so a request id may be reused: only events of the last minute count.
+  const rows = await prisma.$queryRaw<{ ordinal: number; eventId: bigint; row: RowJson }[]>`
+    SELECT request.ordinal, entry.id AS "eventId", entry.before || jsonb_build_object('details', jsonb_build_object(
       'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS row
     FROM jsonb_to_recordset(${json}::jsonb) AS request (
       ordinal int, id int, account text, operation text, request_id text)
@@ -35,13 +35,13 @@ export async function findCommittedDeletions(
     LEFT JOIN service_groups ON service_groups.id = (entry.before ->> 'service_group_id')::int
     ORDER BY request.ordinal`;
 
-  const answers: (DeletionResult | undefined)[] = requests.map(() => undefined);
-  const entryIds = new Set<bigint>();
-  for (const { ordinal, entryId, row } of rows) {
-    // Of several requests with the same id and request id one has deleted the group.
-    if (entryIds.has(entryId)) continue;
-    entryIds.add(entryId);
-    answers[ordinal] = { outcome: 'done', row, version: row['version'] as number, subscriberCount: 0 };
+  const results: (DeletionResult | undefined)[] = requests.map(() => undefined);
+  const eventIds = new Set<bigint>();
+  for (const { ordinal, eventId, row } of rows) {
+    // Only one of several requests with the same id and request id deleted the group.
+    if (eventIds.has(eventId)) continue;
+    eventIds.add(eventId);
+    results[ordinal] = { outcome: 'done', row, version: row['version'] as number, subscriberCount: 0 };
   }
-  return answers;
+  return results;
 }

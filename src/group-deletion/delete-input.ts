@@ -2,11 +2,11 @@ import { integer, parseId, text } from '../validation/input-parsers.ts';
 import { badInput } from '../errors.ts';
 import type { Deletion } from './delete-group.ts';
 
-/** How many groups one call may delete. */
+/** The maximum number of groups that one call may delete. */
 const maxIds = 1000;
 const maxReasonLength = 500;
 
-/** Reads what `deleteGroup` was given. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `deleteGroup`. @throws AppError BAD_USER_INPUT */
 export function parseDeletion(args: {
   id: unknown;
   reason?: unknown;
@@ -28,7 +28,7 @@ export function parseDeletion(args: {
   return deletion;
 }
 
-/** Reads the ids that `deleteGroups` was given. @throws AppError BAD_USER_INPUT */
+/** Parses the ids of `deleteGroups`. @throws AppError BAD_USER_INPUT */
 export function parseDeletionIds(ids: unknown): number[] {
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxIds) {
     throw badInput('ids', `ids must contain 1 to ${maxIds} group ids`);
@@ -38,7 +38,7 @@ export function parseDeletionIds(ids: unknown): number[] {
   return parsed;
 }
 
-/** Reads why something is deleted; null where nothing is said. @throws AppError BAD_USER_INPUT */
+/** Parses the reason of a delete; null if there is none. @throws AppError BAD_USER_INPUT */
 export function parseReason(reason: unknown): string | null {
   return reason == null ? null : text({ max: maxReasonLength, multiline: true })(reason, 'reason');
 }
