@@ -73,7 +73,7 @@ export async function openApp(
   };
   const schema = createSchema();
   const limits = readLimits(config);
-  const prepare = config.ALLOWED_OPERATIONS_FILE
+  const filter = config.ALLOWED_OPERATIONS_FILE
     ? loadAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
@@ -93,7 +93,7 @@ export async function openApp(
   registerHealthRoutes(http, isReady);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
-  registerGraphQLRoutes(http, { graphql, schema, repositories, prepare, limits });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits });
   if (config.AUTODIALER) {
     const numberGroups = createNumberGroupRepository(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
     await registerAutodialer(http, {

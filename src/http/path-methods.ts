@@ -3,22 +3,22 @@ import { AppError } from '../errors.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The methods that a route accepts, if it is registered for further ones in order to reject them itself. */
+    /** The methods that a route accepts, if it is registered for more methods in order to reject them itself. */
     methods?: readonly string[];
   }
 }
 
-/** The methods of the paths that routes are registered for. */
+/** The methods of all registered paths. */
 export type PathMethods = {
-  /** The methods of a request's path; of a path that leads nowhere, and of `*`, those that any path has. */
+  /** Returns the methods of a request's path; for `*` and unknown paths, the methods that any path may have. */
   allowedFor(request: FastifyRequest): string[];
-  /** Returns the error of a request that no route takes: 405 if its path has other methods, else 404. */
+  /** Returns the error of a request without a route: 405 if its path has other methods, otherwise 404. */
   missingRouteError(request: FastifyRequest, reply: FastifyReply): AppError;
 };
 
 const anyMethods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
 
-/** Notes the methods of all routes that are added from now on. */
+/** Collects the methods of all routes that are registered after this call. */
 export function trackPathMethods(http: FastifyInstance): PathMethods {
   const methodsByPath = new Map<string, ReadonlySet<string>>();
   http.addHook('onRoute', ({ url, method, config }) => {
@@ -41,7 +41,7 @@ export function trackPathMethods(http: FastifyInstance): PathMethods {
   };
 }
 
-/** The path of a request, whose target may be a whole URL. */
+/** Returns the path of a request, whose target may be an absolute URL. */
 function pathOf({ url }: FastifyRequest): string {
   return url.replace(/^https?:\/\/[^/?#]*/i, '').split('?')[0] || '/';
 }

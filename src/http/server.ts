@@ -21,9 +21,9 @@ import { watchCertificate, readCertificate, type CertificateFiles } from './tls.
 const maxBodyBytes = 1024 * 1024;
 
 /**
- * Creates the HTTP server, without routes: request ids, one log line a request, and what a request has to pass before its
- * body is read, in this order: overload, what browsers may do, an account.
- * @throws StartError where the certificate cannot be used.
+ * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read, in this
+ * order: overload, security headers and CORS, authentication.
+ * @throws StartError if the certificate cannot be used
  */
 export async function createHttpServer(
   config: Config,
@@ -48,33 +48,33 @@ export async function createHttpServer(
     log,
   );
   const http = fastify({
-    serverFactory: (listener) => createNodeServer(settings, overload.guard(listener)),
+    serverFactory: (listener) => createNodeServer(settings, overload.rejectWhenOverloaded(listener)),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
-    // What is sent is taken as it is or refused, not bent into shape.
+    // Strict validation: no coercion, no defaults, no silent removal.
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true },
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
-      const refusal = toAppError(error, request);
-      const body = writeErrorBody(request.url, refusal);
+      const appError = toAppError(error, request);
+      const body = writeErrorBody(request.url, appError);
       if (body === undefined) sendError(error, request, reply);
-      else void sendStatus(refusal.code, reply).type('application/json; charset=utf-8').send(body);
+      else void sendStatus(appError.code, reply).type('application/json; charset=utf-8').send(body);
     },
     clientErrorHandler: handleClientError,
-  }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
+  }) as unknown as FastifyInstance; // Routes do not depend on the logger type.
   http.addHook('onClose', async () => overload.close());
-  // So that a path says of any method that it does not take it, and not that the path is not there.
+  // Register every method, so that known paths return 405 instead of 404.
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !http.supportedMethods.includes(method)) http.addHttpMethod(method);
   }
-  if (certificateFiles) keepCertificate(http, certificateFiles, log);
+  if (certificateFiles) reloadCertificate(http, certificateFiles, log);
 
-  // Before any route, those of plugins among them: a route keeps the handler that is set when it is added.
+  // Before any route, including those of plugins: a route uses the handler that is set when it is registered.
   http.setErrorHandler(sendError);
   const paths = trackPathMethods(http);
   http.setNotFoundHandler((request, reply) =>
@@ -83,7 +83,7 @@ export async function createHttpServer(
 
   http.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    // Responses hold data of accounts; the files of the explorer have a rule of their own.
+    // Responses contain private data. The explorer's files override this header.
     reply.header('Cache-Control', 'no-store');
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
     done(findRequestHeadError(request.raw));
@@ -111,13 +111,13 @@ export async function createHttpServer(
   requireAuthentication(http, authenticate, limits);
   acceptOnlyJson(http);
   http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
-    if (!route.isPublic) overload.admit(raw, reply.raw, route.isStreamed ? 'streamed' : 'whole');
+    if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');
   });
 
   return http;
 }
 
-function keepCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
-  const stopFollowing = watchCertificate(http.server as unknown as TlsServer, files, log);
-  http.addHook('onClose', async () => stopFollowing());
+function reloadCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
+  const stopWatching = watchCertificate(http.server as unknown as TlsServer, files, log);
+  http.addHook('onClose', async () => stopWatching());
 }

@@ -7,18 +7,18 @@ import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Needs no credentials. */
+    /** Requires no credentials. */
     isPublic?: boolean;
-    /** Works on its body while that comes in. */
+    /** Processes its body while it is received. */
     isStreamed?: boolean;
   }
   interface FastifyRequest {
-    /** Who calls; of public routes nobody. */
+    /** The authenticated caller; undefined on public routes. */
     principal: Principal | undefined;
   }
 }
 
-/** Lets nobody but accounts in, before a request's body is read, and no faster than the limits say. */
+/** Authenticates requests and applies the rate limits, before a request's body is read. */
 export function requireAuthentication(
   http: FastifyInstance,
   authenticate: Authenticate,
@@ -29,11 +29,11 @@ export function requireAuthentication(
   http.addHook('onRequest', async (request, reply) => {
     if (request.is404 || request.routeOptions.config.isPublic) return;
     await limits.requireAddressRate(request, reply);
-    request.principal = await signIn(request, reply);
+    request.principal = await authenticateRequest(request, reply);
     await limits.requireAccountRate(request, reply);
   });
 
-  async function signIn(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+  async function authenticateRequest(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
     const credentials = parseCredentials(request.raw);
     try {
       return await authenticate(credentials, {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { sendStatus } from '../error-response.ts';
 
-/** `/livez`: the process answers. `/readyz`: the database answers too. Both are open to everyone. */
+/** `/livez`: the process is responsive. `/readyz`: the database is available too. Both are public. */
 export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promise<boolean>): void {
   const config = { isPublic: true };
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { readSchemaSource } from '../../graphql/schema.ts';
 
-/** `GET /schema.graphql`: the API's source, for those who may ask for the schema. @throws AppError FORBIDDEN */
+/** `GET /schema.graphql`: the text of the schema, if introspection is enabled. @throws AppError FORBIDDEN */
 export function registerSchemaRoute(http: FastifyInstance, isOpen: boolean): void {
   const source = readSchemaSource();
   http.get('/schema.graphql', (_request, reply) => {
