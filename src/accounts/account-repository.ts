@@ -7,31 +7,31 @@ import { accountNotFound, toAccount, type Account } from './account.ts';
 
 export type AccountRepository = ReturnType<typeof createAccountRepository>;
 
-/** An account to be created. At least one of the credentials has to be there. */
+/** An account to create, with at least one credential. */
 export type NewAccount = Pick<
   AccountRow,
   'username' | 'apiKeyHash' | 'passwordHash' | 'requiresBoth' | 'scopes' | 'allowedNetworks' | 'expiresAt'
 >;
 
-/** What can be changed of an account. */
+/** The editable fields of an account. */
 export type AccountChanges = Partial<
   Omit<NewAccount, 'username' | 'requiresBoth'> & Pick<AccountRow, 'disabled'>
 >;
 
-/** The accounts in the database. Each of these changes is in the audit, without the credentials. */
+/** The accounts in the database. Changes are audited without the credentials. */
 export function createAccountRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
-    /** All of them, by username. */
+    /** Returns all accounts, sorted by username. */
     async list(): Promise<Account[]> {
       return (await prisma.account.findMany({ orderBy: { username: 'asc' } })).map(toAccount);
     },
 
-    /** With its credentials, for authentication only. */
+    /** Returns the row with its credentials, for authentication only. */
     async findByUsername(username: string): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { username } });
     },
 
-    /** With its credentials, for authentication only. */
+    /** Returns the row with its credentials, for authentication only. */
     async findByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { apiKeyHash } });
     },
@@ -49,7 +49,10 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
       });
     },
 
-    /** `require` may refuse by throwing. @throws AppError NOT_FOUND; ALREADY_EXISTS where another account has the API key. */
+    /**
+     * `require` may reject the edit by throwing.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS if another account has the API key
+     */
     async edit(
       username: string,
       changes: AccountChanges,
@@ -81,7 +84,7 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
   };
 }
 
-/** Holds the row until the transaction ends, so that what the audit says was there is what was changed. */
+/** Locks the row until the transaction ends, so that the audit event has the row version that was changed. */
 async function requireAccount(transaction: Transaction, username: string): Promise<Account> {
   await transaction.$executeRaw`SELECT FROM accounts WHERE username = ${username} FOR UPDATE`;
   const account = await transaction.account.findUnique({ where: { username } });
