@@ -1,6 +1,6 @@
 /**
- * Every error that a caller can see: its code and the HTTP status that goes with it. The first part is Apollo Server's
- * own, whose messages we pass on; the second part is ours.
+ * All error codes that a caller can receive, with their HTTP status. The first part are Apollo Server's codes, whose messages are
+ * passed on; the second part are our own.
  */
 export const httpStatusByCode = {
   GRAPHQL_PARSE_FAILED: 400,
@@ -36,24 +36,24 @@ export const httpStatusByCode = {
 
 export type ErrorCode = keyof typeof httpStatusByCode;
 
-/** Tells whether a code is one of ours or Apollo's, so that it may be shown. */
+/** Returns whether a code is in the table, so that the caller may see it. */
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(httpStatusByCode, code);
 }
 
-/** The HTTP status of an error code; 500 for one that is not in the table. */
+/** Returns the HTTP status of an error code; 500 for a code that is not in the table. */
 export function httpStatusOf(code: unknown): number {
   return isErrorCode(code) ? httpStatusByCode[code] : 500;
 }
 
-/** How long a client is asked to wait when the server cannot answer now, in seconds. */
+/** The value of Retry-After for 503 responses, in seconds. */
 export const retryAfterSeconds = 1;
 
-/** A refusal that is meant for the caller: the message and the details are shown as they are. */
+/** An error meant for the caller, who receives its message and details unchanged. */
 export class AppError extends Error {
   override name = 'AppError';
   readonly code: ErrorCode;
-  /** What goes into `extensions` beside the code. */
+  /** The fields of `extensions` in addition to the code. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(
@@ -68,12 +68,12 @@ export class AppError extends Error {
   }
 }
 
-/** A value that the caller gave is missing or wrong; `argument` is the path to it, as in `group.price`. */
+/** A value is missing or invalid; `argument` is its path, as in `group.price`. */
 export function badInput(argument: string, message: string): AppError {
   return new AppError('BAD_USER_INPUT', message, { argument });
 }
 
-/** The database cannot be reached; nothing is known to have happened. */
+/** The database is unavailable. Nothing was changed, as far as is known. */
 export function serviceUnavailable(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -83,7 +83,7 @@ export function serviceUnavailable(cause?: unknown): AppError {
   );
 }
 
-/** What is asked for is locked by others for longer than a call may wait; nothing has happened. */
+/** The rows are locked by another operation for longer than a call may wait; nothing was changed. */
 export function lockTimeout(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -93,7 +93,7 @@ export function lockTimeout(cause?: unknown): AppError {
   );
 }
 
-/** The connection was lost during a commit, and the database cannot be asked whether it took place. */
+/** The connection was lost during a commit, and it cannot be determined whether the commit succeeded. */
 export function outcomeUnknown(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -104,7 +104,7 @@ export function outcomeUnknown(cause?: unknown): AppError {
   );
 }
 
-/** The database ended a statement at a time limit of its own, such as `statement_timeout`; nothing was changed. */
+/** The database cancelled a statement at a time limit, such as `statement_timeout`; nothing was changed. */
 export function timeLimitReached(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -114,7 +114,7 @@ export function timeLimitReached(cause?: unknown): AppError {
   );
 }
 
-/** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
+/** An error that the operator has to fix: one line with the problem and the solution. */
 export class StartError extends Error {
   override name = 'StartError';
 }

@@ -9,10 +9,10 @@ import type { DeletedGroup as DeletedGroupRow, PrismaClient } from '../generated
 import { addGroupDetails } from './group-details.ts';
 import { parseGroupRow, type Group } from './group.ts';
 
-/** A group that was deleted and can be restored until `purgeAt`. */
+/** A deleted group, which can be restored until `purgeAt`. */
 export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
 
-/** One page of deleted groups: `first` of them, behind the place `after`. */
+/** A page of deleted groups: at most `first`, after the position `after`. */
 export type DeletedGroupPage = {
   readonly first: number;
   readonly after: { readonly deletedAt: Date; readonly id: number } | undefined;
@@ -20,7 +20,7 @@ export type DeletedGroupPage = {
 
 export type DeletedGroupRepository = ReturnType<typeof createDeletedGroupRepository>;
 
-/** How many groups one purge takes at most, so that it never holds much at once. */
+/** The maximum number of groups per purge, which limits the locks that it holds. */
 const purgeBatchSize = 1000;
 
 /** The archive of deleted groups. */
@@ -33,7 +33,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
       return toDeletedGroup(row);
     },
 
-    /** One page, the latest first. */
+    /** Returns one page, latest first. */
     async list({ first, after }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
       const rows = await prisma.deletedGroup.findMany({
         where: {
@@ -57,9 +57,8 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /**
-     * Brings a group back, with the same id and fields. Where its service group has been deleted too, it comes back
-     * without one.
-     * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
+     * Restores a group with the same id and fields, but without its service group if that has been deleted too.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS if the group is not deleted
      */
     async restore(id: number, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
@@ -80,7 +79,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
       return parseGroupRow(row);
     },
 
-    /** Removes a group from the archive for good. @throws AppError NOT_FOUND */
+    /** Permanently removes a group from the archive. @throws AppError NOT_FOUND */
     async purge(id: number, call: MutationCall): Promise<DeletedGroup> {
       const purged = await mutations.run(call, async (transaction) => {
         try {
@@ -96,8 +95,8 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /**
-     * Purges the groups whose time is over, with an audit entry for each, and answers how many. Of several servers each
-     * takes what no other is just taking.
+     * Purges expired groups, with an audit event for each, and returns their number. Safe to run concurrently on several servers
+     * (SKIP LOCKED).
      */
     async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
       const { account, requestId } = caller;
@@ -112,7 +111,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
   };
 }
 
-/** Reads the arguments of `deletedGroups`. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `deletedGroups`. @throws AppError BAD_USER_INPUT */
 export function parseDeletedGroupPage(args: { first?: unknown; after?: string | null }): DeletedGroupPage {
   const first = parsePageSize(args.first);
   if (args.after == null) return { first, after: undefined };
@@ -120,12 +119,12 @@ export function parseDeletedGroupPage(args: { first?: unknown; after?: string | 
   return { first, after: { deletedAt: new Date(deletedAt), id } };
 }
 
-/** The cursor of a deleted group. */
+/** Returns the cursor of a deleted group. */
 export function formatDeletedGroupCursor({ deletedAt, id }: DeletedGroup): string {
   return formatCursor([deletedAt.toISOString(), id]);
 }
 
-/** What has had its time is gone, whether or not the purge has come by. */
+/** Expired groups count as removed even before they are purged. */
 function notExpired() {
   return { purgeAt: { gt: new Date() } };
 }
@@ -136,7 +135,7 @@ function toDeletedGroup({
 }: Omit<DeletedGroupRow, 'groupRow'> & { groupRow: unknown }): DeletedGroup {
   return {
     ...row,
-    // A repeated call gets them from JSON.
+    // Dates are strings in the stored response of a repeated call.
     deletedAt: new Date(row.deletedAt),
     purgeAt: new Date(row.purgeAt),
     group: parseGroupRow(groupRow as RowJson),

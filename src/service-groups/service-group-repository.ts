@@ -24,20 +24,20 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
       return serviceGroup;
     },
 
-    /** All of them, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
+    /** Returns all service groups, sorted by id. @throws AppError QUERY_TOO_COMPLEX if there are too many */
     async list(): Promise<ServiceGroup[]> {
       return requireListLength(
         await prisma.serviceGroup.findMany({ orderBy: { id: 'asc' }, take: maxListLength + 1 }),
       );
     },
 
-    /** Those with these ids, in the order of the ids; null where there is none. */
+    /** Returns the rows with these ids, in the order of the ids; null if there is no row with an id. */
     async findByIds(ids: readonly number[]): Promise<(ServiceGroup | null)[]> {
-      // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
-      const found = await prisma.$queryRaw<ServiceGroup[]>`
+      // One array parameter: a list of parameters has a maximum length, and each length would be planned separately.
+      const rows = await prisma.$queryRaw<ServiceGroup[]>`
         SELECT id, name, description, language, discount FROM service_groups
         WHERE id = ANY (${[...new Set(ids)]}::int[])`;
-      const byId = new Map(found.map((each) => [each.id, each]));
+      const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id) ?? null);
     },
 
@@ -62,7 +62,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /**
-     * Deletes the row and answers it. The foreign key of the groups has the last word.
+     * Deletes a service group and returns it. A foreign key guards against groups that are added concurrently.
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
     async delete(id: number, call: MutationCall): Promise<ServiceGroup> {

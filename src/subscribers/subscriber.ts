@@ -7,19 +7,19 @@ import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
 import { parseGroupRow, type Group } from '../groups/group.ts';
 
-/** A username on a group, and from when until when. */
+/** The subscription of a username to a group. */
 export type Subscriber = SubscriberRow;
 
 export type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
 
-/** A subscriber as a mutation returns it, with what it was in the mutation's transaction. */
+/** A subscriber returned by a mutation, with its state in the mutation's transaction. */
 export type SubscriberResult = Subscriber & {
   readonly status?: SubscriberStatus;
   /** Only if the call selects it. */
   readonly group?: Group;
 };
 
-/** Active is who has not ended: whoever has not started yet has a claim already. */
+/** Returns the state of a subscription. Active are PENDING and RUNNING: a subscription that has not started yet blocks a delete too. */
 export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()): SubscriberStatus {
   if (expiresAt !== null && expiresAt <= now) return 'ENDED';
   return startsAt > now ? 'PENDING' : 'RUNNING';
@@ -32,7 +32,7 @@ export function parseUsername(value: unknown): string {
   return text(usernameRules)(value, 'username');
 }
 
-/** Parses a username that is stored, which an earlier version may have accepted. @throws AppError BAD_USER_INPUT */
+/** Parses a stored username, which an earlier version may have accepted under different rules. @throws AppError BAD_USER_INPUT */
 export function parseStoredUsername(value: unknown): string {
   return exportedText(usernameRules)(value, 'username');
 }
@@ -55,7 +55,7 @@ export function parseSubscription(
   };
 }
 
-/** What `moveSubscribers` was given. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `moveSubscribers`. @throws AppError BAD_USER_INPUT */
 export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): { from: number; to: number } {
   const from = parseId(args.fromGroupId, 'fromGroupId', 'Group');
   const to = parseId(args.toGroupId, 'toGroupId', 'Group');
@@ -63,7 +63,7 @@ export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): {
   return { from, to };
 }
 
-/** Reads a page of subscribers. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of a page of subscribers. @throws AppError BAD_USER_INPUT */
 export function parseSubscriberPage(args: { first?: unknown; after?: string | null }): {
   first: number;
   after: string;
@@ -72,12 +72,12 @@ export function parseSubscriberPage(args: { first?: unknown; after?: string | nu
   return { first: parsePageSize(args.first), after };
 }
 
-/** The cursor of a subscriber on the list of a group. */
+/** Returns the cursor of a subscriber in the list of a group. */
 export function formatSubscriberCursor({ username }: Subscriber): string {
   return formatCursor([username]);
 }
 
-/** Parses a subscriber's row, as it is or with what `describeResult` of the repository adds to it. */
+/** Parses a subscriber's row, with or without the fields that `addSubscriberDetails` of the repository adds to it. */
 export function parseSubscriberResult(row: RowJson): SubscriberResult {
   const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
   return {
@@ -87,7 +87,7 @@ export function parseSubscriberResult(row: RowJson): SubscriberResult {
   };
 }
 
-/** Reads a subscriber from its row as JSON. */
+/** Parses a subscriber from its row as JSON. */
 export function parseSubscriberRow(stored: RowJson): Subscriber {
   const row = withRowDefaults('subscribers', stored);
   const { starts_at: startsAt, expires_at: expiresAt } = row as {
