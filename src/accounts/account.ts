@@ -1,4 +1,4 @@
-import { text } from '../validation/input-parsers.ts';
+import { textParser } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
 import { parseCidr } from '../validation/ip-address.ts';
@@ -59,7 +59,7 @@ export function parsePassword(value: string): string {
     throw badInput('password', `A password must have at least ${minPasswordLength} characters`);
   }
   // Leading and trailing white space is part of the password.
-  text({ min: 1, max: 256 })(value, 'password');
+  textParser({ min: 1, max: 256 })(value, 'password');
   return value;
 }
 const minPasswordLength = 8;

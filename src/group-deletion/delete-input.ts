@@ -1,4 +1,4 @@
-import { integer, parseId, text } from '../validation/input-parsers.ts';
+import { integerParser, parseId, textParser } from '../validation/input-parsers.ts';
 import { badInput } from '../errors.ts';
 import type { Deletion } from './delete-group.ts';
 
@@ -20,7 +20,7 @@ export function parseDeletion(args: {
     id,
     reason: parseReason(args.reason),
     moveSubscribersTo: target === null ? null : parseId(target, 'moveSubscribersTo', 'Group'),
-    expectedVersion: version === null ? null : integer({ min: 1 })(version, 'expectedVersion'),
+    expectedVersion: version === null ? null : integerParser({ min: 1 })(version, 'expectedVersion'),
   };
   if (deletion.moveSubscribersTo === id) {
     throw badInput('moveSubscribersTo', 'moveSubscribersTo must differ from the group to delete');
@@ -40,5 +40,5 @@ export function parseDeletionIds(ids: unknown): number[] {
 
 /** Parses the reason of a delete; null if there is none. @throws AppError BAD_USER_INPUT */
 export function parseReason(reason: unknown): string | null {
-  return reason == null ? null : text({ max: maxReasonLength, multiline: true })(reason, 'reason');
+  return reason == null ? null : textParser({ max: maxReasonLength, multiline: true })(reason, 'reason');
 }

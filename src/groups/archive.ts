@@ -1,6 +1,6 @@
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isoDate, parsePageSize, positiveInteger } from '../validation/input-parsers.ts';
+import { parseIsoDate, parsePageSize, parsePositiveInteger } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -115,7 +115,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
 export function parseDeletedGroupPage(args: { first?: unknown; after?: string | null }): DeletedGroupPage {
   const first = parsePageSize(args.first);
   if (args.after == null) return { first, after: undefined };
-  const [deletedAt, id] = parseCursor(args.after, [isoDate, positiveInteger]);
+  const [deletedAt, id] = parseCursor(args.after, [parseIsoDate, parsePositiveInteger]);
   return { first, after: { deletedAt: new Date(deletedAt), id } };
 }
 

@@ -1,14 +1,14 @@
 import {
-  boolean,
-  integer,
-  isoDate,
+  parseBoolean,
+  integerParser,
+  parseIsoDate,
   parseFields,
   parseId,
   parsePageSize,
-  positiveInteger,
-  price,
-  storedText,
-  text,
+  parsePositiveInteger,
+  parsePrice,
+  parseStoredText,
+  textParser,
   withoutNulls,
   type Parse,
 } from '../validation/input-parsers.ts';
@@ -17,14 +17,14 @@ import { badInput } from '../errors.ts';
 import type { Group } from './group.ts';
 
 const filterFields = {
-  text: text({ min: 1, max: 128, multiline: true }),
-  tagName: text({ min: 1, max: 64 }),
+  text: textParser({ min: 1, max: 128, multiline: true }),
+  tagName: textParser({ min: 1, max: 64 }),
   serviceGroupId: (value: unknown, argument: string) => parseId(value, argument, 'Service group'),
-  minPrice: price,
-  maxPrice: price,
-  minDuration: integer({ min: 0 }),
-  maxDuration: integer({ min: 0 }),
-  hidden: boolean,
+  minPrice: parsePrice,
+  maxPrice: parsePrice,
+  minDuration: integerParser({ min: 0 }),
+  maxDuration: integerParser({ min: 0 }),
+  hidden: parseBoolean,
 };
 
 export type GroupOrderField = 'ID' | 'NAME' | 'PRICE' | 'DURATION' | 'CREATED_AT';
@@ -51,11 +51,11 @@ const sortKeys: Record<
   GroupOrderField,
   { keyOf: (group: Group) => string | number; parse: Parse<string | number> }
 > = {
-  ID: { keyOf: (group) => group.id, parse: positiveInteger },
-  NAME: { keyOf: (group) => group.name, parse: storedText },
-  PRICE: { keyOf: (group) => group.price, parse: price },
-  DURATION: { keyOf: (group) => group.duration, parse: integer({ min: 0 }) },
-  CREATED_AT: { keyOf: (group) => group.createdAt.toISOString(), parse: isoDate },
+  ID: { keyOf: (group) => group.id, parse: parsePositiveInteger },
+  NAME: { keyOf: (group) => group.name, parse: parseStoredText },
+  PRICE: { keyOf: (group) => group.price, parse: parsePrice },
+  DURATION: { keyOf: (group) => group.duration, parse: integerParser({ min: 0 }) },
+  CREATED_AT: { keyOf: (group) => group.createdAt.toISOString(), parse: parseIsoDate },
 };
 
 /** Parses the arguments of `searchGroups`. @throws AppError BAD_USER_INPUT */
@@ -81,6 +81,6 @@ function parseGroupCursor(cursor: string, field: GroupOrderField): GroupCursor {
     if (value !== field) throw badInput(argument, 'the cursor has a different order');
     return field;
   };
-  const [, key, id] = parseCursor(cursor, [isField, sortKeys[field].parse, positiveInteger]);
+  const [, key, id] = parseCursor(cursor, [isField, sortKeys[field].parse, parsePositiveInteger]);
   return { key, id };
 }

@@ -1,16 +1,16 @@
 import type { Group as GroupRow } from '../generated/prisma/client.ts';
 import {
-  boolean,
-  exportedText,
-  integer,
-  ipAddress,
-  nullable,
+  parseBoolean,
+  exportedTextParser,
+  integerParser,
+  parseIpAddress,
+  nullableParser,
   parseFields,
   parseId,
-  price,
+  parsePrice,
   requireAnyField,
   requireFields,
-  text,
+  textParser,
   withoutNulls,
   type CreateTextParser,
   type Parsed,
@@ -33,20 +33,20 @@ const createFields = (text: CreateTextParser) => ({
   name: text({ min: 1, max: 128 }),
   description: text({ max: 2000, multiline: true }),
   tagName: text({ min: 1, max: 64 }),
-  duration: integer({ min: 0 }),
-  price,
-  usernamePostfix: nullable(text({ max: 64 })),
-  usernamePostfixId: nullable(text({ max: 64 })),
+  duration: integerParser({ min: 0 }),
+  price: parsePrice,
+  usernamePostfix: nullableParser(text({ max: 64 })),
+  usernamePostfixId: nullableParser(text({ max: 64 })),
   dailyBandwidth: text({ min: 1, max: 64, printable: true }),
-  multiLoginCount: integer({ min: 0 }),
+  multiLoginCount: integerParser({ min: 0 }),
   downloadUpload: text({ min: 1, max: 64, printable: true }),
-  ip: nullable(ipAddress),
-  serviceGroupId: nullable((value, argument) => parseId(value, argument, 'Service group')),
-  hidden: boolean,
-  protected: boolean,
+  ip: nullableParser(parseIpAddress),
+  serviceGroupId: nullableParser((value, argument) => parseId(value, argument, 'Service group')),
+  hidden: parseBoolean,
+  protected: parseBoolean,
 });
-const fields = createFields(text);
-const exportedFields = createFields(exportedText);
+const fields = createFields(textParser);
+const exportedFields = createFields(exportedTextParser);
 
 /** The fields that an edit changes. */
 export type GroupChanges = Parsed<typeof fields>;

@@ -1,24 +1,24 @@
 import {
-  date,
-  oneOf,
+  parseDate,
+  enumParser,
   parseFields,
   parsePageSize,
-  text,
+  textParser,
   withoutNulls,
   type Parse,
 } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { badInput } from '../errors.ts';
 
-const word = text({ min: 1, max: 128 });
+const word = textParser({ min: 1, max: 128 });
 
 const filterFields = {
-  from: date,
-  to: date,
+  from: parseDate,
+  to: parseDate,
   account: word,
   operation: word,
   targetId: word,
-  outcome: oneOf(['done', 'refused', 'dry-run', 'replayed']),
+  outcome: enumParser(['done', 'refused', 'dry-run', 'replayed']),
   errorCode: word,
   requestId: word,
 };

@@ -1,12 +1,12 @@
 import {
-  exportedText,
-  nullable,
+  exportedTextParser,
+  nullableParser,
   parseFields,
   parseId,
-  percent,
+  parsePercent,
   requireAnyField,
   requireFields,
-  text,
+  textParser,
   withoutNulls,
   type CreateTextParser,
   type Parsed,
@@ -21,11 +21,11 @@ export type { ServiceGroup };
 const createFields = (text: CreateTextParser) => ({
   name: text({ min: 1, max: 128 }),
   description: text({ max: 2000, multiline: true }),
-  language: nullable(text({ min: 1, max: 64 })),
-  discount: percent,
+  language: nullableParser(text({ min: 1, max: 64 })),
+  discount: parsePercent,
 });
-const fields = createFields(text);
-const exportedFields = createFields(exportedText);
+const fields = createFields(textParser);
+const exportedFields = createFields(exportedTextParser);
 
 /** The fields that an edit changes. */
 export type ServiceGroupChanges = Parsed<typeof fields>;

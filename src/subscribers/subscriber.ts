@@ -1,4 +1,11 @@
-import { date, exportedText, parseId, parsePageSize, storedText, text } from '../validation/input-parsers.ts';
+import {
+  parseDate,
+  exportedTextParser,
+  parseId,
+  parsePageSize,
+  parseStoredText,
+  textParser,
+} from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -28,22 +35,22 @@ export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()):
 const usernameRules = { min: 1, max: 128, printable: true } as const;
 
 /** Parses the username of a new subscriber. @throws AppError BAD_USER_INPUT */
-export function parseUsername(value: unknown): string {
-  return text(usernameRules)(value, 'username');
+export function parseNewUsername(value: unknown): string {
+  return textParser(usernameRules)(value, 'username');
 }
 
 /** Parses a stored username, which an earlier version may have accepted under different rules. @throws AppError BAD_USER_INPUT */
 export function parseStoredUsername(value: unknown): string {
-  return exportedText(usernameRules)(value, 'username');
+  return exportedTextParser(usernameRules)(value, 'username');
 }
 
 /** Parses the arguments of `subscribe`, or a record of an export. @throws AppError BAD_USER_INPUT */
 export function parseSubscription(
   args: { username: unknown; groupId: unknown; startsAt?: Date | null; expiresAt?: Date | null },
-  parseName = parseUsername,
+  parseName = parseNewUsername,
 ): Subscriber {
-  const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
-  const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
+  const startsAt = parseDate(args.startsAt ?? new Date(), 'startsAt');
+  const expiresAt = args.expiresAt == null ? null : parseDate(args.expiresAt, 'expiresAt');
   if (expiresAt !== null && expiresAt <= startsAt) {
     throw badInput('expiresAt', 'expiresAt must be later than startsAt, which defaults to now');
   }
@@ -68,7 +75,7 @@ export function parseSubscriberPage(args: { first?: unknown; after?: string | nu
   first: number;
   after: string;
 } {
-  const after = args.after == null ? '' : parseCursor(args.after, [storedText])[0];
+  const after = args.after == null ? '' : parseCursor(args.after, [parseStoredText])[0];
   return { first: parsePageSize(args.first), after };
 }
 

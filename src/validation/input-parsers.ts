@@ -18,7 +18,7 @@ export function parseId(value: unknown, argument: string, kind: string): number 
 }
 
 /** Creates a parser of integers within bounds. */
-export function integer({ min, max = maxInt }: { min: number; max?: number }): Parse<number> {
+export function integerParser({ min, max = maxInt }: { min: number; max?: number }): Parse<number> {
   return (value, argument) => {
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
       throw badInput(argument, `${argument} must be a whole number from ${min} to ${max}`);
@@ -32,23 +32,23 @@ const defaultPageSize = 50;
 
 /** Parses a page size. */
 export function parsePageSize(value: unknown): number {
-  return integer({ min: 1, max: maxPageSize })(value ?? defaultPageSize, 'first');
+  return integerParser({ min: 1, max: maxPageSize })(value ?? defaultPageSize, 'first');
 }
 
 /** Parses an id or a version. */
-export const positiveInteger: Parse<number> = integer({ min: 1 });
+export const parsePositiveInteger: Parse<number> = integerParser({ min: 1 });
 
 /** Parses a date and time in the format of `toISOString()`. */
-export const isoDate: Parse<string> = (value, argument) => {
+export const parseIsoDate: Parse<string> = (value, argument) => {
   const parsed = new Date(typeof value === 'string' ? value : Number.NaN);
   if (Number.isNaN(parsed.getTime()) || parsed.toISOString() !== value) {
     throw badInput(argument, `${argument} must be a date and time such as 2026-11-22T09:30:00.000Z`);
   }
-  return date(parsed, argument).toISOString();
+  return parseDate(parsed, argument).toISOString();
 };
 
 /** Parses a date and time that both RFC 3339 and PostgreSQL support: years 1 to 9999 in UTC. */
-export function date(value: unknown, argument: string): Date {
+export function parseDate(value: unknown, argument: string): Date {
   const year = value instanceof Date ? value.getUTCFullYear() : Number.NaN;
   if (!(year >= 1 && year <= 9999))
     throw badInput(argument, `${argument} must be a date and time of the years 1 to 9999`);
@@ -56,14 +56,14 @@ export function date(value: unknown, argument: string): Date {
 }
 
 /** Parses a percentage. */
-export const percent: Parse<number> = (value, argument) => {
+export const parsePercent: Parse<number> = (value, argument) => {
   if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
     throw badInput(argument, `${argument} must be a number from 0 to 100`);
   }
   return value;
 };
 
-export const boolean: Parse<boolean> = (value, argument) => {
+export const parseBoolean: Parse<boolean> = (value, argument) => {
   if (typeof value !== 'boolean') throw badInput(argument, `${argument} must be true or false`);
   return value;
 };
@@ -83,10 +83,10 @@ type TextRules = {
 export type CreateTextParser = (rules: TextRules) => Parse<string>;
 
 /** Creates a parser that trims texts and normalizes them to NFC with LF line ends. */
-export const text: CreateTextParser = (rules) => createTextParser(rules, visible);
+export const textParser: CreateTextParser = (rules) => createTextParser(rules, visible);
 
-/** Like `text`, for a text that an earlier version has stored: it is blank only if it consists of white space. */
-export const exportedText: CreateTextParser = (rules) => createTextParser(rules, /\S/u);
+/** Like `textParser`, for a text that an earlier version has stored: it is blank only if it consists of white space. */
+export const exportedTextParser: CreateTextParser = (rules) => createTextParser(rules, /\S/u);
 
 function createTextParser(
   { min = 0, max, printable, multiline }: TextRules,
@@ -125,7 +125,7 @@ const controlsWithinLines = /[^\P{Cc}\n\t]/u;
 const visible = /[^\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 /** Parses a stored text in a cursor, without any rules for its content. */
-export const storedText: Parse<string> = (value, argument) => {
+export const parseStoredText: Parse<string> = (value, argument) => {
   if (
     typeof value !== 'string' ||
     !value.isWellFormed() ||
@@ -138,7 +138,7 @@ export const storedText: Parse<string> = (value, argument) => {
 const maxStoredLength = 2000;
 
 /** Creates a parser that accepts one of these words. */
-export function oneOf(words: readonly string[]): Parse<string> {
+export function enumParser(words: readonly string[]): Parse<string> {
   return (value, argument) => {
     if (!words.includes(value as string))
       throw badInput(argument, `${argument} must be one of ${words.join(', ')}`);
@@ -147,7 +147,7 @@ export function oneOf(words: readonly string[]): Parse<string> {
 }
 
 /** Parses an exact non-negative decimal that fits DECIMAL(16,4). Returns its digits as a string: it is never converted to a float. */
-export const price: Parse<string> = (value, argument) => {
+export const parsePrice: Parse<string> = (value, argument) => {
   if (typeof value !== 'string' || !/^\d{1,12}(\.\d{1,4})?$/.test(value.trim())) {
     throw badInput(
       argument,
@@ -158,7 +158,7 @@ export const price: Parse<string> = (value, argument) => {
 };
 
 /** Parses an IPv4 or IPv6 address, a CIDR block, or one of the vendor's words STATIC and DYNAMIC. */
-export const ipAddress: Parse<string> = (value, argument) => {
+export const parseIpAddress: Parse<string> = (value, argument) => {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
   if (!parseCidr(trimmed)) {
@@ -168,7 +168,7 @@ export const ipAddress: Parse<string> = (value, argument) => {
 };
 
 /** Creates a parser that also accepts null, which removes a value. */
-export function nullable<T>(parse: Parse<T>): Parse<T | null> {
+export function nullableParser<T>(parse: Parse<T>): Parse<T | null> {
   return (value, argument) => (value === null ? null : parse(value, argument));
 }
 
