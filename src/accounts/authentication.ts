@@ -27,7 +27,10 @@ export type Principal = {
 /** The network address of a caller. */
 export type ClientAddress = {
   readonly address: string;
-  /** Called before a password is verified. @throws AppError RATE_LIMITED after too many failed attempts from this address */
+  /**
+   * Called before a password is verified.
+   * @throws AppError RATE_LIMITED after too many failed attempts from this address
+   */
   readonly requireFailureQuota: () => Promise<void>;
 };
 

@@ -3,7 +3,9 @@ import { hash, verify } from '@node-rs/argon2';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 
-/** Argon2id with 19 MiB and two passes: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html */
+/**
+ * Argon2id with 19 MiB and two passes: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+ */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 /** The maximum number of passwords hashed concurrently: each uses a core for tens of milliseconds. */
 const maxConcurrent = 2;
@@ -22,7 +24,8 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** Creates a verifier whose response time does not reveal whether an account exists. */
 export function createPasswordVerifier() {
-  // The cache keys are HMACs with a random key, so memory holds neither passwords nor hashes that could be looked up in a table.
+  // The cache keys are HMACs with a random key, so memory holds neither passwords nor hashes that could be looked up in
+  // a table.
   const secret = randomBytes(32);
   const verified = new LRUCache<string, true>({ max: maxCached, ttl: cacheTtlMs });
   const cacheKey = (password: string, storedHash: string) =>

@@ -54,7 +54,7 @@ export function createMutationCall(
   return {
     ...context.caller,
     operation: fieldName,
-    targetIds: targetIds.filter((id) => Number.isSafeInteger(id)).map(String),
+    targetIds: targetIds.filter((targetId) => Number.isSafeInteger(targetId)).map(String),
     reason: typeof reason === 'string' ? excerptOf(reason) : null,
     isDryRun: dryRun === true,
     // Each of several mutations in one request has its own key, which contains its alias.

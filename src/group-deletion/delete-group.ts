@@ -39,7 +39,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   const enqueue = createGroupCommit<DeletionRequest, DeletionResult>({
     runBatch: (requests) => runBatch(prisma, requests, retentionDays),
     runSingle: (request) => runSingle(prisma, request, retentionDays),
-    // If the database is unavailable. A statement that failed because of a lock or a time limit was rolled back and may be retried.
+    // If the database is unavailable. A statement that failed because of a lock or a time limit was rolled back and may
+    // be retried.
     isFatal: (error) => error instanceof AppError && !isUndoneByOthers(error) && !isTimeLimit(error),
   });
 
@@ -106,7 +107,9 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   };
 }
 
-/** Runs the statement for a batch of requests. If its result is lost with the connection, finds out what was committed. */
+/**
+ * Runs the statement for a batch of requests. If its result is lost with the connection, finds out what was committed.
+ */
 async function runBatch(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
@@ -119,7 +122,10 @@ async function runBatch(
   }
 }
 
-/** Returns the results of deletes that were committed although the connection was lost. @throws the error if none was */
+/**
+ * Returns the results of deletes that were committed although the connection was lost.
+ * @throws the error if none was
+ */
 async function recoverResults(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],

@@ -9,13 +9,18 @@ export type DeletionRequest = {
   readonly reason: string | null;
   readonly expectedVersion: number | null;
   readonly call: MutationCall;
-  /** Whether the statement writes the audit event and the idempotency key; false in a transaction of the mutation runner. */
+  /**
+   * Whether the statement writes the audit event and the idempotency key; false in a transaction of the mutation
+   * runner.
+   */
   readonly isAudited: boolean;
   /** The number of subscribers that were moved before the delete, for the archive. */
   readonly subscribersMoved: number;
 };
 
-/** The result of one request: the deleted row, the stored response of a repeated call, or the reason of the rejection. */
+/**
+ * The result of one request: the deleted row, the stored response of a repeated call, or the reason of the rejection.
+ */
 export type DeletionResult = {
   readonly outcome: 'done' | 'replayed' | DeletionErrorCode;
   /** The row with its details: the service group, and that there are no active subscribers. */

@@ -38,7 +38,10 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    /** Returns all groups that match the filter, sorted by id. @throws AppError QUERY_TOO_COMPLEX if there are too many */
+    /**
+     * Returns all groups that match the filter, sorted by id.
+     * @throws AppError QUERY_TOO_COMPLEX if there are too many
+     */
     async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
       const rows = await prisma.group.findMany({
         where: filter,

@@ -63,7 +63,10 @@ export function parseNewGroup(input: unknown) {
   return parseWholeGroup(fields, input);
 }
 
-/** Parses a group of an export, which an earlier version may have accepted under different rules. @throws AppError BAD_USER_INPUT */
+/**
+ * Parses a group of an export, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseExportedGroup(input: unknown) {
   return parseWholeGroup(exportedFields, input);
 }

@@ -25,12 +25,17 @@ const clientErrors: Readonly<Record<string, ClientError>> = {
 
 const socketsWithResponse = new WeakSet<Socket>();
 
-/** Marks a connection whose response was sent before the request body was complete: errors in the rest of the body get no response. */
+/**
+ * Marks a connection whose response was sent before the request body was complete: errors in the rest of the body get
+ * no response.
+ */
 export function markResponseSent(socket: Socket): void {
   socketsWithResponse.add(socket);
 }
 
-/** Responds to malformed HTTP requests and to timeouts, for which Node would close the connection without a response. */
+/**
+ * Responds to malformed HTTP requests and to timeouts, for which Node would close the connection without a response.
+ */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socketsWithResponse.has(socket)) {
     socket.destroy();

@@ -23,7 +23,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     .send({ errors: [{ message, extensions: { code, ...details } }] });
 }
 
-/** Converts an error for the caller: ours unchanged, Fastify's with our own messages. Any other is logged and masked. */
+/**
+ * Converts an error for the caller: ours unchanged, Fastify's with our own messages. Any other is logged and masked.
+ */
 export function toAppError(error: unknown, request: FastifyRequest): AppError {
   const appError = error instanceof AppError ? error : convertFastifyError(error);
   if (appError) return appError;

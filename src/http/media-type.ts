@@ -53,7 +53,9 @@ function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
   return match;
 }
 
-/** Returns how exactly a range matches a type; below 0 if it does not. The only parameter of our types is their charset. */
+/**
+ * Returns how exactly a range matches a type; below 0 if it does not. The only parameter of our types is their charset.
+ */
 function exactnessOf({ type, parameters }: MediaRange, offered: GraphQLMediaType): number {
   const isCharset = ([name, value]: readonly [string, string]) =>
     name === 'charset' && (value === 'utf-8' || value === '*');

@@ -10,7 +10,10 @@ export type NodeServerSettings = {
   readonly certificate: Certificate | undefined;
 };
 
-/** Longer than the 60 s for which proxies commonly keep an idle connection, so that they never reuse one that was just closed. */
+/**
+ * Longer than the 60 s for which proxies commonly keep an idle connection, so that they never reuse one that was just
+ * closed.
+ */
 const keepAliveTimeoutMs = 65_000;
 /** The interval at which Node checks for slow clients. */
 const slowClientCheckMs = 500;

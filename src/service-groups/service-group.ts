@@ -42,7 +42,10 @@ export function parseNewServiceGroup(input: unknown) {
   return requireFields(parseFields(fields, withoutNulls(input), 'serviceGroup'), ['name'], 'serviceGroup');
 }
 
-/** Parses a service group of an export, which an earlier version may have accepted under different rules. @throws AppError BAD_USER_INPUT */
+/**
+ * Parses a service group of an export, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseExportedServiceGroup(input: unknown) {
   return requireFields(
     parseFields(exportedFields, withoutNulls(input), 'serviceGroup'),

@@ -48,7 +48,10 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
       return groupIds.map((id) => counts.get(id) ?? 0);
     },
 
-    /** Returns the active subscribers of these pages, sorted by username, and one more per page if there are more, with one query. */
+    /**
+     * Returns the active subscribers of these pages, sorted by username, and one more per page if there are more, with
+     * one query.
+     */
     async listActive(pages: readonly SubscriberPage[]): Promise<Subscriber[][]> {
       const json = JSON.stringify(pages.map((page, ordinal) => ({ ...page, ordinal })));
       const rows = await prisma.$queryRaw<{ ordinal: number; row: RowJson }[]>`

@@ -26,7 +26,10 @@ export type SubscriberResult = Subscriber & {
   readonly group?: Group;
 };
 
-/** Returns the state of a subscription. Active are PENDING and RUNNING: a subscription that has not started yet blocks a delete too. */
+/**
+ * Returns the state of a subscription. Active are PENDING and RUNNING: a subscription that has not started yet blocks a
+ * delete too.
+ */
 export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()): SubscriberStatus {
   if (expiresAt !== null && expiresAt <= now) return 'ENDED';
   return startsAt > now ? 'PENDING' : 'RUNNING';
@@ -39,7 +42,10 @@ export function parseNewUsername(value: unknown): string {
   return textParser(usernameRules)(value, 'username');
 }
 
-/** Parses a stored username, which an earlier version may have accepted under different rules. @throws AppError BAD_USER_INPUT */
+/**
+ * Parses a stored username, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseStoredUsername(value: unknown): string {
   return exportedTextParser(usernameRules)(value, 'username');
 }

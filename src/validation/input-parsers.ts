@@ -115,7 +115,10 @@ export function normalizeText(value: string): string {
   return value.trim().normalize('NFC').replace(/\r\n?/g, '\n');
 }
 
-/** Control characters, and Unicode's line and paragraph separators, which some PostgreSQL locales classify as control characters. */
+/**
+ * Control characters, and Unicode's line and paragraph separators, which some PostgreSQL locales classify as control
+ * characters.
+ */
 const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 const controlsWithinLines = /[^\P{Cc}\n\t]/u;
 /**
@@ -146,7 +149,10 @@ export function enumParser(words: readonly string[]): Parse<string> {
   };
 }
 
-/** Parses an exact non-negative decimal that fits DECIMAL(16,4). Returns its digits as a string: it is never converted to a float. */
+/**
+ * Parses an exact non-negative decimal that fits DECIMAL(16,4). Returns its digits as a string: it is never converted
+ * to a float.
+ */
 export const parsePrice: Parse<string> = (value, argument) => {
   if (typeof value !== 'string' || !/^\d{1,12}(\.\d{1,4})?$/.test(value.trim())) {
     throw badInput(

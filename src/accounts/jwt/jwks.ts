@@ -2,7 +2,9 @@ import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVer
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 
-/** How long fetched keys are cached, the minimum interval between fetches for unknown keys, and the time-out of a fetch. */
+/**
+ * How long fetched keys are cached, the minimum interval between fetches for unknown keys, and the time-out of a fetch.
+ */
 const options = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
 /** The pause after a failed fetch. */
 const retryAfterMs = 5000;

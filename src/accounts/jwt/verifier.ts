@@ -22,7 +22,9 @@ export type JwtSettings = {
 
 /** Verifies JWTs. */
 export type JwtVerifier = {
-  /** Returns whether a Bearer token is a JWT instead of an API key: it has three parts, and the first is a JSON object. */
+  /**
+   * Returns whether a Bearer token is a JWT instead of an API key: it has three parts, and the first is a JSON object.
+   */
   isJwt(token: string): boolean;
   /** Verifies a token and returns its principal. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
   verify(token: string): Promise<Principal>;

@@ -38,7 +38,9 @@ export type OperationSize = {
   readonly cost: number;
 };
 
-/** A position in the selection: the maximum number of its objects, and which of their fields are the lists of a page. */
+/**
+ * A position in the selection: the maximum number of its objects, and which of their fields are the lists of a page.
+ */
 type Position = {
   readonly level: number;
   readonly multiplier: number;
@@ -197,7 +199,9 @@ function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, u
   return weights;
 }
 
-/** The average lengths of the introspection lists, so that introspecting the whole schema costs as much as it returns. */
+/**
+ * The average lengths of the introspection lists, so that introspecting the whole schema costs as much as it returns.
+ */
 function readIntrospectionSizes(schema: GraphQLSchema): Map<GraphQLField<unknown, unknown>, ListSize> {
   const types = Object.values(schema.getTypeMap());
   const directives = schema.getDirectives();

@@ -51,7 +51,9 @@ export function collectFields(
   return fields;
 }
 
-/** Returns the definition of a field, including the introspection fields of the query type; undefined for `__typename`. */
+/**
+ * Returns the definition of a field, including the introspection fields of the query type; undefined for `__typename`.
+ */
 export function findField(
   schema: GraphQLSchema,
   parent: GraphQLObjectType,

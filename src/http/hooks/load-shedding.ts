@@ -23,7 +23,9 @@ export type WriteErrorBody = (url: string, error: AppError) => string | undefine
  * clients have timed out.
  */
 export type OverloadGuard = {
-  /** Rejects requests under overload before any other work: at ten times the load, a rejection must cost almost nothing. */
+  /**
+   * Rejects requests under overload before any other work: at ten times the load, a rejection must cost almost nothing.
+   */
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
    * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that slow
@@ -36,7 +38,10 @@ export type OverloadGuard = {
 
 export type RequestKind = 'buffered' | 'streamed';
 
-/** The interval over which the event-loop delay is averaged, and the number of late intervals that count as overload: one large response does not. */
+/**
+ * The interval over which the event-loop delay is averaged, and the number of late intervals that count as overload:
+ * one large response does not.
+ */
 const sampleMs = 1000;
 const lateSamples = 2;
 const resolutionMs = 10;

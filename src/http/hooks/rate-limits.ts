@@ -28,7 +28,10 @@ const windowMs = 60_000;
 /** Maximum number of tracked addresses, and of tracked accounts (LRU). */
 const maxTracked = 10_000;
 
-/** Creates rate limits with counters in this process and windows of one minute. IPv6 is counted per /64, the network of one customer. */
+/**
+ * Creates rate limits with counters in this process and windows of one minute. IPv6 is counted per /64, the network of
+ * one customer.
+ */
 export async function openRateLimits(
   http: FastifyInstance,
   { perAddress, perAccount, failedSignIns }: RateLimitSettings,

@@ -33,7 +33,10 @@ type GraphQLResponseBody = { readonly errors?: readonly GraphQLFormattedError[] 
 /** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
 type ParsedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
 
-/** Errors before a request was parsed, which is no call of a mutation yet. Auditing floods of them would make them worse. */
+/**
+ * Errors before a request was parsed, which is no call of a mutation yet. Auditing floods of them would make them
+ * worse.
+ */
 const unauditedCodes: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'PAYLOAD_TOO_LARGE',
@@ -89,7 +92,9 @@ export function registerGraphQLRoutes(
     return { search: `?${searchParams.toString()}`, request: filtered };
   }
 
-  /** Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that. */
+  /**
+   * Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that.
+   */
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
