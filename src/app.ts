@@ -11,7 +11,7 @@ import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { StartError } from './errors.ts';
-import { loadAllowedOperations } from './graphql/request/allowed-operations.ts';
+import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import type { Repositories } from './graphql/context.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
@@ -74,7 +74,7 @@ export async function openApp(
   const schema = createSchema();
   const limits = readLimits(config);
   const filter = config.ALLOWED_OPERATIONS_FILE
-    ? loadAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
+    ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 

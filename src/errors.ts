@@ -1,6 +1,6 @@
 /**
- * All error codes that a caller can receive, with their HTTP status. The first part are Apollo Server's codes, whose messages are
- * passed on; the second part are our own.
+ * All error codes that a caller can receive, with their HTTP status. The first part are Apollo Server's codes, whose
+ * messages are passed on; the second part are our own.
  */
 export const httpStatusByCode = {
   GRAPHQL_PARSE_FAILED: 400,

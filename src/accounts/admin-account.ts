@@ -5,8 +5,9 @@ import { adminUsername } from './account.ts';
 import { createApiKey, hashApiKey } from './api-key.ts';
 
 /**
- * Ensures that the admin account exists. Its key is the configured one, otherwise its current one, otherwise a new one, which is
- * returned to be shown once. If several servers create the account concurrently, one wins. A disabled admin stays disabled.
+ * Ensures that the admin account exists. Its key is the configured one, otherwise its current one, otherwise a new one,
+ * which is returned to be shown once. If several servers create the account concurrently, one wins. A disabled admin
+ * stays disabled.
  * @throws StartError if the configured key is that of another account
  */
 export async function openAdminAccount(

@@ -36,7 +36,8 @@ export type ClientAddress = {
 
 /**
  * Authenticates a caller. Every credential in the request must be valid.
- * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; RATE_LIMITED; SERVICE_UNAVAILABLE
+ * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; RATE_LIMITED;
+ * SERVICE_UNAVAILABLE
  */
 export type Authenticate = (credentials: Credentials, client: ClientAddress) => Promise<Principal>;
 
@@ -120,8 +121,8 @@ function requireUsable(
 }
 
 /**
- * Caches an account lookup and merges concurrent lookups of one account. Misses are not cached: guessing keys must not evict real
- * accounts.
+ * Caches an account lookup and merges concurrent lookups of one account. Misses are not cached: guessing keys must not
+ * evict real accounts.
  */
 function cachedLookup(
   find: (key: string) => Promise<AccountRow | null>,

@@ -74,11 +74,11 @@ async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile 
 async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
   // Other commands have no use for the schema, which takes long to load.
-  const [{ loadAllowedOperations }, { createSchema }] = await Promise.all([
+  const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
     import('../graphql/request/allowed-operations.ts'),
     import('../graphql/schema.ts'),
   ]);
-  loadAllowedOperations(file, createSchema());
+  readAllowedOperations(file, createSchema());
 }
 
 async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {

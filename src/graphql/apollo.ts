@@ -20,8 +20,8 @@ import { createLimitCheck, type OperationLimits } from './limits/operation-limit
 import type { Operation } from './limits/operation-cost.ts';
 
 /**
- * CSRF: browsers do not send these headers on their own, for example with a form or an image, so a request with one of them
- * comes from a program. (Only Bearer tokens are passed on in `authorization`.)
+ * CSRF: browsers do not send these headers on their own, for example with a form or an image, so a request with one of
+ * them comes from a program. (Only Bearer tokens are passed on in `authorization`.)
  * @see https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
  */
 const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'];
@@ -60,7 +60,7 @@ export async function openGraphQLServer(
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
-    // serve.ts handles the signals, since it knows what else has to be closed.
+    // The process handles the signals, since it knows what else has to be closed.
     stopOnTerminationSignals: false,
     csrfPrevention: { requestHeaders: programHeaders },
   });
@@ -102,8 +102,8 @@ const reportOutcome: ApolloServerPlugin<Context> = {
 };
 
 /**
- * Returns whether a root field has a result. A mutation whose result is null because of an error below it was executed: its
- * resolver succeeded, and a non-null field below it failed.
+ * Returns whether a root field has a result. A mutation whose result is null because of an error below it was executed:
+ * its resolver succeeded, and a non-null field below it failed.
  */
 function isDone(
   data: Record<string, unknown> | null | undefined,
@@ -129,8 +129,8 @@ function completeExtensions(
 }
 
 /**
- * Rejects a request before its execution if the client accepts no GraphQL media type: a mutation must not be executed only to
- * return 406. Invalid variables are left to Apollo, which does not start the execution either.
+ * Rejects a request before its execution if the client accepts no GraphQL media type: a mutation must not be executed
+ * only to return 406. Invalid variables are left to Apollo, which does not start the execution either.
  */
 const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
   async requestDidStart() {

@@ -82,8 +82,8 @@ export function createContext(
 }
 
 /**
- * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may contain
- * several mutations.
+ * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may
+ * contain several mutations.
  */
 function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
   return {

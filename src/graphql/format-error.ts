@@ -2,8 +2,8 @@ import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
 import { AppError, isErrorCode } from '../errors.ts';
 
 /**
- * Converts an error to the form that the caller may see: our own errors and Apollo's errors about the request unchanged, any
- * other as a masked internal error. Stacks, SQL and messages of other libraries never reach the caller.
+ * Converts an error to the form that the caller may see: our own errors and Apollo's errors about the request
+ * unchanged, any other as a masked internal error. Stacks, SQL and messages of other libraries never reach the caller.
  */
 export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
   const { message, extensions = {}, ...position } = formatted;
@@ -44,8 +44,8 @@ function unwrapAppError(error: unknown): AppError | undefined {
 }
 
 /**
- * Returns the path of the argument whose value graphql-js rejected, if any: `id` for a variable, `group.price` for a field of
- * one. graphql-js has the path in its message and nodes only.
+ * Returns the path of the argument whose value graphql-js rejected, if any: `id` for a variable, `group.price` for a
+ * field of one. graphql-js has the path in its message and nodes only.
  */
 function nameBadArgument(error: unknown): string | undefined {
   if (!(error instanceof GraphQLError)) return undefined;

@@ -7,8 +7,8 @@ import type { Context } from './context.ts';
 import { parseSelectedDetails } from './selected-details.ts';
 
 /**
- * Creates the resolver of a mutation: passes it its call, and writes the audit event if the call is rejected. The audit event of
- * a successful call is written by the mutation itself, in its transaction.
+ * Creates the resolver of a mutation: passes it its call, and writes the audit event if the call is rejected. The audit
+ * event of a successful call is written by the mutation itself, in its transaction.
  */
 export function auditedResolver<Args extends object, Result>(
   resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,

@@ -35,9 +35,9 @@ export type AuditRejectedCalls = (rejected: RejectedRequest, context: Context) =
 type RejectedCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
 
 /**
- * Creates the function that audits mutations that no resolver sees: those rejected by validation, argument coercion, a limit,
- * the allowlist or HTTP. The work is bounded: at most MAX_QUERY_ROOT_FIELDS events are written, and at most the allowed number
- * of tokens is parsed.
+ * Creates the function that audits mutations that no resolver sees: those rejected by validation, argument coercion, a
+ * limit, the allowlist or HTTP. The work is bounded: at most MAX_QUERY_ROOT_FIELDS events are written, and at most the
+ * allowed number of tokens is parsed.
  */
 export function createRejectedCallAuditor(
   schema: GraphQLSchema,
@@ -46,7 +46,8 @@ export function createRejectedCallAuditor(
   const mutations = schema.getMutationType()?.getFields() ?? {};
 
   return async ({ request, pathField, errorOf }, context) => {
-    // A rejected call does not use its key, and arguments that were not coerced may be nested too deeply for a fingerprint.
+    // A rejected call does not use its key, and arguments that were not coerced may be nested too deeply for a
+    // fingerprint.
     const withoutKey = { ...context, idempotencyKey: undefined };
     const calls = parseCalls(request, pathField).slice(0, limits.rootFields);
     for (const { fieldName, responseName, args } of calls) {
@@ -113,8 +114,8 @@ function isSkipped(node: FieldNode, values: Record<string, unknown>): boolean {
 }
 
 /**
- * Parses a query. If it has more tokens than allowed, parses its first tokens and closes the open brackets. Returns undefined
- * if the text is not GraphQL.
+ * Parses a query. If it has more tokens than allowed, parses its first tokens and closes the open brackets. Returns
+ * undefined if the text is not GraphQL.
  */
 function parsePrefix(query: string, maxTokens: number): DocumentNode | undefined {
   try {

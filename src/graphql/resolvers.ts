@@ -180,8 +180,8 @@ function countActiveSubscribers({ id, details }: Group, loaders: Loaders): numbe
 }
 
 /**
- * Returns a page of a group's active subscribers, and one more if there are more. For the result of a mutation, returns those
- * that its transaction read.
+ * Returns a page of a group's active subscribers, and one more if there are more. For the result of a mutation, returns
+ * those that its transaction read.
  */
 async function findActiveSubscribers(
   { id, details }: Group,

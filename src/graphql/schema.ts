@@ -30,9 +30,9 @@ export function createSchema(): GraphQLSchema {
 
 /**
  * Accepts variables that are declared nullable for the required arguments of root fields: the vendor's clients send
- * `mutation ($id: Int) { deleteGroup(id: $id) … }` as well as `$id: Int!`. Validation allows this if the argument has a default
- * value. This one is null, which neither introspection nor the printed schema shows, and which the parsers reject like any
- * other invalid value.
+ * `mutation ($id: Int) { deleteGroup(id: $id) … }` as well as `$id: Int!`. Validation allows this if the argument has a
+ * default value. This one is null, which neither introspection nor the printed schema shows, and which the parsers
+ * reject like any other invalid value.
  * @see https://spec.graphql.org/October2021/#sec-All-Variable-Usages-are-Allowed
  */
 function acceptNullableVariables(schema: GraphQLSchema): void {

@@ -16,8 +16,8 @@ import { auditRejectedCall } from './recorded.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
 /**
- * Authorizes root fields, including the scopes of nested selections, before a mutation runs: a mutation must not be executed
- * only to hide its result. The scopes come from `schema.graphql` and are added to the descriptions.
+ * Authorizes root fields, including the scopes of nested selections, before a mutation runs: a mutation must not be
+ * executed only to hide its result. The scopes come from `schema.graphql` and are added to the descriptions.
  * @throws StartError if a root field has no scope, or a field has an unknown one
  */
 export function requireScopes(schema: GraphQLSchema): void {

@@ -22,8 +22,8 @@ type WrittenSelection = {
 const selectionByNode = new WeakMap<FieldNode, WrittenSelection>();
 
 /**
- * Returns which details of the groups in its result a mutation selects. A call with an idempotency key always gets the cheap
- * ones, since a repeated call may select them.
+ * Returns which details of the groups in its result a mutation selects. A call with an idempotency key always gets the
+ * cheap ones, since a repeated call may select them.
  * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it
  */
 export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {

@@ -3,8 +3,8 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { DeletionResult, DeletionRequest } from './delete-statement.ts';
 
 /**
- * Finds the deletes that were committed although the connection was lost, by their audit events, which are written in the same
- * transaction. Returns one result per request, in order; `undefined` if the delete was not committed.
+ * Finds the deletes that were committed although the connection was lost, by their audit events, which are written in
+ * the same transaction. Returns one result per request, in order; `undefined` if the delete was not committed.
  */
 export async function findCommittedDeletions(
   prisma: PrismaClient,

@@ -39,11 +39,12 @@ export type DeletionErrorCode =
   | 'SERVICE_UNAVAILABLE';
 
 /**
- * Runs the one statement that deletes groups, for a batch of requests. Returns one result per request; `undefined` if nothing
- * was done for it, because the group changed after it was read or, with `SKIP LOCKED`, because another transaction locks it.
+ * Runs the one statement that deletes groups, for a batch of requests. Returns one result per request; `undefined` if
+ * nothing was done for it, because the group changed after it was read or, with `SKIP LOCKED`, because another
+ * transaction locks it.
  *
- * All parts of a WITH see the same snapshot, so effects are read from RETURNING only. The snapshot does not see concurrent
- * subscriptions: the foreign key rejects them, and the whole statement fails.
+ * All parts of a WITH see the same snapshot, so effects are read from RETURNING only. The snapshot does not see
+ * concurrent subscriptions: the foreign key rejects them, and the whole statement fails.
  */
 export async function runDeletionStatement(
   client: Pick<PrismaClient, '$queryRaw'>,

@@ -26,9 +26,10 @@ type Work<Request, Result> = {
 };
 
 /**
- * Group commit: concurrent requests are batched into one statement, since a statement and its commit cost about the same for one
- * request as for thirty. One batch runs at a time; a second one may start if the first is slow. A request on an idle server
- * starts immediately: it never waits to fill a batch. If a batch fails, its requests are retried individually.
+ * Group commit: concurrent requests are batched into one statement, since a statement and its commit cost about the
+ * same for one request as for thirty. One batch runs at a time; a second one may start if the first is slow. A request
+ * on an idle server starts immediately: it never waits to fill a batch. If a batch fails, its requests are retried
+ * individually.
  */
 export function createGroupCommit<Request, Result>({
   runBatch,
@@ -40,8 +41,8 @@ export function createGroupCommit<Request, Result>({
   /** The running batch, unless it is slow. */
   let current: Promise<void> | undefined;
 
-  // Outside the batches, which must not wait for a request that may wait for a lock; and few at a time, so that they do not use
-  // up the connection pool.
+  // Outside the batches, which must not wait for a request that may wait for a lock; and few at a time, so that they do
+  // not use up the connection pool.
   const singles: PendingRequest<Request, Result>[] = [];
   let singlesInFlight = 0;
   const runSingly = (...requests: PendingRequest<Request, Result>[]) => {

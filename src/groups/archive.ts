@@ -95,8 +95,8 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /**
-     * Purges expired groups, with an audit event for each, and returns their number. Safe to run concurrently on several servers
-     * (SKIP LOCKED).
+     * Purges expired groups, with an audit event for each, and returns their number. Safe to run concurrently on
+     * several servers (SKIP LOCKED).
      */
     async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
       const { account, requestId } = caller;

@@ -65,8 +65,8 @@ const sampleGroups = [
 ];
 
 /**
- * Loads sample groups into a database that has never contained a group, so that deleted samples do not come back. Returns whether
- * it loaded them. Concurrent servers load them once.
+ * Loads sample groups into a database that has never contained a group, so that deleted samples do not come back.
+ * Returns whether it loaded them. Concurrent servers load them once.
  */
 export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
   if (await hasContainedGroups(prisma)) return false;
@@ -114,8 +114,9 @@ export type SampleIds = {
 export type SampleRows = { readonly [Kind in keyof SampleIds]: readonly RowJson[] };
 
 /**
- * Finds the sample records that are unchanged since they were loaded: groups, live or archived, with the same content that never
- * had a subscriber, and service groups without other groups. Records that an operator created never count as samples.
+ * Finds the sample records that are unchanged since they were loaded: groups, live or archived, with the same content
+ * that never had a subscriber, and service groups without other groups. Records that an operator created never count as
+ * samples.
  */
 export async function findUntouchedSamples(transaction: Prisma.TransactionClient): Promise<SampleIds> {
   const groups = JSON.stringify(sampleGroups.map(toUntouchedRow));

@@ -45,8 +45,8 @@ export function setStatus(status: number, reply: FastifyReply): FastifyReply {
 }
 
 /**
- * Sets WWW-Authenticate. Browsers are not offered Basic: they would show their own password dialog, and then send the password
- * with every request, including cross-site ones (CSRF).
+ * Sets WWW-Authenticate. Browsers are not offered Basic: they would show their own password dialog, and then send the
+ * password with every request, including cross-site ones (CSRF).
  */
 export function challenge({ headers }: FastifyRequest, reply: FastifyReply): void {
   const isBrowser = 'sec-fetch-mode' in headers || 'origin' in headers;

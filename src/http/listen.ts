@@ -17,8 +17,8 @@ const maxPortTries = 10;
 const missingAddressCodes = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
 /**
- * Listens. The host `localhost` means both loopback addresses with the same port, if the machine has both: some clients try only
- * one of them.
+ * Listens. The host `localhost` means both loopback addresses with the same port, if the machine has both: some clients
+ * try only one of them.
  * @throws the error of `listen`
  */
 export async function listen(http: FastifyInstance, { host, port, backlog }: ListenSettings): Promise<void> {
@@ -60,8 +60,8 @@ export function stopListening(server: Server): void {
 const secondListeners = new WeakMap<Server, TcpServer>();
 
 /**
- * Creates a listener that passes its connections to the server: TLS, timeouts, graceful shutdown and the connection limit apply
- * to both addresses together.
+ * Creates a listener that passes its connections to the server: TLS, timeouts, graceful shutdown and the connection
+ * limit apply to both addresses together.
  */
 function createSecondListener(server: Server): TcpServer {
   const { maxConnections } = server;

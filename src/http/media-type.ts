@@ -10,8 +10,8 @@ type MediaRange = {
 };
 
 /**
- * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how exactly
- * the client names the type, then by the client's order. A missing or empty header accepts everything.
+ * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how
+ * exactly the client names the type, then by the client's order. A missing or empty header accepts everything.
  * @returns undefined if the client accepts neither type
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Calls back once, when the response has been sent or its connection is closed. The response's `close` event is not enough: Node
- * does not emit it for pipelined responses that are still queued when the connection closes.
+ * Calls back once, when the response has been sent or its connection is closed. The response's `close` event is not
+ * enough: Node does not emit it for pipelined responses that are still queued when the connection closes.
  */
 export function onResponseClosed(
   { socket }: IncomingMessage,

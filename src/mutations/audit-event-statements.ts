@@ -9,18 +9,19 @@ const { sql, join, raw } = Prisma;
 const maxId = 2n ** 63n - 1n;
 
 /**
- * Planner settings for the transaction of a page: a sequential scan is never right, and JIT compilation takes longer than the
- * statement itself.
+ * Planner settings for the transaction of a page: a sequential scan is never right, and JIT compilation takes longer
+ * than the statement itself.
  */
 export const preparePage = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`;
 
 /**
- * Writes the statement that returns one page, newest first, and one more event if there are more: `id`, and `row` as JSON.
+ * Writes the statement that returns one page, newest first, and one more event if there are more: `id`, and `row` as
+ * JSON.
  *
- * For `ORDER BY id LIMIT 50`, the planner may scan the primary key until 50 events match: all events, if the value is rare. So
- * each part of this statement permits one index only. The indexes have some filter columns first, then the id. The statement
- * finds the existing combinations of these columns by a skip scan, reads the newest events of each in index order, and merges
- * them: its cost depends on the page size alone.
+ * For `ORDER BY id LIMIT 50`, the planner may scan the primary key until 50 events match: all events, if the value is
+ * rare. So each part of this statement permits one index only. The indexes have some filter columns first, then the id.
+ * The statement finds the existing combinations of these columns by a skip scan, reads the newest events of each in
+ * index order, and merges them: its cost depends on the page size alone.
  */
 export function writeAuditPageStatement({ filter, first, after }: AuditSearch): Prisma.Sql {
   const limit = first + 1;
@@ -99,8 +100,9 @@ function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: n
 }
 
 /**
- * Events that match `prefix`, which an index has in the order of `(operation, outcome, coalesce(error_code, ''), order)`. There
- * are at most a few hundred combinations of the first three. `order` is the id, written as in no other index.
+ * Events that match `prefix`, which an index has in the order of `(operation, outcome, coalesce(error_code, ''),
+ * order)`. There are at most a few hundred combinations of the first three. `order` is the id, written as in no other
+ * index.
  */
 function writeCombinedSource(
   { name, order, prefix }: { name: string; order: Prisma.Sql; prefix: Prisma.Sql },
@@ -152,8 +154,8 @@ function writeManyTargetsSource(target: string, filter: AuditFilter, limit: numb
 }
 
 /**
- * The events between `from` and `to` whose ids are outside the boundaries found for these times: in long transactions, an event
- * with an earlier time may have a higher id.
+ * The events between `from` and `to` whose ids are outside the boundaries found for these times: in long transactions,
+ * an event with an earlier time may have a higher id.
  */
 function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
   const { from, to, targetId: target } = filter;
@@ -177,8 +179,8 @@ function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
 }
 
 /**
- * Finds by bisection over the ids the boundary between the events before a time and the later ones. If ids and times had the
- * same order, exactly the events up to the last `id` would be before it. Each step reads one event.
+ * Finds by bisection over the ids the boundary between the events before a time and the later ones. If ids and times
+ * had the same order, exactly the events up to the last `id` would be before it. Each step reads one event.
  */
 function writeBoundarySearch(name: string, time: Date): Prisma.Sql {
   return sql`${raw(name)} (id, beyond) AS (
@@ -199,8 +201,8 @@ function lastIdOf(name: string): Prisma.Sql {
 }
 
 /**
- * The conditions of a filter except for the target. The times are inside CASE, so that the planner uses no index for them and
- * does not expect few events to match: almost all events within the boundaries do.
+ * The conditions of a filter except for the target. The times are inside CASE, so that the planner uses no index for
+ * them and does not expect few events to match: almost all events within the boundaries do.
  */
 function writeConditions(filter: AuditFilter): Prisma.Sql {
   const { from, to, account, operation, outcome, errorCode, requestId } = filter;

@@ -32,8 +32,8 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     /**
-     * Summarizes the new blocks in the BRIN index of the times; a search by `from` or `to` has to read all blocks that are not
-     * summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own the index.
+     * Summarizes the new blocks in the BRIN index of the times; a search by `from` or `to` has to read all blocks that
+     * are not summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own the index.
      */
     async summarizeTimes(): Promise<void> {
       await prisma.$queryRaw`

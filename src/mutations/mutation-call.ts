@@ -9,8 +9,8 @@ export type Caller = {
 };
 
 /**
- * The details that a call selects of the groups in its result. A mutation reads them in its own transaction: a later read could
- * fail although the change was made, or return changes made by others since.
+ * The details that a call selects of the groups in its result. A mutation reads them in its own transaction: a later
+ * read could fail although the change was made, or return changes made by others since.
  */
 export type SelectedDetails = {
   /** The group of a subscriber. */

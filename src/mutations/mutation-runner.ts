@@ -30,8 +30,8 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
   return {
     /**
      * Runs a call in one transaction together with its audit event and its idempotency key. A repeated call returns the
-     * result of the first one; a dry run is rolled back and audited as a dry run. `work` may be retried on conflicts, so it
-     * must be free of side effects outside the transaction. Its result must be plain JSON.
+     * result of the first one; a dry run is rolled back and audited as a dry run. `work` may be retried on conflicts,
+     * so it must be free of side effects outside the transaction. Its result must be plain JSON.
      * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and any error of `work`
      */
     async run<Result>(
@@ -83,8 +83,8 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     },
 
     /**
-     * Writes the audit event of a rejected call. If the database became unavailable, the outcome of the call is unknown: the
-     * event is written only if the call has none yet, and the caller does not wait for it.
+     * Writes the audit event of a rejected call. If the database became unavailable, the outcome of the call is
+     * unknown: the event is written only if the call has none yet, and the caller does not wait for it.
      */
     async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
@@ -171,8 +171,8 @@ async function findStoredResponse<Result>(
     if (row.fingerprint !== null && row.fingerprint !== fingerprint) throw keyReused();
     return row;
   };
-  // Calls with the same key are serialized by a lock that ends with the transaction. Repeated calls, of which there may be many
-  // concurrently, need no lock: they find the response.
+  // Calls with the same key are serialized by a lock that ends with the transaction. Repeated calls, of which there may
+  // be many concurrently, need no lock: they find the response.
   const { isLocked, ...stored } = await read(true);
   if (stored.fingerprint !== null) return { response: stored.response };
   if (!isLocked) throw keyInProgress();

@@ -10,8 +10,8 @@ export function moveTargetNotFound(argument: string): AppError {
 }
 
 /**
- * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both groups.
- * Usernames and dates do not change.
+ * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both
+ * groups. Usernames and dates do not change.
  * @throws AppError ALREADY_EXISTS if usernames are active on both groups
  */
 export async function moveActiveSubscribers(

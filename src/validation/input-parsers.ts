@@ -122,8 +122,8 @@ export function normalizeText(value: string): string {
 const controls = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 const controlsWithinLines = /[^\P{Cc}\n\t]/u;
 /**
- * A visible character: no white space, control or format character, no character that Unicode does not display (such as the Hangul
- * fillers), and not the blank Braille pattern.
+ * A visible character: no white space, control or format character, no character that Unicode does not display (such as
+ * the Hangul fillers), and not the blank Braille pattern.
  */
 const visible = /[^\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
@@ -183,8 +183,8 @@ type Fields = Readonly<Record<string, Parse<unknown>>>;
 export type Parsed<F extends Fields> = { -readonly [Name in keyof F]?: ReturnType<F[Name]> };
 
 /**
- * Parses the fields of an input object; omitted fields stay omitted. `argument` is the path to the object; without it, the fields
- * are the arguments themselves.
+ * Parses the fields of an input object; omitted fields stay omitted. `argument` is the path to the object; without it,
+ * the fields are the arguments themselves.
  */
 export function parseFields<F extends Fields>(fields: F, input: unknown, argument?: string): Parsed<F> {
   if (!isObject(input)) throw badInput(argument ?? 'body', `${argument ?? 'body'} is required`);

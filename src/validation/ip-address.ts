@@ -20,8 +20,8 @@ export function createNetworkCheck(networks: readonly string[]): (address: strin
 }
 
 /**
- * Normalizes an IP address: an IPv4-mapped address becomes IPv4, since a server that listens on `::` sees `::ffff:192.0.2.1`, and
- * the port that some proxies add is removed.
+ * Normalizes an IP address: an IPv4-mapped address becomes IPv4, since a server that listens on `::` sees
+ * `::ffff:192.0.2.1`, and the port that some proxies add is removed.
  */
 export function normalizeIp(text: string): string {
   const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];

@@ -4,8 +4,8 @@ import { AppError } from '../errors.ts';
 export const maxListLength = 10_000;
 
 /**
- * Rejects a list above the limit instead of truncating it silently; `advice` names an alternative. Query one row more than the
- * limit.
+ * Rejects a list above the limit instead of truncating it silently; `advice` names an alternative. Query one row more
+ * than the limit.
  * @throws AppError QUERY_TOO_COMPLEX
  */
 export function requireListLength<T>(rows: T[], advice = ''): T[] {

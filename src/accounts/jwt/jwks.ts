@@ -16,8 +16,8 @@ class KeysUnavailable extends Error {
 }
 
 /**
- * Creates the function that finds the key of a token in a JWKS, which is fetched and cached. While it cannot be fetched, the last
- * keys are used.
+ * Creates the function that finds the key of a token in a JWKS, which is fetched and cached. While it cannot be
+ * fetched, the last keys are used.
  * @throws AppError SERVICE_UNAVAILABLE if no keys were fetched yet; jose's errors for a token without a matching key
  */
 export function createRemoteKeySet(url: URL, log: Logger): JWTVerifyGetKey {

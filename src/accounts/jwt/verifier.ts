@@ -35,8 +35,8 @@ const clockTolerance = 5;
 const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).flat(), ...edwardsAlgorithms];
 
 /**
- * Creates a verifier with a public key or the keys of a JWKS. Only the algorithms of these keys are accepted, which prevents
- * algorithm confusion: a token can neither choose `none` nor use a public key as a shared secret.
+ * Creates a verifier with a public key or the keys of a JWKS. Only the algorithms of these keys are accepted, which
+ * prevents algorithm confusion: a token can neither choose `none` nor use a public key as a shared secret.
  * @see https://www.rfc-editor.org/rfc/rfc8725
  */
 export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: Logger): JwtVerifier {
@@ -85,8 +85,8 @@ function toPrincipal({ sub, scope, scp }: JWTPayload): Principal {
 }
 
 /**
- * Parses a claim with scopes: `scope` (RFC 9068) or `scp` (Okta, Microsoft), each a string or a list. Any other value grants no
- * scopes.
+ * Parses a claim with scopes: `scope` (RFC 9068) or `scp` (Okta, Microsoft), each a string or a list. Any other value
+ * grants no scopes.
  * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3
  */
 function parseScopeClaim(claim: unknown): string[] {

@@ -32,8 +32,8 @@ export type OperationSize = {
   /** The number of nested levels of fields. */
   readonly depth: number;
   /**
-   * The maximum number of values in the response: each field counts one, below a list once per entry. `__typename` counts only
-   * alone or with an alias.
+   * The maximum number of values in the response: each field counts one, below a list once per entry. `__typename`
+   * counts only alone or with an alias.
    */
   readonly cost: number;
 };
@@ -51,8 +51,8 @@ type Position = {
 const maxVisited = 10_000;
 
 /**
- * Creates a function that computes root fields, depth and cost by walking the selection set. Above `maxCost` the walk may stop
- * early, so that it does not itself become expensive.
+ * Creates a function that computes root fields, depth and cost by walking the selection set. Above `maxCost` the walk
+ * may stop early, so that it does not itself become expensive.
  * @throws StartError if the schema has a list without a size
  */
 export function createCostCalculator(
@@ -111,8 +111,8 @@ export function createCostCalculator(
 }
 
 /**
- * Returns whether a field is the `__typename` that clients such as Apollo Client add to each selection. It is free next to
- * another field, so an object still costs at least one. With aliases there could be many of them.
+ * Returns whether a field is the `__typename` that clients such as Apollo Client add to each selection. It is free next
+ * to another field, so an object still costs at least one. With aliases there could be many of them.
  */
 function isPlainTypename({ name, alias }: FieldNode): boolean {
   return name.value === TypeNameMetaFieldDef.name && alias === undefined;

@@ -33,8 +33,8 @@ const advice: Readonly<Record<keyof OperationLimits, string>> = {
 };
 
 /**
- * Creates the filter that counts the tokens of a query before it is parsed: parsing and validation take longer than lexing.
- * It throws AppError QUERY_TOO_COMPLEX.
+ * Creates the filter that counts the tokens of a query before it is parsed: parsing and validation take longer than
+ * lexing. It throws AppError QUERY_TOO_COMPLEX.
  */
 export function createTokenCheck(maximum: number): RequestFilter {
   return (request) => {

@@ -21,8 +21,8 @@ export function fragmentsOf({ definitions }: DocumentNode): Fragments {
 }
 
 /**
- * Returns the fields of the selections of one object by response name, as the execution collects them: a fragment is visited
- * once, and fields with the same response name are merged. Ignores `@skip` and `@include`.
+ * Returns the fields of the selections of one object by response name, as the execution collects them: a fragment is
+ * visited once, and fields with the same response name are merged. Ignores `@skip` and `@include`.
  * @see https://spec.graphql.org/October2021/#CollectFields()
  */
 export function collectFields(

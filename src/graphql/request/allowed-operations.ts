@@ -5,13 +5,14 @@ import { AppError, StartError } from '../../errors.ts';
 import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
- * Loads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL Code
- * Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL over HTTP) or as
- * `extensions.persistedQuery` (Apollo clients).
- * @throws StartError if the file has neither format, a hash does not match its text, or a text is not valid against the schema
+ * Reads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL
+ * Code Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL
+ * over HTTP) or as `extensions.persistedQuery` (Apollo clients).
+ * @throws StartError if the file has neither format, a hash does not match its text, or a text is not valid against the
+ * schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
-export function loadAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
+export function readAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
   const textByHash = new Map(readTexts(file));
   for (const [hash, text] of textByHash) requireValid(hash, text, schema);
 

@@ -34,8 +34,8 @@ export type ParseOperationBody = (body: unknown) => GraphQLRequestBody;
 const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 
 /**
- * Creates the parser of the body of `POST /<root field>` for each root field of the schema. The body contains a GraphQL request
- * with this root field only; or, without a `query`, its variables; or the arguments themselves.
+ * Creates the parser of the body of `POST /<root field>` for each root field of the schema. The body contains a GraphQL
+ * request with this root field only; or, without a `query`, its variables; or the arguments themselves.
  */
 export function createOperationBodyParsers(
   schema: GraphQLSchema,

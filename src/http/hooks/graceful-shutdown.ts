@@ -7,8 +7,9 @@ import { onResponseClosed } from '../settled.ts';
 const closeTimeoutMs = 8000;
 
 /**
- * Graceful shutdown: `close()` waits for in-flight requests up to the time-out before it closes connections, and responses have
- * `Connection: close`. Node's own `close()` cuts responses that are not read yet, and waits forever for incomplete requests.
+ * Graceful shutdown: `close()` waits for in-flight requests up to the time-out before it closes connections, and
+ * responses have `Connection: close`. Node's own `close()` cuts responses that are not read yet, and waits forever for
+ * incomplete requests.
  */
 export function drainOnClose(http: FastifyInstance): void {
   let inFlight = 0;

@@ -19,8 +19,8 @@ export type OverloadSettings = {
 export type WriteErrorBody = (url: string, error: AppError) => string | undefined;
 
 /**
- * Load shedding: a fast 503, after which a client can retry or use another server, is better than a long queue of responses whose
- * clients have timed out.
+ * Load shedding: a fast 503, after which a client can retry or use another server, is better than a long queue of
+ * responses whose clients have timed out.
  */
 export type OverloadGuard = {
   /**
@@ -28,8 +28,9 @@ export type OverloadGuard = {
    */
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
-   * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that slow
-   * clients occupy none. A `streamed` request processes its body while it is received; these have as many slots of their own.
+   * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
+   * slow clients occupy none. A `streamed` request processes its body while it is received; these have as many slots of
+   * their own.
    * @throws AppError SERVICE_UNAVAILABLE
    */
   acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;

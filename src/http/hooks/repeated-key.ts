@@ -2,8 +2,8 @@ import { Tokenizer, TokenType } from '@streamparser/json';
 import { badInput } from '../../errors.ts';
 
 /**
- * Rejects JSON with duplicate keys in an object, even if one of them is written with escapes: parsers disagree on which value
- * counts, so a proxy may have checked the other one.
+ * Rejects JSON with duplicate keys in an object, even if one of them is written with escapes: parsers disagree on which
+ * value counts, so a proxy may have checked the other one.
  * @param text valid JSON
  * @param value the result of `JSON.parse`
  * @throws AppError BAD_USER_INPUT with the path to the key

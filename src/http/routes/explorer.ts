@@ -8,8 +8,9 @@ import { writeSandboxPage } from './sandbox-page.ts';
 const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta.url));
 
 /**
- * `/`: the explorer, a GraphiQL page that loads nothing from other hosts, with its files under `/explorer/`. They are public,
- * since they contain only files of the package; the page's requests require an account. `/sandbox`: a link to Apollo Sandbox.
+ * `/`: the explorer, a GraphiQL page that loads nothing from other hosts, with its files under `/explorer/`. They are
+ * public, since they contain only files of the package; the page's requests require an account. `/sandbox`: a link to
+ * Apollo Sandbox.
  */
 export async function registerExplorerRoutes(http: FastifyInstance): Promise<void> {
   await http.register(async (open) => {

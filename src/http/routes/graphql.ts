@@ -169,8 +169,8 @@ function apolloHeadersOf(request: FastifyRequest): HeaderMap {
   if (mediaType) headers.set('accept', mediaType);
   for (const name of graphQLHeaders) {
     const value = request.headers[name];
-    // CSRF: browsers attach cached Basic credentials to cross-site requests, so Basic auth does not prove that a request was
-    // intended.
+    // CSRF: browsers attach cached Basic credentials to cross-site requests, so Basic auth does not prove that a
+    // request was intended.
     if (value === undefined || (name === 'authorization' && !/^bearer /i.test(String(value)))) continue;
     headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
