@@ -83,7 +83,11 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
       JSON.stringify({ [hashOf('{ other }')]: '{ other }' }),
       /invalid operation, .*: Cannot query field "other"/,
     ],
-    ['has what is no operation', JSON.stringify({ [hashOf('{')]: '{' }), /invalid operation, .*: Syntax Error/],
+    [
+      'has what is no operation',
+      JSON.stringify({ [hashOf('{')]: '{' }),
+      /invalid operation, .*: Syntax Error/,
+    ],
   ])('stops the start where it %s', async (_what, content, message) => {
     const path = content === undefined ? `${file}.none` : file;
     if (content !== undefined) await writeFile(path, content);
