@@ -4,7 +4,7 @@ import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './mutations/audit-events.ts';
-import { createCallRecorder } from './mutations/mutation-runner.ts';
+import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
 import { writeEarlyRefusal } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
@@ -61,27 +61,27 @@ export async function openApp(
 ): Promise<App> {
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  const recorder = createCallRecorder(prisma, log);
+  const mutations = createMutationRunner(prisma, log);
   const repositories: Repositories = {
-    recorder,
+    mutations,
     audit: createAuditRepository(prisma),
-    groups: createGroupRepository(prisma, recorder),
-    groupDeletion: createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS),
-    deletedGroups: createDeletedGroupRepository(prisma, recorder),
-    serviceGroups: createServiceGroupRepository(prisma, recorder),
-    subscribers: createSubscriberRepository(prisma, recorder),
+    groups: createGroupRepository(prisma, mutations),
+    groupDeletion: createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS),
+    deletedGroups: createDeletedGroupRepository(prisma, mutations),
+    serviceGroups: createServiceGroupRepository(prisma, mutations),
+    subscribers: createSubscriberRepository(prisma, mutations),
   };
   const schema = createSchema();
   const limits = readLimits(config);
-  const prepare = config.ALLOWED_OPERATIONS_FILE
+  const filter = config.ALLOWED_OPERATIONS_FILE
     ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
-  const numberLists = createNumberListRepository(prisma, recorder);
-  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, recorder);
+  const numberLists = createNumberListRepository(prisma, mutations);
+  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, mutations);
 
-  const accounts = createAccountRepository(prisma, recorder);
+  const accounts = createAccountRepository(prisma, mutations);
   const authenticate = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(
     config,
@@ -93,11 +93,11 @@ export async function openApp(
   registerHealthRoutes(http, isReady);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
-  registerGraphQLRoutes(http, { graphql, schema, repositories, prepare, limits });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits });
   if (config.AUTODIALER) {
-    const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
+    const numberGroups = createNumberGroupRepository(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
     await registerAutodialer(http, {
-      recorder,
+      mutations,
       numberGroups,
       numberLists,
       timeZone: config.AUTODIALER_TIME_ZONE,
@@ -117,7 +117,7 @@ export async function openApp(
       deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
       deletedNumberGroups: (caller) => deletedNumberGroups.purgeExpired(caller),
       numberLists: () => numberLists.removeUnused(),
-      idempotencyKeys: () => recorder.removeExpiredKeys(),
+      idempotencyKeys: () => mutations.deleteExpiredKeys(),
       // Removes nothing: it keeps the index of the audit's times up to date.
       auditTimes: () => audit.summarizeTimes().then(() => 0),
     },

@@ -135,14 +135,14 @@ export function httpStatusOf(code: unknown): number {
   return isErrorCode(code) ? errorTable[code].status : 500;
 }
 
-/** How long a client is asked to wait when the server cannot answer now, in seconds. */
+/** The value of Retry-After for 503 responses, in seconds. */
 export const retryAfterSeconds = 1;
 
-/** A refusal that is meant for the caller: the message and the details are shown as they are. */
+/** An error meant for the caller, who receives its message and details unchanged. */
 export class AppError extends Error {
   override name = 'AppError';
   readonly code: ErrorCode;
-  /** What goes into `extensions` beside the code. */
+  /** The fields of `extensions` in addition to the code. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(
@@ -157,12 +157,12 @@ export class AppError extends Error {
   }
 }
 
-/** A value that the caller gave is missing or wrong; `argument` is the path to it, as in `group.price`. */
+/** A value is missing or invalid; `argument` is its path, as in `group.price`. */
 export function badInput(argument: string, message: string): AppError {
   return new AppError('BAD_USER_INPUT', message, { argument });
 }
 
-/** The database cannot be reached; nothing is known to have happened. */
+/** The database is unavailable. Nothing was changed, as far as is known. */
 export function serviceUnavailable(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -172,17 +172,17 @@ export function serviceUnavailable(cause?: unknown): AppError {
   );
 }
 
-/** What is asked for is locked by others for longer than a call may wait; nothing has happened. */
-export function heldByOthers(cause?: unknown): AppError {
+/** The rows are locked by another operation for longer than a call may wait; nothing was changed. */
+export function lockTimeout(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
-    'The group is being changed by others at this moment. Try again later',
+    'The group is locked by another operation. Try again later',
     {},
     { cause },
   );
 }
 
-/** The connection was lost during a commit, and the database cannot be asked whether it took place. */
+/** The connection was lost during a commit, and it cannot be determined whether the commit succeeded. */
 export function outcomeUnknown(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -193,7 +193,7 @@ export function outcomeUnknown(cause?: unknown): AppError {
   );
 }
 
-/** The database ended a statement at a time limit of its own, such as `statement_timeout`; nothing was changed. */
+/** The database cancelled a statement at a time limit, such as `statement_timeout`; nothing was changed. */
 export function timeLimitReached(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
@@ -203,7 +203,7 @@ export function timeLimitReached(cause?: unknown): AppError {
   );
 }
 
-/** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
+/** An error that the operator has to fix: one line with the problem and the solution. */
 export class StartError extends Error {
   override name = 'StartError';
 }

@@ -38,7 +38,7 @@ describe('a key that clients already have', () => {
   test.each([
     ['short', [], 'The API key must be 32 to 256 printable ASCII characters'],
     [key, ['--password-stdin'], 'Give --api-key-stdin or a new password, one after the other'],
-    [testKey, [], 'Another account has this API key: choose another one'],
+    [testKey, [], 'Another account has this API key: choose a different one'],
   ])('%s with %j is refused', async (given, options, message) => {
     const { code, stderr } = await runWith(
       given,

@@ -470,7 +470,7 @@ describe('import', () => {
       [
         'a control character',
         change('subscriber', { username: 'a\u0000b' }),
-        'Line 5: username must not hold control characters',
+        'Line 5: username must not contain control characters',
       ],
       [
         'an archived price',

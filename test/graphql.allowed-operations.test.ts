@@ -77,13 +77,17 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
   test.each([
     ['is not there', undefined, /must be a JSON file: ENOENT/],
     ['is not JSON', '{', /must be a JSON file/],
-    ['has a wrong hash', '{"aa":"{ __typename }"}', /aa is not that of its text/],
+    ['has a wrong hash', '{"aa":"{ __typename }"}', /aa is not the hash of its text/],
     [
       'has an operation of another schema',
       JSON.stringify({ [hashOf('{ other }')]: '{ other }' }),
-      /not valid, .*: Cannot query field "other"/,
+      /invalid operation, .*: Cannot query field "other"/,
     ],
-    ['has what is no operation', JSON.stringify({ [hashOf('{')]: '{' }), /not valid, .*: Syntax Error/],
+    [
+      'has what is no operation',
+      JSON.stringify({ [hashOf('{')]: '{' }),
+      /invalid operation, .*: Syntax Error/,
+    ],
   ])('stops the start where it %s', async (_what, content, message) => {
     const path = content === undefined ? `${file}.none` : file;
     if (content !== undefined) await writeFile(path, content);

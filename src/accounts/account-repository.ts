@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
@@ -7,56 +7,59 @@ import { accountNotFound, toAccount, type Account } from './account.ts';
 
 export type AccountRepository = ReturnType<typeof createAccountRepository>;
 
-/** An account to be created. At least one of the credentials has to be there. */
+/** An account to create, with at least one credential. */
 export type NewAccount = Pick<
   AccountRow,
   'username' | 'apiKeyHash' | 'passwordHash' | 'requiresBoth' | 'scopes' | 'allowedNetworks' | 'expiresAt'
 >;
 
-/** What can be changed of an account. */
+/** The editable fields of an account. */
 export type AccountChanges = Partial<
   Omit<NewAccount, 'username' | 'requiresBoth'> & Pick<AccountRow, 'disabled'>
 >;
 
-/** The accounts in the database. Each of these changes is in the audit, without the credentials. */
-export function createAccountRepository(prisma: PrismaClient, recorder: CallRecorder) {
+/** The accounts in the database. Changes are audited without the credentials. */
+export function createAccountRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
-    /** All of them, by username. */
-    async accounts(): Promise<Account[]> {
+    /** Returns all accounts, sorted by username. */
+    async list(): Promise<Account[]> {
       return (await prisma.account.findMany({ orderBy: { username: 'asc' } })).map(toAccount);
     },
 
-    /** With its credentials, for authentication only. */
-    async accountByUsername(username: string): Promise<AccountRow | null> {
+    /** Returns the row with its credentials, for authentication only. */
+    async findByUsername(username: string): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { username } });
     },
 
-    /** With its credentials, for authentication only. */
-    async accountByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
+    /** Returns the row with its credentials, for authentication only. */
+    async findByApiKeyHash(apiKeyHash: Buffer<ArrayBuffer>): Promise<AccountRow | null> {
       return prisma.account.findUnique({ where: { apiKeyHash } });
     },
 
     /** @throws AppError ALREADY_EXISTS */
-    async createAccount(account: NewAccount, call: Call): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+    async create(account: NewAccount, call: MutationCall): Promise<Account> {
+      return mutations.run(call, async (transaction) => {
         try {
           const created = toAccount(await transaction.account.create({ data: account }));
           return { result: created, targetIds: [created.username], after: created };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', `There is an account "${account.username}" already`);
+          throw new AppError('ALREADY_EXISTS', `The account "${account.username}" already exists`);
         }
       });
     },
 
-    /** `require` may refuse by throwing. @throws AppError NOT_FOUND; ALREADY_EXISTS where another account has the API key. */
-    async editAccount(
+    /**
+     * `require` may reject the edit by throwing.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS if another account has the API key
+     */
+    async edit(
       username: string,
       changes: AccountChanges,
-      call: Call,
+      call: MutationCall,
       require: (account: Account) => void,
     ): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+      return mutations.run(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
         require(before);
         const data: Prisma.AccountUpdateInput = { ...changes, updatedAt: new Date() };
@@ -65,14 +68,14 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
           return { result: after, before, after };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose another one');
+          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose a different one');
         }
       });
     },
 
     /** @throws AppError NOT_FOUND */
-    async removeAccount(username: string, call: Call): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+    async delete(username: string, call: MutationCall): Promise<Account> {
+      return mutations.run(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
         await transaction.account.delete({ where: { username } });
         return { result: before, before };
@@ -81,7 +84,7 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
   };
 }
 
-/** Holds the row until the transaction ends, so that what the audit says was there is what was changed. */
+/** Locks the row until the transaction ends, so that the audit event has the row version that was changed. */
 async function requireAccount(transaction: Transaction, username: string): Promise<Account> {
   await transaction.$executeRaw`SELECT FROM accounts WHERE username = ${username} FOR UPDATE`;
   const account = await transaction.account.findUnique({ where: { username } });

@@ -5,18 +5,18 @@ import { adminUsername } from './account.ts';
 import { createApiKey, hashApiKey } from './api-key.ts';
 
 /**
- * Sees to it that there is an account that may do everything. Its key is the one that the operator set, or else the one
- * that it has, or else one that is made, which is answered to be shown once. Of several servers that make one at the
- * same time one wins. An admin that was disabled stays so.
- * @throws StartError where the operator's key is that of another account
+ * Ensures that the admin account exists. Its key is the configured one, otherwise its current one, otherwise a new one,
+ * which is returned to be shown once. If several servers create the account concurrently, one wins. A disabled admin
+ * stays disabled.
+ * @throws StartError if the configured key is that of another account
  */
 export async function openAdminAccount(
   prisma: PrismaClient,
   configuredKey: string | undefined,
 ): Promise<{ readonly createdKey: string | undefined }> {
-  const known = await prisma.account.findUnique({ where: { username: adminUsername } });
-  if (known) {
-    if (configuredKey !== undefined) await setKey(prisma, hashApiKey(configuredKey), known.apiKeyHash);
+  const existing = await prisma.account.findUnique({ where: { username: adminUsername } });
+  if (existing) {
+    if (configuredKey !== undefined) await setKey(prisma, hashApiKey(configuredKey), existing.apiKeyHash);
     return { createdKey: undefined };
   }
   const key = configuredKey ?? createApiKey();
@@ -27,30 +27,30 @@ export async function openAdminAccount(
     return { createdKey: configuredKey === undefined ? key : undefined };
   } catch (error) {
     if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-    // Another server was faster, unless the key is another account's.
+    // Another server created the account first, or another account has the key.
     if (await prisma.account.findUnique({ where: { username: adminUsername } })) {
       return openAdminAccount(prisma, configuredKey);
     }
-    throw keyOfAnother();
+    throw apiKeyTaken();
   }
 }
 
 async function setKey(
   prisma: PrismaClient,
   apiKeyHash: Buffer<ArrayBuffer>,
-  present: Uint8Array | null,
+  currentHash: Uint8Array | null,
 ): Promise<void> {
-  if (present && apiKeyHash.equals(present)) return;
+  if (currentHash && apiKeyHash.equals(currentHash)) return;
   try {
     await prisma.account.update({
       where: { username: adminUsername },
       data: { apiKeyHash, updatedAt: new Date() },
     });
   } catch (error) {
-    throw isPrismaError(error, uniqueKeyViolated) ? keyOfAnother() : error;
+    throw isPrismaError(error, uniqueKeyViolated) ? apiKeyTaken() : error;
   }
 }
 
-function keyOfAnother(): StartError {
-  return new StartError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
+function apiKeyTaken(): StartError {
+  return new StartError('ADMIN_API_KEY is already the key of another account: set it to a different key');
 }

@@ -10,7 +10,7 @@ import type { JwtVerifier } from './jwt/verifier.ts';
 import { createPasswordVerifier } from './password.ts';
 import type { Principal } from './principal.ts';
 
-/** What a caller sent to say who it is. */
+/** The credentials of a request. */
 export type Credentials = {
   /** An API key, or a JSON Web Token. */
   readonly token?: string | undefined;
@@ -19,87 +19,91 @@ export type Credentials = {
 type BasicCredentials = { readonly username: string; readonly password: string };
 
 /** The network address that a caller comes from. */
-export type Peer = {
+export type ClientAddress = {
   readonly address: string;
-  /** To be called before a password is tried. @throws AppError RATE_LIMITED where many attempts from there failed lately. */
-  readonly requireMayTry: () => Promise<void>;
+  /**
+   * Called before a password is verified.
+   * @throws AppError RATE_LIMITED after too many failed attempts from this address
+   */
+  readonly requireFailureQuota: () => Promise<void>;
 };
 
 /**
- * Finds out who a caller is. Every credential that is sent has to be right.
- * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account is not for; RATE_LIMITED; SERVICE_UNAVAILABLE
+ * Authenticates a caller. Every credential in the request must be valid.
+ * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; RATE_LIMITED;
+ * SERVICE_UNAVAILABLE
  */
-export type Authenticate = (credentials: Credentials, peer: Peer) => Promise<Principal>;
+export type Authenticate = (credentials: Credentials, client: ClientAddress) => Promise<Principal>;
 
-/** How long an account is used before it is looked up again: what disables it holds everywhere after that. */
+/** How long accounts are cached: after this time, a change such as disabling one is effective on all servers. */
 const accountMaxAgeMs = 1000;
 const maxAccounts = 10_000;
 
-/** An account, and what is made of its row once. */
-type KnownAccount = {
+/** An account's row, with the values that are derived from it once. */
+type CachedAccount = {
   readonly row: AccountRow;
   readonly scopes: ReadonlySet<string>;
   readonly isAllowedFrom: (address: string) => boolean;
 };
 
-/** Looks callers up among the accounts; tokens are read by a verifier of their own, where there is one. */
+/** Creates the authentication by accounts and, if there is a verifier, by JWT. */
 export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticate {
   const passwords = createPasswordVerifier();
-  const findByKeyHash = cached((hash) => accounts.accountByApiKeyHash(Buffer.from(hash, 'base64')));
-  const findByUsername = cached((username) => accounts.accountByUsername(username));
+  const findByKeyHash = cachedLookup((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
+  const findByUsername = cachedLookup((username) => accounts.findByUsername(username));
 
-  const requireKey = async (key: string): Promise<KnownAccount> => {
+  const requireKey = async (key: string): Promise<CachedAccount> => {
     const hash = hashApiKey(key);
-    const known = await findByKeyHash(hash.toString('base64'));
-    if (!known?.row.apiKeyHash || !timingSafeEqual(hash, known.row.apiKeyHash)) {
-      throw new AppError('UNAUTHENTICATED', 'The API key is not known');
+    const account = await findByKeyHash(hash.toString('base64'));
+    if (!account?.row.apiKeyHash || !timingSafeEqual(hash, account.row.apiKeyHash)) {
+      throw new AppError('UNAUTHENTICATED', 'Invalid API key');
     }
-    return known;
+    return account;
   };
 
   const requirePassword = async (
     { username, password }: BasicCredentials,
-    { requireMayTry }: Peer,
-  ): Promise<KnownAccount> => {
-    const known = isUsername(username) ? await findByUsername(username) : undefined;
-    const storedHash = known?.row.passwordHash ?? null;
-    // Whoever is known to be right is let in, whatever others at the same address have tried.
-    if (known && passwords.isRemembered(password, storedHash)) return known;
-    await requireMayTry();
+    { requireFailureQuota }: ClientAddress,
+  ): Promise<CachedAccount> => {
+    const account = isUsername(username) ? await findByUsername(username) : undefined;
+    const storedHash = account?.row.passwordHash ?? null;
+    // A recently verified password is accepted regardless of failed attempts by others at the same address.
+    if (account && passwords.isCached(password, storedHash)) return account;
+    await requireFailureQuota();
     const isRight = await passwords.isRight(password, storedHash);
-    if (!known || !isRight) throw wrongPassword();
-    return known;
+    if (!account || !isRight) throw wrongPassword();
+    return account;
   };
 
-  return async ({ token, basic }, peer) => {
+  return async ({ token, basic }, client) => {
     if (token !== undefined && jwt?.isJwt(token)) {
       if (!basic) return jwt.verify(token);
       throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
     }
-    const ofKey = token === undefined ? undefined : await requireKey(token);
-    const ofPassword = basic && (await requirePassword(basic, peer));
-    const known = ofKey ?? ofPassword;
-    if (!known) throw missingCredentials();
-    if (ofKey && ofPassword && ofKey.row.username !== ofPassword.row.username) {
+    const byKey = token === undefined ? undefined : await requireKey(token);
+    const byPassword = basic && (await requirePassword(basic, client));
+    const account = byKey ?? byPassword;
+    if (!account) throw missingCredentials();
+    if (byKey && byPassword && byKey.row.username !== byPassword.row.username) {
       throw new AppError('UNAUTHENTICATED', 'The API key and the username belong to different accounts');
     }
 
-    const credential = !ofPassword ? 'api-key' : ofKey ? 'both' : 'basic';
-    requireUsable(known, credential, peer.address);
-    return { account: known.row.username, credential, scopes: known.scopes };
+    const credential = !byPassword ? 'api-key' : byKey ? 'both' : 'basic';
+    requireUsable(account, credential, client.address);
+    return { account: account.row.username, credential, scopes: account.scopes };
   };
 }
 
 /** @throws AppError UNAUTHENTICATED, FORBIDDEN */
 function requireUsable(
-  { row, isAllowedFrom }: KnownAccount,
+  { row, isAllowedFrom }: CachedAccount,
   credential: Principal['credential'],
   address: string,
 ): void {
-  // Whoever guesses passwords is not told that one was right.
+  // Someone guessing passwords must not learn that one was right.
   if (row.requiresBoth && credential === 'basic') throw wrongPassword();
   if (row.requiresBoth && credential !== 'both') {
-    throw new AppError('UNAUTHENTICATED', 'This account needs its API key and its password together');
+    throw new AppError('UNAUTHENTICATED', 'This account requires both its API key and its password');
   }
   if (row.disabled) throw new AppError('UNAUTHENTICATED', 'The account is disabled');
   if (row.expiresAt && row.expiresAt <= new Date()) {
@@ -110,22 +114,25 @@ function requireUsable(
   }
 }
 
-/** Looks an account up once in a while, however many ask for it. What is not there is not kept, or guesses would push out the rest. */
-function cached(
+/**
+ * Caches an account lookup and merges concurrent lookups of one account. Misses are not cached: guessing keys must not
+ * evict real accounts.
+ */
+function cachedLookup(
   find: (key: string) => Promise<AccountRow | null>,
-): (key: string) => Promise<KnownAccount | undefined> {
-  const cache = new LRUCache<string, KnownAccount>({
+): (key: string) => Promise<CachedAccount | undefined> {
+  const cache = new LRUCache<string, CachedAccount>({
     max: maxAccounts,
     ttl: accountMaxAgeMs,
     fetchMethod: async (key) => {
       const row = await find(key);
-      return row ? toKnownAccount(row) : undefined;
+      return row ? toCachedAccount(row) : undefined;
     },
   });
   return (key) => cache.fetch(key);
 }
 
-function toKnownAccount(row: AccountRow): KnownAccount {
+function toCachedAccount(row: AccountRow): CachedAccount {
   const { scopes, allowedNetworks } = row;
   return {
     row,

@@ -1,5 +1,5 @@
-/** What an account may be allowed to do. The last ones are the paths of the services, as the autodialer vendor grants them. */
-export const knownScopes = [
+/** All scopes. The scopes of the autodialer are the paths of its services, as at the vendor. */
+export const allScopes = [
   '*',
   'groups:read',
   'groups:write',
@@ -15,14 +15,14 @@ export const knownScopes = [
   'autodialer/groups/upload',
 ] as const;
 
-export type Scope = (typeof knownScopes)[number];
+export type Scope = (typeof allScopes)[number];
 
-/** Tells whether a value is one of them. */
+/** Returns whether a value is a scope. */
 export function isScope(value: unknown): value is Scope {
-  return knownScopes.some((scope) => scope === value);
+  return allScopes.some((scope) => scope === value);
 }
 
-/** Tells whether scopes that were granted hold the one that is asked for; `*` holds all of them. */
+/** Returns whether the granted scopes include a scope; `*` includes all. */
 export function hasScope(granted: ReadonlySet<string>, scope: Scope): boolean {
   return granted.has(scope) || granted.has('*');
 }

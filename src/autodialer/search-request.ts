@@ -1,4 +1,4 @@
-import { text } from '../validation/input-parsers.ts';
+import { textParser } from '../validation/input-parsers.ts';
 import { maxDescriptionLength, maxNameLength } from './number-groups/number-group.ts';
 import type { NumberGroupSearch, SortKey } from './number-groups/number-group-repository.ts';
 import type { SearchFields } from './schemas.ts';
@@ -18,8 +18,8 @@ export function readSearch({ alike = true, conditions = {}, pagination = {} }: S
   return {
     alike: alike === true || alike === 'true',
     conditions: {
-      name: text({ max: maxNameLength })(conditions.name ?? '', 'conditions.name'),
-      description: text({ max: maxDescriptionLength, multiline: true })(
+      name: textParser({ max: maxNameLength })(conditions.name ?? '', 'conditions.name'),
+      description: textParser({ max: maxDescriptionLength, multiline: true })(
         conditions.description ?? '',
         'conditions.description',
       ),

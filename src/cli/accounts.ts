@@ -10,7 +10,7 @@ import {
 } from '../accounts/account.ts';
 import type { AccountChanges, AccountRepository } from '../accounts/account-repository.ts';
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
-import { knownScopes } from '../accounts/scopes.ts';
+import { allScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
 import { StartError } from '../errors.ts';
 import { ask, askPassword, readSecretInput } from './prompts.ts';
@@ -51,7 +51,7 @@ export function createAccountsCommand(): Command {
     .addHelpText(
       'after',
       `
-Scopes: ${knownScopes.join(' ')}
+Scopes: ${allScopes.join(' ')}
 
 Examples:
   group-api accounts create shop --scope groups:read,groups:delete
@@ -136,7 +136,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
   const scopes = parseScopes(
     options.scope.length > 0
       ? options.scope
-      : collect(await ask(`Scopes (${knownScopes.join(' ')}): `, 'give --scope')),
+      : collect(await ask(`Scopes (${allScopes.join(' ')}): `, 'give --scope')),
   );
   const allowedNetworks = parseNetworks(options.network);
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
@@ -154,7 +154,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
   const password = hasPassword ? await readPassword(options) : undefined;
   const apiKey = options.apiKey ? createApiKey() : undefined;
   const account = await withAccounts(async (accounts) =>
-    accounts.createAccount(
+    accounts.create(
       {
         username,
         scopes,
@@ -183,7 +183,7 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
-  const accounts = await withAccounts((repository) => repository.accounts());
+  const accounts = await withAccounts((repository) => repository.list());
   print(json, accounts, describeAccounts(accounts));
 }
 
@@ -211,7 +211,7 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
     if (answer !== 'yes') throw new StartError('Nothing was removed');
   }
   const account = await withAccounts((accounts) =>
-    accounts.removeAccount(username, createCommandCall('accounts remove', [username])),
+    accounts.delete(username, createCommandCall('accounts remove', [username])),
   );
   const isMadeAgain = username === adminUsername ? '; the next start of a server makes it again' : '';
   print(json, account, `Account ${username} is removed${isMadeAgain}`);
@@ -221,8 +221,8 @@ async function withAccounts<T>(
   work: (accounts: AccountRepository, config: Config) => Promise<T>,
 ): Promise<T> {
   const { createAccountRepository } = await import('../accounts/account-repository.ts');
-  return withDatabase(({ prisma, recorder, config }) =>
-    work(createAccountRepository(prisma, recorder), config),
+  return withDatabase(({ prisma, mutations, config }) =>
+    work(createAccountRepository(prisma, mutations), config),
   );
 }
 
@@ -233,7 +233,7 @@ async function editAccount(
   requirement?: (account: Account, config: Config) => void,
 ): Promise<Account> {
   return withAccounts((accounts, config) =>
-    accounts.editAccount(username, changes, createCommandCall(operation, [username]), (account) =>
+    accounts.edit(username, changes, createCommandCall(operation, [username]), (account) =>
       requirement?.(account, config),
     ),
   );

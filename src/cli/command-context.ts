@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Config } from '../config/settings.ts';
 import type { Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { stoppable } from '../process/stop-signals.ts';
 
 /** What a command works with. */
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
   readonly config: Config;
   /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that does not look at it is short, and carried to its end. */
   readonly signal: AbortSignal;
@@ -21,7 +21,7 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
-  const [{ loadConfig }, { createLogger }, { openDatabase }, { createCallRecorder }] = await Promise.all([
+  const [{ loadConfig }, { createLogger }, { openDatabase }, { createMutationRunner }] = await Promise.all([
     import('../config/settings.ts'),
     import('../log.ts'),
     import('../database/database.ts'),
@@ -38,8 +38,8 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
     try {
       signal.throwIfAborted();
       const { prisma, migrations, description } = database;
-      const recorder = createCallRecorder(prisma, log);
-      return await work({ prisma, recorder, config, migrations, description, signal });
+      const mutations = createMutationRunner(prisma, log);
+      return await work({ prisma, mutations, config, migrations, description, signal });
     } finally {
       await database.close();
     }
@@ -51,7 +51,7 @@ export function createCommandCall(
   operation: string,
   targetIds: readonly (string | number)[],
   { reason = null, isDryRun = false }: { reason?: string | null; isDryRun?: boolean } = {},
-): Call {
+): MutationCall {
   return {
     account: `command-line:${readUsername()}`,
     credential: 'command-line',
@@ -70,11 +70,15 @@ export function createCommandCall(
 }
 
 /** Carries a command out, and sees to it that one that is refused is in the audit too. */
-export async function recorded<T>(recorder: CallRecorder, call: Call, work: () => Promise<T>): Promise<T> {
+export async function recorded<T>(
+  mutations: MutationRunner,
+  call: MutationCall,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof AppError) await recorder.recordRefusal(call, error);
+    if (error instanceof AppError) await mutations.auditRejection(call, error);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Database } from '../database/database.ts';
 import type { Group } from '../groups/group.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
@@ -27,13 +27,13 @@ export function describeDeletedGroup({
 /** Shows groups as the API does: one query for all service groups, one for all counts. */
 export async function describeGroups(
   groups: readonly Group[],
-  { prisma, recorder }: { prisma: Database['prisma']; recorder: CallRecorder },
+  { prisma, mutations }: { prisma: Database['prisma']; mutations: MutationRunner },
 ): Promise<GroupDescription[]> {
   const familyIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
-  const families = await createServiceGroupRepository(prisma, recorder).serviceGroupsById(familyIds);
+  const families = await createServiceGroupRepository(prisma, mutations).findByIds(familyIds);
   const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
   const ids = groups.map(({ id }) => id);
-  const counts = await createSubscriberRepository(prisma, recorder).countActiveSubscribers(ids);
+  const counts = await createSubscriberRepository(prisma, mutations).countActive(ids);
   return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
     ...group,
     serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,

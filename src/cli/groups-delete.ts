@@ -68,14 +68,14 @@ async function deleteAll(
   ids: readonly number[],
   what: Deletion,
   isDryRun: boolean,
-  { prisma, recorder, config }: CommandDatabase,
+  { prisma, mutations, config }: CommandDatabase,
 ): Promise<Group[]> {
   const { createGroupDeletion } = await import('../group-deletion/delete-group.ts');
-  const deletion = createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
+  const deletion = createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
   const { reason, moveSubscribersTo: target } = what;
   const targetIds = target === null ? ids : [...ids, target];
   const call = createCommandCall('groups delete', targetIds, { reason, isDryRun });
-  return recorded(recorder, call, async () =>
+  return recorded(mutations, call, async () =>
     ids.length === 1 ? [await deletion.deleteGroup(what, call)] : deletion.deleteGroups(ids, reason, call),
   );
 }
@@ -84,7 +84,7 @@ async function deleteAll(
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
-  { prisma, recorder }: CommandDatabase,
+  { prisma, mutations }: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
     const [{ findDeletionImpacts }, { createGroupRepository }, { createSubscriberRepository }] =
@@ -94,8 +94,8 @@ async function confirm(
         import('../subscribers/subscriber-repository.ts'),
       ]);
     const impacts = await findDeletionImpacts(ids, {
-      groups: createGroupRepository(prisma, recorder),
-      subscribers: createSubscriberRepository(prisma, recorder),
+      groups: createGroupRepository(prisma, mutations),
+      subscribers: createSubscriberRepository(prisma, mutations),
     });
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
@@ -122,11 +122,11 @@ function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletio
  */
 async function findPurgeDate(
   id: number,
-  { prisma, recorder }: CommandDatabase,
+  { prisma, mutations }: CommandDatabase,
 ): Promise<Date | null | undefined> {
   const { createDeletedGroupRepository } = await import('../groups/archive.ts');
   try {
-    return (await createDeletedGroupRepository(prisma, recorder).deletedGroup(id)).purgeAt;
+    return (await createDeletedGroupRepository(prisma, mutations).get(id)).purgeAt;
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
     if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;

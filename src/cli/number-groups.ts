@@ -50,7 +50,7 @@ async function restore(givenId: string, { json }: { json?: true }): Promise<void
 
 async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {
   const { createDeletedNumberGroupRepository } = await import('../autodialer/number-groups/archive.ts');
-  return withDatabase(({ prisma, recorder }) => work(createDeletedNumberGroupRepository(prisma, recorder)));
+  return withDatabase(({ prisma, mutations }) => work(createDeletedNumberGroupRepository(prisma, mutations)));
 }
 
 function describe({ id, name, description, count, createdAt }: NumberGroup) {

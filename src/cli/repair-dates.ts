@@ -38,9 +38,9 @@ async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptio
     if (answer !== 'yes') throw new StartError('Nothing was changed');
   }
   const { repairDates, repairOperation } = await import('../doctor/repair-dates.ts');
-  await withDatabase(async ({ recorder }) => {
+  await withDatabase(async ({ mutations }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });
-    const repaired = await recorded(recorder, call, () => repairDates(recorder, zone, call));
+    const repaired = await recorded(mutations, call, () => repairDates(mutations, zone, call));
     const { rows, deletedWithSubscribers } = repaired;
     const verb = isDryRun ? 'Would change' : 'Changed';
     const counts = `${rows.subscribers} subscribers, ${rows.subscriberHistory} rows of their history, ${rows.groups} groups, ${rows.deletedGroups} deleted groups and ${rows.accounts} accounts`;

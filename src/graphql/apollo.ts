@@ -15,21 +15,21 @@ import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context, Outcome } from './context.ts';
-import { formatError, isPlanned } from './format-error.ts';
+import { formatError, isExpectedError } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
 
 /**
- * Headers that a browser does not send on its own, as by a form or an image (of `authorization` only tokens get here): a
- * request with one of them comes from a program.
+ * CSRF: browsers do not send these headers on their own, for example with a form or an image, so a request with one of
+ * them comes from a program. (Only Bearer tokens are passed on in `authorization`.)
  * @see https://www.apollographql.com/docs/apollo-server/security/cors#preventing-cross-site-request-forgery-csrf
  */
 const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight', 'x-apollo-operation-name'];
 
-/** The headers of a request that the GraphQL server looks at, next to `accept`. */
+/** The request headers that Apollo Server reads in addition to `accept`. */
 export const graphQLHeaders: readonly string[] = ['content-type', ...programHeaders];
 
-/** What may be asked of the server. */
+/** The settings of the GraphQL server. */
 export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
 
 /** Starts Apollo Server on the schema. Stop it with `stop()`. @throws StartError */
@@ -44,23 +44,23 @@ export async function openGraphQLServer(
     formatError,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
-      // No field has a cache hint, and without this plugin none is wrapped to look for one.
+      // No field has a cache hint. Without this plugin, Apollo wraps every field to look for one.
       ApolloServerPluginCacheControlDisabled(),
-      // It is for parts of a larger graph, and slow to load.
+      // Inline traces are for federated subgraphs, and the plugin is slow to load.
       ApolloServerPluginInlineTraceDisabled(),
       reportOutcome,
-      refuseLargeOperations(createLimitCheck(schema, limits)),
-      // After the limits, which are the client's to mend first.
-      refuseUnreadableResponse,
+      rejectLargeOperations(createLimitCheck(schema, limits)),
+      // After the limits: the client has to fix these first.
+      rejectUnreadableResponse,
     ],
-    // Apollo decides these by NODE_ENV; an API must not change with it.
+    // The default depends on NODE_ENV, which must not change an API.
     introspection,
-    // Without the schema, no suggestions from it either.
+    // Without introspection, errors must not suggest names from the schema either.
     hideSchemaDetailsFromClientErrors: !introspection,
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
-    // The process, which knows what else is to be closed, listens to the signals.
+    // The process handles the signals, since it knows what else has to be closed.
     stopOnTerminationSignals: false,
     csrfPrevention: { requestHeaders: programHeaders },
   });
@@ -68,14 +68,14 @@ export async function openGraphQLServer(
   return server;
 }
 
-/** Logs what was not planned, and tells the HTTP side how the operation ended. */
+/** Logs unexpected errors and stores the outcome of the operation in the context, for the HTTP status. */
 const reportOutcome: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
       async didEncounterErrors({ errors, contextValue: { log } }) {
         for (const error of errors) {
-          if (!isPlanned(error))
-            log.error({ err: error.originalError ?? error, path: error.path }, 'unplanned error');
+          if (!isExpectedError(error))
+            log.error({ err: error.originalError ?? error, path: error.path }, 'unexpected error');
         }
       },
 
@@ -91,7 +91,7 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         result.errors = errors;
         outcome.errors = errors.map(({ extensions, path }) => ({ code: extensions?.['code'], path }));
         outcome.isDone = isDone(result.data, outcome, operation?.operation === OperationTypeNode.MUTATION);
-        // Where nothing at all was answered there is no data, not even null: only then may the status be 503.
+        // The status may be 503 only if the response has no data, not even null.
         // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
         outcome.isUnavailable =
           !outcome.isDone && outcome.errors.every(({ code }) => code === 'SERVICE_UNAVAILABLE');
@@ -102,8 +102,8 @@ const reportOutcome: ApolloServerPlugin<Context> = {
 };
 
 /**
- * Whether a root field has a result. A mutation whose result is null for an error below it has been done all the same: its
- * resolver succeeded, and the error is that of a field that has no null.
+ * Returns whether a root field has a result. A mutation whose result is null because of an error below it was executed:
+ * its resolver succeeded, and a non-null field below it failed.
  */
 function isDone(
   data: Record<string, unknown> | null | undefined,
@@ -114,25 +114,25 @@ function isDone(
   return isMutation && errors.some(({ path = [] }) => path.length > 1);
 }
 
-/** Adds what only the request knows, and takes away what its account may not read: who is on a group. */
+/** Adds the request id to internal errors, and removes the usernames if the account may not read subscribers. */
 function completeExtensions(
   { usernames, ...extensions }: GraphQLErrorExtensions,
   { caller, scopes }: Pick<Context, 'caller' | 'scopes'>,
 ): GraphQLErrorExtensions {
-  const isFault = extensions['code'] === 'INTERNAL_SERVER_ERROR';
+  const isInternal = extensions['code'] === 'INTERNAL_SERVER_ERROR';
   const mayReadUsernames = usernames !== undefined && hasScope(scopes, 'subscribers:read');
   return {
     ...extensions,
-    ...(isFault && { requestId: caller.requestId }),
+    ...(isInternal && { requestId: caller.requestId }),
     ...(mayReadUsernames && { usernames }),
   };
 }
 
 /**
- * Rejects a request before its execution if the client accepts no media type that GraphQL has: a mutation is not done in order
- * to answer 406. Variables that cannot be coerced are left to the execution, which does not begin for them.
+ * Rejects a request before its execution if the client accepts no GraphQL media type: a mutation must not be executed
+ * only to return 406. Invalid variables are left to Apollo, which does not start the execution either.
  */
-const refuseUnreadableResponse: ApolloServerPlugin<Context> = {
+const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
       async didResolveOperation({ schema, operation, request, contextValue }) {
@@ -150,15 +150,15 @@ const refuseUnreadableResponse: ApolloServerPlugin<Context> = {
   },
 };
 
-/** Asks for each request, since the size of a list may be in a variable. */
-function refuseLargeOperations(
+/** Checks the limits for each request, since a variable may hold the size of a list. */
+function rejectLargeOperations(
   requireWithinLimits: (operation: Operation) => void,
 ): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
         async didResolveOperation({ document, operation, request: { variables = {} } }) {
-          // Apollo says of a name that is not in the document what is to be said.
+          // Apollo reports an operation name that is not in the document.
           if (!operation) return;
           try {
             requireWithinLimits({ document, operation, variables });
@@ -171,7 +171,7 @@ function refuseLargeOperations(
   };
 }
 
-/** Gives an error its HTTP status, since Apollo responds with 500 to any other. */
+/** Converts an error to a GraphQLError with its HTTP status; without one, Apollo responds with 500. */
 function toGraphQLError(error: AppError): GraphQLError {
   const http = { status: httpStatusOf(error.code) };
   return new GraphQLError(error.message, {

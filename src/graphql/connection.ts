@@ -3,13 +3,13 @@ import type { DeletedGroup } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';
 
-/** One page of a list, as the Relay cursor connections specification has it, before it is asked for its fields. */
+/** One page of a list, from which the fields of a Relay connection are resolved. */
 export type Connection<Node> = {
   readonly nodes: readonly Node[];
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
   readonly cursorOf: (node: Node) => string;
-  /** Counts the whole list; called only where the total is asked for. */
+  /** Counts the whole list; called only if `totalCount` is selected. */
   readonly count: () => Promise<number>;
 };
 

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import type { AuditRepository } from '../mutations/audit-events.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
@@ -12,7 +12,7 @@ import type { ServiceGroupRepository } from '../service-groups/service-group-rep
 import type { Subscriber } from '../subscribers/subscriber.ts';
 import type { SubscriberPage, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 
-/** Everything that the resolvers work with and that lives as long as the server. */
+/** The repositories that resolvers use; they live as long as the server. */
 export type Repositories = {
   readonly groups: GroupRepository;
   readonly groupDeletion: GroupDeletion;
@@ -20,21 +20,21 @@ export type Repositories = {
   readonly serviceGroups: ServiceGroupRepository;
   readonly subscribers: SubscriberRepository;
   readonly audit: AuditRepository;
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
 };
 
-/** What the resolvers of one request share. */
+/** The state that the resolvers of one request share. */
 export type Context = Repositories & {
   readonly caller: Caller;
-  /** What the caller may do. */
+  /** The scopes of the caller's account. */
   readonly scopes: ReadonlySet<string>;
-  /** The header Idempotency-Key as it came. */
+  /** The unparsed Idempotency-Key header. */
   readonly idempotencyKey: string | undefined;
-  /** Whether the client accepts a media type that GraphQL responses have. */
+  /** Whether the client accepts a GraphQL media type. */
   readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;
   readonly loaders: () => Loaders;
-  /** What became of the operation, for whoever chooses the HTTP status. */
+  /** How the operation ended, for the HTTP status. */
   readonly outcome: Outcome;
 };
 
@@ -43,13 +43,13 @@ export type Outcome = {
   errors: readonly OutcomeError[];
   /** Whether the execution began: false if the request was rejected as a whole. */
   isExecuted: boolean;
-  /** Whether a root field has a result or, of a mutation, was done even if its result could not be read. */
+  /** Whether a root field has a result, or a mutation was executed but its result could not be read. */
   isDone: boolean;
-  /** The root fields of a mutation whose resolvers were reached, by their names in the response. */
+  /** The response names of the mutation's root fields whose resolvers were called. */
   readonly reachedFields: Set<string | number>;
-  /** Nothing could be answered, because the database is away. */
+  /** Every root field failed because the database is unavailable. */
   isUnavailable: boolean;
-  /** A mutation was not carried out, but answered as it was before. */
+  /** A mutation was not executed: its stored response was returned. */
   isReplayed: boolean;
 };
 
@@ -64,7 +64,7 @@ export function createContext(
   repositories: Repositories,
   request: Pick<Context, 'caller' | 'scopes' | 'idempotencyKey' | 'canReadResponse' | 'log'>,
 ): Context {
-  // Few requests need them, and to make them is a tenth of the work of one that does not.
+  // Lazily: few requests need loaders, and creating them is a tenth of the work of a request without them.
   let loaders: Loaders | undefined;
   return {
     ...repositories,
@@ -82,20 +82,20 @@ export function createContext(
 }
 
 /**
- * Collect what the groups of a list ask for, so that one query answers all of them. They keep nothing, since a mutation
- * may be followed by another in the same request.
+ * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may
+ * contain several mutations.
  */
 function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
   return {
-    group: new DataLoader<number, Group | null>((ids) => groups.groupsById(ids), { cache: false }),
-    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.serviceGroupsById(ids), {
+    group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
+    serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {
       cache: false,
     }),
-    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActiveSubscribers(ids), {
+    activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActive(ids), {
       cache: false,
     }),
     activeSubscribers: new DataLoader<SubscriberPage, Subscriber[]>(
-      (pages) => subscribers.activeSubscribers(pages),
+      (pages) => subscribers.listActive(pages),
       { cache: false },
     ),
   };

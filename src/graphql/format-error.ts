@@ -2,55 +2,59 @@ import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
 import { AppError, isErrorCode } from '../errors.ts';
 
 /**
- * Turns whatever went wrong into what the caller may see: our own refusals and Apollo's complaints about the request as
- * they are, everything else as a masked internal error. Never a stack, SQL or another library's message.
+ * Converts an error to the form that the caller may see: our own errors and Apollo's errors about the request
+ * unchanged, any other as a masked internal error. Stacks, SQL and messages of other libraries never reach the caller.
  */
 export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
-  const { message, extensions = {}, ...place } = formatted;
-  const refusal = findRefusal(error);
-  if (refusal) {
-    return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
+  const { message, extensions = {}, ...position } = formatted;
+  const appError = unwrapAppError(error);
+  if (appError) {
+    return {
+      message: appError.message,
+      ...position,
+      extensions: { code: appError.code, ...appError.details },
+    };
   }
   const badArgument = nameBadArgument(error);
   if (badArgument !== undefined) {
-    return { message, ...place, extensions: { code: 'BAD_USER_INPUT', argument: badArgument } };
+    return { message, ...position, extensions: { code: 'BAD_USER_INPUT', argument: badArgument } };
   }
   if (extensions['validationErrorCode'] === 'INTROSPECTION_DISABLED') {
     return {
-      message: 'The setting INTROSPECTION keeps the schema to itself',
-      ...place,
+      message: 'Introspection is disabled (INTROSPECTION=false)',
+      ...position,
       extensions: { code: extensions['code'] },
     };
   }
-  if (isPlanned(error)) return { message, ...place, extensions: { code: extensions['code'] } };
-  return { message: 'Internal server error', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
+  if (isExpectedError(error)) return { message, ...position, extensions: { code: extensions['code'] } };
+  return { message: 'Internal server error', ...position, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
 }
 
-/** Tells whether an error is meant for the caller; any other is a fault of ours, to be logged. */
-export function isPlanned(error: unknown): boolean {
-  if (findRefusal(error) || nameBadArgument(error) !== undefined) return true;
+/** Returns whether an error is meant for the caller; any other is an internal error to be logged. */
+export function isExpectedError(error: unknown): boolean {
+  if (unwrapAppError(error) || nameBadArgument(error) !== undefined) return true;
   const code = error instanceof GraphQLError ? error.extensions['code'] : undefined;
   return isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR';
 }
 
-/** Our own refusal behind an error, whether a resolver threw it or what stands before all resolvers. */
-function findRefusal(error: unknown): AppError | undefined {
+/** Returns the AppError that an error is or wraps. Resolvers' errors are wrapped by graphql-js. */
+function unwrapAppError(error: unknown): AppError | undefined {
   const original = error instanceof GraphQLError ? error.originalError : error;
   return original instanceof AppError ? original : undefined;
 }
 
 /**
- * Names the argument whose value graphql-js itself refused, if that is what happened: `id` for a variable, `group.price`
- * for a place within one. graphql-js says it in its message and its nodes only.
+ * Returns the path of the argument whose value graphql-js rejected, if any: `id` for a variable, `group.price` for a
+ * field of one. graphql-js has the path in its message and nodes only.
  */
 function nameBadArgument(error: unknown): string | undefined {
   if (!(error instanceof GraphQLError)) return undefined;
   const node = error.nodes?.[0];
   if (node?.kind === Kind.VARIABLE_DEFINITION && error.extensions['code'] === 'BAD_USER_INPUT') {
-    const place = / at "([^"]+)"; /.exec(error.message)?.[1];
-    return place ?? node.variable.name.value;
+    const path = / at "([^"]+)"; /.exec(error.message)?.[1];
+    return path ?? node.variable.name.value;
   }
-  // Raised while a field's arguments were put together; a resolver's own error points to the field instead.
+  // Raised while the arguments of a field were coerced; the node of a resolver's error is the field instead.
   if (node?.kind === Kind.VARIABLE) return /^Argument "(\w+)"/.exec(error.message)?.[1];
   return undefined;
 }

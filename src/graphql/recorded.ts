@@ -1,63 +1,63 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import { normaliseText } from '../validation/input-parsers.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { normalizeText } from '../validation/input-parsers.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { readSelectedDetails } from './selected-details.ts';
+import { parseSelectedDetails } from './selected-details.ts';
 
 /**
- * Makes a resolver of a mutation: hands it its call, and sees to it that a call that is refused is in the audit too, as
- * one that succeeds is by whatever carries it out.
+ * Creates the resolver of a mutation: passes it its call, and writes the audit event if the call is rejected. The audit
+ * event of a successful call is written by the mutation itself, in its transaction.
  */
-export function recorded<Args extends object, Result>(
-  resolve: (args: Args, context: Context, call: Call) => Promise<Result>,
+export function auditedResolver<Args extends object, Result>(
+  resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,
 ) {
   return async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
-    const call = createCall(args, context, info);
+    const call = createMutationCall(args, context, info);
     try {
       requireIdempotencyKey(context.idempotencyKey);
-      const selectedDetails = readSelectedDetails(info, call.idempotencyKey !== null);
+      const selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
       return await resolve(args, context, { ...call, selectedDetails });
     } catch (error) {
-      await context.recorder.recordRefusal(call, error);
+      await context.mutations.auditRejection(call, error);
       throw error;
     }
   };
 }
 
-/** Raises the refusal of a call that did not reach its resolver, and sees to it that it is in the audit. */
-export async function recordRefusedCall(
+/** Writes the audit event of a call that was rejected before its resolver. @throws the error */
+export async function auditRejectedCall(
   args: object,
   context: Context,
   info: GraphQLResolveInfo,
-  refusal: AppError,
+  error: AppError,
 ): Promise<never> {
-  await context.recorder.recordRefusal(createCall(args, context, info), refusal);
-  throw refusal;
+  await context.mutations.auditRejection(createMutationCall(args, context, info), error);
+  throw error;
 }
 
-/** Describes a call of a root field for the audit: its arguments may be of any type. */
-export function createCall(
+/** Creates the call of a root field. Its arguments are not validated yet and may have any type. */
+export function createMutationCall(
   args: object,
   context: Context,
   { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
-): Call {
+): MutationCall {
   const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
     string,
     unknown
   >;
-  const named = Array.isArray(ids)
+  const targetIds = Array.isArray(ids)
     ? ids.slice(0, maxTargetIds)
     : [id ?? groupId ?? fromGroupId, moveSubscribersTo ?? toGroupId];
   const key = context.idempotencyKey;
   return {
     ...context.caller,
     operation: fieldName,
-    targetIds: named.filter((each) => Number.isSafeInteger(each)).map(String),
+    targetIds: targetIds.filter((targetId) => Number.isSafeInteger(targetId)).map(String),
     reason: typeof reason === 'string' ? excerptOf(reason) : null,
     isDryRun: dryRun === true,
-    // Of several mutations in one request each has the key for itself, by its alias.
+    // Each of several mutations in one request has its own key, which contains its alias.
     idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
     fingerprint: key === undefined ? '' : fingerprintOf(args),
     selectedDetails: noDetails,
@@ -65,11 +65,11 @@ export function createCall(
   };
 }
 
-/** A refused call may name any number. */
+/** A rejected call may name any number of ids. */
 const maxTargetIds = 1000;
 
-/** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
+/** Returns the reason as the operation would store it; an invalid one is cleaned and truncated to fit the audit log. */
 function excerptOf(reason: string): string {
-  const storable = normaliseText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
+  const storable = normalizeText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');
 }

@@ -16,84 +16,87 @@ import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { OperationLimits } from './limits/operation-limits.ts';
 import { isObject, type GraphQLRequestBody } from './request/operation-body.ts';
-import { createCall } from './recorded.ts';
+import { createMutationCall } from './recorded.ts';
 import { collectFields, fragmentsOf } from './limits/selections.ts';
 
-/** A request for mutations, and the error for which some or all of them were not executed. */
-export type RefusedRequest = {
-  /** The request, as far as it was read. */
+/** A request that contains mutations, and the errors because of which they were not executed. */
+export type RejectedRequest = {
+  /** The request, as far as it was parsed. */
   readonly request: unknown;
-  /** The root field that the path names; undefined at `/graphql`. */
+  /** The root field named by the URL path; undefined for `/graphql`. */
   readonly pathField: string | undefined;
-  /** The error of a root field, by its name in the response; undefined if that field was executed or left out. */
+  /** Returns the error of a root field by its response name; undefined if the field was executed or skipped. */
   readonly errorOf: (responseName: string) => Pick<AppError, 'code'> | undefined;
 };
 
-/** Writes the audit entries of the mutations in a request that was rejected before their resolvers ran: one a root field. */
-export type RecordRefusedCalls = (refused: RefusedRequest, context: Context) => Promise<void>;
+/** Writes the audit events of mutations that were rejected before their resolvers ran: one per root field. */
+export type AuditRejectedCalls = (rejected: RejectedRequest, context: Context) => Promise<void>;
 
 /** How many target ids the entries of one rejected request have in all. */
 const maxTargetIds = 1000;
 
-type MutationCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
+type RejectedCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
 
 /**
- * Creates the function that records what no resolver can: mutations that validation, the coercion of arguments, a limit, a list
- * of allowed operations or HTTP rejects. The work is bounded: at most as many entries as root fields are allowed, and no
- * more of a text is parsed than the tokens that are allowed.
+ * Creates the function that audits mutations that no resolver sees: those rejected by validation, argument coercion, a
+ * limit, the allowlist or HTTP. The work is bounded: at most MAX_QUERY_ROOT_FIELDS events are written, and at most the
+ * allowed number of tokens is parsed.
  */
-export function createRefusedCallRecorder(
+export function createRejectedCallAuditor(
   schema: GraphQLSchema,
   limits: Pick<OperationLimits, 'tokens' | 'rootFields'>,
-): RecordRefusedCalls {
+): AuditRejectedCalls {
   const mutations = schema.getMutationType()?.getFields() ?? {};
 
   return async ({ request, pathField, errorOf }, context) => {
-    // A rejected call uses no key, and arguments that nothing has coerced may be too deep for a fingerprint.
+    // A rejected call does not use its key, and arguments that were not coerced may be nested too deeply for a
+    // fingerprint.
     const withoutKey = { ...context, idempotencyKey: undefined };
-    const calls = readCalls(request, pathField).slice(0, limits.rootFields);
+    const calls = parseCalls(request, pathField).slice(0, limits.rootFields);
     const writes = calls.map(async ({ fieldName, responseName, args }) => {
       const error = errorOf(responseName);
       if (error === undefined || context.outcome.reachedFields.has(responseName)) return;
-      const place = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
-      const call = createCall(args, withoutKey, place);
+      const info = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
+      const call = createMutationCall(args, withoutKey, info);
       const targetIds = call.targetIds.slice(0, Math.floor(maxTargetIds / calls.length));
-      await context.recorder.recordRefusal({ ...call, targetIds }, error);
+      await context.mutations.auditRejection({ ...call, targetIds }, error);
     });
     await Promise.all(writes);
   };
 
-  function readCalls(request: unknown, pathField: string | undefined): MutationCall[] {
+  function parseCalls(request: unknown, pathField: string | undefined): RejectedCall[] {
     const body: GraphQLRequestBody = isObject(request) ? request : {};
-    const fromText = typeof body.query === 'string' ? readText(body.query, body) : [];
+    const fromText = typeof body.query === 'string' ? parseQuery(body.query, body) : [];
     const isMutationPath = pathField !== undefined && Object.hasOwn(mutations, pathField);
     if (fromText.length > 0 || !isMutationPath) return fromText;
     const args = isObject(body.variables) ? body.variables : body;
     return [{ fieldName: pathField, responseName: pathField, args }];
   }
 
-  function readText(query: string, { operationName, variables }: GraphQLRequestBody): MutationCall[] {
-    const document = parseWithin(query, limits.tokens);
+  function parseQuery(query: string, { operationName, variables }: GraphQLRequestBody): RejectedCall[] {
+    const document = parsePrefix(query, limits.tokens);
     const operation = document && findOperation(document, operationName);
     if (operation?.operation !== OperationTypeNode.MUTATION) return [];
-    const values = { ...readDefaults(operation), ...(isObject(variables) ? variables : {}) };
+    const values = { ...defaultValuesOf(operation), ...(isObject(variables) ? variables : {}) };
     const fields = collectFields([operation.selectionSet], fragmentsOf(document!));
     return [...fields].flatMap(([responseName, [node]]) =>
-      Object.hasOwn(mutations, node!.name.value) && !isLeftOut(node!, values)
-        ? [{ fieldName: node!.name.value, responseName, args: readArguments(node!, values) }]
+      Object.hasOwn(mutations, node!.name.value) && !isSkipped(node!, values)
+        ? [{ fieldName: node!.name.value, responseName, args: argumentsOf(node!, values) }]
         : [],
     );
   }
 }
 
-/** The operation that is meant; of a single one the name does not matter. */
+/** Returns the operation with this name; the name of the only operation is ignored. */
 function findOperation(document: DocumentNode, name: unknown): OperationDefinitionNode | undefined {
   const named = getOperationAST(document, typeof name === 'string' && name !== '' ? name : null);
-  const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
+  const operations = document.definitions.filter(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+  );
   return named ?? (operations.length === 1 ? operations[0] : undefined);
 }
 
-function readDefaults({ variableDefinitions = [] }: OperationDefinitionNode): Record<string, unknown> {
+function defaultValuesOf({ variableDefinitions = [] }: OperationDefinitionNode): Record<string, unknown> {
   return Object.fromEntries(
     variableDefinitions.flatMap(({ variable, defaultValue }) =>
       defaultValue ? [[variable.name.value, valueFromASTUntyped(defaultValue)]] : [],
@@ -101,26 +104,26 @@ function readDefaults({ variableDefinitions = [] }: OperationDefinitionNode): Re
   );
 }
 
-function readArguments(node: FieldNode, values: Record<string, unknown>): object {
+function argumentsOf(node: FieldNode, values: Record<string, unknown>): object {
   return Object.fromEntries(
     (node.arguments ?? []).map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
   );
 }
 
-/** Whether `@skip` or `@include` leaves a field out, so that it is no call. */
-function isLeftOut(node: FieldNode, values: Record<string, unknown>): boolean {
-  return (node.directives ?? []).some(({ name, arguments: given = [] }) => {
-    const condition = given.find((each) => each.name.value === 'if')?.value;
+/** Returns whether `@skip` or `@include` excludes a field, so that it is not a call. */
+function isSkipped(node: FieldNode, values: Record<string, unknown>): boolean {
+  return (node.directives ?? []).some(({ name, arguments: args = [] }) => {
+    const condition = args.find((argument) => argument.name.value === 'if')?.value;
     const value = condition && valueFromASTUntyped(condition, values);
     return (name.value === 'skip' && value === true) || (name.value === 'include' && value === false);
   });
 }
 
 /**
- * Parses a text, or of one that has more tokens its beginning, with the brackets closed that are open where it ends. What
- * is no GraphQL has no document.
+ * Parses a query. If it has more tokens than allowed, parses its first tokens and closes the open brackets. Returns
+ * undefined if the text is not GraphQL.
  */
-function parseWithin(query: string, maxTokens: number): DocumentNode | undefined {
+function parsePrefix(query: string, maxTokens: number): DocumentNode | undefined {
   try {
     return parse(query, { maxTokens, noLocation: true });
   } catch {
@@ -128,7 +131,7 @@ function parseWithin(query: string, maxTokens: number): DocumentNode | undefined
   }
 }
 
-/** How many tokens at the end of a beginning are given up, one by one, such as a name without its value. */
+/** How many tokens may be dropped from the end of a prefix, such as an argument name without its value. */
 const maxCuts = 8;
 const closingBrackets: Readonly<Partial<Record<TokenKind, string>>> = {
   [TokenKind.BRACE_L]: '}',
@@ -137,14 +140,14 @@ const closingBrackets: Readonly<Partial<Record<TokenKind, string>>> = {
 };
 
 function parseBeginning(query: string, maxTokens: number): DocumentNode | undefined {
-  /** Where each of the tokens ends, and what would close the brackets that are open there. */
+  /** The end of each of the last tokens, and the brackets that close those that are open there. */
   const cuts: { readonly end: number; readonly closing: string }[] = [];
   const lexer = new Lexer(new Source(query));
   let closing = '';
   try {
     for (let count = 0; count < maxTokens; count++) {
       const { kind, end } = lexer.advance();
-      // A text that ends within the limit is no GraphQL, not too long.
+      // A text within the limit was parsed completely, so it is not GraphQL.
       if (kind === TokenKind.EOF) return undefined;
       const opened = closingBrackets[kind];
       if (opened !== undefined) closing = opened + closing;
@@ -159,7 +162,7 @@ function parseBeginning(query: string, maxTokens: number): DocumentNode | undefi
     try {
       return parse(query.slice(0, cut.end) + cut.closing, { noLocation: true });
     } catch {
-      // Cut one token earlier.
+      // Drop one more token.
     }
   }
   return undefined;

@@ -19,121 +19,121 @@ import {
   parseSubscriberPage,
   parseSubscription,
   parseStoredUsername,
-  readSubscriberResult,
+  parseSubscriberResult,
   statusOf,
   type Subscriber,
   type SubscriberResult,
 } from '../subscribers/subscriber.ts';
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
-import { recorded } from './recorded.ts';
+import { auditedResolver } from './recorded.ts';
 
-/** One resolver a field: the arguments are read, a repository does the rest. */
+/** One resolver per field: it parses the arguments and calls a repository. */
 export const resolvers: Resolvers = {
   Query: {
-    group: (_, { id }, { groups }) => groups.group(parseGroupId(id)),
+    group: (_, { id }, { groups }) => groups.get(parseGroupId(id)),
 
     groups: async (_, args, { groups, serviceGroups }) => {
       const serviceGroupId = parseServiceGroupId(args.serviceGroupId, 'serviceGroupId');
-      const found = await groups.groups({ serviceGroupId });
-      // An empty list has to be told from a family that does not exist.
-      if (found.length === 0) await serviceGroups.serviceGroup(serviceGroupId);
-      return found;
+      const list = await groups.list({ serviceGroupId });
+      // If the list is empty, reject an unknown service group with NOT_FOUND.
+      if (list.length === 0) await serviceGroups.get(serviceGroupId);
+      return list;
     },
 
-    registrationGroups: (_, _args, { groups }) => groups.groups({ hidden: false }),
+    registrationGroups: (_, _args, { groups }) => groups.list({ hidden: false }),
 
-    allGroups: (_, _args, { groups }) => groups.groups(),
+    allGroups: (_, _args, { groups }) => groups.list(),
 
     searchGroups: async (_, args, { groups }) => {
       const search = parseGroupSearch(args);
       return {
-        ...(await groups.searchGroups(search)),
+        ...(await groups.search(search)),
         hasPreviousPage: search.after !== undefined,
         cursorOf: (group) => formatGroupCursor(group, search.field),
-        count: () => groups.countGroups(search),
+        count: () => groups.count(search),
       };
     },
 
     groupDeletionImpact: (_, { id }, context) => findDeletionImpact(parseGroupId(id), context),
 
-    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.deletedGroup(parseGroupId(id)),
+    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.get(parseGroupId(id)),
 
     deletedGroups: async (_, args, { deletedGroups }) => {
       const page = parseDeletedGroupPage(args);
       return {
-        ...(await deletedGroups.deletedGroups(page)),
+        ...(await deletedGroups.list(page)),
         hasPreviousPage: page.after !== undefined,
         cursorOf: formatDeletedGroupCursor,
-        count: () => deletedGroups.countDeletedGroups(),
+        count: () => deletedGroups.count(),
       };
     },
 
     auditEvents: async (_, args, { audit }) => {
       const search = parseAuditSearch(args);
       return {
-        ...(await audit.auditEvents(search)),
+        ...(await audit.search(search)),
         hasPreviousPage: search.after !== undefined,
         cursorOf: formatAuditCursor,
-        count: () => audit.countAuditEvents(search),
+        count: () => audit.count(search),
       };
     },
 
-    serviceGroup: (_, { id }, { serviceGroups }) => serviceGroups.serviceGroup(parseServiceGroupId(id)),
+    serviceGroup: (_, { id }, { serviceGroups }) => serviceGroups.get(parseServiceGroupId(id)),
 
-    serviceGroups: (_, _args, { serviceGroups }) => serviceGroups.serviceGroups(),
+    serviceGroups: (_, _args, { serviceGroups }) => serviceGroups.list(),
   },
 
   Mutation: {
-    deleteGroup: recorded((args, { groupDeletion }, call) =>
+    deleteGroup: auditedResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroup(parseDeletion(args), call),
     ),
 
-    deleteGroups: recorded((args, { groupDeletion }, call) =>
+    deleteGroups: auditedResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
     ),
 
-    restoreGroup: recorded(({ id }, { deletedGroups }, call) =>
-      deletedGroups.restoreGroup(parseGroupId(id), call),
+    restoreGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
+      deletedGroups.restore(parseGroupId(id), call),
     ),
 
-    purgeDeletedGroup: recorded(({ id }, { deletedGroups }, call) =>
-      deletedGroups.purgeDeletedGroup(parseGroupId(id), call),
+    purgeDeletedGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
+      deletedGroups.purge(parseGroupId(id), call),
     ),
 
-    createGroup: recorded(({ group }, { groups }, call) => groups.createGroup(parseNewGroup(group), call)),
+    createGroup: auditedResolver(({ group }, { groups }, call) => groups.create(parseNewGroup(group), call)),
 
-    editGroup: recorded(({ id, group }, { groups }, call) =>
-      groups.editGroup(parseGroupId(id), parseGroupChanges(group), call),
+    editGroup: auditedResolver(({ id, group }, { groups }, call) =>
+      groups.edit(parseGroupId(id), parseGroupChanges(group), call),
     ),
 
-    subscribe: recorded((args, { subscribers }, call) =>
+    subscribe: auditedResolver((args, { subscribers }, call) =>
       subscribers.subscribe(parseSubscription(args), call),
     ),
 
-    removeUserSubscription: recorded(({ username, groupId }, { subscribers }, call) =>
-      subscribers.removeUserSubscription(
+    removeUserSubscription: auditedResolver(({ username, groupId }, { subscribers }, call) =>
+      subscribers.remove(
         parseStoredUsername(username),
         groupId == null ? null : parseGroupId(groupId, 'groupId'),
         call,
       ),
     ),
 
-    moveSubscribers: recorded((args, { subscribers }, call) => {
+    moveSubscribers: auditedResolver((args, { subscribers }, call) => {
       const { from, to } = parseMove(args);
-      return subscribers.moveSubscribers(from, to, call);
+      return subscribers.moveAll(from, to, call);
     }),
 
-    createServiceGroup: recorded(({ serviceGroup }, { serviceGroups }, call) =>
-      serviceGroups.createServiceGroup(parseNewServiceGroup(serviceGroup), call),
+    createServiceGroup: auditedResolver(({ serviceGroup }, { serviceGroups }, call) =>
+      serviceGroups.create(parseNewServiceGroup(serviceGroup), call),
     ),
 
-    editServiceGroup: recorded(({ id, serviceGroup }, { serviceGroups }, call) =>
-      serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
+    editServiceGroup: auditedResolver(({ id, serviceGroup }, { serviceGroups }, call) =>
+      serviceGroups.edit(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
     ),
 
-    deleteServiceGroup: recorded(({ id }, { serviceGroups }, call) =>
-      serviceGroups.deleteServiceGroup(parseServiceGroupId(id), call),
+    deleteServiceGroup: auditedResolver(({ id }, { serviceGroups }, call) =>
+      serviceGroups.delete(parseServiceGroupId(id), call),
     ),
   },
 
@@ -147,10 +147,10 @@ export const resolvers: Resolvers = {
 
     subscribers: async (group, args, { loaders }) => {
       const { first, after } = parseSubscriberPage(args);
-      const found = await findActiveSubscribers(group, { first, after }, loaders());
+      const rows = await findActiveSubscribers(group, { first, after }, loaders());
       return {
-        nodes: found.slice(0, first),
-        hasNextPage: found.length > first,
+        nodes: rows.slice(0, first),
+        hasNextPage: rows.length > first,
         hasPreviousPage: after !== '',
         cursorOf: formatSubscriberCursor,
         count: async () => countActiveSubscribers(group, loaders()),
@@ -172,15 +172,18 @@ export const resolvers: Resolvers = {
   DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
   AuditEventConnection: connectionResolvers<AuditEvent>(),
 
-  DateTime: behaviourOf(DateTimeResolver),
-  JSON: behaviourOf(JSONResolver),
+  DateTime: withoutDescription(DateTimeResolver),
+  JSON: withoutDescription(JSONResolver),
 };
 
 function countActiveSubscribers({ id, details }: Group, loaders: Loaders): number | Promise<number> {
   return details?.subscriberCount ?? loaders.activeSubscriberCount.load(id);
 }
 
-/** A page of a group's active subscribers, and one more if there are more: of a mutation's result as it was then. */
+/**
+ * Returns a page of a group's active subscribers, and one more if there are more. For the result of a mutation, returns
+ * those that its transaction read.
+ */
 async function findActiveSubscribers(
   group: Group,
   { first, after }: { first: number; after: string },
@@ -188,12 +191,12 @@ async function findActiveSubscribers(
 ): Promise<SubscriberResult[]> {
   const { id, details } = group;
   if (details?.subscriberCount === 0) return [];
-  const page = details?.subscriberPages?.find((each) => each.first === first && each.after === after);
-  if (page) return page.rows.map((row) => ({ ...readSubscriberResult(row), group }));
+  const page = details?.subscriberPages?.find((stored) => stored.first === first && stored.after === after);
+  if (page) return page.rows.map((row) => ({ ...parseSubscriberResult(row), group }));
   return loaders.activeSubscribers.load({ groupId: id, first, after });
 }
 
-/** What a scalar does, without its name and description, which are those of schema.graphql. */
-function behaviourOf({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
+/** The functions of a scalar without its name and description, which come from schema.graphql. */
+function withoutDescription({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
   return { serialize, parseValue, parseLiteral } as GraphQLScalarType;
 }

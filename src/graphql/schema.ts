@@ -5,7 +5,7 @@ import { gql } from 'graphql-tag';
 import { resolvers } from './resolvers.ts';
 import { requireScopes } from './scopes.ts';
 
-/** The API's source, beside `src` and `dist` alike. */
+/** The path is the same relative to `src` and to `dist`. */
 const schemaFile = new URL('../../schema.graphql', import.meta.url);
 
 /** The text of `schema.graphql`. */
@@ -13,7 +13,10 @@ export function readSchemaSource(): string {
   return readFileSync(schemaFile, 'utf8');
 }
 
-/** Builds the schema from `schema.graphql` and the resolvers; a resolver for a field that is not there fails. @throws StartError where a field has no scope */
+/**
+ * Creates the schema from `schema.graphql` and the resolvers.
+ * @throws StartError if a field has no scope; an error if a resolver has no field
+ */
 export function createSchema(): GraphQLSchema {
   const schema = makeExecutableSchema({
     typeDefs: gql(readSchemaSource()),
@@ -26,10 +29,10 @@ export function createSchema(): GraphQLSchema {
 }
 
 /**
- * Lets a root field's required argument be fed from a variable that is declared nullable: clients of the vendor send
- * `mutation ($id: Int) { deleteGroup(id: $id) … }` as well as `$id: Int!`. Validation allows that where the argument has
- * a default; this one is null, which neither introspection nor a printed schema shows, and which the parsers refuse
- * like any other bad value.
+ * Accepts variables that are declared nullable for the required arguments of root fields: the vendor's clients send
+ * `mutation ($id: Int) { deleteGroup(id: $id) … }` as well as `$id: Int!`. Validation allows this if the argument has a
+ * default value. This one is null, which neither introspection nor the printed schema shows, and which the parsers
+ * reject like any other invalid value.
  * @see https://spec.graphql.org/October2021/#sec-All-Variable-Usages-are-Allowed
  */
 function acceptNullableVariables(schema: GraphQLSchema): void {

@@ -9,16 +9,16 @@ import {
   type GraphQLResolveInfo,
   type GraphQLSchema,
 } from 'graphql';
-import { hasScope, isScope, knownScopes, type Scope } from '../accounts/scopes.ts';
+import { hasScope, isScope, allScopes, type Scope } from '../accounts/scopes.ts';
 import { AppError, StartError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { recordRefusedCall } from './recorded.ts';
+import { auditRejectedCall } from './recorded.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
 /**
- * Has every root field carried out only for accounts with the scopes that `schema.graphql` declares, of the field itself and
- * of all that is selected below it: a mutation is not done in order to hide its result. The descriptions name the scope.
- * @throws StartError where a root field has no scope, or a field one that is not known.
+ * Authorizes root fields, including the scopes of nested selections, before a mutation runs: a mutation must not be
+ * executed only to hide its result. The scopes come from `schema.graphql` and are added to the descriptions.
+ * @throws StartError if a root field has no scope, or a field has an unknown one
  */
 export function requireScopes(schema: GraphQLSchema): void {
   const declared = readScopes(schema);
@@ -32,17 +32,17 @@ export function requireScopes(schema: GraphQLSchema): void {
         if (type === mutation) context.outcome.reachedFields.add(info.path.key);
         const missing = findMissingScope(declared, context.scopes, info);
         if (missing === undefined) return resolve(source, args, context, info);
-        const refusal = new AppError('FORBIDDEN', `The account needs the scope ${missing}`, {
+        const error = new AppError('FORBIDDEN', `The account needs the scope ${missing}`, {
           requiredScope: missing,
         });
-        if (type !== mutation) throw refusal;
-        return recordRefusedCall(args, context, info, refusal);
+        if (type !== mutation) throw error;
+        return auditRejectedCall(args, context, info, error);
       };
     }
   }
 }
 
-/** Adds a paragraph to a description, in front of its examples. */
+/** Adds a paragraph to a description, before its examples. */
 function addSentence(description: string, sentence: string): string {
   const [text, ...examples] = description.split(/\n\n(?= {4})/);
   return [text, sentence, ...examples].join('\n\n');
@@ -56,7 +56,7 @@ function readScopes(schema: GraphQLSchema): Declared {
   const problems: string[] = [];
   const roots = rootTypes(schema);
   for (const type of Object.values(schema.getTypeMap())) {
-    // Which type is answered would have to be known before the answer is.
+    // The concrete type would have to be known before the field is resolved.
     if (isAbstractType(type))
       throw new StartError(`${type.name} is abstract: scopes are checked for object types only`);
     if (!isObjectType(type)) continue;
@@ -68,7 +68,7 @@ function readScopes(schema: GraphQLSchema): Declared {
   }
   if (problems.length > 0) {
     throw new StartError(
-      `schema.graphql must give each of these fields @requiresScope with one of ${knownScopes.join(', ')}: ${problems.join(', ')}`,
+      `schema.graphql must give each of these fields @requiresScope with one of ${allScopes.join(', ')}: ${problems.join(', ')}`,
     );
   }
   return declared;
@@ -79,25 +79,25 @@ function findMissingScope(
   granted: ReadonlySet<string>,
   { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
 ): Scope | undefined {
-  // The common case need not walk.
+  // Fast path for the most common accounts.
   if (granted.has('*')) return undefined;
   return scopesOf(fieldNodes, parentType, { declared, fragments }).find((scope) => !hasScope(granted, scope));
 }
 
-/** The scopes of a field and of all that is selected below it, the field's own first. */
+/** Returns the scopes of a field and of everything selected below it, the field's own scope first. */
 function scopesOf(
   nodes: readonly FieldNode[],
   parent: GraphQLObjectType,
   document: { declared: Declared; fragments: Fragments },
 ): Scope[] {
-  // One that is not there is `__typename`.
+  // `__typename` is not among the fields.
   const field = parent.getFields()[nodes[0]!.name.value];
   if (!field) return [];
   const own = document.declared.get(field);
   const type = getNamedType(field.type);
   const below = isObjectType(type)
-    ? [...collectFields(selectionSetsOf(nodes), document.fragments).values()].flatMap((each) =>
-        scopesOf(each, type, document),
+    ? [...collectFields(selectionSetsOf(nodes), document.fragments).values()].flatMap((children) =>
+        scopesOf(children, type, document),
       )
     : [];
   return own === undefined ? below : [own, ...below];

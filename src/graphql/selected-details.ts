@@ -10,7 +10,7 @@ import type { SelectedDetails } from '../mutations/mutation-call.ts';
 import { parseSubscriberPage } from '../subscribers/subscriber.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
-/** What the text of an operation selects of the groups in a field's result, before variables are known. */
+/** The details that a field selects of the groups in its result, without the values of variables. */
 type WrittenSelection = {
   group: boolean;
   serviceGroup: boolean;
@@ -18,16 +18,16 @@ type WrittenSelection = {
   readonly subscribers: { readonly node: FieldNode; readonly type: GraphQLObjectType }[];
 };
 
-/** Apollo caches documents, so that most requests find their selection here. */
+/** Apollo caches documents, so most requests hit this cache. */
 const selectionByNode = new WeakMap<FieldNode, WrittenSelection>();
 
 /**
- * Reads which details of the groups in its result a mutation is to return. A call that may be repeated gets those that cost
- * little in any case, since the repeated call may select them.
- * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it.
+ * Returns which details of the groups in its result a mutation selects. A call with an idempotency key always gets the
+ * cheap ones, since a repeated call may select them.
+ * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it
  */
-export function readSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
-  const { group, serviceGroup, subscriberCount, subscribers } = readSelection(info);
+export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
+  const { group, serviceGroup, subscriberCount, subscribers } = selectionOf(info);
   return {
     group: group || mayBeRepeated,
     serviceGroup: serviceGroup || mayBeRepeated,
@@ -39,10 +39,10 @@ export function readSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boo
   };
 }
 
-function readSelection({ fieldNodes, returnType, fragments }: GraphQLResolveInfo): WrittenSelection {
+function selectionOf({ fieldNodes, returnType, fragments }: GraphQLResolveInfo): WrittenSelection {
   const [node] = fieldNodes as [FieldNode];
-  const known = fieldNodes.length === 1 ? selectionByNode.get(node) : undefined;
-  if (known) return known;
+  const cached = fieldNodes.length === 1 ? selectionByNode.get(node) : undefined;
+  if (cached) return cached;
   const selection = { group: false, serviceGroup: false, subscriberCount: false, subscribers: [] };
   const type = getNamedType(returnType);
   if (isObjectType(type)) collectSelection(selection, fieldNodes, type, fragments);
@@ -69,7 +69,7 @@ function collectSelection(
       if (name === 'subscriberCount') selection.subscriberCount = true;
       if (name === 'subscribers') {
         selection.subscribers.push({ node, type });
-        // Its total is the same count.
+        // `totalCount` is the same number.
         selection.subscriberCount = true;
       }
     }

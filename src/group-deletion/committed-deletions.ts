@@ -1,15 +1,15 @@
 import type { RowJson } from '../database/row-json.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import type { DeletionAnswer, DeletionRequest } from './delete-statement.ts';
+import type { DeletionResult, DeletionRequest } from './delete-statement.ts';
 
 /**
- * Looks for deletes whose answer was lost with the connection: by their audit entries, which are committed with them. Returns
- * an answer a request, in order; `undefined` for a delete that was not committed.
+ * Finds the deletes that were committed although the connection was lost, by their audit events, which are written in
+ * the same transaction. Returns one result per request, in order; `undefined` if the delete was not committed.
  */
 export async function findCommittedDeletions(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
-): Promise<(DeletionAnswer | undefined)[]> {
+): Promise<(DeletionResult | undefined)[]> {
   const json = JSON.stringify(
     requests.map(({ id, call }, ordinal) => ({
       ordinal,
@@ -20,8 +20,8 @@ export async function findCommittedDeletions(
     })),
   );
   // Clients choose request ids as they like: an older delete of the group, restored since, may have the same one.
-  const rows = await prisma.$queryRaw<{ ordinal: number; entryId: bigint; row: RowJson }[]>`
-    SELECT request.ordinal, entry.id AS "entryId", entry.before || jsonb_build_object('details', jsonb_build_object(
+  const rows = await prisma.$queryRaw<{ ordinal: number; eventId: bigint; row: RowJson }[]>`
+    SELECT request.ordinal, entry.id AS "eventId", entry.before || jsonb_build_object('details', jsonb_build_object(
       'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS row
     FROM jsonb_to_recordset(${json}::jsonb) AS request (
       ordinal int, id int, account text, operation text, request_id text)
@@ -35,13 +35,13 @@ export async function findCommittedDeletions(
     LEFT JOIN service_groups ON service_groups.id = (entry.before ->> 'service_group_id')::int
     ORDER BY request.ordinal`;
 
-  const answers: (DeletionAnswer | undefined)[] = requests.map(() => undefined);
-  const entryIds = new Set<bigint>();
-  for (const { ordinal, entryId, row } of rows) {
-    // Of several requests with the same id and request id one has deleted the group.
-    if (entryIds.has(entryId)) continue;
-    entryIds.add(entryId);
-    answers[ordinal] = { outcome: 'done', row, version: row['version'] as number, subscriberCount: 0 };
+  const results: (DeletionResult | undefined)[] = requests.map(() => undefined);
+  const eventIds = new Set<bigint>();
+  for (const { ordinal, eventId, row } of rows) {
+    // Only one of several requests with the same id and request id deleted the group.
+    if (eventIds.has(eventId)) continue;
+    eventIds.add(eventId);
+    results[ordinal] = { outcome: 'done', row, version: row['version'] as number, subscriberCount: 0 };
   }
-  return answers;
+  return results;
 }

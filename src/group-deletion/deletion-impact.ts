@@ -1,22 +1,22 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
-import { refusalOf } from './delete-group.ts';
+import { deletionError } from './delete-group.ts';
 import { groupNotFound, type Group } from '../groups/group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
 
-/** What a delete of a group would meet at this moment. */
+/** A preview of deleting a group now. */
 export type GroupDeletionImpact = {
   readonly group: Group;
   readonly activeSubscribers: number;
   readonly pendingSubscribers: number;
   readonly endedSubscribers: number;
   readonly canDelete: boolean;
-  /** The refusals that the delete would get, in the order in which it would meet them. */
+  /** The reasons why the delete would fail, in check order. */
   readonly blockers: { readonly code: string; readonly message: string }[];
 };
 
 type Repositories = { readonly groups: GroupRepository; readonly subscribers: SubscriberRepository };
 
-/** Looks at what a delete would meet, without holding anything. @throws AppError NOT_FOUND as the delete would. */
+/** Previews a delete without locking anything. @throws AppError NOT_FOUND as the delete would */
 export async function findDeletionImpact(
   id: number,
   repositories: Repositories,
@@ -26,21 +26,21 @@ export async function findDeletionImpact(
   return impact;
 }
 
-/** The same for several groups, in the order of the ids; null where there is none. */
+/** Previews the deletes of several groups, in the order of the ids; null if there is no group with the id. */
 export async function findDeletionImpacts(
   ids: readonly number[],
   { groups, subscribers }: Repositories,
 ): Promise<(GroupDeletionImpact | null)[]> {
-  const found = await groups.groupsById(ids);
-  const counts = await subscribers.countSubscribers(ids);
-  return found.map((group, index) => group && describeImpact(group, counts[index]!));
+  const rows = await groups.findByIds(ids);
+  const counts = await subscribers.countByState(ids);
+  return rows.map((group, index) => group && toImpact(group, counts[index]!));
 }
 
-function describeImpact(group: Group, { active, pending, ended }: SubscriberCounts): GroupDeletionImpact {
-  const refused = { version: group.version, subscriberCount: active };
+function toImpact(group: Group, { active, pending, ended }: SubscriberCounts): GroupDeletionImpact {
+  const state = { version: group.version, subscriberCount: active };
   const blockers = [
-    ...(group.protected ? [refusalOf('GROUP_PROTECTED', refused)] : []),
-    ...(active > 0 ? [refusalOf('HAS_ACTIVE_SUBSCRIBERS', refused)] : []),
+    ...(group.protected ? [deletionError('GROUP_PROTECTED', state)] : []),
+    ...(active > 0 ? [deletionError('HAS_ACTIVE_SUBSCRIBERS', state)] : []),
   ];
   return {
     group,
@@ -48,7 +48,7 @@ function describeImpact(group: Group, { active, pending, ended }: SubscriberCoun
     pendingSubscribers: pending,
     endedSubscribers: ended,
     canDelete: blockers.length === 0,
-    // Not the errors themselves, which GraphQL would raise.
+    // Plain objects: GraphQL would raise Error instances.
     blockers: blockers.map(({ code, message }) => ({ code, message })),
   };
 }

@@ -1,99 +1,99 @@
-/** How long a statement keeps the next one waiting: much longer than one usually takes. */
+/** How long a statement blocks the next one; much longer than a statement usually takes. */
 const slowStatementMs = 50;
-/** How many statements run at the same moment, where slow ones have let others go ahead. */
+/** The maximum number of concurrent batches: a second one starts if the first is slow. */
 const maxInFlight = 2;
-/** How many requests run alone at the same moment: a few of the pool's connections. */
-const maxAloneInFlight = 4;
-/** How many requests go together at most. */
+/** The maximum number of concurrent single requests: a few of the pool's connections. */
+const maxSinglesInFlight = 4;
+/** The maximum number of requests in a batch. */
 const maxBatchSize = 256;
 
-/** Gives a request its answer. Rejects with the request's own error. */
-export type Enqueue<Request, Answer> = (request: Request) => Promise<Answer>;
+/** Runs a request and returns its result. Rejects with the error of the request. */
+export type Enqueue<Request, Result> = (request: Request) => Promise<Result>;
 
-type Waiting<Request, Answer> = {
+type PendingRequest<Request, Result> = {
   readonly request: Request;
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 };
 
-/** What a queue does with requests. */
-type Work<Request, Answer> = {
-  /** Answers a whole batch, in order; `undefined` sends that one request to `runAlone`. */
-  readonly runTogether: (requests: Request[]) => Promise<(Answer | undefined)[]>;
-  readonly runAlone: (request: Request) => Promise<Answer>;
-  /** Tells an error of a batch after which its requests must not be run again, but fail with it. */
+/** The functions that execute requests. */
+type Work<Request, Result> = {
+  /** Returns one result per request, in order; `undefined` passes the request to `runSingle`. */
+  readonly runBatch: (requests: Request[]) => Promise<(Result | undefined)[]>;
+  readonly runSingle: (request: Request) => Promise<Result>;
+  /** Returns whether the requests of a failed batch must fail with its error instead of being retried individually. */
   readonly isFatal: (error: unknown) => boolean;
 };
 
 /**
- * Lets requests that wait at the same moment go to the database as one statement and be committed together, since a
- * statement and its commit cost about the same for one request as for thirty. They wait for the statement before theirs, so
- * that there is one at a time, and a second one only beside a slow one. A request that finds none goes at once: an idle server
- * never waits to fill a batch. Where a batch fails, each of its requests is run alone: none pays for its neighbour.
+ * Group commit: concurrent requests are batched into one statement, since a statement and its commit cost about the
+ * same for one request as for thirty. One batch runs at a time; a second one may start if the first is slow. A request
+ * on an idle server starts immediately: it never waits to fill a batch. If a batch fails, its requests are retried
+ * individually.
  */
-export function createCommitQueue<Request, Answer>({
-  runTogether,
-  runAlone,
+export function createGroupCommit<Request, Result>({
+  runBatch,
+  runSingle,
   isFatal,
-}: Work<Request, Answer>): Enqueue<Request, Answer> {
-  let waiting: Waiting<Request, Answer>[] = [];
+}: Work<Request, Result>): Enqueue<Request, Result> {
+  let pending: PendingRequest<Request, Result>[] = [];
   let inFlight = 0;
-  /** A statement that is not slow yet. */
+  /** The running batch, unless it is slow. */
   let current: Promise<void> | undefined;
 
-  // Beside the statements, which must not wait for a request that may have to wait for others; and a few at a time, so that
-  // these do not take every connection that there is.
-  const alone: Waiting<Request, Answer>[] = [];
-  let aloneInFlight = 0;
-  const settleAlone = (...requests: Waiting<Request, Answer>[]) => {
-    alone.push(...requests);
-    while (aloneInFlight < maxAloneInFlight && alone.length > 0) {
-      const { request, resolve, reject } = alone.shift()!;
-      aloneInFlight++;
-      void runAlone(request)
+  // Outside the batches, which must not wait for a request that may wait for a lock; and few at a time, so that they do
+  // not use up the connection pool.
+  const singles: PendingRequest<Request, Result>[] = [];
+  let singlesInFlight = 0;
+  const runSingly = (...requests: PendingRequest<Request, Result>[]) => {
+    singles.push(...requests);
+    while (singlesInFlight < maxSinglesInFlight && singles.length > 0) {
+      const { request, resolve, reject } = singles.shift()!;
+      singlesInFlight++;
+      void runSingle(request)
         .then(resolve, reject)
         .finally(() => {
-          aloneInFlight--;
-          settleAlone();
+          singlesInFlight--;
+          runSingly();
         });
     }
   };
 
-  const runBatch = async (batch: Waiting<Request, Answer>[]) => {
+  const executeBatch = async (batch: PendingRequest<Request, Result>[]) => {
     try {
-      const answers = await runTogether(batch.map(({ request }) => request));
-      for (const [index, answer] of answers.entries()) {
-        if (answer === undefined) settleAlone(batch[index]!);
-        else batch[index]!.resolve(answer);
+      const results = await runBatch(batch.map(({ request }) => request));
+      for (const [index, result] of results.entries()) {
+        if (result === undefined) runSingly(batch[index]!);
+        else batch[index]!.resolve(result);
       }
     } catch (error) {
       if (isFatal(error)) for (const { reject } of batch) reject(error);
-      else settleAlone(...batch);
+      else runSingly(...batch);
     }
   };
 
-  const pump = () => {
-    if (current || inFlight >= maxInFlight || waiting.length === 0) return;
-    const batch = waiting.slice(0, maxBatchSize);
-    waiting = waiting.slice(maxBatchSize);
+  const flush = () => {
+    if (current || inFlight >= maxInFlight || pending.length === 0) return;
+    const batch = pending.slice(0, maxBatchSize);
+    pending = pending.slice(maxBatchSize);
     inFlight++;
-    const running = runBatch(batch);
+    const running = executeBatch(batch);
     current = running;
-    const letNextGo = () => {
+    const startNextBatch = () => {
       if (current === running) current = undefined;
-      pump();
+      flush();
     };
-    const slow = setTimeout(letNextGo, slowStatementMs);
+    const slow = setTimeout(startNextBatch, slowStatementMs);
     void running.finally(() => {
       clearTimeout(slow);
       inFlight--;
-      letNextGo();
+      startNextBatch();
     });
   };
 
   return (request) =>
     new Promise((resolve, reject) => {
-      waiting.push({ request, resolve, reject });
-      pump();
+      pending.push({ request, resolve, reject });
+      flush();
     });
 }

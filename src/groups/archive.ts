@@ -1,18 +1,18 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
-import { isoDate, parsePageSize, positiveInteger } from '../validation/input-parsers.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
+import { parseIsoDate, parsePageSize, parsePositiveInteger } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { DeletedGroup as DeletedGroupRow, PrismaClient } from '../generated/prisma/client.ts';
 import { addGroupDetails } from './group-details.ts';
-import { readGroupRow, type Group } from './group.ts';
+import { parseGroupRow, type Group } from './group.ts';
 
-/** A group that was deleted and can be restored until `purgeAt`. */
+/** A deleted group, which can be restored until `purgeAt`. */
 export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
 
-/** One page of deleted groups: `first` of them, behind the place `after`. */
+/** A page of deleted groups: at most `first`, after the position `after`. */
 export type DeletedGroupPage = {
   readonly first: number;
   readonly after: { readonly deletedAt: Date; readonly id: number } | undefined;
@@ -20,24 +20,21 @@ export type DeletedGroupPage = {
 
 export type DeletedGroupRepository = ReturnType<typeof createDeletedGroupRepository>;
 
-/** How many groups one purge takes at most, so that it never holds much at once. */
+/** The maximum number of groups per purge, which limits the locks that it holds. */
 const purgeBatchSize = 1000;
 
 /** The archive of deleted groups. */
-export function createDeletedGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createDeletedGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async deletedGroup(id: number): Promise<DeletedGroup> {
+    async get(id: number): Promise<DeletedGroup> {
       const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
       if (!row) throw deletedGroupNotFound();
       return toDeletedGroup(row);
     },
 
-    /** One page, the latest first. */
-    async deletedGroups({
-      first,
-      after,
-    }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
+    /** Returns one page, latest first. */
+    async list({ first, after }: DeletedGroupPage): Promise<{ nodes: DeletedGroup[]; hasNextPage: boolean }> {
       const rows = await prisma.deletedGroup.findMany({
         where: {
           ...notExpired(),
@@ -55,17 +52,16 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
       return { nodes: rows.slice(0, first).map(toDeletedGroup), hasNextPage: rows.length > first };
     },
 
-    async countDeletedGroups(): Promise<number> {
+    async count(): Promise<number> {
       return prisma.deletedGroup.count({ where: notExpired() });
     },
 
     /**
-     * Brings a group back, with the same id and fields. Where its service group has been deleted too, it comes back
-     * without one.
-     * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
+     * Restores a group with the same id and fields, but without its service group if that has been deleted too.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS if the group is not deleted
      */
-    async restoreGroup(id: number, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
+    async restore(id: number, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
           SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
@@ -80,12 +76,12 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
         }
         throw deletedGroupNotFound();
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
 
-    /** Removes a group from the archive for good. @throws AppError NOT_FOUND */
-    async purgeDeletedGroup(id: number, call: Call): Promise<DeletedGroup> {
-      const purged = await recorder.transact(call, async (transaction) => {
+    /** Permanently removes a group from the archive. @throws AppError NOT_FOUND */
+    async purge(id: number, call: MutationCall): Promise<DeletedGroup> {
+      const purged = await mutations.run(call, async (transaction) => {
         try {
           const row = await transaction.deletedGroup.delete({ where: { id } });
           const before = row.groupRow as RowJson;
@@ -99,8 +95,8 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
     },
 
     /**
-     * Purges the groups whose time is over, with an audit entry for each, and answers how many. Of several servers each
-     * takes what no other is just taking.
+     * Purges expired groups, with an audit event for each, and returns their number. Safe to run concurrently on
+     * several servers (SKIP LOCKED).
      */
     async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
       const { account, requestId } = caller;
@@ -115,20 +111,20 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
   };
 }
 
-/** Reads the arguments of `deletedGroups`. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `deletedGroups`. @throws AppError BAD_USER_INPUT */
 export function parseDeletedGroupPage(args: { first?: unknown; after?: string | null }): DeletedGroupPage {
   const first = parsePageSize(args.first);
   if (args.after == null) return { first, after: undefined };
-  const [deletedAt, id] = parseCursor(args.after, [isoDate, positiveInteger]);
+  const [deletedAt, id] = parseCursor(args.after, [parseIsoDate, parsePositiveInteger]);
   return { first, after: { deletedAt: new Date(deletedAt), id } };
 }
 
-/** The cursor of a deleted group. */
+/** Returns the cursor of a deleted group. */
 export function formatDeletedGroupCursor({ deletedAt, id }: DeletedGroup): string {
   return formatCursor([deletedAt.toISOString(), id]);
 }
 
-/** What has had its time is gone, whether or not the purge has come by. */
+/** Expired groups count as removed even before they are purged. */
 function notExpired() {
   return { purgeAt: { gt: new Date() } };
 }
@@ -139,10 +135,10 @@ function toDeletedGroup({
 }: Omit<DeletedGroupRow, 'groupRow'> & { groupRow: unknown }): DeletedGroup {
   return {
     ...row,
-    // A repeated call gets them from JSON.
+    // Dates are strings in the stored response of a repeated call.
     deletedAt: new Date(row.deletedAt),
     purgeAt: new Date(row.purgeAt),
-    group: readGroupRow(groupRow as RowJson),
+    group: parseGroupRow(groupRow as RowJson),
   };
 }
 

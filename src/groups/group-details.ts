@@ -3,10 +3,10 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
 
-/** What a mutation's result says of a group in addition to its row, as it was in the mutation's transaction. */
+/** The data that a mutation returns with a group's row, read in the mutation's transaction. */
 export type GroupDetails = {
   readonly serviceGroup?: ServiceGroup | null;
-  /** How many active subscribers the group has. 0: all its pages are empty. */
+  /** The number of active subscribers. 0: all pages are empty. */
   readonly subscriberCount?: number | null;
   readonly subscriberPages?: readonly SubscriberPageRows[] | null;
 };
@@ -18,7 +18,7 @@ type SubscriberPageRows = {
   readonly rows: readonly RowJson[];
 };
 
-/** Adds to a group's row the details that a call selects, as the transaction sees them now: one query at most. */
+/** Adds the details that a call selects to a group's row, as the transaction currently sees them: at most one query. */
 export async function addGroupDetails(
   transaction: Transaction,
   row: RowJson,
@@ -26,7 +26,7 @@ export async function addGroupDetails(
 ): Promise<RowJson> {
   if (!serviceGroup && !subscriberCount && subscriberPages.length === 0) return row;
   const pages = JSON.stringify(subscriberPages);
-  const [found] = await transaction.$queryRaw<{ details: RowJson }[]>`
+  const [result] = await transaction.$queryRaw<{ details: RowJson }[]>`
     SELECT jsonb_build_object(
       'serviceGroup', (
         SELECT to_jsonb(service_groups) FROM service_groups WHERE id = ${row['service_group_id']}::int
@@ -45,5 +45,5 @@ export async function addGroupDetails(
         ))) FROM jsonb_to_recordset(${pages}::jsonb) AS page (first int, after text)
       )
     ) AS details`;
-  return { ...row, details: found!.details };
+  return { ...row, details: result!.details };
 }

@@ -1,96 +1,99 @@
 import { formatPrice } from '../validation/decimal.ts';
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
-import { groupNotFound, readGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
+import { groupNotFound, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupOrderField, GroupSearch } from './group-search.ts';
 
 export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
-export function createGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async group(id: number): Promise<Group> {
+    async get(id: number): Promise<Group> {
       const row = await prisma.group.findUnique({ where: { id } });
       if (!row) throw groupNotFound();
       return toGroup(row);
     },
 
-    /** Those with these ids, in the order of the ids; null where there is none. */
-    async groupsById(ids: readonly number[]): Promise<(Group | null)[]> {
-      // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
+    /** Returns the rows with these ids, in the order of the ids; null if there is no row with an id. */
+    async findByIds(ids: readonly number[]): Promise<(Group | null)[]> {
+      // One array parameter: a list of parameters has a maximum length, and each length would be planned separately.
       const rows = await prisma.$queryRaw<{ id: number; row: RowJson }[]>`
         SELECT id, group_row(groups) AS row FROM groups WHERE id = ANY (${[...new Set(ids)]}::int[])`;
-      const byId = new Map(rows.map(({ id, row }) => [id, readGroupRow(row)]));
+      const byId = new Map(rows.map(({ id, row }) => [id, parseGroupRow(row)]));
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    /** All that have these marks, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
-    async groups(marks: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
+    /**
+     * Returns all groups that match the filter, sorted by id.
+     * @throws AppError QUERY_TOO_COMPLEX if there are too many
+     */
+    async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
       const rows = await prisma.group.findMany({
-        where: marks,
+        where: filter,
         orderBy: { id: 'asc' },
         take: maxListLength + 1,
       });
       return requireListLength(rows, 'Use searchGroups').map(toGroup);
     },
 
-    /** One page of a search, and whether more lie behind it. The page's place does not change its cost. */
-    async searchGroups(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
+    /** Returns one page of a search, and whether more pages follow. Keyset pagination: every page costs the same. */
+    async search(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
       const rows = await prisma.$queryRaw<{ row: RowJson }[]>`
         SELECT group_row(groups) AS row FROM groups
-        WHERE ${whereFilter(search)} AND ${whereAfter(search)}
+        WHERE ${whereFilter(search)} AND ${whereAfterCursor(search)}
         ORDER BY ${orderBy(search)} LIMIT ${search.first + 1}`;
-      const nodes = rows.slice(0, search.first).map(({ row }) => readGroupRow(row));
+      const nodes = rows.slice(0, search.first).map(({ row }) => parseGroupRow(row));
       return { nodes, hasNextPage: rows.length > search.first };
     },
 
-    /** How many groups a search finds on all its pages. */
-    async countGroups(search: GroupSearch): Promise<number> {
+    /** Returns the number of groups on all pages of a search. */
+    async count(search: GroupSearch): Promise<number> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>`
         SELECT count(*)::int AS count FROM groups WHERE ${whereFilter(search)}`;
       return counted!.count;
     },
 
-    /** @throws AppError BAD_USER_INPUT where there is no such service group. */
-    async createGroup(group: NewGroup, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
-        const { id } = await refuseUnknownServiceGroup(
+    /** @throws AppError BAD_USER_INPUT if the service group does not exist */
+    async create(group: NewGroup, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
+        const { id } = await rejectUnknownServiceGroup(
           transaction.group.create({ data: group, select: { id: true } }),
         );
         const created = await readRow(transaction, id);
         const result = await addGroupDetails(transaction, created, call.selectedDetails);
         return { result, targetIds: [id], after: created };
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
 
-    /** @throws AppError NOT_FOUND, or BAD_USER_INPUT where there is no such service group. */
-    async editGroup(id: number, changes: GroupChanges, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
+    /** @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist */
+    async edit(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await readRow(transaction, id);
         const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
-        await refuseUnknownServiceGroup(
+        await rejectUnknownServiceGroup(
           transaction.group.update({ where: { id }, data, select: { id: true } }),
         );
         const after = await readRow(transaction, id);
         const result = await addGroupDetails(transaction, after, call.selectedDetails);
         return { result, before, after };
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
   };
 }
 
-/** The column of each order, and how PostgreSQL reads a value of it from a text. */
+/** The column of each sort order, and its SQL type, to which the text of a cursor value is cast. */
 const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: string }> = {
   ID: { name: 'id', type: 'int' },
   NAME: { name: 'name', type: 'text' },
@@ -102,7 +105,7 @@ const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: 
 function whereFilter({ filter }: GroupSearch): Prisma.Sql {
   const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden } = filter;
   const conditions = [
-    // The expression of the index groups_search_idx.
+    // The same expression as in the index groups_search_idx.
     text !== undefined &&
       Prisma.sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text}) ${Prisma.raw(plannedForItsValues)}`,
     tagName !== undefined && Prisma.sql`tag_name = ${tagName}`,
@@ -113,11 +116,11 @@ function whereFilter({ filter }: GroupSearch): Prisma.Sql {
     minDuration !== undefined && Prisma.sql`duration >= ${minDuration}::int`,
     maxDuration !== undefined && Prisma.sql`duration <= ${maxDuration}::int`,
   ];
-  return Prisma.join([Prisma.sql`true`, ...conditions.filter((each) => each !== false)], ' AND ');
+  return Prisma.join([Prisma.sql`true`, ...conditions.filter((condition) => condition !== false)], ' AND ');
 }
 
-/** The rows after the cursor. The bound on the column alone is what lets PostgreSQL begin inside the index. */
-function whereAfter({ after, field, direction }: GroupSearch): Prisma.Sql {
+/** The rows after the cursor. PostgreSQL needs the separate bound on the column to start inside the index. */
+function whereAfterCursor({ after, field, direction }: GroupSearch): Prisma.Sql {
   if (!after) return Prisma.sql`true`;
   const { name, type } = columnOf[field];
   const column = Prisma.raw(name);
@@ -127,7 +130,7 @@ function whereAfter({ after, field, direction }: GroupSearch): Prisma.Sql {
   return Prisma.sql`${column} ${beyond}= ${key} AND (${column} ${beyond} ${key} OR (${column} = ${key} AND id ${beyond} ${after.id}::int))`;
 }
 
-/** The id goes the way of the column, so that an index of both can be read in that order. */
+/** The id is sorted in the same direction as the column, so that an index on both can be used. */
 function orderBy({ field, direction }: GroupSearch): Prisma.Sql {
   const { name } = columnOf[field];
   return Prisma.raw(name === 'id' ? `id ${direction}` : `${name} ${direction}, id ${direction}`);
@@ -138,14 +141,14 @@ function toGroup(row: GroupRow): Group {
 }
 
 async function readRow(transaction: Transaction, id: number): Promise<RowJson> {
-  const [found] = await transaction.$queryRaw<
+  const [result] = await transaction.$queryRaw<
     { row: RowJson }[]
   >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
-  if (!found) throw groupNotFound();
-  return found.row;
+  if (!result) throw groupNotFound();
+  return result.row;
 }
 
-async function refuseUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
+async function rejectUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
   try {
     return await write;
   } catch (error) {

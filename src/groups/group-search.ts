@@ -1,14 +1,14 @@
 import {
-  boolean,
-  integer,
-  isoDate,
+  parseBoolean,
+  integerParser,
+  parseIsoDate,
   parseFields,
   parseId,
   parsePageSize,
-  positiveInteger,
-  price,
-  storedText,
-  text,
+  parsePositiveInteger,
+  parsePrice,
+  parseStoredText,
+  textParser,
   withoutNulls,
   type Parse,
 } from '../validation/input-parsers.ts';
@@ -17,14 +17,14 @@ import { badInput } from '../errors.ts';
 import type { Group } from './group.ts';
 
 const filterFields = {
-  text: text({ min: 1, max: 128, multiline: true }),
-  tagName: text({ min: 1, max: 64 }),
+  text: textParser({ min: 1, max: 128, multiline: true }),
+  tagName: textParser({ min: 1, max: 64 }),
   serviceGroupId: (value: unknown, argument: string) => parseId(value, argument, 'Service group'),
-  minPrice: price,
-  maxPrice: price,
-  minDuration: integer({ min: 0 }),
-  maxDuration: integer({ min: 0 }),
-  hidden: boolean,
+  minPrice: parsePrice,
+  maxPrice: parsePrice,
+  minDuration: integerParser({ min: 0 }),
+  maxDuration: integerParser({ min: 0 }),
+  hidden: parseBoolean,
 };
 
 export type GroupOrderField = 'ID' | 'NAME' | 'PRICE' | 'DURATION' | 'CREATED_AT';
@@ -32,7 +32,7 @@ type OrderDirection = 'ASC' | 'DESC';
 
 type GroupOrder = { readonly field?: GroupOrderField; readonly direction?: OrderDirection };
 
-/** What `searchGroups` is given. */
+/** The arguments of `searchGroups`. */
 type GroupSearchArguments = {
   readonly filter?: object | null | undefined;
   readonly orderBy?: GroupOrder | null | undefined;
@@ -40,25 +40,25 @@ type GroupSearchArguments = {
   readonly after?: string | null | undefined;
 };
 
-/** A search for groups, read and checked. */
+/** A parsed search for groups. */
 export type GroupSearch = ReturnType<typeof parseGroupSearch>;
 
-/** The place in a search behind which a page begins: what the last group was sorted by, and its id. */
+/** The last group of the previous page: its sort key and its id. */
 type GroupCursor = { readonly key: string | number; readonly id: number };
 
-/** What each order sorts by, and how that is read back from a cursor. The id breaks ties. */
+/** The sort key of each order, and its parser for cursors. The id breaks ties. */
 const sortKeys: Record<
   GroupOrderField,
-  { of: (group: Group) => string | number; parse: Parse<string | number> }
+  { keyOf: (group: Group) => string | number; parse: Parse<string | number> }
 > = {
-  ID: { of: (group) => group.id, parse: positiveInteger },
-  NAME: { of: (group) => group.name, parse: storedText },
-  PRICE: { of: (group) => group.price, parse: price },
-  DURATION: { of: (group) => group.duration, parse: integer({ min: 0 }) },
-  CREATED_AT: { of: (group) => group.createdAt.toISOString(), parse: isoDate },
+  ID: { keyOf: (group) => group.id, parse: parsePositiveInteger },
+  NAME: { keyOf: (group) => group.name, parse: parseStoredText },
+  PRICE: { keyOf: (group) => group.price, parse: parsePrice },
+  DURATION: { keyOf: (group) => group.duration, parse: integerParser({ min: 0 }) },
+  CREATED_AT: { keyOf: (group) => group.createdAt.toISOString(), parse: parseIsoDate },
 };
 
-/** Reads the arguments of `searchGroups`. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `searchGroups`. @throws AppError BAD_USER_INPUT */
 export function parseGroupSearch(args: GroupSearchArguments) {
   const field: GroupOrderField = args.orderBy?.field ?? 'ID';
   const direction: OrderDirection = args.orderBy?.direction ?? 'ASC';
@@ -71,16 +71,16 @@ export function parseGroupSearch(args: GroupSearchArguments) {
   };
 }
 
-/** The cursor of a group in a search by this field. */
+/** Returns the cursor of a group in a search with this order. */
 export function formatGroupCursor(group: Group, field: GroupOrderField): string {
-  return formatCursor([field, sortKeys[field].of(group), group.id]);
+  return formatCursor([field, sortKeys[field].keyOf(group), group.id]);
 }
 
 function parseGroupCursor(cursor: string, field: GroupOrderField): GroupCursor {
   const isField: Parse<string> = (value, argument) => {
-    if (value !== field) throw badInput(argument, 'the cursor is of another order');
+    if (value !== field) throw badInput(argument, 'the cursor has a different order');
     return field;
   };
-  const [, key, id] = parseCursor(cursor, [isField, sortKeys[field].parse, positiveInteger]);
+  const [, key, id] = parseCursor(cursor, [isField, sortKeys[field].parse, parsePositiveInteger]);
   return { key, id };
 }

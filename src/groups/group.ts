@@ -1,16 +1,16 @@
 import type { Group as GroupRow } from '../generated/prisma/client.ts';
 import {
-  boolean,
-  exportedText,
-  integer,
-  ipAddress,
-  nullable,
+  parseBoolean,
+  exportedTextParser,
+  integerParser,
+  parseIpAddress,
+  nullableParser,
   parseFields,
   parseId,
-  price,
+  parsePrice,
   requireAnyField,
   requireFields,
-  text,
+  textParser,
   withoutNulls,
   type CreateTextParser,
   type Parsed,
@@ -24,9 +24,9 @@ import type { GroupDetails } from './group-details.ts';
 
 /** A subscription plan, as the API shows it. */
 export type Group = Omit<GroupRow, 'price'> & {
-  /** An exact decimal with two to four decimals. */
+  /** An exact decimal with two to four decimal places. */
   readonly price: string;
-  /** Only of a group that a mutation returns, and only those that the call selects. */
+  /** The details that a mutation returns, if the call selects them. */
   readonly details?: GroupDetails;
 };
 
@@ -34,24 +34,24 @@ const createFields = (parseText: CreateTextParser) => ({
   name: parseText({ min: 1, max: 128 }),
   description: parseText({ max: 2000, multiline: true }),
   tagName: parseText({ min: 1, max: 64 }),
-  duration: integer({ min: 0 }),
-  price,
-  usernamePostfix: nullable(parseText({ max: 64 })),
-  usernamePostfixId: nullable(parseText({ max: 64 })),
+  duration: integerParser({ min: 0 }),
+  price: parsePrice,
+  usernamePostfix: nullableParser(parseText({ max: 64 })),
+  usernamePostfixId: nullableParser(parseText({ max: 64 })),
   dailyBandwidth: parseText({ min: 1, max: 64, printable: true }),
-  multiLoginCount: integer({ min: 0 }),
+  multiLoginCount: integerParser({ min: 0 }),
   downloadUpload: parseText({ min: 1, max: 64, printable: true }),
-  ip: nullable(ipAddress),
-  serviceGroupId: nullable((value, argument) => parseId(value, argument, 'Service group')),
-  hidden: boolean,
-  protected: boolean,
+  ip: nullableParser(parseIpAddress),
+  serviceGroupId: nullableParser((value, argument) => parseId(value, argument, 'Service group')),
+  hidden: parseBoolean,
+  protected: parseBoolean,
 });
-const fields = createFields(text);
-const exportedFields = createFields(exportedText);
+const fields = createFields(textParser);
+const exportedFields = createFields(exportedTextParser);
 
-/** What an edit changes of a group. */
+/** The fields that an edit changes. */
 export type GroupChanges = Parsed<typeof fields>;
-/** What a new group is made of; what is not given takes the table's default. */
+/** The fields of a new group; omitted fields get the default of the table. */
 export type NewGroup = ReturnType<typeof parseNewGroup>;
 
 /** @throws AppError BAD_USER_INPUT "Group id must be a positive integer". */
@@ -59,34 +59,34 @@ export function parseGroupId(value: unknown, argument = 'id'): number {
   return parseId(value, argument, 'Group');
 }
 
-/** Reads what `createGroup` was given. A null counts as not given. */
+/** Parses the input of `createGroup`. Null counts as omitted. @throws AppError BAD_USER_INPUT */
 export function parseNewGroup(input: unknown) {
   return parseWholeGroup(fields, input);
 }
 
-/** Parses a group of an export, which an earlier version may have accepted by other rules. @throws AppError BAD_USER_INPUT */
+/**
+ * Parses a group of an export, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseExportedGroup(input: unknown) {
   return parseWholeGroup(exportedFields, input);
 }
 
-function parseWholeGroup(by: typeof fields, input: unknown) {
+function parseWholeGroup(parsers: typeof fields, input: unknown) {
   return requireFields(
-    parseFields(by, withoutNulls(input), 'group'),
+    parseFields(parsers, withoutNulls(input), 'group'),
     ['name', 'tagName', 'duration', 'price'],
     'group',
   );
 }
 
-/** Reads what `editGroup` was given. */
+/** Parses the input of `editGroup`. @throws AppError BAD_USER_INPUT */
 export function parseGroupChanges(input: unknown): GroupChanges {
   return requireAnyField(parseFields(fields, input, 'group'), 'group');
 }
 
-/**
- * Parses a group's row as the database function group_row() wrote it, in this version or an older one, with or without the
- * details of a result.
- */
-export function readGroupRow({ details, ...stored }: RowJson): Group {
+/** Parses a row written by the database function group_row() of this or an older version, with or without details. */
+export function parseGroupRow({ details, ...stored }: RowJson): Group {
   const row = withRowDefaults('groups', stored);
   const group = camelCaseKeys(row) as Group;
   return Object.assign(group, {

@@ -65,14 +65,14 @@ const sampleGroups = [
 ];
 
 /**
- * Puts a few groups into a database that has never held one: what an operator deleted does not come back. Answers
- * whether it did. Two servers at once load them once.
+ * Loads sample groups into a database that has never contained a group, so that deleted samples do not come back.
+ * Returns whether it loaded them. Concurrent servers load them once.
  */
 export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
-  if (await hasHeldGroups(prisma)) return false;
+  if (await hasContainedGroups(prisma)) return false;
   return prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE`;
-    if (await hasHeldGroups(transaction)) return false;
+    if (await hasContainedGroups(transaction)) return false;
 
     const [personal, family] = await transaction.serviceGroup.createManyAndReturn({
       data: sampleServiceGroups,
@@ -87,12 +87,12 @@ export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
   });
 }
 
-async function hasHeldGroups(prisma: Pick<PrismaClient, '$queryRaw'>): Promise<boolean> {
+async function hasContainedGroups(prisma: Pick<PrismaClient, '$queryRaw'>): Promise<boolean> {
   const rows = await prisma.$queryRaw<{ is_called: boolean }[]>`SELECT is_called FROM groups_id_seq`;
   return rows.some(({ is_called }) => is_called);
 }
 
-/** Finds a sample group that is still there, so that trying out a delete never meets a group of the operator's own. */
+/** Returns the id of a sample group that still exists, so that a trial delete never deletes an operator's own group. */
 export async function findSampleGroupId(prisma: PrismaClient): Promise<number | undefined> {
   const samples = sampleGroups.map(({ name, description }) => ({ name, description }));
   const group = await prisma.group.findFirst({
@@ -102,7 +102,7 @@ export async function findSampleGroupId(prisma: PrismaClient): Promise<number | 
   return group?.id;
 }
 
-/** The ids of sample records, by where they are. */
+/** The ids of sample records by table. */
 export type SampleIds = {
   readonly serviceGroups: readonly number[];
   readonly groups: readonly number[];
@@ -114,13 +114,14 @@ export type SampleIds = {
 export type SampleRows = { readonly [Kind in keyof SampleIds]: readonly RowJson[] };
 
 /**
- * Finds the sample records that are as they were loaded: exactly their content, live or archived, without a subscriber ever, and no
- * service group of any other group. What an operator created is none of them, whatever its content.
+ * Finds the sample records that are unchanged since they were loaded: groups, live or archived, with the same content
+ * that never had a subscriber, and service groups without other groups. Records that an operator created never count as
+ * samples.
  */
 export async function findUntouchedSamples(transaction: Prisma.TransactionClient): Promise<SampleIds> {
   const groups = JSON.stringify(sampleGroups.map(toUntouchedRow));
   const serviceGroups = JSON.stringify(sampleServiceGroups);
-  const [found] = await transaction.$queryRaw<[{ ids: SampleIds }]>`
+  const [result] = await transaction.$queryRaw<[{ ids: SampleIds }]>`
     WITH sample AS (
       SELECT content - 'price' AS content, (content ->> 'price')::numeric AS price, (content ->> 'id')::int AS id
       FROM jsonb_array_elements(${groups}::jsonb) AS content
@@ -162,10 +163,10 @@ export async function findUntouchedSamples(transaction: Prisma.TransactionClient
       'groups', ARRAY(SELECT id FROM live ORDER BY id),
       'deletedGroups', ARRAY(SELECT id FROM archived ORDER BY id)
     ) AS ids`;
-  return found.ids;
+  return result.ids;
 }
 
-/** Removes sample records and returns them; a service group that still has a group stays. */
+/** Deletes sample records and returns them, except for service groups that still have groups. */
 export async function removeSamples(
   transaction: Prisma.TransactionClient,
   { serviceGroups, groups, deletedGroups }: SampleIds,
@@ -188,7 +189,7 @@ export async function removeSamples(
   };
 }
 
-/** They were loaded into a database that had never held a group, and so have the first ids. */
+/** The samples have the first ids, since they are loaded into a database that has never contained a group. */
 function toUntouchedRow(group: (typeof sampleGroups)[number], index: number): RowJson {
   const defaults = {
     usernamePostfix: null,

@@ -4,49 +4,57 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
 
-type BrokenRequest = { readonly status: number; readonly code: ErrorCode; readonly message: string };
-const brokenRequest: BrokenRequest = {
+type ClientError = { readonly status: number; readonly code: ErrorCode; readonly message: string };
+const malformedRequest: ClientError = {
   status: 400,
   code: 'BAD_REQUEST',
   message: 'This is not an HTTP request',
 };
-const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
+const clientErrors: Readonly<Record<string, ClientError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
     code: 'REQUEST_TIMEOUT',
-    message: 'The request did not come in time',
+    message: 'The request was not received in time',
   },
-  HPE_INVALID_METHOD: { ...brokenRequest, message: 'This is not an HTTP request, or its method is unknown' },
+  HPE_INVALID_METHOD: {
+    ...malformedRequest,
+    message: 'This is not an HTTP request, or its method is unknown',
+  },
   HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
 };
 
-const answeredEarly = new WeakSet<Socket>();
+const socketsWithResponse = new WeakSet<Socket>();
 
-/** Takes note of a connection whose request was answered before its body was there: whatever becomes of that body is not answered again. */
-export function noteEarlyAnswer(socket: Socket): void {
-  answeredEarly.add(socket);
+/**
+ * Marks a connection whose response was sent before the request body was complete: errors in the rest of the body get
+ * no response.
+ */
+export function markResponseSent(socket: Socket): void {
+  socketsWithResponse.add(socket);
 }
 
-/** Answers what is no HTTP request at all, or did not come in time, where Node would close the connection in silence. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || answeredEarly.has(socket)) {
+/**
+ * Responds to malformed HTTP requests and to timeouts, for which Node would close the connection without a response.
+ */
+export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socketsWithResponse.has(socket)) {
     socket.destroy();
     return;
   }
-  writeResponse(socket, brokenRequests[error.code ?? ''] ?? brokenRequest);
+  writeResponse(socket, clientErrors[error.code ?? ''] ?? malformedRequest);
 }
 
-/** Rejects a CONNECT, for which Node would close the connection in silence: this server is no proxy. */
+/** Rejects CONNECT, for which Node would close the connection without a response: this server is not a proxy. */
 export function rejectConnect(_request: IncomingMessage, socket: Duplex): void {
   socket.on('error', () => undefined);
   writeResponse(socket, {
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
-    message: 'This server is no proxy. Use GET or POST, not CONNECT',
+    message: 'This server is not a proxy. Use GET or POST, not CONNECT',
   });
 }
 
-function writeResponse(socket: Duplex, { status, code, message }: BrokenRequest): void {
+function writeResponse(socket: Duplex, { status, code, message }: ClientError): void {
   const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +

@@ -6,19 +6,19 @@ import type { FastifyInstance } from 'fastify';
 export type ListenSettings = {
   readonly host: string;
   readonly port: number;
-  /** How many connections may wait until they are accepted. */
+  /** The maximum number of connections that wait to be accepted. */
   readonly backlog: number;
 };
 
 const loopback = { v4: '127.0.0.1', v6: '::1' } as const;
-/** Another program may have the port on one address that is free on the other. */
+/** A free port of one loopback address may be in use on the other one. */
 const maxPortTries = 10;
-/** The machine has no such address. */
+/** Codes of `listen` if the machine does not have the address. */
 const missingAddressCodes = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
 /**
- * Listens. For the host `localhost` on both loopback addresses with the same port, as far as the machine has them: some
- * clients try only one of them.
+ * Listens. The host `localhost` means both loopback addresses with the same port, if the machine has both: some clients
+ * try only one of them.
  * @throws the error of `listen`
  */
 export async function listen(http: FastifyInstance, { host, port, backlog }: ListenSettings): Promise<void> {
@@ -26,7 +26,7 @@ export async function listen(http: FastifyInstance, { host, port, backlog }: Lis
     await http.listen({ host, port, backlog });
     return;
   }
-  // The second listener serves as soon as it is bound.
+  // The second listener accepts requests as soon as it is bound.
   await http.ready();
   for (let tries = 1; ; tries++) {
     const second = createSecondListener(http.server);
@@ -50,9 +50,9 @@ export async function listen(http: FastifyInstance, { host, port, backlog }: Lis
   }
 }
 
-/** Accepts no further connections, and leaves those that are open alone. */
+/** Stops accepting connections without closing open ones. */
 export function stopListening(server: Server): void {
-  // Node's HTTP server would cut the idle ones.
+  // `close()` of an HTTP server would close idle connections.
   TcpServer.prototype.close.call(server);
   secondListeners.get(server)?.close();
 }
@@ -60,8 +60,8 @@ export function stopListening(server: Server): void {
 const secondListeners = new WeakMap<Server, TcpServer>();
 
 /**
- * Creates a listener whose connections are the server's: TLS, timeouts, the orderly close and the highest number of
- * connections hold for those of both addresses together.
+ * Creates a listener that passes its connections to the server: TLS, timeouts, graceful shutdown and the connection
+ * limit apply to both addresses together.
  */
 function createSecondListener(server: Server): TcpServer {
   const { maxConnections } = server;
@@ -71,10 +71,10 @@ function createSecondListener(server: Server): TcpServer {
     open++;
     socket.once('close', () => open--);
   };
-  // Node takes 0 for no limit.
+  // Node interprets 0 as unlimited.
   const shareLimit = () => (server.maxConnections = maxConnections > own ? maxConnections - own : -1);
 
-  // As an HTTP server has its sockets.
+  // The socket options of Node's HTTP server.
   const second = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     if (open >= maxConnections) {
       socket.destroy();

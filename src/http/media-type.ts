@@ -10,17 +10,17 @@ type MediaRange = {
 };
 
 /**
- * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how exactly
- * the client names the type, then by the client's order. A missing or empty header accepts everything.
+ * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how
+ * exactly the client names the type, then by the client's order. A missing or empty header accepts everything.
  * @returns undefined if the client accepts neither type
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
 export function chooseMediaType(accept: string | undefined): GraphQLMediaType | undefined {
   if (!accept) return 'application/json';
-  const known = choices.get(accept);
-  if (known !== undefined || choices.has(accept)) return known;
-  const choice = chooseAmong(splitOutsideQuotes(accept, ',').map(readMediaRange));
-  // Clients send few different headers; a hostile one cannot fill the memory.
+  const cached = choices.get(accept);
+  if (cached !== undefined || choices.has(accept)) return cached;
+  const choice = chooseAmong(splitOutsideQuotes(accept, ',').map(parseMediaRange));
+  // Clients send few different headers. The limits prevent a hostile client from filling the memory.
   if (choices.size < maxChoices && accept.length <= maxCachedLength) choices.set(accept, choice);
   return choice;
 }
@@ -40,7 +40,7 @@ function chooseAmong(ranges: readonly MediaRange[]): GraphQLMediaType | undefine
   return best?.type;
 }
 
-/** The range that decides about a type: the most exact one. */
+/** Returns the most exact range that matches a type. */
 function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
   let match = { weight: 0, exactness: -1, position: 0 };
   ranges.forEach((range, position) => {
@@ -53,7 +53,9 @@ function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
   return match;
 }
 
-/** How exactly a range names a type; below 0 if it does not contain it. The only parameter of our types is their charset. */
+/**
+ * Returns how exactly a range matches a type; below 0 if it does not. The only parameter of our types is their charset.
+ */
 function exactnessOf({ type, parameters }: MediaRange, offered: GraphQLMediaType): number {
   const isCharset = ([name, value]: readonly [string, string]) =>
     name === 'charset' && (value === 'utf-8' || value === '*');
@@ -64,7 +66,7 @@ function exactnessOf({ type, parameters }: MediaRange, offered: GraphQLMediaType
   return type === '*/*' ? bonus : -1;
 }
 
-function readMediaRange(text: string): MediaRange {
+function parseMediaRange(text: string): MediaRange {
   const [type = '', ...rest] = splitOutsideQuotes(text, ';').map((part) => part.trim().toLowerCase());
   const parameters = rest
     .filter((part) => part !== '')
@@ -82,12 +84,12 @@ function readMediaRange(text: string): MediaRange {
   return {
     type,
     parameters: parameters.filter(([name]) => name !== 'q'),
-    // What is not a number is no weight above 0.
+    // NaN is not above 0, so an invalid weight excludes the type.
     weight: weight === undefined ? 1 : Number.parseFloat(weight),
   };
 }
 
-/** In one pass, since a regular expression takes quadratic time for some texts with quotes. */
+/** Splits in one pass: a regular expression would take quadratic time for some texts with quotes (ReDoS). */
 function splitOutsideQuotes(text: string, separator: ',' | ';'): string[] {
   const parts: string[] = [];
   let start = 0;

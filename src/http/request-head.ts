@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.ts';
 
 /**
- * Returns the error of a request whose target or `Host` is against HTTP, so that a proxy may understand it differently. Only
- * HTTP/1.0, which health checks of old load balancers send, has no `Host`.
+ * Returns the error of a request whose target or `Host` violates HTTP, which proxies may interpret differently (request
+ * smuggling). `Host` is optional in HTTP/1.0 only, which old load balancers use for health checks.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
-export function findBrokenHead({
+export function findRequestHeadError({
   method,
   url = '',
   httpVersion,
@@ -14,10 +14,10 @@ export function findBrokenHead({
   rawHeaders,
 }: IncomingMessage): AppError | undefined {
   const isTarget = url.startsWith('/') || /^https?:\/\//i.test(url) || (url === '*' && method === 'OPTIONS');
-  if (!isTarget) return new AppError('BAD_REQUEST', 'The URL cannot be read');
+  if (!isTarget) return new AppError('BAD_REQUEST', 'Malformed URL');
   if (!headers.host)
     return httpVersion === '1.0' ? undefined : new AppError('BAD_REQUEST', 'Send a Host header');
-  // Node keeps the first one.
+  // `headers` contains the first one only.
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2)
     if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++;

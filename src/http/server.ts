@@ -4,32 +4,32 @@ import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
 import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
-import { answerBrokenRequest, noteEarlyAnswer } from './broken-request.ts';
-import { setBrowserRules } from './hooks/security-headers.ts';
-import { sendError, sendStatus, toRefusal } from './error-response.ts';
-import { takeOnlyJson } from './hooks/json-body.ts';
-import { answerBeforeClosing } from './hooks/graceful-shutdown.ts';
+import { handleClientError, markResponseSent } from './broken-request.ts';
+import { registerSecurityHeaders } from './hooks/security-headers.ts';
+import { sendError, sendStatus, toAppError } from './error-response.ts';
+import { acceptOnlyJson } from './hooks/json-body.ts';
+import { drainOnClose } from './hooks/graceful-shutdown.ts';
 import { createNodeServer } from './node-server.ts';
-import { notePathMethods } from './path-methods.ts';
-import { openOverloadGuard, type WriteRefusal } from './hooks/load-shedding.ts';
+import { trackPathMethods } from './path-methods.ts';
+import { openOverloadGuard, type WriteErrorBody } from './hooks/load-shedding.ts';
 import { openRateLimits } from './hooks/rate-limits.ts';
-import { findBrokenHead } from './request-head.ts';
-import { readRequestId } from './hooks/request-id.ts';
-import { requireAccounts } from './hooks/authentication.ts';
-import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
+import { findRequestHeadError } from './request-head.ts';
+import { requestIdOf } from './hooks/request-id.ts';
+import { requireAuthentication } from './hooks/authentication.ts';
+import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
 const maxBodyBytes = 1024 * 1024;
 
 /**
- * Creates the HTTP server, without routes: request ids, one log line a request, and what a request has to pass before its
- * body is read, in this order: overload, what browsers may do, an account.
- * @throws StartError where the certificate cannot be used.
+ * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read,
+ * in this order: overload, security headers and CORS, authentication.
+ * @throws StartError if the certificate cannot be used
  */
 export async function createHttpServer(
   config: Config,
   authenticate: Authenticate,
   log: Logger,
-  writeRefusal: WriteRefusal = () => undefined,
+  writeErrorBody: WriteErrorBody = () => undefined,
 ): Promise<FastifyInstance> {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
@@ -43,50 +43,50 @@ export async function createHttpServer(
       maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
       maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
       corsOrigins: config.CORS_ORIGINS,
-      writeRefusal,
+      writeErrorBody,
     },
     log,
   );
   const http = fastify({
-    serverFactory: (listener) => createNodeServer(settings, overload.guard(listener)),
+    serverFactory: (listener) => createNodeServer(settings, overload.rejectWhenOverloaded(listener)),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    genReqId: readRequestId,
+    genReqId: requestIdOf,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
-    // What is sent is taken as it is or refused, not bent into shape.
+    // Strict validation: no coercion, no defaults, no silent removal.
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true },
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
-      const refusal = toRefusal(error, request);
-      const body = writeRefusal(request.url, refusal);
+      const appError = toAppError(error, request);
+      const body = writeErrorBody(request.url, appError);
       if (body === undefined) sendError(error, request, reply);
-      else void sendStatus(refusal.code, reply).type('application/json; charset=utf-8').send(body);
+      else void sendStatus(appError.code, reply).type('application/json; charset=utf-8').send(body);
     },
-    clientErrorHandler: answerBrokenRequest,
-  }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
+    clientErrorHandler: handleClientError,
+  }) as unknown as FastifyInstance; // Routes do not depend on the logger type.
   http.addHook('onClose', async () => overload.close());
-  // So that a path says of any method that it does not take it, and not that the path is not there.
+  // Register every method, so that known paths return 405 instead of 404.
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !http.supportedMethods.includes(method)) http.addHttpMethod(method);
   }
-  if (certificateFiles) keepCertificate(http, certificateFiles, log);
+  if (certificateFiles) reloadCertificate(http, certificateFiles, log);
 
-  // Before any route, those of plugins among them: a route keeps the handler that is set when it is added.
+  // Before any route, including those of plugins: a route uses the handler that is set when it is registered.
   http.setErrorHandler(sendError);
-  const paths = notePathMethods(http);
+  const paths = trackPathMethods(http);
   http.setNotFoundHandler((request, reply) =>
-    sendError(paths.explainMissingRoute(request, reply), request, reply),
+    sendError(paths.missingRouteError(request, reply), request, reply),
   );
 
   http.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    // Responses hold data of accounts; the files of the explorer have a rule of their own.
+    // Responses contain private data. The explorer's files override this header.
     reply.header('Cache-Control', 'no-store');
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
-    done(findBrokenHead(request.raw));
+    done(findRequestHeadError(request.raw));
   });
   http.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, ip } = request;
@@ -95,11 +95,11 @@ export async function createHttpServer(
       { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
       'request',
     );
-    if (!request.raw.complete) noteEarlyAnswer(request.raw.socket);
+    if (!request.raw.complete) markResponseSent(request.raw.socket);
     done();
   });
-  answerBeforeClosing(http);
-  await setBrowserRules(http, {
+  drainOnClose(http);
+  await registerSecurityHeaders(http, {
     corsOrigins: config.CORS_ORIGINS,
     isTls: certificateFiles !== undefined,
   });
@@ -108,16 +108,16 @@ export async function createHttpServer(
     perAccount: config.RATE_LIMIT_PER_ACCOUNT,
     failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
   });
-  requireAccounts(http, authenticate, limits);
-  takeOnlyJson(http);
+  requireAuthentication(http, authenticate, limits);
+  acceptOnlyJson(http);
   http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
-    if (!route.isPublic) overload.admit(raw, reply.raw, route.isStreamed ? 'streamed' : 'whole');
+    if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');
   });
 
   return http;
 }
 
-function keepCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
-  const stopFollowing = followCertificate(http.server as unknown as TlsServer, files, log);
-  http.addHook('onClose', async () => stopFollowing());
+function reloadCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
+  const stopWatching = watchCertificate(http.server as unknown as TlsServer, files, log);
+  http.addHook('onClose', async () => stopWatching());
 }

@@ -4,10 +4,10 @@ import type { Socket } from 'node:net';
 const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Calls back once, when a request has been answered or its connection is gone. The response alone does not tell: of those
- * that wait behind others on one connection, Node forgets the `close` when that connection goes.
+ * Calls back once, when the response has been sent or its connection is closed. The response's `close` event is not
+ * enough: Node does not emit it for pipelined responses that are still queued when the connection closes.
  */
-export function whenSettled(
+export function onResponseClosed(
   { socket }: IncomingMessage,
   response: ServerResponse,
   callback: () => void,
@@ -17,20 +17,20 @@ export function whenSettled(
     return;
   }
   const pending = pendingOf(socket);
-  const settle = () => {
-    if (pending.delete(settle)) callback();
+  const onClosed = () => {
+    if (pending.delete(onClosed)) callback();
   };
-  pending.add(settle);
-  response.once('close', settle);
+  pending.add(onClosed);
+  response.once('close', onClosed);
 }
 
-/** One listener a connection, however many requests it brings. */
+/** Returns the pending callbacks of a connection, which has one listener for all its requests. */
 function pendingOf(socket: Socket): Set<() => void> {
-  const known = pendingBySocket.get(socket);
-  if (known) return known;
+  const existing = pendingBySocket.get(socket);
+  if (existing) return existing;
   const pending = new Set<() => void>();
   socket.once('close', () => {
-    for (const settle of pending) settle();
+    for (const onClosed of pending) onClosed();
   });
   pendingBySocket.set(socket, pending);
   return pending;

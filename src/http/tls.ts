@@ -3,15 +3,15 @@ import { createSecureContext, type Server } from 'node:tls';
 import { StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
-/** PEM files, of a chain and of the key that goes with it. */
+/** The PEM files of a certificate chain and its private key. */
 export type CertificateFiles = { readonly certFile: string; readonly keyFile: string };
-/** What is in them. */
+/** The content of the files. */
 export type Certificate = { readonly cert: Buffer; readonly key: Buffer };
 
-/** How often the files are looked at. */
+/** The interval at which the files are checked for changes. */
 const checkIntervalMs = 5000;
 
-/** Reads a certificate and its key. @throws StartError where they cannot be read or do not go together. */
+/** Reads a certificate and its key. @throws StartError if they cannot be read or do not match */
 export function readCertificate({ certFile, keyFile }: CertificateFiles): Certificate {
   const certificate = {
     cert: readSetting('TLS_CERT_FILE', certFile),
@@ -27,21 +27,21 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
   return certificate;
 }
 
-/** Takes changed files up, as certificates are renewed while a server runs. Answers what ends that. */
-export function followCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
-  const takeUp = () => {
+/** Reloads the certificate when its files change. Returns a function that stops watching them. */
+export function watchCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
+  const reload = () => {
     try {
       server.setSecureContext(readCertificate(files));
-      log.info('took up the changed certificate');
+      log.info('reloaded the TLS certificate');
     } catch (error) {
-      // One of the two may be there before the other.
-      log.warn({ reason: (error as Error).message }, 'the changed certificate cannot be used');
+      // One of the two files may be written before the other.
+      log.warn({ reason: (error as Error).message }, 'cannot use the changed TLS certificate');
     }
   };
   const names = [files.certFile, files.keyFile];
-  for (const name of names) watchFile(name, { interval: checkIntervalMs, persistent: false }, takeUp);
+  for (const name of names) watchFile(name, { interval: checkIntervalMs, persistent: false }, reload);
   return () => {
-    for (const name of names) unwatchFile(name, takeUp);
+    for (const name of names) unwatchFile(name, reload);
   };
 }
 
@@ -49,6 +49,6 @@ function readSetting(setting: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new StartError(`${setting} must be a file that can be read: ${(error as Error).message}`);
+    throw new StartError(`${setting} must be a readable file: ${(error as Error).message}`);
   }
 }

@@ -1,37 +1,37 @@
 import {
-  date,
-  oneOf,
+  parseDate,
+  enumParser,
   parseFields,
   parsePageSize,
-  text,
+  textParser,
   withoutNulls,
   type Parse,
 } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { badInput } from '../errors.ts';
 
-const word = text({ min: 1, max: 128 });
+const word = textParser({ min: 1, max: 128 });
 
 const filterFields = {
-  from: date,
-  to: date,
+  from: parseDate,
+  to: parseDate,
   account: word,
   operation: word,
   targetId: word,
-  outcome: oneOf(['done', 'refused', 'dry-run', 'replayed']),
+  outcome: enumParser(['done', 'refused', 'dry-run', 'replayed']),
   errorCode: word,
   requestId: word,
 };
 
-/** A search in the audit, read and checked. */
+/** A parsed search of the audit log. */
 export type AuditSearch = ReturnType<typeof parseAuditSearch>;
 
-/** What a search requires of an entry: all that is given. */
+/** The conditions of a search; all of them must match. */
 export type AuditFilter = {
   readonly [Name in keyof AuditSearch['filter']]?: AuditSearch['filter'][Name] | undefined;
 };
 
-/** Reads the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
 export function parseAuditSearch(args: {
   filter?: object | null;
   first?: number | null;
@@ -40,17 +40,17 @@ export function parseAuditSearch(args: {
   return {
     filter: parseFields(filterFields, withoutNulls(args.filter ?? {}), 'filter'),
     first: parsePageSize(args.first),
-    after: args.after == null ? undefined : parseCursor(args.after, [entryId])[0],
+    after: args.after == null ? undefined : parseCursor(args.after, [eventId])[0],
   };
 }
 
-/** The cursor of an entry. */
+/** Returns the cursor of an event. */
 export function formatAuditCursor({ id }: { id: bigint }): string {
   return formatCursor([String(id)]);
 }
 
-const entryId: Parse<bigint> = (value, argument) => {
+const eventId: Parse<bigint> = (value, argument) => {
   if (typeof value !== 'string' || !/^\d{1,18}$/.test(value))
-    throw badInput(argument, `${argument} must be the id of an entry`);
+    throw badInput(argument, `${argument} must be the id of an audit event`);
   return BigInt(value);
 };

@@ -2,25 +2,26 @@ import { plannedForItsValues } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 
-/** Some entries of the audit: the CTEs that a query of their newest ids needs, and that query. */
+/** A subset of the audit events: a query for their newest ids, and the CTEs that it needs. */
 type Source = { readonly ctes: readonly Prisma.Sql[]; readonly newestIds: Prisma.Sql };
 
 const { sql, join, raw } = Prisma;
 const maxId = 2n ** 63n - 1n;
 
 /**
- * Sets, for the transaction of a page, what the planner cannot know without statistics: to read the whole table is never right,
- * and to compile the statement takes longer than to run it.
+ * Planner settings for the transaction of a page: a sequential scan is never right, and JIT compilation takes longer
+ * than the statement itself.
  */
 export const preparePage = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`;
 
 /**
- * Writes the statement that returns one page, newest first, and one entry more if there are more: `id`, and `row` as JSON.
+ * Writes the statement that returns one page, newest first, and one more event if there are more: `id`, and `row` as
+ * JSON.
  *
- * A planner that reads `ORDER BY id LIMIT 50` may read the primary key until 50 entries match: all entries, if the value is
- * rare. So each part of this statement permits one index only. An index of the audit has some columns that filters compare, then
- * the id. The statement finds the combinations of these columns that exist, by skipping from one to the next, reads the newest
- * entries of each in the order of the index, and merges them: the cost depends on the size of the page alone.
+ * For `ORDER BY id LIMIT 50`, the planner may scan the primary key until 50 events match: all events, if the value is
+ * rare. So each part of this statement permits one index only. The indexes have some filter columns first, then the id.
+ * The statement finds the existing combinations of these columns by a skip scan, reads the newest events of each in
+ * index order, and merges them: its cost depends on the page size alone.
  */
 export function writeAuditPageStatement({ filter, first, after }: AuditSearch): Prisma.Sql {
   const limit = first + 1;
@@ -39,14 +40,14 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
       SELECT id FROM (${join(
         sources.map(({ newestIds }) => sql`(${newestIds})`),
         ' UNION ALL ',
-      )}) AS found ORDER BY id DESC LIMIT ${limit})`,
+      )}) AS source ORDER BY id DESC LIMIT ${limit})`,
   ];
   return sql`WITH RECURSIVE ${join(ctes, ', ')}
     SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id) ORDER BY id DESC
     ${raw(plannedForItsValues)}`;
 }
 
-/** Writes the statement that counts the entries that match a filter, as `count`. Its cost grows with that number. */
+/** Writes the statement that counts the events that match a filter, as `count`. Its cost grows with that number. */
 export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>): Prisma.Sql {
   const { targetId: target } = filter;
   const isTarget =
@@ -61,7 +62,7 @@ export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>
     ${raw(plannedForItsValues)}`;
 }
 
-/** The parts of the audit that one index each can find, and that no two have in common. */
+/** Returns disjoint subsets of the matching events, each of which one index can find. */
 function writeSources(filter: AuditFilter, limit: number): Source[] {
   const { targetId: target, requestId, account, operation, outcome, errorCode } = filter;
   if (requestId !== undefined) {
@@ -88,7 +89,7 @@ function writeSources(filter: AuditFilter, limit: number): Source[] {
   return [writeOrderedSource(sql`true`, filter, limit)];
 }
 
-/** Entries that an index holds in the order of their ids. */
+/** Events that an index has in the order of their ids. */
 function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: number): Source {
   const newestIds = sql`
     SELECT id FROM audit_events
@@ -99,8 +100,9 @@ function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: n
 }
 
 /**
- * Entries that an index has in the order of `(operation, outcome, coalesce(error_code, ''), order)` if `prefix` holds. There are
- * at most a few hundred combinations of the first three. `order` is the id as no other index has it.
+ * Events that match `prefix`, which an index has in the order of `(operation, outcome, coalesce(error_code, ''),
+ * order)`. There are at most a few hundred combinations of the first three. `order` is the id, written as in no other
+ * index.
  */
 function writeCombinedSource(
   { name, order, prefix }: { name: string; order: Prisma.Sql; prefix: Prisma.Sql },
@@ -114,32 +116,32 @@ function writeCombinedSource(
     operation === undefined
       ? [
           prefix,
-          sql`(operation, outcome, coalesce(error_code, '')) > (known.operation, known.outcome, known.code)`,
+          sql`(operation, outcome, coalesce(error_code, '')) > (seen.operation, seen.outcome, seen.code)`,
         ]
       : [
           sql`${prefix} AND operation = ${operation}`,
-          sql`(outcome, coalesce(error_code, '')) > (known.outcome, known.code)`,
+          sql`(outcome, coalesce(error_code, '')) > (seen.outcome, seen.code)`,
         ];
   const cte = sql`${raw(name)} AS (
       (SELECT ${combination} FROM audit_events WHERE ${within} ${inOrder})
       UNION ALL
-      SELECT next.* FROM ${raw(name)} AS known, LATERAL (
+      SELECT next.* FROM ${raw(name)} AS seen, LATERAL (
         SELECT ${combination} FROM audit_events WHERE ${within} AND ${isNext} ${inOrder}) AS next)`;
   const newestIds = sql`
-    SELECT entry.id FROM ${raw(name)} AS known, LATERAL (
+    SELECT entry.id FROM ${raw(name)} AS seen, LATERAL (
       SELECT id FROM audit_events
-      WHERE ${prefix} AND operation = known.operation AND outcome = known.outcome
-        AND coalesce(error_code, '') = known.code
+      WHERE ${prefix} AND operation = seen.operation AND outcome = seen.outcome
+        AND coalesce(error_code, '') = seen.code
         AND ${order} > (SELECT above FROM bounds) AND ${order} <= (SELECT up_to FROM bounds)
         AND ${writeConditions({ ...filter, operation: undefined, outcome: undefined, errorCode: undefined })}
       ORDER BY ${order} DESC LIMIT ${limit}) AS entry
-    WHERE ${outcome === undefined ? sql`true` : sql`known.outcome = ${outcome}`}
-      AND ${errorCode === undefined ? sql`true` : sql`known.code = ${errorCode}`}
+    WHERE ${outcome === undefined ? sql`true` : sql`seen.outcome = ${outcome}`}
+      AND ${errorCode === undefined ? sql`true` : sql`seen.code = ${errorCode}`}
     ORDER BY id DESC LIMIT ${limit}`;
   return { ctes: [cte], newestIds };
 }
 
-/** Entries with three targets or more, of which the target is not one of the first two. They are few, and have no order. */
+/** Events with three or more targets that have the target after the first two. They are few and unordered. */
 function writeManyTargetsSource(target: string, filter: AuditFilter, limit: number): Source {
   const newestIds = sql`
     SELECT id FROM (
@@ -152,8 +154,8 @@ function writeManyTargetsSource(target: string, filter: AuditFilter, limit: numb
 }
 
 /**
- * The entries within `from` and `to` whose ids are not within the boundaries that the search for these times found: of
- * transactions that took so long that entries with later times have lower ids.
+ * The events between `from` and `to` whose ids are outside the boundaries found for these times: in long transactions,
+ * an event with an earlier time may have a higher id.
  */
 function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
   const { from, to, targetId: target } = filter;
@@ -177,8 +179,8 @@ function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
 }
 
 /**
- * Searches the ids by bisection for the boundary between the entries before a time and the others. Were the ids in the order
- * of the times, every entry up to the last `id` would be before it, and no other. Each step reads one entry.
+ * Finds by bisection over the ids the boundary between the events before a time and the later ones. If ids and times
+ * had the same order, exactly the events up to the last `id` would be before it. Each step reads one event.
  */
 function writeBoundarySearch(name: string, time: Date): Prisma.Sql {
   return sql`${raw(name)} (id, beyond) AS (
@@ -193,14 +195,14 @@ function writeBoundarySearch(name: string, time: Date): Prisma.Sql {
       WHERE step.beyond - step.id > 1)`;
 }
 
-/** The boundary that a search found: that of its last step. */
+/** The boundary that a search found, which is that of its last step. */
 function lastIdOf(name: string): Prisma.Sql {
   return sql`(SELECT max(id) FROM ${raw(name)})`;
 }
 
 /**
- * What a filter requires of an entry, apart from its target. The times are within CASE, so that the planner uses no index for
- * them and does not expect few entries to match: within the boundaries almost all do.
+ * The conditions of a filter except for the target. The times are inside CASE, so that the planner uses no index for
+ * them and does not expect few events to match: almost all events within the boundaries do.
  */
 function writeConditions(filter: AuditFilter): Prisma.Sql {
   const { from, to, account, operation, outcome, errorCode, requestId } = filter;
@@ -219,7 +221,7 @@ function writeConditions(filter: AuditFilter): Prisma.Sql {
   );
 }
 
-/** A time as text with its zone: right in a session of any time zone. */
+/** A time as text with its zone, which is independent of the session's time zone. */
 function timeOf(time: Date | undefined, otherwise: string): Prisma.Sql {
   return sql`${time?.toISOString() ?? otherwise}::timestamptz`;
 }

@@ -5,35 +5,35 @@ import { formatPrice } from '../validation/decimal.ts';
 import type { AuditSearch } from './audit-event-search.ts';
 import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-event-statements.ts';
 
-/** One entry of the audit, with the names of the API in its rows. */
+/** An audit event, whose rows have the field names of the API. */
 export type AuditEvent = AuditEventRow;
 
 export type AuditRepository = ReturnType<typeof createAuditRepository>;
 
-/** What was done, and by whom, to be read only. */
+/** The audit log, read-only. */
 export function createAuditRepository(prisma: PrismaClient) {
   return {
-    /** One page, the latest first. */
-    async auditEvents(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
+    /** Returns one page, latest first. */
+    async search(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
       const [, rows] = await prisma.$transaction([
         prisma.$queryRaw(preparePage),
         prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search)),
       ]);
       return {
-        nodes: rows.slice(0, search.first).map(readAuditEvent),
+        nodes: rows.slice(0, search.first).map(parseAuditEvent),
         hasNextPage: rows.length > search.first,
       };
     },
 
-    /** Counts the entries on all pages of a search. */
-    async countAuditEvents(search: Pick<AuditSearch, 'filter'>): Promise<number> {
+    /** Counts the events on all pages of a search. */
+    async count(search: Pick<AuditSearch, 'filter'>): Promise<number> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>(writeAuditCountStatement(search));
       return counted!.count;
     },
 
     /**
-     * Has the BRIN index of the times summarize the blocks that were written since the last time, without which a page by `from`
-     * or `to` reads all of these. Autovacuum does so too, but seldom. Does nothing as a role that does not own the index.
+     * Summarizes the new blocks in the BRIN index of the times; a search by `from` or `to` has to read all blocks that
+     * are not summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own the index.
      */
     async summarizeTimes(): Promise<void> {
       await prisma.$queryRaw`
@@ -43,29 +43,29 @@ export function createAuditRepository(prisma: PrismaClient) {
   };
 }
 
-/** Reads an entry from its row as JSON, whose id may be beyond what a number can hold. */
-function readAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
+/** Parses an event from its row as JSON, except for the id, which may exceed the range of a JSON number. */
+function parseAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
   const { before, after, ...columns } = row;
   const event = camelCaseKeys(columns) as AuditEventRow;
   return {
     ...event,
     id,
     at: parseTimestamp(row['at'] as string),
-    // Prisma makes no list NOT NULL.
+    // Prisma does not declare lists NOT NULL.
     targetIds: event.targetIds ?? [],
-    before: describeRow(before),
-    after: describeRow(after),
+    before: toApiRow(before),
+    after: toApiRow(after),
   };
 }
 
-/** Shows a row as the API shows it elsewhere: the names, the dates and the price. */
-function describeRow(json: unknown): Prisma.JsonValue {
-  const describe = (key: string, value: unknown) => {
+/** Converts a row to the names, dates and prices of the API. */
+function toApiRow(json: unknown): Prisma.JsonValue {
+  const convert = (key: string, value: unknown) => {
     if (typeof value !== 'string') return value;
     if (key === 'price') return formatPrice(value);
     if (!key.endsWith('At')) return value;
     const date = parseTimestamp(value);
     return Number.isNaN(date.getTime()) ? value : date.toISOString();
   };
-  return JSON.parse(JSON.stringify(camelCaseKeys(json) ?? null), describe) as Prisma.JsonValue;
+  return JSON.parse(JSON.stringify(camelCaseKeys(json) ?? null), convert) as Prisma.JsonValue;
 }

@@ -1,4 +1,4 @@
-/** Who sent a request, and over which way: what the audit says of everyone. */
+/** The sender of a request, as stored in the audit log. */
 export type Caller = {
   readonly account: string;
   /** The kind of credential, never the credential itself. */
@@ -9,8 +9,8 @@ export type Caller = {
 };
 
 /**
- * Which details of the groups in its result a call selects. A mutation reads them in its own transaction: read later, they
- * could fail for a change that was made, or show what others have changed since.
+ * The details that a call selects of the groups in its result. A mutation reads them in its own transaction: a later
+ * read could fail although the change was made, or return changes made by others since.
  */
 export type SelectedDetails = {
   /** The group of a subscriber. */
@@ -29,19 +29,19 @@ export const noDetails: SelectedDetails = {
   subscriberPages: [],
 };
 
-/** One call of a mutation: who calls what, on which targets, and whether it may be a repeated call. */
-export type Call = Caller & {
+/** One call of a mutation: the caller, the operation, the targets and the idempotency key. */
+export type MutationCall = Caller & {
   readonly operation: string;
-  /** The ids that the arguments name, as far as they are ids at all. */
+  /** The ids in the arguments; invalid ones are omitted. */
   readonly targetIds: readonly string[];
   readonly reason: string | null;
-  /** It is to leave nothing behind but its audit entry. */
+  /** Changes nothing; only an audit event is written. */
   readonly isDryRun: boolean;
-  /** The caller's Idempotency-Key, if it sent one. */
+  /** The caller's Idempotency-Key; null if it sent none. */
   readonly idempotencyKey: string | null;
-  /** Tells these arguments from others under the same key. */
+  /** A hash of the arguments, to detect a key that is reused with other arguments. */
   readonly fingerprint: string;
   readonly selectedDetails: SelectedDetails;
-  /** To be called when the answer is that of an earlier call with the same key. */
+  /** Called if the stored response of an earlier call with the same key is returned. */
   readonly markReplayed: () => void;
 };

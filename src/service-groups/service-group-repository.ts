@@ -1,11 +1,11 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
-  readServiceGroup,
+  parseServiceGroup,
   serviceGroupNotFound,
   type NewServiceGroup,
   type ServiceGroup,
@@ -15,58 +15,58 @@ import {
 export type ServiceGroupRepository = ReturnType<typeof createServiceGroupRepository>;
 
 /** The service groups in the database. */
-export function createServiceGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createServiceGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
-    async serviceGroup(id: number): Promise<ServiceGroup> {
+    async get(id: number): Promise<ServiceGroup> {
       const serviceGroup = await prisma.serviceGroup.findUnique({ where: { id } });
       if (!serviceGroup) throw serviceGroupNotFound();
       return serviceGroup;
     },
 
-    /** All of them, by id. @throws AppError QUERY_TOO_COMPLEX where there are too many. */
-    async serviceGroups(): Promise<ServiceGroup[]> {
+    /** Returns all service groups, sorted by id. @throws AppError QUERY_TOO_COMPLEX if there are too many */
+    async list(): Promise<ServiceGroup[]> {
       return requireListLength(
         await prisma.serviceGroup.findMany({ orderBy: { id: 'asc' }, take: maxListLength + 1 }),
       );
     },
 
-    /** Those with these ids, in the order of the ids; null where there is none. */
-    async serviceGroupsById(ids: readonly number[]): Promise<(ServiceGroup | null)[]> {
-      // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
-      const found = await prisma.$queryRaw<ServiceGroup[]>`
+    /** Returns the rows with these ids, in the order of the ids; null if there is no row with an id. */
+    async findByIds(ids: readonly number[]): Promise<(ServiceGroup | null)[]> {
+      // One array parameter: a list of parameters has a maximum length, and each length would be planned separately.
+      const rows = await prisma.$queryRaw<ServiceGroup[]>`
         SELECT id, name, description, language, discount FROM service_groups
         WHERE id = ANY (${[...new Set(ids)]}::int[])`;
-      const byId = new Map(found.map((each) => [each.id, each]));
+      const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    async createServiceGroup(serviceGroup: NewServiceGroup, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async create(serviceGroup: NewServiceGroup, call: MutationCall): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         const created = await transaction.serviceGroup.create({ data: serviceGroup });
         return { result: created, targetIds: [created.id], after: created };
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
 
     /** @throws AppError NOT_FOUND */
-    async editServiceGroup(id: number, changes: ServiceGroupChanges, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async edit(id: number, changes: ServiceGroupChanges, call: MutationCall): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await transaction.serviceGroup.findUnique({ where: { id } });
         if (!before) throw serviceGroupNotFound();
         const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
         return { result: after, before, after };
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
 
     /**
-     * Deletes the row and answers it. The foreign key of the groups has the last word.
+     * Deletes a service group and returns it. A foreign key guards against groups that are added concurrently.
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
-    async deleteServiceGroup(id: number, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async delete(id: number, call: MutationCall): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
         if (groupCount > 0) {
           throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
@@ -80,7 +80,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
           throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
         }
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
   };
 }

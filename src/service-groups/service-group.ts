@@ -1,12 +1,12 @@
 import {
-  exportedText,
-  nullable,
+  exportedTextParser,
+  nullableParser,
   parseFields,
   parseId,
-  percent,
+  parsePercent,
   requireAnyField,
   requireFields,
-  text,
+  textParser,
   withoutNulls,
   type CreateTextParser,
   type Parsed,
@@ -21,15 +21,15 @@ export type { ServiceGroup };
 const createFields = (parseText: CreateTextParser) => ({
   name: parseText({ min: 1, max: 128 }),
   description: parseText({ max: 2000, multiline: true }),
-  language: nullable(parseText({ min: 1, max: 64 })),
-  discount: percent,
+  language: nullableParser(parseText({ min: 1, max: 64 })),
+  discount: parsePercent,
 });
-const fields = createFields(text);
-const exportedFields = createFields(exportedText);
+const fields = createFields(textParser);
+const exportedFields = createFields(exportedTextParser);
 
-/** What an edit changes of a service group. */
+/** The fields that an edit changes. */
 export type ServiceGroupChanges = Parsed<typeof fields>;
-/** What a new service group is made of; what is not given takes the table's default. */
+/** The fields of a new service group; omitted fields get the default of the table. */
 export type NewServiceGroup = ReturnType<typeof parseNewServiceGroup>;
 
 /** @throws AppError BAD_USER_INPUT "Service group id must be a positive integer". */
@@ -37,12 +37,15 @@ export function parseServiceGroupId(value: unknown, argument = 'id'): number {
   return parseId(value, argument, 'Service group');
 }
 
-/** Reads what `createServiceGroup` was given. A null counts as not given. */
+/** Parses the input of `createServiceGroup`. Null counts as omitted. @throws AppError BAD_USER_INPUT */
 export function parseNewServiceGroup(input: unknown) {
   return requireFields(parseFields(fields, withoutNulls(input), 'serviceGroup'), ['name'], 'serviceGroup');
 }
 
-/** Parses a service group of an export, which an earlier version may have accepted by other rules. */
+/**
+ * Parses a service group of an export, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseExportedServiceGroup(input: unknown) {
   return requireFields(
     parseFields(exportedFields, withoutNulls(input), 'serviceGroup'),
@@ -51,7 +54,7 @@ export function parseExportedServiceGroup(input: unknown) {
   );
 }
 
-/** Reads what `editServiceGroup` was given. */
+/** Parses the input of `editServiceGroup`. @throws AppError BAD_USER_INPUT */
 export function parseServiceGroupChanges(input: unknown): ServiceGroupChanges {
   return requireAnyField(parseFields(fields, input, 'serviceGroup'), 'serviceGroup');
 }
@@ -60,7 +63,7 @@ export function serviceGroupNotFound(): AppError {
   return new AppError('NOT_FOUND', 'Service group not found');
 }
 
-/** Reads the result of a mutation, which may have been stored by an older version. */
-export function readServiceGroup(result: ServiceGroup): ServiceGroup {
+/** Parses the result of a mutation, which an older version may have stored. */
+export function parseServiceGroup(result: ServiceGroup): ServiceGroup {
   return camelCaseKeys(withRowDefaults('service_groups', toRowJson(result))) as ServiceGroup;
 }

@@ -1,25 +1,25 @@
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import { AppError } from '../errors.ts';
 
-/** How many usernames an error names. */
+/** The maximum number of usernames in an error. */
 const maxNamed = 10;
 
-/** The group that subscribers are to be moved to is not there; `argument` is what names it. */
+/** Creates the error for a target group that does not exist; `argument` is the argument with its id. */
 export function moveTargetNotFound(argument: string): AppError {
   return new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
 }
 
 /**
- * Moves all active subscribers of a group to another, both of which the transaction holds, and answers how many they were.
- * They keep their usernames and dates.
- * @throws AppError ALREADY_EXISTS where usernames are active on both.
+ * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both
+ * groups. Usernames and dates do not change.
+ * @throws AppError ALREADY_EXISTS if usernames are active on both groups
  */
 export async function moveActiveSubscribers(
   transaction: Transaction,
   from: number,
   to: number,
 ): Promise<number> {
-  // Somebody whose subscription to the target has ended may come back to it.
+  // Move ended subscriptions on the target to the history first; they would violate the primary key.
   await transaction.$executeRaw`
     WITH ended AS (
       DELETE FROM subscribers AS target USING subscribers AS source

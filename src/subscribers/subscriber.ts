@@ -1,25 +1,35 @@
-import { date, exportedText, parseId, parsePageSize, storedText, text } from '../validation/input-parsers.ts';
+import {
+  parseDate,
+  exportedTextParser,
+  parseId,
+  parsePageSize,
+  parseStoredText,
+  textParser,
+} from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { withRowDefaults } from '../database/row-defaults.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
-import { readGroupRow, type Group } from '../groups/group.ts';
+import { parseGroupRow, type Group } from '../groups/group.ts';
 
-/** A username on a group, and from when until when. */
+/** The subscription of a username to a group. */
 export type Subscriber = SubscriberRow;
 
 export type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
 
-/** A subscriber as a mutation returns it, with what it was in the mutation's transaction. */
+/** A subscriber returned by a mutation, with its state in the mutation's transaction. */
 export type SubscriberResult = Subscriber & {
   readonly status?: SubscriberStatus;
   /** Only if the call selects it. */
   readonly group?: Group;
 };
 
-/** Active is who has not ended: whoever has not started yet has a claim already. */
+/**
+ * Returns the state of a subscription. Active are PENDING and RUNNING: a subscription that has not started yet blocks a
+ * delete too.
+ */
 export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()): SubscriberStatus {
   if (expiresAt !== null && expiresAt <= now) return 'ENDED';
   return startsAt > now ? 'PENDING' : 'RUNNING';
@@ -28,13 +38,16 @@ export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()):
 const usernameRules = { min: 1, max: 128, printable: true } as const;
 
 /** Parses the username of a new subscriber. @throws AppError BAD_USER_INPUT */
-export function parseUsername(value: unknown): string {
-  return text(usernameRules)(value, 'username');
+export function parseNewUsername(value: unknown): string {
+  return textParser(usernameRules)(value, 'username');
 }
 
-/** Parses a username that is stored, which an earlier version may have accepted. @throws AppError BAD_USER_INPUT */
+/**
+ * Parses a stored username, which an earlier version may have accepted under different rules.
+ * @throws AppError BAD_USER_INPUT
+ */
 export function parseStoredUsername(value: unknown): string {
-  return exportedText(usernameRules)(value, 'username');
+  return exportedTextParser(usernameRules)(value, 'username');
 }
 
 /** A subscription that is not stored yet; without `startsAt` it starts when it is. */
@@ -43,13 +56,13 @@ export type NewSubscription = Omit<Subscriber, 'startsAt'> & { readonly startsAt
 /** Parses the arguments of `subscribe`, or a record of an export. @throws AppError BAD_USER_INPUT */
 export function parseSubscription(
   args: { username: unknown; groupId: unknown; startsAt?: Date | null; expiresAt?: Date | null },
-  parseName = parseUsername,
+  parseName = parseNewUsername,
 ): NewSubscription {
   const subscription = {
     username: parseName(args.username),
     groupId: parseId(args.groupId, 'groupId', 'Group'),
-    startsAt: args.startsAt == null ? null : date(args.startsAt, 'startsAt'),
-    expiresAt: args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt'),
+    startsAt: args.startsAt == null ? null : parseDate(args.startsAt, 'startsAt'),
+    expiresAt: args.expiresAt == null ? null : parseDate(args.expiresAt, 'expiresAt'),
   };
   return subscription.startsAt === null ? subscription : startSubscription(subscription);
 }
@@ -65,45 +78,45 @@ export function startSubscription(
 ): Subscriber {
   const start = startsAt ?? now;
   if (subscription.expiresAt !== null && subscription.expiresAt <= start) {
-    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
+    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which defaults to now');
   }
   return { ...subscription, startsAt: start };
 }
 
-/** What `moveSubscribers` was given. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of `moveSubscribers`. @throws AppError BAD_USER_INPUT */
 export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): { from: number; to: number } {
   const from = parseId(args.fromGroupId, 'fromGroupId', 'Group');
   const to = parseId(args.toGroupId, 'toGroupId', 'Group');
-  if (from === to) throw badInput('toGroupId', 'toGroupId must be another group than fromGroupId');
+  if (from === to) throw badInput('toGroupId', 'toGroupId must differ from fromGroupId');
   return { from, to };
 }
 
-/** Reads a page of subscribers. @throws AppError BAD_USER_INPUT */
+/** Parses the arguments of a page of subscribers. @throws AppError BAD_USER_INPUT */
 export function parseSubscriberPage(args: { first?: unknown; after?: string | null }): {
   first: number;
   after: string;
 } {
-  const after = args.after == null ? '' : parseCursor(args.after, [storedText])[0];
+  const after = args.after == null ? '' : parseCursor(args.after, [parseStoredText])[0];
   return { first: parsePageSize(args.first), after };
 }
 
-/** The cursor of a subscriber on the list of a group. */
+/** Returns the cursor of a subscriber in the list of a group. */
 export function formatSubscriberCursor({ username }: Subscriber): string {
   return formatCursor([username]);
 }
 
-/** Parses a subscriber's row, as it is or with what `describeResult` of the repository adds to it. */
-export function readSubscriberResult(row: RowJson): SubscriberResult {
+/** Parses a subscriber's row, with or without the fields that `addSubscriberDetails` of the repository adds to it. */
+export function parseSubscriberResult(row: RowJson): SubscriberResult {
   const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
   return {
-    ...readSubscriberRow(row),
+    ...parseSubscriberRow(row),
     ...(status && { status }),
-    ...(group && { group: readGroupRow(group) }),
+    ...(group && { group: parseGroupRow(group) }),
   };
 }
 
-/** Reads a subscriber from its row as JSON. */
-export function readSubscriberRow(stored: RowJson): Subscriber {
+/** Parses a subscriber from its row as JSON. */
+export function parseSubscriberRow(stored: RowJson): Subscriber {
   const row = withRowDefaults('subscribers', stored);
   const { starts_at: startsAt, expires_at: expiresAt } = row as {
     starts_at: string;

@@ -1,9 +1,9 @@
 import {
-  integer,
-  isoDate,
-  nullable,
+  integerParser,
+  parseIsoDate,
+  nullableParser,
   parseFields,
-  positiveInteger,
+  parsePositiveInteger,
   requireFields,
   type Parse,
 } from '../validation/input-parsers.ts';
@@ -108,7 +108,7 @@ export function readLine(line: string): TransferLine {
     case 'header':
       return readHeader(record);
     case 'serviceGroup':
-      return readServiceGroup(record);
+      return parseServiceGroup(record);
     case 'group':
       return { kind: 'group', ...readGroup(record, ['kind', ...fieldNames.group]) };
     case 'subscriber':
@@ -132,7 +132,7 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
   }
   if (lastIds === undefined) return { kind: 'header', lastIds };
   const names = ['serviceGroup', 'group'] as const;
-  const id = integer({ min: 0, max: maxId });
+  const id = integerParser({ min: 0, max: maxId });
   const ids = requireFields(
     parseFields({ serviceGroup: id, group: id }, lastIds, 'lastIds'),
     names,
@@ -141,7 +141,7 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
   return { kind: 'header', lastIds: ids };
 }
 
-function readServiceGroup(record: Record<string, unknown>): TransferLine {
+function parseServiceGroup(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.serviceGroup], 'serviceGroup');
   const id = requireLowId(parseServiceGroupId(record['id'], 'serviceGroup.id'), 'serviceGroup.id');
   const fields = requireFields(
@@ -160,22 +160,22 @@ function readGroup(record: Record<string, unknown>, names: readonly string[]) {
     ['description', 'dailyBandwidth', 'multiLoginCount', 'downloadUpload', 'hidden', 'protected'],
     'group',
   );
-  const version = positiveInteger(record['version'], 'group.version');
-  const createdAt = isoDate(record['createdAt'], 'group.createdAt');
-  const updatedAt = isoDate(record['updatedAt'], 'group.updatedAt');
+  const version = parsePositiveInteger(record['version'], 'group.version');
+  const createdAt = parseIsoDate(record['createdAt'], 'group.createdAt');
+  const updatedAt = parseIsoDate(record['updatedAt'], 'group.updatedAt');
   const key: RecordKey = [id];
   return { key, row: toRowJson({ id, ...fields, version, createdAt, updatedAt }) };
 }
 
 function readSubscriber(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.subscriber], 'subscriber');
-  const expiresAt = nullable(isoDate)(record['expiresAt'], 'expiresAt');
+  const expiresAt = nullableParser(parseIsoDate)(record['expiresAt'], 'expiresAt');
   const subscriber = startSubscription(
     parseSubscription(
       {
         username: record['username'],
         groupId: record['groupId'],
-        startsAt: new Date(isoDate(record['startsAt'], 'startsAt')),
+        startsAt: new Date(parseIsoDate(record['startsAt'], 'startsAt')),
         expiresAt: expiresAt === null ? null : new Date(expiresAt),
       },
       parseStoredUsername,
@@ -195,11 +195,11 @@ function readDeletedGroup(record: Record<string, unknown>): TransferLine {
     row: toRowJson({
       id: key[0],
       groupRow,
-      deletedAt: read('deletedAt', isoDate),
+      deletedAt: read('deletedAt', parseIsoDate),
       deletedBy: read('deletedBy', accountName),
       reason: parseReason(record['reason']),
-      purgeAt: read('purgeAt', isoDate),
-      subscribersMoved: read('subscribersMoved', integer({ min: 0 })),
+      purgeAt: read('purgeAt', parseIsoDate),
+      subscribersMoved: read('subscribersMoved', integerParser({ min: 0 })),
     }),
   };
 }
@@ -219,7 +219,7 @@ function readEnd(record: Record<string, unknown>): TransferLine {
   const names = Object.values(countNames);
   requireExactly(record, ['kind', ...names], 'end');
   const read = (name: keyof RecordCounts) =>
-    integer({ min: 0, max: Number.MAX_SAFE_INTEGER })(record[name], `end.${name}`);
+    integerParser({ min: 0, max: Number.MAX_SAFE_INTEGER })(record[name], `end.${name}`);
   return {
     kind: 'end',
     counts: {

@@ -1,14 +1,14 @@
 import type { Parse } from './input-parsers.ts';
 import { badInput } from '../errors.ts';
 
-/** Writes the cursor of a place in a sorted list: opaque to clients. */
+/** Formats a position in a sorted list as a cursor, which is opaque to clients. */
 export function formatCursor(parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
 /**
- * Reads a cursor back, each part as an argument of its kind would be read.
- * @throws AppError BAD_USER_INPUT where it is not a cursor of such a list.
+ * Parses a cursor, with one parser per part.
+ * @throws AppError BAD_USER_INPUT if it is not a cursor of this list
  */
 export function parseCursor<const Parts extends readonly unknown[]>(
   cursor: string,
@@ -19,7 +19,7 @@ export function parseCursor<const Parts extends readonly unknown[]>(
     if (parts.length === parsers.length)
       return parsers.map((parse, index) => parse(parts[index], 'after')) as unknown as Parts;
   } catch {
-    // It is refused below, whatever is wrong with it.
+    // Any problem is reported below.
   }
   throw badInput('after', 'after must be a cursor from a list with the same order');
 }

@@ -1,29 +1,29 @@
 import { BlockList, isIP } from 'node:net';
 
-/** Reads an address or a CIDR block, as a block; `undefined` for anything else. */
-export function readNetwork(text: string): { address: string; prefix: number } | undefined {
-  const [, address = '', given] = /^([\da-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+/** Parses an address or a CIDR block as a block; returns undefined if it is neither. */
+export function parseCidr(text: string): { address: string; prefix: number } | undefined {
+  const [, address = '', length] = /^([\da-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   if (isIP(address) === 0) return undefined;
   const bits = isIP(address) === 4 ? 32 : 128;
-  const prefix = Number(given ?? bits);
+  const prefix = Number(length ?? bits);
   return prefix <= bits ? { address, prefix } : undefined;
 }
 
-/** Creates the check that tells of CIDR blocks whether an address is within one of them. */
+/** Creates a function that returns whether an address is within one of the CIDR blocks. */
 export function createNetworkCheck(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const network of networks) {
-    const { address, prefix } = readNetwork(network)!;
+    const { address, prefix } = parseCidr(network)!;
     list.addSubnet(address, prefix, familyOf(address));
   }
   return (address) => isIP(address) !== 0 && list.check(address, familyOf(address));
 }
 
 /**
- * An address without what is written around it: as IPv4 where it is one, since a server that listens on `::` sees
- * `::ffff:192.0.2.1`, and without the port that some proxies add.
+ * Normalizes an IP address: an IPv4-mapped address becomes IPv4, since a server that listens on `::` sees
+ * `::ffff:192.0.2.1`, and the port that some proxies add is removed.
  */
-export function plainAddress(text: string): string {
+export function normalizeIp(text: string): string {
   const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];
   return v4 ?? v6 ?? text;
 }

@@ -1,14 +1,18 @@
 import { AppError } from '../errors.ts';
 
-/** How long a list without pages may be: what a client and the server can hold without harm. */
+/** The maximum length of an unpaginated list, to protect clients and the server. */
 export const maxListLength = 10_000;
 
-/** Refuses a list that is longer, rather than cutting it in silence; `advice` says what to use instead. Ask the database for one row more than the limit. */
+/**
+ * Rejects a list above the limit instead of truncating it silently; `advice` names an alternative. Query one row more
+ * than the limit.
+ * @throws AppError QUERY_TOO_COMPLEX
+ */
 export function requireListLength<T>(rows: T[], advice = ''): T[] {
   if (rows.length > maxListLength) {
     throw new AppError(
       'QUERY_TOO_COMPLEX',
-      `The list has more than ${maxListLength} entries, the limit for one without pages. ${advice}`.trim(),
+      `The list has more than ${maxListLength} entries, the limit for an unpaginated list. ${advice}`.trim(),
       { limit: 'list length', maximum: maxListLength },
     );
   }

@@ -2,23 +2,25 @@ import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVer
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 
-/** How long fetched keys are used, how soon they are fetched again for a key that is not among them, and how long that may take. */
+/**
+ * How long fetched keys are cached, the minimum interval between fetches for unknown keys, and the time-out of a fetch.
+ */
 const options = { cacheMaxAge: 10 * 60 * 1000, cooldownDuration: 30_000, timeoutDuration: 3000 };
-/** How long nothing is asked of a server that did not answer. */
+/** The pause after a failed fetch. */
 const retryAfterMs = 5000;
 const maxJwksBytes = 256 * 1024;
 
-/** The keys could not be fetched, or what came are none. */
+/** The keys could not be fetched, or the response is not a JWKS. */
 class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
 
 /**
- * Finds the key of a token in a JWKS, which is fetched and kept. While it cannot be fetched the keys that were there last are
- * used.
- * @throws AppError SERVICE_UNAVAILABLE where there are none yet; jose's errors for a token that no key fits
+ * Creates the function that finds the key of a token in a JWKS, which is fetched and cached. While it cannot be
+ * fetched, the last keys are used.
+ * @throws AppError SERVICE_UNAVAILABLE if no keys were fetched yet; jose's errors for a token without a matching key
  */
-export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
+export function createRemoteKeySet(url: URL, log: Logger): JWTVerifyGetKey {
   const findRemote = createRemoteJWKSet(url, { ...options, [customFetch]: fetchJwks });
   let failedAt = Number.NEGATIVE_INFINITY;
 
@@ -29,12 +31,15 @@ export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         failedAt = Date.now();
-        log.warn({ reason: (error as Error).message }, 'the keys for tokens cannot be fetched');
+        log.warn({ reason: (error as Error).message }, 'cannot fetch the JWKS');
       }
     }
-    const known = findRemote.jwks();
-    if (known) return createLocalJWKSet(known)(header, token);
-    throw new AppError('SERVICE_UNAVAILABLE', 'The keys for tokens cannot be fetched. Try again later');
+    const cached = findRemote.jwks();
+    if (cached) return createLocalJWKSet(cached)(header, token);
+    throw new AppError(
+      'SERVICE_UNAVAILABLE',
+      'The keys for tokens (JWKS) cannot be fetched. Try again later',
+    );
   };
 }
 
@@ -42,7 +47,7 @@ function isUnavailable(error: unknown): boolean {
   return [KeysUnavailable, errors.JWKSTimeout, errors.JWKSInvalid].some((kind) => error instanceof kind);
 }
 
-/** Takes no more than a JWKS can be, whatever comes. */
+/** Fetches a JWKS and rejects responses that are too large. */
 async function fetchJwks(url: string, init: RequestInit): Promise<Response> {
   const chunks: Uint8Array[] = [];
   try {

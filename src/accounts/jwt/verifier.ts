@@ -10,31 +10,33 @@ import {
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Principal } from '../principal.ts';
-import { createRemoteKeys } from './jwks.ts';
+import { createRemoteKeySet } from './jwks.ts';
 import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../../config/jwt-public-key.ts';
 
-/** Where the keys are, and what a token must say. */
+/** The public keys, and the required claims of a token. */
 export type JwtSettings = {
   readonly keys: URL | KeyObject;
   readonly issuer: string;
   readonly audience: string;
 };
 
-/** Knows JSON Web Tokens. */
+/** Verifies JWTs. */
 export type JwtVerifier = {
-  /** Tells a token from an API key: three parts, of which the first is a JSON object. */
+  /**
+   * Returns whether a Bearer token is a JWT instead of an API key: it has three parts, and the first is a JSON object.
+   */
   isJwt(token: string): boolean;
-  /** Reads a token and answers whose it is. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
+  /** Verifies a token and returns its principal. @throws AppError UNAUTHENTICATED, SERVICE_UNAVAILABLE */
   verify(token: string): Promise<Principal>;
 };
 
-/** How far clocks may be apart, in seconds. */
+/** The accepted clock skew in seconds. */
 const clockTolerance = 5;
 const asymmetricAlgorithms = [...rsaAlgorithms, ...Object.values(ecAlgorithms).flat(), ...edwardsAlgorithms];
 
 /**
- * Verifies tokens by a public key, or by those of a JWKS, which are fetched and kept. Only the algorithms of those keys are
- * taken: a token cannot choose `none`, nor a public key be used as a shared secret.
+ * Creates a verifier with a public key or the keys of a JWKS. Only the algorithms of these keys are accepted, which
+ * prevents algorithm confusion: a token can neither choose `none` nor use a public key as a shared secret.
  * @see https://www.rfc-editor.org/rfc/rfc8725
  */
 export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: Logger): JwtVerifier {
@@ -43,10 +45,10 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: 
     audience,
     clockTolerance,
     requiredClaims: ['exp', 'sub'],
-    // A key of a JWKS tells its own algorithm, or its type the possible ones.
+    // A key of a JWKS has its own algorithm, or a type that restricts the algorithms.
     algorithms: keys instanceof URL ? asymmetricAlgorithms : algorithmsOf(keys),
   };
-  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeys(keys, log) : () => keys;
+  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeySet(keys, log) : () => keys;
 
   return {
     isJwt,
@@ -54,7 +56,7 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: 
       try {
         return toPrincipal((await jwtVerify(token, getKey, options)).payload);
       } catch (error) {
-        throw error instanceof AppError ? error : toRefusal(error);
+        throw error instanceof AppError ? error : toTokenError(error);
       }
     },
   };
@@ -71,34 +73,34 @@ function isJwt(token: string): boolean {
 }
 
 function toPrincipal({ sub, scope, scp }: JWTPayload): Principal {
-  // It goes into the audit.
+  // `sub` is written to the audit log, so its characters are restricted.
   const isName = typeof sub === 'string' && /^[^\p{C}]{1,255}$/u.test(sub);
-  if (!isName) throw refuse('its "sub" must have 1 to 255 printable characters');
+  if (!isName) throw invalidToken('its "sub" must have 1 to 255 printable characters');
   return {
-    // With a colon, which no account of ours has: whoever issues tokens cannot pass for one.
+    // Our usernames contain no colon, so a token issuer cannot impersonate an account.
     account: `jwt:${sub}`,
     credential: 'jwt',
-    scopes: new Set([...readScopes(scope), ...readScopes(scp)]),
+    scopes: new Set([...parseScopeClaim(scope), ...parseScopeClaim(scp)]),
   };
 }
 
 /**
- * Reads a claim of scopes: `scope` as RFC 9068 has it, or `scp` as Okta and Microsoft do, each a string or a list. What is neither grants
- * nothing.
+ * Parses a claim with scopes: `scope` (RFC 9068) or `scp` (Okta, Microsoft), each a string or a list. Any other value
+ * grants no scopes.
  * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3
  */
-function readScopes(claim: unknown): string[] {
+function parseScopeClaim(claim: unknown): string[] {
   const values: unknown[] = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
   return values.filter((value) => typeof value === 'string' && value !== '') as string[];
 }
 
-function toRefusal(error: unknown): AppError {
-  if (error instanceof errors.JWTExpired) return refuse('it has expired');
+function toTokenError(error: unknown): AppError {
+  if (error instanceof errors.JWTExpired) return invalidToken('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed)
-    return refuse(`its "${error.claim}" is not as expected`);
-  return refuse('it is not signed with a key and an algorithm that are accepted here');
+    return invalidToken(`its "${error.claim}" is not as expected`);
+  return invalidToken('it is not signed with an accepted key and algorithm');
 }
 
-function refuse(reason: string): AppError {
-  return new AppError('UNAUTHENTICATED', `The token is refused: ${reason}`);
+function invalidToken(reason: string): AppError {
+  return new AppError('UNAUTHENTICATED', `The token is rejected: ${reason}`);
 }

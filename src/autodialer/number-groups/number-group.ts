@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { text, type Parsed } from '../../validation/input-parsers.ts';
+import { textParser, type Parsed } from '../../validation/input-parsers.ts';
 import { withRowDefaults } from '../../database/row-defaults.ts';
 import type { RowJson } from '../../database/row-json.ts';
 import { parseTimestamp } from '../../database/timestamp.ts';
@@ -24,8 +24,8 @@ export const maxDescriptionLength = 500;
 
 /** How each field is read that a caller gives. */
 export const numberGroupFields = {
-  name: text({ min: 1, max: maxNameLength }),
-  description: text({ max: maxDescriptionLength, multiline: true }),
+  name: textParser({ min: 1, max: maxNameLength }),
+  description: textParser({ max: maxDescriptionLength, multiline: true }),
 };
 
 /** The fields of a group that a caller gave. */

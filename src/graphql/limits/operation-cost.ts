@@ -19,64 +19,69 @@ import {
 import { AppError, StartError } from '../../errors.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
-/** An operation that was found valid, and so without circles of fragments. */
+/** A validated operation, which therefore has no fragment cycles. */
 export type Operation = {
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly variables: Readonly<Record<string, unknown>>;
 };
 
-/** How much an operation asks for. */
+/** The size of an operation. */
 export type OperationSize = {
   readonly rootFields: number;
-  /** How many levels of fields there are. */
+  /** The number of nested levels of fields. */
   readonly depth: number;
-  /** How many values the answer may hold at most: each field counts one, below a list once for each of its entries; `__typename` only alone or with an alias. */
+  /**
+   * The maximum number of values in the response: each field counts one, below a list once per entry. `__typename`
+   * counts only alone or with an alias.
+   */
   readonly cost: number;
 };
 
-/** Where a walk is: how many such objects there may be, and which of their fields are the lists of a page. */
-type Place = {
+/**
+ * A position in the selection: the maximum number of its objects, and which of their fields are the lists of a page.
+ */
+type Position = {
   readonly level: number;
-  readonly times: number;
+  readonly multiplier: number;
   readonly page?: { readonly size: number; readonly fields: readonly string[] } | undefined;
 };
 
-/** How many fields are looked at, where the cost is too high already. */
+/** The number of visited fields after which the walk stops if the cost is too high already. */
 const maxVisited = 10_000;
 
 /**
- * Makes what walks an operation as its execution will, and measures it. Beyond the highest cost of interest the walk may
- * end early, so that it is not itself a burden.
- * @throws StartError where the schema has a list without a size.
+ * Creates a function that computes root fields, depth and cost by walking the selection set. Above `maxCost` the walk
+ * may stop early, so that it does not itself become expensive.
+ * @throws StartError if the schema has a list without a size
  */
-export function createOperationMeter(
+export function createCostCalculator(
   schema: GraphQLSchema,
   maxCost: number,
 ): (operation: Operation) => OperationSize {
   const listSizes = readListSizes(schema);
   const weights = readWeights(schema);
-  // Of operations in which no variable says how long a list may be. The documents are kept by who parsed them.
-  const fixedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
+  // Sizes of operations in which no variable sets the length of a list. Apollo caches the documents.
+  const cachedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
 
   return ({ document, operation, variables }) => {
-    const known = fixedSizes.get(operation);
-    if (known) return known;
+    const cached = cachedSizes.get(operation);
+    if (cached) return cached;
     const fragments = fragmentsOf(document);
     let isFixed = true;
     let depth = 0;
     let cost = 0;
     let visited = 0;
 
-    const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, place: Place) => {
-      const { level, times, page } = place;
+    const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, position: Position) => {
+      const { level, multiplier, page } = position;
       depth = Math.max(depth, level);
       const selected = [...fields];
       for (const nodes of selected) {
         const [node] = nodes as [FieldNode];
         if (selected.length > 1 && isPlainTypename(node)) continue;
         const field = findField(schema, parent, node.name.value);
-        cost += times * ((field && weights.get(field)) ?? 1);
+        cost += multiplier * ((field && weights.get(field)) ?? 1);
         visited++;
         if (visited > maxVisited && cost > maxCost) return;
 
@@ -85,13 +90,13 @@ export function createOperationMeter(
 
         const list = listSizes.get(field);
         if (list && node.arguments?.some(({ value }) => value.kind === Kind.VARIABLE)) isFixed = false;
-        const size = list ? readSize(list, field, node, { operation, variables }) : 1;
+        const size = list ? listLengthOf(list, field, node, { operation, variables }) : 1;
         const isPage = list !== undefined && list.sizedFields.length > 0;
         const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
         walk(collectFields(selectionSetsOf(nodes), fragments).values(), type, {
-          // The types of arguments lie deep, and graphql-js limits how often introspection may go in circles.
+          // Introspection of argument types is deeply nested; graphql-js limits recursive introspection itself.
           level: isIntrospectionType(type) ? level : level + 1,
-          times: Math.min(times * entries, Number.MAX_SAFE_INTEGER),
+          multiplier: Math.min(multiplier * entries, Number.MAX_SAFE_INTEGER),
           page: isPage ? { size, fields: list.sizedFields } : undefined,
         });
       }
@@ -105,22 +110,22 @@ export function createOperationMeter(
         `The schema has no ${operation.operation} operations`,
       );
     }
-    walk(root.values(), rootType, { level: 1, times: 1 });
+    walk(root.values(), rootType, { level: 1, multiplier: 1 });
     const size = { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
-    if (isFixed) fixedSizes.set(operation, size);
+    if (isFixed) cachedSizes.set(operation, size);
     return size;
   };
 }
 
 /**
- * Whether a field is the `__typename` that clients such as Apollo Client add to each selection. It costs nothing next to another
- * field, so that an object costs one at least; with an alias there could be many.
+ * Returns whether a field is the `__typename` that clients such as Apollo Client add to each selection. It is free next
+ * to another field, so an object still costs at least one. With aliases there could be many of them.
  */
 function isPlainTypename({ name, alias }: FieldNode): boolean {
   return name.value === TypeNameMetaFieldDef.name && alias === undefined;
 }
 
-/** What `@listSize` says of a field. */
+/** The arguments of a field's `@listSize`. */
 type ListSize = {
   readonly assumedSize: number;
   readonly slicingArguments: readonly string[];
@@ -128,30 +133,32 @@ type ListSize = {
 };
 type ListSizes = ReadonlyMap<GraphQLField<unknown, unknown>, ListSize>;
 
-/** How many entries a list may have by the arguments of its field: one at least, and at most what is assumed without them. */
-function readSize(
+/** Returns the maximum length of a list by the arguments of its field: between 1 and `assumedSize`. */
+function listLengthOf(
   { assumedSize, slicingArguments }: ListSize,
   field: GraphQLField<unknown, unknown>,
   node: FieldNode,
   { operation, variables }: Pick<Operation, 'operation' | 'variables'>,
 ): number {
-  const given = slicingArguments.map((name) => {
-    const argument = field.args.find((each) => each.name === name);
-    const value = node.arguments?.find((each) => each.name.value === name)?.value;
+  const values = slicingArguments.map((name) => {
+    const definition = field.args.find((argument) => argument.name === name);
+    const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
     if (value?.kind === Kind.INT) return Number(value.value);
-    if (value?.kind !== Kind.VARIABLE) return argument?.defaultValue;
-    const variable = value.name.value;
-    const definition = operation.variableDefinitions?.find((each) => each.variable.name.value === variable);
-    const ownDefault = definition?.defaultValue;
-    // A null is given, and so no default of the variable's; the resolver takes it for the argument's.
-    if (Object.hasOwn(variables, variable)) return variables[variable] ?? argument?.defaultValue;
-    return ownDefault?.kind === Kind.INT ? Number(ownDefault.value) : argument?.defaultValue;
+    if (value?.kind !== Kind.VARIABLE) return definition?.defaultValue;
+    const variableName = value.name.value;
+    const variable = operation.variableDefinitions?.find(
+      (declared) => declared.variable.name.value === variableName,
+    );
+    const variableDefault = variable?.defaultValue;
+    // An explicit null overrides the variable's default; the resolver replaces it by the argument's default.
+    if (Object.hasOwn(variables, variableName)) return variables[variableName] ?? definition?.defaultValue;
+    return variableDefault?.kind === Kind.INT ? Number(variableDefault.value) : definition?.defaultValue;
   });
-  const sizes = given.filter((value) => typeof value === 'number');
+  const sizes = values.filter((value) => typeof value === 'number');
   return sizes.length === 0 ? assumedSize : Math.min(Math.max(1, ...sizes), assumedSize);
 }
 
-/** @throws StartError where a list of objects has no size, so that its cost would not be seen. */
+/** @throws StartError if a list of objects has no size, so that its cost would be ignored */
 function readListSizes(schema: GraphQLSchema): ListSizes {
   const directive = schema.getDirective('listSize')!;
   const sizes = readIntrospectionSizes(schema);
@@ -179,7 +186,7 @@ function readListSizes(schema: GraphQLSchema): ListSizes {
 }
 
 function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<string, unknown>): ListSize {
-  // Of these types by the directive's own definition.
+  // The definition of the directive guarantees these types.
   return {
     assumedSize: assumedSize as number,
     slicingArguments: (slicingArguments ?? []) as string[],
@@ -187,7 +194,7 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
   };
 }
 
-/** What `@cost` says of fields. */
+/** Reads the `@cost` of the fields. */
 function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, unknown>, number> {
   const directive = schema.getDirective('cost');
   const weights = new Map<GraphQLField<unknown, unknown>, number>();
@@ -199,13 +206,15 @@ function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, u
   return weights;
 }
 
-/** How long the lists of introspection are: on average, so that what walks through all of the schema costs as much as that has. */
+/**
+ * The average lengths of the introspection lists, so that introspecting the whole schema costs as much as it returns.
+ */
 function readIntrospectionSizes(schema: GraphQLSchema): Map<GraphQLField<unknown, unknown>, ListSize> {
   const types = Object.values(schema.getTypeMap());
   const directives = schema.getDirectives();
   const fields = types.filter(isObjectType).flatMap((type) => Object.values(type.getFields()));
-  const sum = <T>(all: readonly T[], count: (each: T) => number) =>
-    all.reduce((total, each) => total + count(each), 0);
+  const sum = <T>(items: readonly T[], count: (item: T) => number) =>
+    items.reduce((total, item) => total + count(item), 0);
   const inputFields = sum(types.filter(isInputObjectType), (type) => Object.keys(type.getFields()).length);
   const enumValues = sum(types.filter(isEnumType), (type) => type.getValues().length);
   const averages: Record<string, Record<string, number>> = {

@@ -1,22 +1,22 @@
 import { Lexer, Source, TokenKind, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { AppError } from '../../errors.ts';
-import type { PrepareRequest } from '../request/operation-body.ts';
-import { createOperationMeter, type Operation } from './operation-cost.ts';
+import type { RequestFilter } from '../request/operation-body.ts';
+import { createCostCalculator, type Operation } from './operation-cost.ts';
 
-/** How much an operation may ask for. */
+/** The maximum size of an operation. */
 export type OperationLimits = {
   readonly tokens: number;
   readonly depth: number;
   readonly aliases: number;
   readonly rootFields: number;
   readonly directives: number;
-  /** How many values the answer may hold. */
+  /** The maximum number of values in the response. */
   readonly cost: number;
 };
 
 const names: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: 'tokens',
-  depth: 'levels of fields within each other',
+  depth: 'levels of nesting',
   aliases: 'aliases',
   rootFields: 'root fields',
   directives: 'directives',
@@ -25,21 +25,21 @@ const names: Readonly<Record<keyof OperationLimits, string>> = {
 const splitUp = 'Split it into several requests';
 const advice: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: splitUp,
-  depth: 'Ask for what lies deeper in a request of its own',
+  depth: 'Fetch nested data in a separate request',
   aliases: splitUp,
   rootFields: splitUp,
   directives: splitUp,
-  cost: 'Ask for smaller pages by "first", or for fewer fields',
+  cost: 'Request smaller pages with "first", or fewer fields',
 };
 
 /**
- * Creates the check that counts the tokens of a query, before anything else looks at it: what a parser and a validator do with one takes
- * longer than to read it. Refuses with AppError QUERY_TOO_COMPLEX.
+ * Creates the filter that counts the tokens of a query before it is parsed: parsing and validation take longer than
+ * lexing. It throws AppError QUERY_TOO_COMPLEX.
  */
-export function createTokenCheck(maximum: number): PrepareRequest {
+export function createTokenCheck(maximum: number): RequestFilter {
   return (request) => {
     const { query } = request;
-    // Each token has a character at least.
+    // Each token has at least one character.
     if (typeof query === 'string' && query.length > maximum) {
       requireWithin('tokens', countTokens(query), maximum);
     }
@@ -53,22 +53,22 @@ function countTokens(query: string): number {
   try {
     while (lexer.advance().kind !== TokenKind.EOF) count++;
   } catch {
-    // Where it stops being GraphQL the parser stops too, and says so.
+    // The parser stops at the same syntax error and reports it.
   }
   return count;
 }
 
 /**
- * Creates the check that refuses operations beyond the limits, with AppError QUERY_TOO_COMPLEX.
- * @throws StartError where the schema has a list without a size.
+ * Creates the check that rejects operations above the limits with AppError QUERY_TOO_COMPLEX.
+ * @throws StartError if the schema has a list without a size
  */
 export function createLimitCheck(
   schema: GraphQLSchema,
   limits: OperationLimits,
 ): (operation: Operation) => void {
-  const measure = createOperationMeter(schema, limits.cost);
+  const measure = createCostCalculator(schema, limits.cost);
   return (operation) => {
-    const { aliases, directives } = countMarks(operation.document);
+    const { aliases, directives } = countAliasesAndDirectives(operation.document);
     requireWithin('aliases', aliases, limits.aliases);
     requireWithin('directives', directives, limits.directives);
 
@@ -83,27 +83,27 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   if (value <= maximum) return;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
-    `The query ${limit === 'cost' ? 'may answer' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
+    `The query ${limit === 'cost' ? 'may return' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
     { limit, maximum, value },
   );
 }
 
-/** Apollo keeps the documents that it has parsed, and so do we. */
-const marksByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
+/** Apollo caches parsed documents, so most requests hit this cache. */
+const countsByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
 
-/** Aliases and directives, as they stand in the text. */
-function countMarks(document: DocumentNode): { aliases: number; directives: number } {
-  const known = marksByDocument.get(document);
-  if (known) return known;
-  const marks = { aliases: 0, directives: 0 };
+/** Counts aliases and directives in the text of a document. */
+function countAliasesAndDirectives(document: DocumentNode): { aliases: number; directives: number } {
+  const cached = countsByDocument.get(document);
+  if (cached) return cached;
+  const counts = { aliases: 0, directives: 0 };
   visit(document, {
     Field: ({ alias }) => {
-      if (alias) marks.aliases++;
+      if (alias) counts.aliases++;
     },
     Directive: () => {
-      marks.directives++;
+      counts.directives++;
     },
   });
-  marksByDocument.set(document, marks);
-  return marks;
+  countsByDocument.set(document, counts);
+  return counts;
 }

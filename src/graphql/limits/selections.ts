@@ -16,13 +16,13 @@ export type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
 /** The fragments that a document defines. */
 export function fragmentsOf({ definitions }: DocumentNode): Fragments {
-  const fragments = definitions.filter((each) => each.kind === Kind.FRAGMENT_DEFINITION);
-  return Object.fromEntries(fragments.map((each) => [each.name.value, each]));
+  const fragments = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
+  return Object.fromEntries(fragments.map((fragment) => [fragment.name.value, fragment]));
 }
 
 /**
- * The fields of selections that are answered as one object, by the name that each has in the answer, as the execution
- * collects them: a fragment counts once, and fields of the same name are one. `@skip` and `@include` are not looked at.
+ * Returns the fields of the selections of one object by response name, as the execution collects them: a fragment is
+ * visited once, and fields with the same response name are merged. Ignores `@skip` and `@include`.
  * @see https://spec.graphql.org/October2021/#CollectFields()
  */
 export function collectFields(
@@ -51,7 +51,9 @@ export function collectFields(
   return fields;
 }
 
-/** The definition of a field, those of introspection at the root among them; none for `__typename`. */
+/**
+ * Returns the definition of a field, including the introspection fields of the query type; undefined for `__typename`.
+ */
 export function findField(
   schema: GraphQLSchema,
   parent: GraphQLObjectType,
@@ -64,7 +66,7 @@ export function findField(
   return parent.getFields()[name];
 }
 
-/** What is selected below a field. */
+/** The selection sets of a field's nodes. */
 export function selectionSetsOf(nodes: readonly FieldNode[]): SelectionSetNode[] {
   return nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
 }

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
 import { AppError, StartError } from '../../errors.ts';
-import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
+import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
- * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code
- * Generator writes it, or the manifest that Apollo's tools write. Requests hold the text, or name it: by `documentId`, as
- * GraphQL over HTTP proposes it, or by `extensions.persistedQuery`, as Apollo's clients do.
- * @throws StartError where it is neither, where a hash is not that of its text, or where a text does not fit the schema
+ * Reads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL
+ * Code Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL
+ * over HTTP) or as `extensions.persistedQuery` (Apollo clients).
+ * @throws StartError if the file has neither format, a hash does not match its text, or a text is not valid against the
+ * schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
-export function readAllowedOperations(file: string, schema: GraphQLSchema): PrepareRequest {
+export function readAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
   const textByHash = new Map(readTexts(file));
   for (const [hash, text] of textByHash) requireValid(hash, text, schema);
 
@@ -21,7 +22,7 @@ export function readAllowedOperations(file: string, schema: GraphQLSchema): Prep
     if (text === undefined) {
       throw new AppError(
         'OPERATION_NOT_ALLOWED',
-        'This server takes only the operations of its list, and this is not one of them',
+        'The operation is not on the allowlist',
         hash === undefined ? {} : { sha256: hash },
       );
     }
@@ -45,13 +46,13 @@ function readTexts(file: string): [hash: string, text: string][] {
   }
   const { operations } = (content ?? {}) as { operations?: unknown };
   const entries = Array.isArray(operations)
-    ? operations.map((each) => [(each as { id?: unknown })?.id, (each as { body?: unknown })?.body])
+    ? operations.map((entry) => [(entry as { id?: unknown })?.id, (entry as { body?: unknown })?.body])
     : Object.entries(content ?? {});
   return entries.map(([id, text]) => {
     const hash = String(id).replace(/^sha256:/, '');
     if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
       throw new StartError(
-        `ALLOWED_OPERATIONS_FILE must hold texts of operations by their SHA-256; ${hash} is not that of its text`,
+        `ALLOWED_OPERATIONS_FILE must map SHA-256 hashes to operation texts; ${hash} is not the hash of its text`,
       );
     }
     return [hash.toLowerCase(), text];
@@ -66,7 +67,7 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
+    throw new StartError(`ALLOWED_OPERATIONS_FILE contains an invalid operation, ${hash}: ${problem}`);
   }
 }
 

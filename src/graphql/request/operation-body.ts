@@ -12,10 +12,10 @@ import {
 } from 'graphql';
 import { badInput } from '../../errors.ts';
 
-/** A GraphQL request as its HTTP body holds it. */
+/** A GraphQL request as in the HTTP body. */
 export type GraphQLRequestBody = {
   query?: unknown;
-  /** Names an operation that the server knows. */
+  /** The hash of an operation on the allowlist. */
   documentId?: unknown;
   variables?: unknown;
   operationName?: unknown;
@@ -23,24 +23,24 @@ export type GraphQLRequestBody = {
 };
 
 /**
- * Looks at a request before anything parses its query, and answers the one to be carried out.
+ * Checks a request before its query is parsed, and returns the request to execute.
  * @throws AppError QUERY_TOO_COMPLEX, OPERATION_NOT_ALLOWED
  */
-export type PrepareRequest = (request: GraphQLRequestBody) => GraphQLRequestBody;
+export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 
-/** Turns the body of `POST /<root field>` into a GraphQL request. @throws AppError BAD_USER_INPUT */
-export type ReadOperationRequest = (body: unknown) => GraphQLRequestBody;
+/** Converts the body of `POST /<root field>` to a GraphQL request. @throws AppError BAD_USER_INPUT */
+export type ParseOperationBody = (body: unknown) => GraphQLRequestBody;
 
 const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 
 /**
- * For each root field of the schema, what reads the body of its own HTTP path. Such a body holds a GraphQL request whose
- * only root field is that one; or, without a `query`, variables; or the arguments themselves.
+ * Creates the parser of the body of `POST /<root field>` for each root field of the schema. The body contains a GraphQL
+ * request with this root field only; or, without a `query`, its variables; or the arguments themselves.
  */
-export function createOperationRequestReaders(
+export function createOperationBodyParsers(
   schema: GraphQLSchema,
-  prepare: PrepareRequest,
-): Map<string, ReadOperationRequest> {
+  filter: RequestFilter,
+): Map<string, ParseOperationBody> {
   const roots = [
     { kind: 'query', type: schema.getQueryType() },
     { kind: 'mutation', type: schema.getMutationType() },
@@ -48,35 +48,38 @@ export function createOperationRequestReaders(
   return new Map(
     roots.flatMap(({ kind, type }) =>
       Object.values(type?.getFields() ?? {}).map(
-        (field) => [field.name, createReader(kind, field, prepare)] as const,
+        (field) => [field.name, createBodyParser(kind, field, filter)] as const,
       ),
     ),
   );
 }
 
-function createReader(
+function createBodyParser(
   kind: string,
   field: GraphQLField<unknown, unknown>,
-  prepare: PrepareRequest,
-): ReadOperationRequest {
+  filter: RequestFilter,
+): ParseOperationBody {
   const defaultQuery = writeDefaultQuery(kind, field);
   const argumentNames = new Set(field.args.map(({ name }) => name));
 
   return (body) => {
-    const given = body ?? {};
-    if (!isObject(given)) throw badInput('body', 'The body must be a JSON object');
+    const input = body ?? {};
+    if (!isObject(input)) throw badInput('body', 'The body must be a JSON object');
 
-    const isRequest = Object.keys(given).some((key) => requestKeys.includes(key));
+    const isRequest = Object.keys(input).some((key) => requestKeys.includes(key));
 
-    const request: GraphQLRequestBody = isRequest ? given : { variables: given };
+    const request: GraphQLRequestBody = isRequest ? input : { variables: input };
     if (namesOperation(request)) {
-      const prepared = prepare(withoutEmptyName(request));
-      requireOnlyRootField(prepared.query, field.name);
-      return prepared;
+      const filtered = filter(withoutEmptyName(request));
+      requireOnlyRootField(filtered.query, field.name);
+      return filtered;
     }
-    const stray = isRequest && Object.keys(given).find((key) => !requestKeys.includes(key));
+    const stray = isRequest && Object.keys(input).find((key) => !requestKeys.includes(key));
     if (stray)
-      throw badInput(stray, `Put "${stray}" into "variables", or leave "variables" out: it would be ignored`);
+      throw badInput(
+        stray,
+        `Move "${stray}" into "variables", or omit "variables": otherwise it would be ignored`,
+      );
     if (!isObject(request.variables ?? {})) throw badInput('variables', 'variables must be a JSON object');
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {
@@ -85,11 +88,11 @@ function createReader(
         `${field.name} has no argument "${unknown}"; it has ${[...argumentNames].join(', ') || 'none'}`,
       );
     }
-    return prepare({ variables: request.variables, query: defaultQuery });
+    return filter({ variables: request.variables, query: defaultQuery });
   };
 }
 
-/** An empty name is none, as some clients send it. */
+/** Replaces an empty operation name, which some clients send, by null. */
 export function withoutEmptyName(request: GraphQLRequestBody): GraphQLRequestBody {
   return request.operationName === '' ? { ...request, operationName: null } : request;
 }
@@ -102,7 +105,7 @@ function namesOperation({ query, documentId, extensions }: GraphQLRequestBody): 
   return query != null || documentId != null || (isObject(extensions) && 'persistedQuery' in extensions);
 }
 
-/** A query that is not a GraphQL document passes, for Apollo to complain about. */
+/** Accepts a query that is not a GraphQL document: Apollo rejects it later. @throws AppError BAD_USER_INPUT */
 function requireOnlyRootField(query: unknown, fieldName: string): void {
   let document;
   try {
@@ -110,8 +113,10 @@ function requireOnlyRootField(query: unknown, fieldName: string): void {
   } catch {
     return;
   }
-  const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
-  const selections = operations.flatMap((each) => each.selectionSet.selections);
+  const operations = document.definitions.filter(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+  );
+  const selections = operations.flatMap((operation) => operation.selectionSet.selections);
   const [selection] = selections;
   if (
     operations.length !== 1 ||
@@ -126,22 +131,22 @@ function requireOnlyRootField(query: unknown, fieldName: string): void {
   }
 }
 
-/** Writes an operation that passes every argument on and selects every scalar field of the result. */
+/** Writes an operation that passes all arguments and selects every scalar field of the result. */
 function writeDefaultQuery(kind: string, field: GraphQLField<unknown, unknown>): string {
   const variables = field.args
     .map(({ name, type }) => `$${name}: ${String(getNullableType(type))}`)
     .join(', ');
-  const passed = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
+  const args = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
   const type = getNamedType(field.type);
   const selection = isObjectType(type) ? `{ ${writeSelection(type)} }` : '';
-  return `${kind} ${field.name}${inParentheses(variables)} { ${field.name}${inParentheses(passed)} ${selection} }`;
+  return `${kind} ${field.name}${inParentheses(variables)} { ${field.name}${inParentheses(args)} ${selection} }`;
 }
 
 function inParentheses(text: string): string {
   return text ? `(${text})` : '';
 }
 
-/** Scalars only; of a connection, whose own scalars say nothing, those of its nodes and of its `pageInfo` too. */
+/** Selects the scalars of a type and, for a connection, those of its nodes and `pageInfo`. */
 function writeSelection(type: GraphQLObjectType): string {
   const fields = Object.values(type.getFields());
   const leaves = fields.filter(

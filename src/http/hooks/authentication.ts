@@ -2,45 +2,49 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate } from '../../accounts/authentication.ts';
 import type { Principal } from '../../accounts/principal.ts';
 import { AppError } from '../../errors.ts';
-import { plainAddress } from '../../validation/ip-address.ts';
-import { readCredentials } from '../credentials.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
+import { parseCredentials } from '../credentials.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Needs no credentials. */
+    /** Requires no credentials. */
     isPublic?: boolean;
-    /** Works on its body while that comes in. */
+    /** Processes its body while it is received. */
     isStreamed?: boolean;
   }
   interface FastifyRequest {
-    /** Who calls; of public routes nobody. */
+    /** The authenticated caller; undefined on public routes. */
     principal: Principal | undefined;
   }
 }
 
-/** Lets nobody but accounts in, before a request's body is read, and no faster than the limits say. */
-export function requireAccounts(http: FastifyInstance, authenticate: Authenticate, limits: RateLimits): void {
+/** Authenticates requests and applies the rate limits, before a request's body is read. */
+export function requireAuthentication(
+  http: FastifyInstance,
+  authenticate: Authenticate,
+  limits: RateLimits,
+): void {
   http.decorateRequest('principal', undefined);
 
   http.addHook('onRequest', async (request, reply) => {
     if (request.is404 || request.routeOptions.config.isPublic) return;
     await limits.requireAddressRate(request, reply);
-    request.principal = await signIn(request, reply);
+    request.principal = await authenticateRequest(request, reply);
     await limits.requireAccountRate(request, reply);
   });
 
-  async function signIn(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
-    const credentials = readCredentials(request.raw);
+  async function authenticateRequest(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+    const credentials = parseCredentials(request.raw);
     try {
       return await authenticate(credentials, {
-        address: plainAddress(request.ip),
-        requireMayTry: () => limits.requireFewFailures(request, reply),
+        address: normalizeIp(request.ip),
+        requireFailureQuota: () => limits.requireFailureQuota(request, reply),
       });
     } catch (error) {
       const isAttempt = credentials.token !== undefined || credentials.basic !== undefined;
       if (isAttempt && error instanceof AppError && error.code === 'UNAUTHENTICATED') {
-        await limits.countFailure(request, reply);
+        await limits.recordFailure(request, reply);
       }
       throw error;
     }

@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { stopListening } from '../listen.ts';
-import { whenSettled } from '../settled.ts';
+import { onResponseClosed } from '../settled.ts';
 
-/** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
+/** How long in-flight requests may take when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;
 
 /**
- * Has `close()` answer the requests in flight before it cuts connections, for as long as it may take; clients are told not
- * to send another request on theirs. Node's own way cuts answers that are not read yet, and waits for ever for requests
- * that stop half-way.
+ * Graceful shutdown: `close()` waits for in-flight requests up to the time-out before it closes connections, and
+ * responses have `Connection: close`. Node's own `close()` cuts responses that are not read yet, and waits forever for
+ * incomplete requests.
  */
-export function answerBeforeClosing(http: FastifyInstance): void {
+export function drainOnClose(http: FastifyInstance): void {
   let inFlight = 0;
   let isClosing = false;
-  let announceIdle = () => {};
+  let onIdle = () => {};
 
   http.addHook('onRequest', (request, reply, done) => {
     inFlight++;
-    whenSettled(request.raw, reply.raw, () => {
+    onResponseClosed(request.raw, reply.raw, () => {
       inFlight--;
-      if (inFlight === 0) announceIdle();
+      if (inFlight === 0) onIdle();
     });
     done();
   });
@@ -31,7 +31,7 @@ export function answerBeforeClosing(http: FastifyInstance): void {
   http.addHook('preClose', async () => {
     isClosing = true;
     stopListening(http.server);
-    const idle = new Promise<void>((resolve) => (announceIdle = resolve));
+    const idle = new Promise<void>((resolve) => (onIdle = resolve));
     if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
     http.server.closeAllConnections();
   });

@@ -4,15 +4,15 @@ import { requireUniqueKeys } from './repeated-key.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Accepts a request of the media type JSON without a body. */
+    /** Accepts a JSON request without a body. */
     isBodyOptional?: boolean;
   }
 }
 
-/** Takes bodies of JSON in UTF-8 and nothing else: what a form can send is not taken, which keeps other sites' pages out. */
-export function takeOnlyJson(http: FastifyInstance): void {
+/** Accepts JSON bodies in UTF-8 only. Rejecting form content types forces a CORS preflight and so prevents CSRF. */
+export function acceptOnlyJson(http: FastifyInstance): void {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  // Fastify's own, which refuses keys such as `__proto__`.
+  // Fastify's parser rejects keys such as `__proto__` (prototype pollution).
   const parseJson = http.getDefaultJsonParser('error', 'error');
 
   http.removeAllContentTypeParsers();
@@ -35,15 +35,15 @@ export function takeOnlyJson(http: FastifyInstance): void {
       }
       try {
         requireUniqueKeys(text, value);
-      } catch (repeated) {
-        done(repeated as AppError);
+      } catch (invalid) {
+        done(invalid as AppError);
         return;
       }
       done(null, value);
     });
   });
 
-  // Not before it is known who asks, and whether for something that they may do.
+  // After authentication and authorization.
   http.addHook('preParsing', ({ headers }, _reply, _payload, done) => {
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding === 'identity') done();

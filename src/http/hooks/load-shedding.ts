@@ -2,63 +2,66 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import { readRequestId } from './request-id.ts';
-import { whenSettled } from '../settled.ts';
+import { requestIdOf } from './request-id.ts';
+import { onResponseClosed } from '../settled.ts';
 
-/** When there is too much to do, and how that is said. */
+/** The limits of the overload protection, and its responses. */
 export type OverloadSettings = {
   readonly maxConcurrentRequests: number;
   readonly maxEventLoopDelayMs: number;
-  /** The origins whose pages may read a refusal. */
+  /** The origins whose pages may read an error response. */
   readonly corsOrigins: readonly string[];
-  /** Writes the body of a refusal for the URLs that are not GraphQL's. */
-  readonly writeRefusal: WriteRefusal;
+  /** Writes the error body for URLs with a format of their own. */
+  readonly writeErrorBody: WriteErrorBody;
 };
 
-/** Writes the body of a refusal that is made before a route is known; undefined where GraphQL's shape is the right one. */
-export type WriteRefusal = (url: string, refusal: AppError) => string | undefined;
+/** Writes the body of an error that occurs before routing; undefined if the URL uses the format of GraphQL errors. */
+export type WriteErrorBody = (url: string, error: AppError) => string | undefined;
 
 /**
- * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
- * again, while a long queue makes everybody wait for answers that nobody waits for any more.
+ * Load shedding: a fast 503, after which a client can retry or use another server, is better than a long queue of
+ * responses whose clients have timed out.
  */
 export type OverloadGuard = {
-  /** Stands before everything else: at ten times the load even a refusal must cost next to nothing. */
-  guard(listener: RequestListener): RequestListener;
   /**
-   * Counts a request until it is answered: a `whole` one when its body is there, so that those that clients are slow to send take
-   * nobody's place. One whose body is worked on while it comes in is `streamed`: there are as many places for those alone.
+   * Rejects requests under overload before any other work: at ten times the load, a rejection must cost almost nothing.
+   */
+  rejectWhenOverloaded(listener: RequestListener): RequestListener;
+  /**
+   * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
+   * slow clients occupy none. A `streamed` request processes its body while it is received; these have as many slots of
+   * their own.
    * @throws AppError SERVICE_UNAVAILABLE
    */
-  admit(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
+  acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
   close(): void;
 };
 
-export type RequestKind = 'whole' | 'streamed';
+export type RequestKind = 'buffered' | 'streamed';
 
-/** Over how long the event loop's delay is averaged, and how many times it must be too late: one large answer makes no overload. */
+/**
+ * The interval over which the event-loop delay is averaged, and the number of late intervals that count as overload:
+ * one large response does not.
+ */
 const sampleMs = 1000;
 const lateSamples = 2;
 const resolutionMs = 10;
-/** Tells of health, which is never refused. */
-const alwaysAnswered = /^\/(livez|readyz)(\?|$)/;
+/** Health checks, which are never rejected. */
+const healthPaths = /^\/(livez|readyz)(\?|$)/;
 
-const refusal = new AppError(
-  'SERVICE_UNAVAILABLE',
-  'The server has more to do than it can at the moment. Try again later',
-);
-const refusalBody = JSON.stringify({
-  errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
+const overloadError = new AppError('SERVICE_UNAVAILABLE', 'The server is overloaded. Try again later');
+const overloadBody = JSON.stringify({
+  errors: [{ message: overloadError.message, extensions: { code: overloadError.code } }],
 });
 
 export function openOverloadGuard(settings: OverloadSettings, log: Logger): OverloadGuard {
   const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
-  const concurrent: Record<RequestKind, number> = { whole: 0, streamed: 0 };
-  let refused = 0;
+  const concurrent: Record<RequestKind, number> = { buffered: 0, streamed: 0 };
+  let rejected = 0;
   let lateInARow = 0;
   const isOverloaded = (kind: RequestKind) => {
     const isOver = lateInARow >= lateSamples || concurrent[kind] >= maxConcurrentRequests;
-    if (isOver) refused++;
+    if (isOver) rejected++;
     return isOver;
   };
 
@@ -68,22 +71,22 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     const meanMs = Math.round(delay.mean / 1e6 - resolutionMs);
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
-    // Once a second: a line for each of them would be a load of its own.
-    if (refused > 0) log.warn({ refused, ...concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
-    refused = 0;
+    // Once per second: a line per request would add to the load.
+    if (rejected > 0) log.warn({ rejected, ...concurrent, eventLoopDelayMs: meanMs }, 'rejected requests');
+    rejected = 0;
   }, sampleMs);
   timer.unref();
 
   return {
-    guard: (listener) => (request, response) => {
-      if (!alwaysAnswered.test(request.url ?? '') && isOverloaded('whole'))
-        refuse(request, response, settings);
+    rejectWhenOverloaded: (listener) => (request, response) => {
+      if (!healthPaths.test(request.url ?? '') && isOverloaded('buffered'))
+        sendOverloadError(request, response, settings);
       else listener(request, response);
     },
-    admit(request, response, kind) {
-      if (isOverloaded(kind)) throw refusal;
+    acquireSlot(request, response, kind) {
+      if (isOverloaded(kind)) throw overloadError;
       concurrent[kind]++;
-      whenSettled(request, response, () => concurrent[kind]--);
+      onResponseClosed(request, response, () => concurrent[kind]--);
     },
     close() {
       clearInterval(timer);
@@ -92,21 +95,21 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
   };
 }
 
-function refuse(
+function sendOverloadError(
   request: IncomingMessage,
   response: ServerResponse,
-  { corsOrigins, writeRefusal }: OverloadSettings,
+  { corsOrigins, writeErrorBody }: OverloadSettings,
 ): void {
-  const body = writeRefusal(request.url ?? '', refusal) ?? refusalBody;
+  const body = writeErrorBody(request.url ?? '', overloadError) ?? overloadBody;
   const { origin } = request.headers;
   const mayRead = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
   response
-    .writeHead(httpStatusOf(refusal.code), {
+    .writeHead(httpStatusOf(overloadError.code), {
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': Buffer.byteLength(body),
       'Retry-After': retryAfterSeconds,
       'X-Content-Type-Options': 'nosniff',
-      'X-Request-Id': readRequestId(request),
+      'X-Request-Id': requestIdOf(request),
       ...(mayRead && { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' }),
     })
     .end(body);

@@ -1,42 +1,45 @@
 import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { plainAddress } from '../../validation/ip-address.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
 
-/** How much a caller may ask for a minute. `0`: any number of requests. */
+/** The limits per minute. `0`: unlimited requests. */
 export type RateLimitSettings = {
   readonly perAddress: number;
   readonly perAccount: number;
   readonly failedSignIns: number;
 };
 
-/** Refuses a request beyond a limit. @throws AppError RATE_LIMITED */
+/** Rejects a request above a limit. @throws AppError RATE_LIMITED */
 export type RateCheck = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 export type RateLimits = {
-  /** Counts a request of an address. */
+  /** Counts a request against the limit of its address. */
   readonly requireAddressRate: RateCheck;
-  /** Counts a request of an account. */
+  /** Counts a request against the limit of its account. */
   readonly requireAccountRate: RateCheck;
-  /** Counts nothing: refuses addresses from which too many sign-ins have failed. */
-  readonly requireFewFailures: RateCheck;
-  /** Counts a failed sign-in of an address. */
-  readonly countFailure: RateCheck;
+  /** Counts nothing: rejects addresses with too many failed sign-ins. */
+  readonly requireFailureQuota: RateCheck;
+  /** Counts a failed sign-in against the limit of its address. */
+  readonly recordFailure: RateCheck;
 };
 
 const windowMs = 60_000;
-/** How many addresses, or accounts, are counted at the same time; those not seen for longest are forgotten beyond. */
-const maxCounted = 10_000;
+/** Maximum number of tracked addresses, and of tracked accounts (LRU). */
+const maxTracked = 10_000;
 
-/** Counts in this process, a minute at a time. An IPv6 address counts as its /64, of which one customer has all. */
+/**
+ * Creates rate limits with counters in this process and windows of one minute. IPv6 is counted per /64, the network of
+ * one customer.
+ */
 export async function openRateLimits(
   http: FastifyInstance,
   { perAddress, perAccount, failedSignIns }: RateLimitSettings,
 ): Promise<RateLimits> {
   await http.register(rateLimit, {
     global: false,
-    cache: maxCounted,
-    keyGenerator: ({ ip }) => normalizeIP(plainAddress(ip)),
+    cache: maxTracked,
+    keyGenerator: ({ ip }) => normalizeIP(normalizeIp(ip)),
   });
 
   const createCheck = (max: number, what: string, options: CreateRateLimitOptions = {}) => {
@@ -62,15 +65,15 @@ export async function openRateLimits(
         : createCheck(perAccount, 'Too many requests from your account', {
             keyGenerator: ({ principal }) => `account ${principal!.account}`,
           }),
-    requireFewFailures: (request, reply) => failures(request, reply, { increment: false }),
-    countFailure: failures,
+    requireFailureQuota: (request, reply) => failures(request, reply, { increment: false }),
+    recordFailure: failures,
   };
 }
 
-/** Of several limits a caller is shown the one that it will meet first. */
+/** Sets the RateLimit-* headers to the limit that the caller will reach first. */
 function showLimit(reply: FastifyReply, limit: number, remaining: number, seconds: number): void {
-  const shown = reply.getHeader('RateLimit-Remaining');
-  if (shown !== undefined && Number(shown) <= remaining) return;
+  const previous = reply.getHeader('RateLimit-Remaining');
+  if (previous !== undefined && Number(previous) <= remaining) return;
   reply.headers({
     'RateLimit-Limit': String(limit),
     'RateLimit-Remaining': String(remaining),

@@ -2,20 +2,20 @@ import { Tokenizer, TokenType } from '@streamparser/json';
 import { badInput } from '../../errors.ts';
 
 /**
- * Rejects JSON in which an object has a key twice, also if one of the two is written with escapes: parsers disagree on which
- * value counts, so a proxy that checked one value may have let the other one through.
+ * Rejects JSON with duplicate keys in an object, even if one of them is written with escapes: parsers disagree on which
+ * value counts, so a proxy may have checked the other one.
  * @param text valid JSON
- * @param value what `JSON.parse` makes of it
- * @throws AppError BAD_USER_INPUT that names the path to the key
+ * @param value the result of `JSON.parse`
+ * @throws AppError BAD_USER_INPUT with the path to the key
  */
 export function requireUniqueKeys(text: string, value: unknown): void {
-  // Each key has a colon of its own, and JSON.parse keeps one of several equal keys. To compare the numbers takes microseconds.
+  // Each key has one colon, and JSON.parse keeps one of several equal keys. Comparing the counts takes microseconds.
   if (countColons(text) === countKeys(value)) return;
   const path = findRepeatedKey(text);
   throw badInput(path, `${path} must be given once`);
 }
 
-/** The colons outside strings. */
+/** Counts the colons outside strings. */
 function countColons(text: string): number {
   let count = 0;
   for (let index = 0; index < text.length; index++) {
@@ -30,7 +30,7 @@ const colon = 0x3a;
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** The index of the quote that ends a string. */
+/** Returns the index of the quote that ends a string. */
 function findEndOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;
@@ -40,7 +40,7 @@ function findEndOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** The keys of all objects in a value. Without recursion, since JSON may be nested as deep as it is long. */
+/** Counts the keys of all objects in a value. Iterative, since deeply nested JSON would overflow the stack. */
 function countKeys(value: unknown): number {
   let count = 0;
   const remaining = [value];
@@ -78,7 +78,7 @@ function findRepeatedKey(text: string): string {
   return repeated ?? 'body';
 }
 
-/** The keys that lead to a place, as in `variables.group.price`; no more of them than a message can hold. */
+/** Returns the path of the current key, as in `variables.group.price`, truncated for the message. */
 function pathTo(levels: readonly Level[]): string {
   const keys = levels.filter(({ keys: own }) => own !== undefined).map(({ key }) => key);
   return keys.slice(-maxPathKeys).join('.').slice(0, maxPathLength);

@@ -4,12 +4,12 @@ import type { FastifyInstance } from 'fastify';
 import helmet from 'helmet';
 
 export type BrowserSettings = {
-  /** The origins, beside our own, whose pages may call the API. `*`: all. */
+  /** The origins, in addition to our own, whose pages may call the API. `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly isTls: boolean;
 };
 
-/** What a page of another origin may read beside the body. */
+/** The response headers that pages of other origins may read. */
 const exposedHeaders = [
   'Idempotency-Replayed',
   'RateLimit-Limit',
@@ -19,15 +19,12 @@ const exposedHeaders = [
   'X-Request-Id',
 ];
 
-/**
- * Tells browsers what our pages may do, and which other pages may call us. Credentials are never sent along by a browser on
- * its own, since there are no cookies.
- */
-export async function setBrowserRules(
+/** Sets security headers and CORS. CORS does not allow credentials: there are no cookies. */
+export async function registerSecurityHeaders(
   http: FastifyInstance,
   { corsOrigins, isTls }: BrowserSettings,
 ): Promise<void> {
-  const headers = readSecurityHeaders(isTls);
+  const headers = createSecurityHeaders(isTls);
   http.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
     done();
@@ -41,8 +38,8 @@ export async function setBrowserRules(
   });
 }
 
-/** What Helmet sets, asked for once: as a middleware it would put the same headers together for every answer. */
-function readSecurityHeaders(isTls: boolean): Record<string, string> {
+/** Returns Helmet's headers, computed once: as a middleware, Helmet would compute them for every response. */
+function createSecurityHeaders(isTls: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
   const response = {
     setHeader: (name: string, value: string) => (headers[name] = value),
@@ -57,7 +54,7 @@ function readSecurityHeaders(isTls: boolean): Record<string, string> {
         formAction: ["'none'"],
         frameAncestors: ["'none'"],
         objectSrc: ["'none'"],
-        // The editor of the explorer writes styles, draws with data URLs, and checks what is typed in workers.
+        // The explorer's editor uses inline styles, data URLs, and workers for validation.
         styleSrc: ["'self'", "'unsafe-inline'"],
         imgSrc: ["'self'", 'data:'],
         fontSrc: ["'self'", 'data:'],
@@ -65,9 +62,9 @@ function readSecurityHeaders(isTls: boolean): Record<string, string> {
       },
     },
     xFrameOptions: { action: 'deny' },
-    // Browsers would insist on HTTPS for months; only who has it can promise that.
+    // HSTS makes browsers require HTTPS for months, so it is set only if this server has TLS.
     strictTransportSecurity: isTls,
-    // Answers are read by pages of other origins where CORS lets them.
+    // CORS decides which other origins may read responses.
     crossOriginResourcePolicy: false,
   });
   setHeaders({} as IncomingMessage, response as unknown as ServerResponse, () => undefined);

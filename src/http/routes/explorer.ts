@@ -1,22 +1,23 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { plainAddress } from '../../validation/ip-address.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
 import { writeSandboxPage } from './sandbox-page.ts';
 
-/** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */
+/** The output of `scripts/build-explorer.js`. The path is the same relative to `src` and to `dist`. */
 const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta.url));
 
 /**
- * `/`: the explorer, a page with GraphiQL that asks no other host, and its files below `/explorer/`. Open to everyone, since
- * they hold nothing but what the package does; what the page then asks needs an account. `/sandbox`: the way to Apollo Sandbox.
+ * `/`: the explorer, a GraphiQL page that loads nothing from other hosts, with its files under `/explorer/`. They are
+ * public, since they contain only files of the package; the page's requests require an account. `/sandbox`: a link to
+ * Apollo Sandbox.
  */
 export async function registerExplorerRoutes(http: FastifyInstance): Promise<void> {
   await http.register(async (open) => {
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };
     });
-    // The names of the files stay as the package changes: browsers ask whether theirs is the present one.
+    // File names do not change between versions, so browsers must revalidate their cached copies.
     open.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', 'no-cache'));
     await open.register(serveFiles, {
       root: explorerDir,
@@ -34,8 +35,8 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
   });
 }
 
-/** The address that a request came to, for one of HTTP/1.0, which names no host. */
+/** The local address of a connection, for HTTP/1.0 requests without a Host header. */
 function localHost({ socket: { localAddress = '', localPort } }: FastifyRequest): string {
-  const address = plainAddress(localAddress);
+  const address = normalizeIp(localAddress);
   return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
 }

@@ -1,7 +1,7 @@
 import { httpStatusOf } from '../../errors.ts';
 import type { Outcome } from '../../graphql/context.ts';
 
-/** A response as GraphQL has it. */
+/** The response of a GraphQL operation. */
 export type GraphQLResult = {
   /** The status by GraphQL over HTTP, for `application/graphql-response+json`. */
   readonly status: number;
@@ -18,9 +18,10 @@ const wellFormedRequestCodes: readonly unknown[] = [
 ];
 
 /**
- * Returns the HTTP status of a response. What was done is never reported as an error: if a root field has a result, the status is
- * 200 at both kinds of endpoint, with the errors of the fields below it next to the data. Without one, `/<operation>` has the
- * status of its error, and `/graphql` that of GraphQL over HTTP, or 503 if the database was unavailable for every root field.
+ * Returns the HTTP status of a response. An executed mutation is never reported as failed: if a root field has a
+ * result, the status is 200 at both kinds of endpoints, with errors of nested fields next to the data. Otherwise
+ * `/<operation>` returns the status of its error, and `/graphql` that of GraphQL over HTTP, or 503 if the database was
+ * unavailable for every root field.
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
  */
 export function statusOf(

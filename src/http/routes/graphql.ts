@@ -5,36 +5,39 @@ import { AppError, isErrorCode, type ErrorCode } from '../../errors.ts';
 import { createContext, type Context, type Outcome, type Repositories } from '../../graphql/context.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
-  createOperationRequestReaders,
+  createOperationBodyParsers,
   isObject,
   withoutEmptyName,
   type GraphQLRequestBody,
-  type PrepareRequest,
+  type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
-import { createRefusedCallRecorder } from '../../graphql/refused-calls.ts';
+import { createRejectedCallAuditor } from '../../graphql/refused-calls.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
-import { readCaller } from '../caller.ts';
+import { callerOf } from '../caller.ts';
 import { setStatus } from '../error-response.ts';
 import { statusOf } from './graphql-status.ts';
 import { chooseMediaType } from '../media-type.ts';
 import { requireUniqueKeys } from '../hooks/repeated-key.ts';
 
-/** What the doors lead to. */
-type GraphQLDoors = {
+/** The dependencies of the GraphQL endpoints. */
+type GraphQLEndpoints = {
   readonly graphql: ApolloServer<Context>;
   readonly schema: GraphQLSchema;
   readonly repositories: Repositories;
-  readonly prepare: PrepareRequest;
+  readonly filter: RequestFilter;
   readonly limits: OperationLimits;
 };
 
 type GraphQLResponseBody = { readonly errors?: readonly GraphQLFormattedError[] };
 
-/** A request for GraphQL: what Apollo reads, and the same as an object. */
-type AskedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
+/** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
+type ParsedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
 
-/** Errors before a request was read: it never became a call of a mutation. Recording floods would make them worse. */
-const brokenRequestCodes: readonly ErrorCode[] = [
+/**
+ * Errors before a request was parsed, which is no call of a mutation yet. Auditing floods of them would make them
+ * worse.
+ */
+const unauditedCodes: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
@@ -44,63 +47,65 @@ const brokenRequestCodes: readonly ErrorCode[] = [
 ];
 
 /**
- * The two doors to GraphQL. `/graphql` follows GraphQL over HTTP, where an operation that was carried out answers 200
- * whatever became of it; `POST /<root field>` runs that one operation and answers with the HTTP status of its error.
+ * The two GraphQL endpoints. `/graphql` follows GraphQL over HTTP: an executed operation returns 200 even if it failed.
+ * `POST /<root field>` executes this one operation and returns the HTTP status of its error.
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  { graphql, schema, repositories, prepare, limits }: GraphQLDoors,
+  { graphql, schema, repositories, filter, limits }: GraphQLEndpoints,
 ): void {
-  const recordRefusedCalls = createRefusedCallRecorder(schema, limits);
+  const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
 
   const methods = ['GET', 'POST'];
-  http.all('/graphql', { config: { methods }, onError: recordThrown(undefined) }, async (request, reply) => {
+  http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
     requireMethod(request, reply, methods);
-    const asked = request.method === 'GET' ? readSearch(request) : readBody(request.body);
-    return execute(request, reply, asked, undefined);
+    const parsed = request.method === 'GET' ? parseSearch(request) : parseBody(request.body);
+    return execute(request, reply, parsed, undefined);
   });
 
-  for (const [fieldName, readOperation] of createOperationRequestReaders(schema, prepare)) {
-    const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: recordThrown(fieldName) };
+  for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
+    const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };
     http.all(`/${fieldName}`, options, async (request, reply) => {
       requireMethod(request, reply, ['POST']);
-      const body = readOperation(request.body);
+      const body = parseOperation(request.body);
       return execute(request, reply, { body, request: body }, fieldName);
     });
   }
 
-  /** What is no object is left to Apollo to complain about. */
-  function readBody(given: unknown): AskedRequest {
-    const body = isObject(given) ? prepare(withoutEmptyName(given)) : given;
+  /** Apollo rejects a body that is not an object. */
+  function parseBody(json: unknown): ParsedRequest {
+    const body = isObject(json) ? filter(withoutEmptyName(json)) : json;
     return { body, request: body };
   }
 
-  /** The search of a GET, with the text of the operation that it names where there is a list of them. */
-  function readSearch(request: FastifyRequest): AskedRequest {
+  /** Parses the query string of a GET, and replaces the hash of an allowlisted operation by its text. */
+  function parseSearch(request: FastifyRequest): ParsedRequest {
     const { searchParams } = new URL(request.url, 'http://localhost');
     if (searchParams.get('operationName') === '') searchParams.delete('operationName');
     for (const name of ['variables', 'extensions']) requireUniqueJsonKeys(searchParams.get(name));
-    const given = readSearchParams(searchParams);
-    const prepared = prepare(given);
-    if (prepared.query !== given.query) {
+    const parsed = parseSearchParams(searchParams);
+    const filtered = filter(parsed);
+    if (filtered.query !== parsed.query) {
       for (const name of ['documentId', 'extensions']) searchParams.delete(name);
-      searchParams.set('query', String(prepared.query));
+      searchParams.set('query', String(filtered.query));
     }
-    return { search: `?${searchParams.toString()}`, request: prepared };
+    return { search: `?${searchParams.toString()}`, request: filtered };
   }
 
-  /** Hands a request to Apollo, and its response to the reply. The audit has an entry of each mutation before that is sent. */
+  /**
+   * Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that.
+   */
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
-    { body, search = '', request: asked }: AskedRequest,
+    { body, search = '', request: operationRequest }: ParsedRequest,
     pathField: string | undefined,
   ) {
-    const context = createContext(repositories, readRequest(request));
+    const context = createContext(repositories, contextInputOf(request));
     const response = await graphql.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method,
-        headers: readHeaders(request),
+        headers: apolloHeadersOf(request),
         search,
         body,
       },
@@ -118,24 +123,23 @@ export function registerGraphQLRoutes(
       outcome,
     });
     if (status !== 200 || outcome.errors.length > 0)
-      await recordRefusedCalls(
-        { request: asked, pathField, errorOf: errorOfFields(outcome, response) },
+      await auditRejectedCalls(
+        { request: operationRequest, pathField, errorOf: errorOfFields(outcome, response) },
         context,
       );
     return setStatus(status, reply).send(response.body.string);
   }
 
-  /** Records the mutations of a request whose handler threw, or whose body could not be accepted. */
-  function recordThrown(pathField: string | undefined) {
+  /** Audits the mutations of a request whose handler threw, or whose body was rejected. */
+  function auditThrown(pathField: string | undefined) {
     return async (request: FastifyRequest, _reply: FastifyReply, error: Error): Promise<void> => {
-      if (!request.principal || !(error instanceof AppError) || brokenRequestCodes.includes(error.code))
-        return;
-      const asked =
+      if (!request.principal || !(error instanceof AppError) || unauditedCodes.includes(error.code)) return;
+      const operationRequest =
         request.method === 'GET'
-          ? readSearchParams(new URL(request.url, 'http://localhost').searchParams)
+          ? parseSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
-      const context = createContext(repositories, readRequest(request));
-      await recordRefusedCalls({ request: asked, pathField, errorOf: () => error }, context);
+      const context = createContext(repositories, contextInputOf(request));
+      await auditRejectedCalls({ request: operationRequest, pathField, errorOf: () => error }, context);
     };
   }
 }
@@ -147,32 +151,33 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
   throw new AppError('METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')}, not ${method}`);
 }
 
-/** What GraphQL is told of the request beside its body. */
-function readRequest(request: FastifyRequest): Parameters<typeof createContext>[1] {
+/** The request's part of the GraphQL context. */
+function contextInputOf(request: FastifyRequest): Parameters<typeof createContext>[1] {
   return {
     scopes: request.principal!.scopes,
-    caller: readCaller(request),
+    caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
     log: request.log,
   };
 }
 
-function readHeaders(request: FastifyRequest): HeaderMap {
+function apolloHeadersOf(request: FastifyRequest): HeaderMap {
   const headers = new HeaderMap();
-  // Apollo follows the choice that errors before GraphQL follow too.
+  // The media type is chosen once, so that errors before GraphQL have the same one.
   const mediaType = chooseMediaType(request.headers.accept);
   if (mediaType) headers.set('accept', mediaType);
   for (const name of graphQLHeaders) {
     const value = request.headers[name];
-    // A browser that once asked for a password sends it along whoever's page it shows: no sign against a forged request.
+    // CSRF: browsers attach cached Basic credentials to cross-site requests, so Basic auth does not prove that a
+    // request was intended.
     if (value === undefined || (name === 'authorization' && !/^bearer /i.test(String(value)))) continue;
     headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   return headers;
 }
 
-/** Returns the error of each root field that was not executed; of a request that was rejected as a whole, the same for all. */
+/** Returns the error of each root field that was not executed; the same error for all fields of a rejected request. */
 function errorOfFields(
   { isExecuted, errors }: Outcome,
   { body }: HTTPGraphQLResponse,
@@ -183,13 +188,13 @@ function errorOfFields(
       return error && toAppError(error.code);
     };
   }
-  // What Apollo rejects before its plugins see it is in the response only.
-  const [first] = errors.length > 0 ? errors : readResponseErrors(body);
+  // Errors that Apollo raises before its plugins run are in the response only.
+  const [first] = errors.length > 0 ? errors : parseResponseErrors(body);
   const error = first && toAppError(first.code);
   return () => error;
 }
 
-function readResponseErrors(body: HTTPGraphQLResponse['body']): { readonly code: unknown }[] {
+function parseResponseErrors(body: HTTPGraphQLResponse['body']): { readonly code: unknown }[] {
   const { errors = [] } = (body.kind === 'complete' ? JSON.parse(body.string) : {}) as GraphQLResponseBody;
   return errors.map(({ extensions }) => ({ code: extensions?.['code'] }));
 }
@@ -198,20 +203,20 @@ function toAppError(code: unknown): AppError {
   return new AppError(isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR', 'rejected');
 }
 
-/** The request in the search of a GET. */
-function readSearchParams(searchParams: URLSearchParams): GraphQLRequestBody {
-  const { variables, extensions, ...given } = Object.fromEntries(searchParams) as GraphQLRequestBody;
-  return { ...given, variables: readJson(variables), extensions: readJson(extensions) };
+/** Returns the request in the query string of a GET. */
+function parseSearchParams(searchParams: URLSearchParams): GraphQLRequestBody {
+  const { variables, extensions, ...rest } = Object.fromEntries(searchParams) as GraphQLRequestBody;
+  return { ...rest, variables: parseJson(variables), extensions: parseJson(extensions) };
 }
 
 /** @throws AppError BAD_USER_INPUT */
 function requireUniqueJsonKeys(text: string | null): void {
-  const value = readJson(text);
+  const value = parseJson(text);
   if (text !== null && value !== undefined) requireUniqueKeys(text, value);
 }
 
-/** What is not JSON is left to Apollo to complain about. */
-function readJson(text: unknown): unknown {
+/** Returns undefined for invalid JSON, which Apollo rejects. */
+function parseJson(text: unknown): unknown {
   try {
     return JSON.parse(String(text));
   } catch {

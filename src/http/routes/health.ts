@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { sendStatus } from '../error-response.ts';
 
-/** `/livez`: the process answers. `/readyz`: the database answers too. Both are open to everyone. */
+/** `/livez`: the process is responsive. `/readyz`: the database is available too. Both are public. */
 export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promise<boolean>): void {
   const config = { isPublic: true };
 
@@ -12,7 +12,7 @@ export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promi
       ? { status: 'ready' }
       : sendStatus('SERVICE_UNAVAILABLE', reply).send({
           status: 'unavailable',
-          reason: 'The database does not answer',
+          reason: 'The database is unavailable',
         }),
   );
 }

@@ -1,6 +1,6 @@
 const sandboxUrl = 'https://studio.apollographql.com/sandbox/explorer';
 
-/** The page at `/sandbox`: the way to Apollo Sandbox with this server filled in, and what it needs. */
+/** Writes the page at `/sandbox`: a link to Apollo Sandbox for this server, and its requirements. */
 export function writeSandboxPage(endpoint: string): string {
   const link = `${sandboxUrl}?endpoint=${encodeURIComponent(endpoint)}`;
   return `<!doctype html>
@@ -20,12 +20,12 @@ export function writeSandboxPage(endpoint: string): string {
     <main>
       <h1>Apollo Sandbox</h1>
       <p><a href="${escapeHtml(link)}">Open Apollo Sandbox with <code>${escapeHtml(endpoint)}</code></a></p>
-      <p>It is a page of Apollo's and <strong>needs the internet</strong>; the <a href="./">explorer of this server</a> does not.</p>
+      <p>Apollo Sandbox is hosted by Apollo and <strong>needs the internet</strong>; the <a href="./">explorer of this server</a> does not.</p>
       <ul>
-        <li>Give it your key in the connection settings, as the shared header <code>X-APIKEY</code>.</li>
-        <li>The server lets it in by itself where it listens on loopback only. Elsewhere set
-          <code>CORS_ORIGINS=https://studio.apollographql.com</code>, and serve by HTTPS: browsers let no page of HTTPS call plain HTTP
-          but on this machine.</li>
+        <li>In its connection settings, set the shared header <code>X-APIKEY</code> to your key.</li>
+        <li>The server allows Apollo Sandbox by default only if it listens on loopback. Otherwise set
+          <code>CORS_ORIGINS=https://studio.apollographql.com</code> and use HTTPS: browsers block HTTPS pages from calling plain-HTTP
+          servers except on localhost (mixed content).</li>
       </ul>
     </main>
   </body>

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** `GET /whoami`: the account that the request's credentials belong to, and what it may do. */
+/** `GET /whoami`: the authenticated account and its scopes. */
 export function registerWhoamiRoute(http: FastifyInstance): void {
   http.get('/whoami', (request, reply) => {
     reply.header('Cache-Control', 'no-store');
