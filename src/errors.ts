@@ -114,7 +114,7 @@ export function timeLimitReached(cause?: unknown): AppError {
   );
 }
 
-/** What an operator must put right before the server can start: one line that says what is wrong and what to do. */
-export class StartError extends Error {
-  override name = 'StartError';
+/** A problem that the operator must fix: one line that says what is wrong and what to do. Shown without a stack. */
+export class OperatorError extends Error {
+  override name = 'OperatorError';
 }
