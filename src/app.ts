@@ -10,7 +10,7 @@ import { writeEarlyRefusal } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
-import { StartError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import type { Repositories } from './graphql/context.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
@@ -52,7 +52,7 @@ const acceptBacklog = 4096;
 
 /**
  * Puts the server together upon a database, and listens. Close the app before the database.
- * @throws StartError that says what to put right.
+ * @throws OperatorError that says what to put right.
  */
 export async function openApp(
   config: Config,
@@ -149,14 +149,14 @@ function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config
   const where = `${HOST}:${PORT}`;
   switch (error.code) {
     case 'EADDRINUSE':
-      return new StartError(
+      return new OperatorError(
         `Another program listens on ${where}. Stop it, or set PORT to another port (0 takes any free one)`,
       );
     case 'EACCES':
-      return new StartError(`Listening on ${where} is not allowed. Set PORT to 1024 or above`);
+      return new OperatorError(`Listening on ${where} is not allowed. Set PORT to 1024 or above`);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new StartError(
+      return new OperatorError(
         `HOST must be an address of this machine, not ${HOST}. 0.0.0.0 stands for all of them`,
       );
     default:

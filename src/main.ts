@@ -3,7 +3,7 @@ import { listenToStop } from './cli/abort-on-signal.ts';
 import { loadConfig } from './config/settings.ts';
 import { explainMissingPrivilege } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
-import { StartError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { describeStart } from './cli/startup-banner.ts';
 
@@ -44,7 +44,7 @@ try {
   await database?.close();
   // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
   const reason = explainMissingPrivilege(error);
-  const text = reason instanceof StartError ? reason.message : ((reason as Error).stack ?? String(reason));
+  const text = reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
   process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
   process.exit(1);
 }

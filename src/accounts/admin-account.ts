@@ -1,5 +1,5 @@
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { adminUsername } from './account.ts';
 import { createApiKey, hashApiKey } from './api-key.ts';
@@ -51,6 +51,6 @@ async function setKey(
   }
 }
 
-function keyOfAnother(): StartError {
-  return new StartError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
+function keyOfAnother(): OperatorError {
+  return new OperatorError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
 }

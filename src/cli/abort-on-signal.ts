@@ -1,4 +1,4 @@
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { watchLauncher } from './launcher.ts';
 
 /** Ctrl-C, `kill`, a terminal that is closed, Ctrl-\. */
@@ -37,7 +37,7 @@ export function listenToStop(
 
 /**
  * Carries out work that a stop signal ends in an orderly way, by `signal`: its changes are undone, its connections closed. Another
- * one, a second later or more, ends the process at once. @throws StartError if it was stopped.
+ * one, a second later or more, ends the process at once. @throws OperatorError if it was stopped.
  */
 export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stopping = new AbortController();
@@ -45,7 +45,7 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
   try {
     return await work(stopping.signal);
   } catch (error) {
-    throw stopping.signal.aborted ? new StartError('Stopped; nothing was changed') : error;
+    throw stopping.signal.aborted ? new OperatorError('Stopped; nothing was changed') : error;
   } finally {
     end();
   }

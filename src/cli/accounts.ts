@@ -17,7 +17,7 @@ import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { hashPassword } from '../accounts/password.ts';
 import { knownScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { parseApiKey } from '../config/setting-parsers.ts';
 import { ask, askPassword, readSecretInput } from './prompts.ts';
 import { formatTable, print } from './output.ts';
@@ -148,13 +148,13 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
   const hasPassword = options.password ?? options.passwordStdin ?? false;
   if (!options.apiKey && !hasPassword) {
-    throw new StartError(
+    throw new OperatorError(
       'An account needs an API key or a password: leave --no-api-key out, or add --password',
     );
   }
   const requiresBoth = options.requireBoth ?? false;
   if (requiresBoth && !(options.apiKey && hasPassword)) {
-    throw new StartError('--require-both needs an API key and a password: add --password');
+    throw new OperatorError('--require-both needs an API key and a password: add --password');
   }
 
   const password = hasPassword ? await readPassword(options) : undefined;
@@ -183,7 +183,7 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
     ...(network.length > 0 && { allowedNetworks: network.join() === 'any' ? [] : parseNetworks(network) }),
     ...(expires !== undefined && { expiresAt: expires === 'never' ? null : parseExpiry(expires) }),
   };
-  if (Object.keys(changes).length === 0) throw new StartError('Give --scope, --network or --expires');
+  if (Object.keys(changes).length === 0) throw new OperatorError('Give --scope, --network or --expires');
   const account = await editAccount('accounts edit', username, changes);
   print(json, account, describeAccounts([account]));
 }
@@ -195,7 +195,7 @@ async function listAccounts({ json }: { json?: true }): Promise<void> {
 
 async function rotateCredential(username: string, options: RotateOptions): Promise<void> {
   if (options.apiKeyStdin && (options.password || options.passwordStdin))
-    throw new StartError('Give --api-key-stdin or a new password, one after the other');
+    throw new OperatorError('Give --api-key-stdin or a new password, one after the other');
   if (options.password || options.passwordStdin) {
     const passwordHash = await hashPassword(await readPassword(options));
     const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
@@ -214,7 +214,7 @@ async function rotateCredential(username: string, options: RotateOptions): Promi
 async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
   if (!yes) {
     const answer = await ask(`Remove the account ${username} for good? (yes/no) `, 'add --yes');
-    if (answer !== 'yes') throw new StartError('Nothing was removed');
+    if (answer !== 'yes') throw new OperatorError('Nothing was removed');
   }
   const account = await withAccounts((accounts) =>
     accounts.removeAccount(username, createCommandCall('accounts remove', [username])),
@@ -244,22 +244,22 @@ async function editAccount(
   );
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 function parseGivenKey(text: string): string {
   try {
     return parseApiKey(text);
   } catch (error) {
-    throw new StartError(`The API key must be ${(error as Error).message}`);
+    throw new OperatorError(`The API key must be ${(error as Error).message}`);
   }
 }
 
 /** What an account was created without is not given to it by the way. */
 function requireApiKey({ username, hasApiKey }: Account, { ADMIN_API_KEY }: Config): void {
   if (!hasApiKey) {
-    throw new StartError(`Account ${username} has no API key; --password gives it another password`);
+    throw new OperatorError(`Account ${username} has no API key; --password gives it another password`);
   }
   if (username === adminUsername && ADMIN_API_KEY !== undefined) {
-    throw new StartError(
+    throw new OperatorError(
       'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
     );
   }
@@ -267,7 +267,7 @@ function requireApiKey({ username, hasApiKey }: Account, { ADMIN_API_KEY }: Conf
 
 function requirePassword({ username, hasPassword }: Account): void {
   if (!hasPassword)
-    throw new StartError(`Account ${username} has no password; without --password it gets another key`);
+    throw new OperatorError(`Account ${username} has no password; without --password it gets another key`);
 }
 
 async function readPassword({ passwordStdin }: PasswordOptions): Promise<string> {

@@ -18,7 +18,7 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
 
 /**
  * Opens the server's database for one command and closes it again, also if a signal stops the command. An embedded
- * one is shared with a server that runs. @throws StartError where it was stopped before its end.
+ * one is shared with a server that runs. @throws OperatorError where it was stopped before its end.
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   const { config, warnings } = loadConfig(process);

@@ -1,5 +1,5 @@
 import { explainMissingPrivilege } from '../database/missing-privilege.ts';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 
 /** How a command ends: done; refused or failed; not understood. */
 export const exitCodes = { done: 0, failed: 1, notUnderstood: 2 } as const;
@@ -26,7 +26,7 @@ function describe(error: unknown): string {
   if (error instanceof AppError) {
     return [`${error.message} (${error.code})`, ...describeBlockers(error.details['blockers'])].join('\n');
   }
-  return error instanceof StartError ? error.message : ((error as Error).stack ?? String(error));
+  return error instanceof OperatorError ? error.message : ((error as Error).stack ?? String(error));
 }
 
 /** What stands in the way of each of several groups. */
@@ -40,6 +40,6 @@ function describeBlockers(blockers: unknown): string[] {
 
 function describeAsJson(error: unknown): string {
   if (error instanceof AppError) return writeErrorJson(error.code, error.message, error.details);
-  if (error instanceof StartError) return writeErrorJson('COMMAND_FAILED', error.message);
+  if (error instanceof OperatorError) return writeErrorJson('COMMAND_FAILED', error.message);
   return writeErrorJson('INTERNAL_SERVER_ERROR', (error as Error).stack ?? String(error));
 }

@@ -6,7 +6,7 @@ import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
 import { readDatabaseUrl } from '../database/database-url.ts';
 import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/database.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
 import { stoppable } from './abort-on-signal.ts';
@@ -44,8 +44,8 @@ async function examine({ json }: { json?: true }): Promise<void> {
 /** Each problem is a line of its own. */
 async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<Check[]> {
   const unusable = await Promise.all([
-    findStartError(() => loadCertificate(config)),
-    findStartError(() => loadAllowedOperations(config)),
+    findOperatorError(() => loadCertificate(config)),
+    findOperatorError(() => loadAllowedOperations(config)),
   ]);
   const all = [...problems, ...unusable.flat()];
   const doubts = warnings.map((each) => warning('settings', each));
@@ -53,12 +53,12 @@ async function checkSettings({ config, problems, warnings }: InspectedConfig): P
   return [ok('settings', 'Each has a value that it takes'), ...doubts];
 }
 
-async function findStartError(attempt: () => Promise<void>): Promise<string[]> {
+async function findOperatorError(attempt: () => Promise<void>): Promise<string[]> {
   try {
     await attempt();
     return [];
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [error.message];
   }
 }
@@ -93,7 +93,7 @@ async function checkUrl(url: string): Promise<Check[]> {
   try {
     return await checkDatabase(readDatabaseUrl(url));
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [wrong('database', error.message)];
   }
 }
@@ -109,7 +109,7 @@ async function checkEmbedded(dataDir: string): Promise<Check[]> {
       await postgres.close();
     }
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [...checks, wrong('database', error.message)];
   }
 }

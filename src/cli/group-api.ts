@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
@@ -42,7 +42,7 @@ process.stdout.on('error', (error) => {
   process.exitCode = exitCodes.failed;
   // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
   if (outputError === undefined && !isClosedPipe(error))
-    reportError(new StartError(`Standard output cannot be written: ${error.message}`), asJson);
+    reportError(new OperatorError(`Standard output cannot be written: ${error.message}`), asJson);
   outputError ??= error;
 });
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 import { createDeletedGroupRepository } from '../groups/archive.ts';
 import { parseDeletion, parseDeletionIds } from '../group-deletion/delete-input.ts';
 import { createGroupDeletion, type Deletion } from '../group-deletion/delete-group.ts';
@@ -50,7 +50,7 @@ async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise
     moveSubscribersTo: readNumber(options.moveSubscribersTo),
   });
   if (ids.length > 1 && deletion.moveSubscribersTo !== null) {
-    throw new StartError(
+    throw new OperatorError(
       `--move-subscribers-to is for one id, not for ${ids.length}: delete them one by one`,
     );
   }
@@ -80,7 +80,7 @@ async function deleteAll(
   );
 }
 
-/** Shows what the delete would meet, and asks. @throws StartError where the answer is not yes, or there is no terminal. */
+/** Shows what the delete would meet, and asks. @throws OperatorError where the answer is not yes, or there is no terminal. */
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
@@ -96,7 +96,7 @@ async function confirm(
   const what = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
   if ((await ask(`Delete ${what}${moving}? (yes/no) `, 'add --yes')) !== 'yes') {
-    throw new StartError('Nothing was deleted');
+    throw new OperatorError('Nothing was deleted');
   }
 }
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { parseGroupId } from '../groups/group.ts';
 import { exportGroups } from '../transfer/export-groups.ts';
 import { openOutputFile } from './output-file.ts';
@@ -40,7 +40,7 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)
-    throw new StartError('--json needs a file: standard output has the records');
+    throw new OperatorError('--json needs a file: standard output has the records');
   const output = isStandardOutput ? undefined : await openOutputFile(file, options.force ?? false);
   const progress = createProgress('Exported');
   try {

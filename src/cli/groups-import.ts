@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { importGroups, type ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
@@ -56,18 +56,18 @@ function openInput(file: string): Readable {
   return file === '-' ? process.stdin : createReadStream(file);
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function requireReadable(file: string): Promise<void> {
   if (file === '-') {
     if (process.stdin.isTTY)
-      throw new StartError('Standard input is a terminal: give a file, or send one by a pipe');
+      throw new OperatorError('Standard input is a terminal: give a file, or send one by a pipe');
     return;
   }
   try {
     await access(file, constants.R_OK);
     if ((await stat(file)).isDirectory()) throw new Error('it is a folder');
   } catch (error) {
-    throw new StartError(`${file} cannot be read: ${(error as Error).message}`);
+    throw new OperatorError(`${file} cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:fs';
 import { link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** A file that is there once it is whole: until then it has another name. */
 export type OutputFile = {
@@ -13,20 +13,20 @@ export type OutputFile = {
   explain(error: unknown): unknown;
 };
 
-/** Opens a file to be written, for its owner only. @throws StartError where it exists and `isReplaced` is not set. */
+/** Opens a file to be written, for its owner only. @throws OperatorError where it exists and `isReplaced` is not set. */
 export async function openOutputFile(given: string, isReplaced: boolean): Promise<OutputFile> {
-  if (given === '') throw new StartError('Give the name of a file');
+  if (given === '') throw new OperatorError('Give the name of a file');
   // What a link leads to is written, not the link.
   const path = await realpath(given).catch(() => given);
   const existing = await lstat(path).catch(() => undefined);
-  if (existing && !existing.isFile()) throw new StartError(`${given} is not a file: give another name`);
+  if (existing && !existing.isFile()) throw new OperatorError(`${given} is not a file: give another name`);
   if (existing && !isReplaced) throw alreadyThere(given);
 
   const explain = (error: unknown) => {
     const { syscall, code, message } = error as NodeJS.ErrnoException;
     return syscall === undefined || code === 'EPIPE'
       ? error
-      : new StartError(`${given} cannot be written: ${message}`);
+      : new OperatorError(`${given} cannot be written: ${message}`);
   };
   const unfinished = `${path}.unfinished-${process.pid}`;
   const handle = await open(unfinished, 'wx', 0o600).catch((error: unknown) => {
@@ -52,6 +52,6 @@ export async function openOutputFile(given: string, isReplaced: boolean): Promis
   };
 }
 
-function alreadyThere(path: string): StartError {
-  return new StartError(`${path} exists: give another name, or add --force`);
+function alreadyThere(path: string): OperatorError {
+  return new OperatorError(`${path} exists: give another name, or add --force`);
 }

@@ -1,19 +1,19 @@
 import { text as readAll } from 'node:stream/consumers';
 import { read } from 'read';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** Asks the person at the terminal; `instead` says what to do where there is none. @throws StartError */
+/** Asks the person at the terminal; `instead` says what to do where there is none. @throws OperatorError */
 export async function ask(question: string, instead: string): Promise<string> {
   requireTerminal(instead);
   return readLine({ prompt: question });
 }
 
-/** Asks for a new password twice, without showing it. @throws StartError */
+/** Asks for a new password twice, without showing it. @throws OperatorError */
 export async function askPassword(instead: string): Promise<string> {
   requireTerminal(instead);
   const password = await readLine({ prompt: 'Password: ', silent: true });
   const again = await readLine({ prompt: 'The same again: ', silent: true });
-  if (password !== again) throw new StartError('The two passwords differ; nothing was changed');
+  if (password !== again) throw new OperatorError('The two passwords differ; nothing was changed');
   return password;
 }
 
@@ -30,10 +30,10 @@ async function readLine(question: { prompt: string; silent?: true }): Promise<st
     if (question.silent) process.stderr.write('\n');
     return line;
   } catch {
-    throw new StartError('Stopped; nothing was changed');
+    throw new OperatorError('Stopped; nothing was changed');
   }
 }
 
 function requireTerminal(instead: string): void {
-  if (!process.stdin.isTTY) throw new StartError(`There is no terminal to ask at: ${instead}`);
+  if (!process.stdin.isTTY) throw new OperatorError(`There is no terminal to ask at: ${instead}`);
 }

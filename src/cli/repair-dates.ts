@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { repairDates, repairOperation } from '../doctor/repair-dates.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { ask } from './prompts.ts';
 import { print } from './output.ts';
 import { createCommandCall, recorded, withDatabase } from './command-context.ts';
@@ -35,7 +35,7 @@ async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptio
       `Move the dates of all rows that were written in ${zone}? (yes/no) `,
       'add --yes',
     );
-    if (answer !== 'yes') throw new StartError('Nothing was changed');
+    if (answer !== 'yes') throw new OperatorError('Nothing was changed');
   }
   await withDatabase(async ({ recorder }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });

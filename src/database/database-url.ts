@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** What a `DATABASE_URL` asks for. */
 export type DatabaseUrl = {
@@ -260,11 +260,11 @@ function readTimeout(name: string, text: string): number {
   throw new Error(`a URL whose ${name} is a whole number of milliseconds`);
 }
 
-/** Parses a URL that the settings have accepted. @throws StartError if a file of it is gone since. */
+/** Parses a URL that the settings have accepted. @throws OperatorError if a file of it is gone since. */
 export function readDatabaseUrl(text: string): DatabaseUrl {
   try {
     return parseDatabaseUrl(text);
   } catch (error) {
-    throw new StartError(`DATABASE_URL must be ${(error as Error).message}`);
+    throw new OperatorError(`DATABASE_URL must be ${(error as Error).message}`);
   }
 }

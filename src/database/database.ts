@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
 import { createPool } from './connection.ts';
@@ -52,7 +52,7 @@ export type DatabaseLocation = {
 
 /**
  * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
- * @throws StartError that says what to do where it cannot be reached or is too old.
+ * @throws OperatorError that says what to do where it cannot be reached or is too old.
  */
 export async function openDatabase(
   { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false }: DatabaseLocation,
@@ -114,17 +114,17 @@ export function describeEmbedded({ connection }: EmbeddedPostgres, dataDir: stri
   return { description: `embedded PostgreSQL in ${dataDir}`, schema: defaultSchema, connection };
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function requireWritable(pool: pg.Pool, description: string): Promise<void> {
   const reason = await findReadOnlyReason(pool);
-  if (reason !== undefined) throw new StartError(`${description} cannot be written. ${reason}`);
+  if (reason !== undefined) throw new OperatorError(`${description} cannot be written. ${reason}`);
 }
 
 /** A connection that is lost during the start is nothing that a stack would explain. */
 function explainUnavailable(error: unknown, description: string): unknown {
   return toUnavailability(error) === error
     ? error
-    : new StartError(describeConnectionError(error, description));
+    : new OperatorError(describeConnectionError(error, description));
 }
 
 /** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */

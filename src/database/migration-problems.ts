@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { MigrationState } from './migrations.ts';
 
 /** Names of this project's migrations. Those of other applications that use Prisma begin with a date of 14 digits. */
@@ -60,8 +60,8 @@ type Place = { readonly schema: string; readonly migration: string | undefined }
 export function explainMigrationError(error: unknown, { schema, migration }: Place): unknown {
   const { code, message } = error as Partial<pg.DatabaseError>;
   const isOfPostgres = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
-  if (error instanceof StartError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
-  return new StartError(describe(code, message ?? code, schema, migration));
+  if (error instanceof OperatorError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
+  return new OperatorError(describe(code, message ?? code, schema, migration));
 }
 
 function describe(code: string, message: string, schema: string, migration: string | undefined): string {

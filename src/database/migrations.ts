@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { defaultSchema, searchPathOf } from './database-url.ts';
 import { explainMigrationError, findMigrationProblems } from './migration-problems.ts';
 
@@ -42,7 +42,7 @@ const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.me
 /**
  * Brings the tables in `schema` to this version: applies, in order and in one transaction, the migrations that are missing. Of
  * several servers that start concurrently, one does it and the others wait. Returns the names of those that it applied.
- * @throws StartError that says what to do if the migrations that were applied are not those of this version, or if a migration
+ * @throws OperatorError that says what to do if the migrations that were applied are not those of this version, or if a migration
  * fails.
  */
 export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {
@@ -99,12 +99,12 @@ export async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function findPending(client: Queryable, schema: string): Promise<Migration[]> {
   const migrations = await readMigrations();
   const state = await inspectMigrations(client, schema);
   const [problem] = findMigrationProblems(state, schema);
-  if (problem !== undefined) throw new StartError(problem);
+  if (problem !== undefined) throw new OperatorError(problem);
   return migrations.filter(({ name }) => state.pending.includes(name));
 }
 
@@ -124,7 +124,7 @@ export type MigrationState = {
 
 /**
  * Compares a database with this version, and changes nothing.
- * @throws StartError if the table of migrations cannot be read.
+ * @throws OperatorError if the table of migrations cannot be read.
  */
 export async function inspectMigrations(client: Queryable, schema = defaultSchema): Promise<MigrationState> {
   const migrations = await readMigrations();

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { describeConnectionError } from './connection-error.ts';
 import type { DatabaseUrl } from './database-url.ts';
 import { isTransactionPooler } from './transaction-pooler.ts';
@@ -19,7 +19,7 @@ type Server = {
 
 /**
  * Returns the version of a server that group-api can use: its version, its encoding, the schema of the tables, and that sessions
- * are kept. @throws StartError that says what to do.
+ * are kept. @throws OperatorError that says what to do.
  */
 export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<string> {
   const { description, schema, connection } = database;
@@ -40,10 +40,10 @@ export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promi
       client.release();
     }
   } catch (error) {
-    throw new StartError(describeConnectionError(error, description));
+    throw new OperatorError(describeConnectionError(error, description));
   }
   const problem = findProblem(server, isPooler, database);
-  if (problem !== undefined) throw new StartError(problem);
+  if (problem !== undefined) throw new OperatorError(problem);
   return server.version;
 }
 

@@ -1,5 +1,5 @@
 import { stat, statfs } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { ok, warning, wrong, type Check } from './check-result.ts';
 import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/cluster.ts';
 import { exists } from '../embedded-postgres/folders.ts';
@@ -40,7 +40,7 @@ async function findProblem(dataDir: string, runAs: RunAs): Promise<Check | undef
     await requireUsableDataDir(dataDir, runAs);
     return undefined;
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return wrong(name, error.message);
   }
 }

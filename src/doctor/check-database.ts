@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
 import { checkTimeZone } from './check-time-zone.ts';
@@ -50,7 +50,7 @@ export async function checkDatabase(database: DatabaseUrl): Promise<Check[]> {
       await checkClock(pool),
     ];
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [wrong('database', error.message)];
   } finally {
     await pool.end();

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { checkStructure } from './check-structure.ts';
 import { ok, warning, wrong, type Check } from './check-result.ts';
 import {
@@ -18,7 +18,7 @@ export async function checkMigrations(pool: pg.Pool, schema: string, user: strin
   try {
     state = await inspectMigrations(pool, schema);
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [wrong(name, error.message)];
   }
   const { applied, pending } = state;

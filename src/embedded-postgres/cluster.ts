@@ -3,7 +3,7 @@ import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { openConnection } from '../database/connection.ts';
 import { exists, moveInto } from './folders.ts';
 import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
@@ -16,7 +16,7 @@ export type EmbeddedPostgres = {
   readonly connection: pg.ClientConfig;
   /**
    * Starts PostgreSQL if it has ended, and returns why, as far as its log says so; nothing if it has not ended.
-   * @throws StartError if it cannot be started; the reason of `signal`, if that was aborted.
+   * @throws OperatorError if it cannot be started; the reason of `signal`, if that was aborted.
    */
   startAgain(signal: AbortSignal): Promise<{ readonly reason: string } | undefined>;
   /** Stops PostgreSQL, unless another server process still uses it. Close your own connections first. */
@@ -53,7 +53,7 @@ export function clusterDirOf(dataDir: string): string {
 /**
  * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
  * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
- * @throws StartError where there are no binaries for this platform, or the folder cannot be used.
+ * @throws OperatorError where there are no binaries for this platform, or the folder cannot be used.
  */
 export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
   const clusterDir = clusterDirOf(dataDir);
@@ -89,14 +89,14 @@ export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPos
 function requireShortSocketPath(dataDir: string): void {
   const socketPath = join(clusterDirOf(dataDir), `.s.PGSQL.${port}`);
   if (Buffer.byteLength(socketPath) <= maxSocketPathBytes) return;
-  throw new StartError(
+  throw new OperatorError(
     `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
   );
 }
 
 /**
  * Refuses a folder that PostgreSQL cannot have, before anything is made. `runAs` is who runs it, where that is another user.
- * @throws StartError
+ * @throws OperatorError
  */
 export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   requireShortSocketPath(dataDir);
@@ -137,8 +137,8 @@ async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   }
 }
 
-function explainUnusable(error: unknown): StartError {
-  return new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
+function explainUnusable(error: unknown): OperatorError {
+  return new OperatorError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
 }
 
 /** The folder itself, or the next one above that exists. */
@@ -190,7 +190,7 @@ async function initialise(
   let { code, output } = await runInitdb('C.UTF-8');
   if (code !== 0) ({ code, output } = await runInitdb('C'));
   if (code !== 0) {
-    throw new StartError(
+    throw new OperatorError(
       `The embedded PostgreSQL could not be created in ${dataDir}: ${lastLine(output)}. ` +
         `Is the path open to the user "${runAs ? serviceUser : 'that runs this'}"? Else choose another DATA_DIR`,
     );
@@ -201,7 +201,7 @@ async function initialise(
 async function requireMajorVersion(clusterDir: string): Promise<void> {
   const version = (await readFile(join(clusterDir, 'PG_VERSION'), 'utf8')).trim();
   if (version !== majorVersion) {
-    throw new StartError(
+    throw new OperatorError(
       `${clusterDir} was made by PostgreSQL ${version}, and this is ${majorVersion}. ` +
         'Dump it with the version of group-api that made it, then load it into an empty DATA_DIR',
     );
@@ -217,7 +217,7 @@ type Cluster = {
 
 /**
  * Starts PostgreSQL if none runs in the folder, and waits until it can be used. Returns whether it was started here.
- * @throws StartError
+ * @throws OperatorError
  */
 async function start(
   { clusterDir, connection, binaries, runAs }: Cluster,
@@ -264,7 +264,7 @@ async function start(
     // The first failure may mean that another process was quicker.
     if (code !== 0 && !(await findFolderHolder(clusterDir, socketLockName)) && ++failures > 1) {
       const reason = (await findFailure(clusterDir, logPosition)) ?? lastLine(output);
-      throw new StartError(
+      throw new OperatorError(
         `The embedded PostgreSQL did not start: ${reason}. See the logs in ${clusterDir}/log`,
       );
     }
@@ -276,10 +276,10 @@ function isNoListener({ code }: NodeJS.ErrnoException): boolean {
   return code === 'ENOENT' || code === 'ECONNREFUSED';
 }
 
-function describeHolder(clusterDir: string, problem: Error, holder: FolderHolder | undefined): StartError {
+function describeHolder(clusterDir: string, problem: Error, holder: FolderHolder | undefined): OperatorError {
   const what = `The embedded PostgreSQL in ${clusterDir} does not answer: ${problem.message}`;
-  if (!holder) return new StartError(`${what}. See the logs in ${clusterDir}/log`);
-  return new StartError(
+  if (!holder) return new OperatorError(`${what}. See the logs in ${clusterDir}/log`);
+  return new OperatorError(
     holder.isCertain
       ? `${what}. It is the process ${holder.pid}: end that, then start again`
       : `${what}. Its file postmaster.pid names the process ${holder.pid}, which may be one and cannot be looked at. ` +

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
 /** Who runs PostgreSQL, which refuses to run as root. None: the user that we run as. */
 export type RunAs = { readonly uid: number; readonly gid: number } | undefined;
@@ -8,7 +8,7 @@ export type RunAs = { readonly uid: number; readonly gid: number } | undefined;
 /** The name of the system user that runs PostgreSQL when we are root. */
 export const serviceUser = 'group-api';
 
-/** Finds the system user that runs PostgreSQL when we are root, or creates it. @throws StartError */
+/** Finds the system user that runs PostgreSQL when we are root, or creates it. @throws OperatorError */
 export async function requireServiceUser(): Promise<RunAs> {
   const existing = await findServiceUser();
   if (existing) return existing;
@@ -27,7 +27,7 @@ export async function requireServiceUser(): Promise<RunAs> {
   // Looked up even after a failure: another process may have been quicker.
   const created = await findServiceUser();
   if (created) return created;
-  throw new StartError(
+  throw new OperatorError(
     `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
       `Start group-api as an ordinary user, or set DATABASE_URL to a PostgreSQL server`,
   );

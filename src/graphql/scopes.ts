@@ -10,7 +10,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { hasScope, isScope, knownScopes, type Scope } from '../accounts/scopes.ts';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { recordRefusedCall } from './recorded.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
@@ -58,7 +58,7 @@ function readScopes(schema: GraphQLSchema): Declared {
   for (const type of Object.values(schema.getTypeMap())) {
     // Which type is answered would have to be known before the answer is.
     if (isAbstractType(type))
-      throw new StartError(`${type.name} is abstract: scopes are checked for object types only`);
+      throw new OperatorError(`${type.name} is abstract: scopes are checked for object types only`);
     if (!isObjectType(type)) continue;
     for (const field of Object.values(type.getFields())) {
       const scope = field.astNode && getDirectiveValues(directive, field.astNode)?.['scope'];
@@ -67,7 +67,7 @@ function readScopes(schema: GraphQLSchema): Declared {
     }
   }
   if (problems.length > 0) {
-    throw new StartError(
+    throw new OperatorError(
       `schema.graphql must give each of these fields @requiresScope with one of ${knownScopes.join(', ')}: ${problems.join(', ')}`,
     );
   }

@@ -1,6 +1,6 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** PEM files, of a chain and of the key that goes with it. */
@@ -20,7 +20,7 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
   try {
     createSecureContext(certificate);
   } catch (error) {
-    throw new StartError(
+    throw new OperatorError(
       `TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key, both as PEM: ${(error as Error).message}`,
     );
   }
@@ -49,6 +49,6 @@ function readSetting(setting: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new StartError(`${setting} must be a file that can be read: ${(error as Error).message}`);
+    throw new OperatorError(`${setting} must be a file that can be read: ${(error as Error).message}`);
   }
 }

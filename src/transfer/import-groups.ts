@@ -2,7 +2,7 @@ import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts'
 import type { Call } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { SampleIds } from '../groups/sample-groups.ts';
-import { AppError, heldByOthers, StartError } from '../errors.ts';
+import { AppError, heldByOthers, OperatorError } from '../errors.ts';
 import { importBatch, isObstacle, type Obstruction, type OutcomeCount } from './import-statements.ts';
 import { countRows, openSamples, type Samples } from './import-samples.ts';
 import { lineError, readLines } from './read-lines.ts';
@@ -244,7 +244,7 @@ async function holdTables(transaction: Transaction, isDryRun: boolean): Promise<
     SELECT has_sequence_privilege('service_groups_id_seq', 'UPDATE')
       AND has_sequence_privilege('groups_id_seq', 'UPDATE') AS move`;
   if (!may?.move && !isDryRun) {
-    throw new StartError(
+    throw new OperatorError(
       "The database's user may not move the sequences of the ids on, which an import needs. As their owner: " +
         'GRANT UPDATE ON SEQUENCE service_groups_id_seq, groups_id_seq TO it. See docs/operations.md',
     );

@@ -16,7 +16,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
-import { StartError } from '../../errors.ts';
+import { OperatorError } from '../../errors.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** An operation that was found valid, and so without circles of fragments. */
@@ -164,7 +164,7 @@ function readListSizes(schema: GraphQLSchema): ListSizes {
     lists.delete(field);
   }
   if (lists.size > 0) {
-    throw new StartError(
+    throw new OperatorError(
       `schema.graphql must give these lists a @listSize: ${[...lists.values()].join(', ')}`,
     );
   }

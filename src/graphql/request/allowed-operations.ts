@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
-import { AppError, StartError } from '../../errors.ts';
+import { AppError, OperatorError } from '../../errors.ts';
 import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
 
 /**
@@ -41,7 +41,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE must be a JSON file: ${(error as Error).message}`);
+    throw new OperatorError(`ALLOWED_OPERATIONS_FILE must be a JSON file: ${(error as Error).message}`);
   }
   const { operations } = (content ?? {}) as { operations?: unknown };
   const entries = Array.isArray(operations)
@@ -50,7 +50,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   return entries.map(([id, text]) => {
     const hash = String(id).replace(/^sha256:/, '');
     if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
-      throw new StartError(
+      throw new OperatorError(
         `ALLOWED_OPERATIONS_FILE must hold texts of operations by their SHA-256; ${hash} is not that of its text`,
       );
     }
@@ -66,7 +66,7 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
+    throw new OperatorError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
   }
 }
 
