@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { inspectConfig, type InspectedConfig } from '../config/settings.ts';
 import { checkDataFolder } from '../doctor/check-data-folder.ts';
 import { checkDatabase } from '../doctor/check-database.ts';
-import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
+import { passed, warned, failed, type CheckResult } from '../doctor/check-result.ts';
 import { readDatabaseUrl } from '../database/database-url.ts';
 import { openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { describeEmbedded } from '../database/database.ts';
@@ -11,46 +11,49 @@ import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
 import { stoppable } from './abort-on-signal.ts';
 
-/** `group-api doctor`: what would keep a server from working. */
+/** `group-api doctor`: finds what would prevent a server from working. */
 export function createDoctorCommand(): Command {
   return new Command('doctor')
-    .description('Check the settings, the database, its permissions and clocks. It changes nothing')
+    .description(
+      'Check the settings and the database: connection, migrations, privileges, clock. Changes nothing',
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-An embedded PostgreSQL that does not run is started for it, and stopped again. It fails where something is wrong; warnings are not.
+A stopped embedded PostgreSQL is started for the checks, and stopped again.
+Exits with 1 if a check fails; warnings do not affect the exit code.
 
 Examples:
   group-api doctor
   DATABASE_URL=postgresql://group_api@db/groups group-api doctor --json`,
     )
-    .action(examine);
+    .action(runChecks);
 }
 
-async function examine({ json }: { json?: true }): Promise<void> {
+async function runChecks({ json }: { json?: true }): Promise<void> {
   const inspected = inspectConfig(process);
   const checks = await stoppable(async (signal) => {
-    const found = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
+    const results = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
     signal.throwIfAborted();
-    return found;
+    return results;
   });
   const isWrong = checks.some(({ state }) => state === 'wrong');
-  const rows = checks.map(({ state, name, message }) => [state, name, message]);
-  print(json, { isWrong, checks }, formatTable(['STATE', 'CHECK', 'FOUND'], rows));
+  const rows = checks.map(({ state, name, message }) => [state === 'wrong' ? 'error' : state, name, message]);
+  print(json, { isWrong, checks }, formatTable(['STATUS', 'CHECK', 'DETAILS'], rows));
   if (isWrong) process.exitCode = exitCodes.failed;
 }
 
-/** Each problem is a line of its own. */
-async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<Check[]> {
-  const unusable = await Promise.all([
+/** Returns one result per problem. */
+async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<CheckResult[]> {
+  const fileProblems = await Promise.all([
     findOperatorError(() => loadCertificate(config)),
     findOperatorError(() => loadAllowedOperations(config)),
   ]);
-  const all = [...problems, ...unusable.flat()];
-  const doubts = warnings.map((each) => warning('settings', each));
-  if (all.length > 0) return [...all.map((problem) => wrong('settings', problem)), ...doubts];
-  return [ok('settings', 'Each has a value that it takes'), ...doubts];
+  const all = [...problems, ...fileProblems.flat()];
+  const settingWarnings = warnings.map((message) => warned('settings', message));
+  if (all.length > 0) return [...all.map((problem) => failed('settings', problem)), ...settingWarnings];
+  return [passed('settings', 'All settings are valid'), ...settingWarnings];
 }
 
 async function findOperatorError(attempt: () => Promise<void>): Promise<string[]> {
@@ -73,7 +76,7 @@ async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile 
 
 async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
-  // Other commands have no use for the schema, which takes long to load.
+  // Loaded on demand: other commands do not need the schema, which is slow to load.
   const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
     import('../graphql/request/allowed-operations.ts'),
     import('../graphql/schema.ts'),
@@ -81,24 +84,24 @@ async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: Inspecte
   readAllowedOperations(file, createSchema());
 }
 
-async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {
-  const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
-  if (!isKnown) return [wrong('database', 'It cannot be looked for before the settings are right')];
+async function checkStorage({ config, problems }: InspectedConfig): Promise<CheckResult[]> {
+  const hasValidUrl = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
+  if (!hasValidUrl) return [failed('database', 'Skipped: fix the settings first')];
   const url = config.DATABASE_URL;
   return url === undefined ? checkEmbedded(config.DATA_DIR!) : checkUrl(url);
 }
 
-/** A file that the URL names may be gone since the settings were read. */
-async function checkUrl(url: string): Promise<Check[]> {
+/** A file that the URL names may have been removed since the settings were read. */
+async function checkUrl(url: string): Promise<CheckResult[]> {
   try {
     return await checkDatabase(readDatabaseUrl(url));
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return [wrong('database', error.message)];
+    return [failed('database', error.message)];
   }
 }
 
-async function checkEmbedded(dataDir: string): Promise<Check[]> {
+async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
   const { checks, hasCluster } = await checkDataFolder(dataDir, process.getuid?.());
   if (!hasCluster) return checks;
   try {
@@ -110,6 +113,6 @@ async function checkEmbedded(dataDir: string): Promise<Check[]> {
     }
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return [...checks, wrong('database', error.message)];
+    return [...checks, failed('database', error.message)];
   }
 }

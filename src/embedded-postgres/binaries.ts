@@ -43,9 +43,12 @@ export async function findBinaries(runAs: RunAs): Promise<Binaries> {
   if (problem === 'ENOENT') throw new OperatorError(`The embedded PostgreSQL needs glibc. ${insteadSetUrl}`);
   if (problem === 'EACCES' && runAs) return copyBinaries(installed);
   if (problem?.includes('shared libraries')) {
-    throw new OperatorError(`The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`);
+    throw new OperatorError(
+      `The embedded PostgreSQL is not installed whole. Run: npm rebuild ${packageName}`,
+    );
   }
-  if (problem) throw new OperatorError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
+  if (problem)
+    throw new OperatorError(`The embedded PostgreSQL cannot be run (${problem}). ${insteadSetUrl}`);
   return installed;
 }
 

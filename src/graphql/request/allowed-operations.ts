@@ -66,7 +66,9 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new OperatorError(`ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`);
+    throw new OperatorError(
+      `ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`,
+    );
   }
 }
 
