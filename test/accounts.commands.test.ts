@@ -41,13 +41,13 @@ test('an account is created, listed, edited, given another key, disabled, enable
   expect(apiKey).not.toBe(created.apiKey);
   expect(await run('disable', 'clerk')).toBe('Account clerk is disabled\n');
   expect(await run('enable', 'clerk')).toBe('Account clerk is enabled\n');
-  expect(await run('remove', 'clerk', '--yes')).toBe('Account clerk is removed\n');
+  expect(await run('remove', 'clerk', '--yes')).toBe('Removed account clerk\n');
   expect(await app.sql(`SELECT FROM accounts WHERE username = 'clerk'`)).toStrictEqual([]);
 });
 
 test('what is missing is refused', async () => {
   await expect(run('create', 'clerk', '--scope', '*', '--no-api-key')).rejects.toThrow('An account needs');
-  await expect(run('edit', 'admin')).rejects.toThrow('Give --scope, --network or --expires');
+  await expect(run('edit', 'admin')).rejects.toThrow('Pass --scope, --network or --expires');
   await expect(run('rotate', 'nobody')).rejects.toThrow('There is no account "nobody"');
 });
 

@@ -59,7 +59,7 @@ test('groups are listed a page at a time, exported, deleted, and imported again'
 
   const file = join(folder, 'plans.ndjson');
   expect(await run('groups', 'export', file)).toContain('2 groups, 1 subscribers');
-  await expect(run('groups', 'export', file)).rejects.toThrow('exists: give another name, or add --force');
+  await expect(run('groups', 'export', file)).rejects.toThrow('already exists: choose another name, or pass --force');
   await expect(run('groups', 'delete', String(ids[0]), '--yes')).rejects.toMatchObject({
     code: 'HAS_ACTIVE_SUBSCRIBERS',
   });
@@ -80,7 +80,7 @@ test('groups are listed a page at a time, exported, deleted, and imported again'
   await app.sql('DELETE FROM subscribers');
   const counts = JSON.parse(await run('groups', 'import', file, '--json'));
   expect(counts.groups).toStrictEqual({ added: 0, restored: 1, unchanged: 1 });
-  expect(await run('groups', 'import', file, '--dry-run')).toContain('A dry run: nothing was changed');
+  expect(await run('groups', 'import', file, '--dry-run')).toContain('Dry run: nothing was changed');
   expect(await app.sql('SELECT id FROM groups ORDER BY id')).toStrictEqual(ids.map((id) => ({ id })));
   await run('groups', 'export', file, '--force', '--id', String(ids[0]));
   expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(4);
@@ -98,7 +98,7 @@ test('several groups are deleted together, or none', async () => {
 });
 
 test('a database at this version needs no migration', async () => {
-  expect(await run('migrate')).toMatch(/^Nothing to do: PostgreSQL at .* is at this version\n$/);
+  expect(await run('migrate')).toMatch(/^Nothing to do: PostgreSQL at .* is up to date\n$/);
 });
 
 test('doctor finds nothing wrong, and then what is', async () => {

@@ -188,7 +188,7 @@ describe('export', () => {
     expect(await here.run('groups', 'export', path)).toStrictEqual({
       code: 1,
       stdout: '',
-      stderr: `group-api: ${path} exists: give another name, or add --force\n`,
+      stderr: `group-api: ${path} already exists: choose another name, or pass --force\n`,
     });
     await here.run('groups', 'export', path, '--force', '--id', '2000000000');
     expect(await readFile(path, 'utf8')).toBe(before);
@@ -197,7 +197,7 @@ describe('export', () => {
 
     expect((await here.run('groups', 'export', folder)).stderr).toContain('is not a file');
     expect((await here.run('groups', 'export', join(folder, 'no/where'))).stderr).toContain(
-      'cannot be written',
+      'Cannot write ',
     );
     expect(await readdir(folder)).toEqual(
       expect.not.arrayContaining([expect.stringContaining('unfinished')]),
@@ -212,10 +212,10 @@ describe('export', () => {
       );
     const command = `${process.execPath} ${bin} groups export`;
     expect(await run(`${command} > /dev/full`)).toMatch(
-      /^group-api: Standard output cannot be written: ENOSPC.*\n$/,
+      /^group-api: Cannot write to standard output: ENOSPC.*\n$/,
     );
-    expect(await run(`${command} --json > /dev/full`)).toContain('--json needs a file');
-    expect(await run(`${command} ''`)).toBe('group-api: Give the name of a file\n');
+    expect(await run(`${command} --json > /dev/full`)).toContain('--json requires a file');
+    expect(await run(`${command} ''`)).toBe('group-api: The name of the file is empty\n');
   });
 
   test('writes what a link leads to, and keeps the link', async () => {
@@ -372,7 +372,7 @@ describe('import', () => {
     test('--dry-run does it all, and leaves nothing but an audit entry marked so', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
-      expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^A dry run[^]*groups: 2 added/)]);
+      expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);
       expect(await readTables(other)).toStrictEqual(before);
       expect(await importEvents(other)).toMatchObject([{ outcome: 'dry-run', after: { groups: counts(2) } }]);
       await close();
@@ -380,8 +380,8 @@ describe('import', () => {
 
     test.each([
       ['SIGKILL', [null, '']],
-      ['SIGTERM', [1, 'group-api: Stopped; nothing was changed\n']],
-      ['SIGINT', [1, 'group-api: Stopped; nothing was changed\n']],
+      ['SIGTERM', [1, 'group-api: Aborted; nothing was changed\n']],
+      ['SIGINT', [1, 'group-api: Aborted; nothing was changed\n']],
     ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
       const before = await readTables(other);
       const text = await readFile(file, 'utf8');
@@ -633,14 +633,14 @@ describe('import', () => {
       expect(await here.run('groups', 'import', folder)).toStrictEqual({
         code: 1,
         stdout: '',
-        stderr: `group-api: ${folder} cannot be read: it is a folder\n`,
+        stderr: `group-api: Cannot read ${folder}: is a folder\n`,
       });
     });
 
     test('a file that is not there', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/^group-api: \/no\/file cannot be read: /),
+        stderr: expect.stringMatching(/^group-api: Cannot read \/no\/file: /),
       });
     });
   });

@@ -9,7 +9,7 @@ import { describeEmbedded } from '../database/database.ts';
 import { OperatorError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
-import { stoppable } from './abort-on-signal.ts';
+import { withAbortSignal } from './abort-on-signal.ts';
 
 /** `group-api doctor`: finds what would prevent a server from working. */
 export function createDoctorCommand(): Command {
@@ -33,7 +33,7 @@ Examples:
 
 async function runChecks({ json }: { json?: true }): Promise<void> {
   const inspected = inspectConfig(process);
-  const checks = await stoppable(async (signal) => {
+  const checks = await withAbortSignal(async (signal) => {
     const results = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
     signal.throwIfAborted();
     return results;

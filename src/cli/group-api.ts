@@ -12,7 +12,7 @@ import { createRepairDatesCommand } from './repair-dates.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
 import { createServeCommand } from './serve.ts';
 
-// The command line. Its heap is searched as early as the server's: see main.ts.
+// The command line. Limits heap growth as the server does: see main.ts.
 setFlagsFromString('--heap-growing-percent=100');
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -21,7 +21,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const asJson = process.argv.includes('--json');
 const program = new Command('group-api')
   .description(
-    'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
+    'Run and manage a group-api server. All commands read the same settings, from the environment or .env',
   )
   .version(version)
   .addCommand(createServeCommand())
@@ -35,14 +35,14 @@ const program = new Command('group-api')
     'after',
     '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',
   );
-for (const command of [program, ...listCommands(program)]) prepare(command);
+for (const command of [program, ...listCommands(program)]) configureCommand(command);
 
 let outputError: Error | undefined;
 process.stdout.on('error', (error) => {
   process.exitCode = exitCodes.failed;
-  // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+  // EPIPE: the reader of our output, such as `head`, has closed it, so there is no one to report to.
   if (outputError === undefined && !isClosedPipe(error))
-    reportError(new OperatorError(`Standard output cannot be written: ${error.message}`), asJson);
+    reportError(new OperatorError(`Cannot write to standard output: ${error.message}`), asJson);
   outputError ??= error;
 });
 
@@ -58,23 +58,23 @@ function isClosedPipe(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EPIPE';
 }
 
-/** Gives a command what commands have in common: how they end, and how they say that they were not understood. */
-function prepare(command: Command): void {
+/** Configures what all commands share: exit codes, and the format of usage errors. */
+function configureCommand(command: Command): void {
   command
     .exitOverride()
-    .showHelpAfterError(!asJson && '(--help tells more)')
+    .showHelpAfterError(!asJson && '(see --help)')
     .addHelpText('after', exitCodesHelp)
     .configureOutput({
       outputError: (text, write) =>
-        write(asJson ? writeErrorJson('COMMAND_NOT_UNDERSTOOD', text.trim().replace(/^error: /, '')) : text),
+        write(asJson ? writeErrorJson('USAGE_ERROR', text.trim().replace(/^error: /, '')) : text),
     });
 }
 
 function listCommands(command: Command): Command[] {
-  return command.commands.flatMap((each) => [each, ...listCommands(each)]);
+  return command.commands.flatMap((subcommand) => [subcommand, ...listCommands(subcommand)]);
 }
 
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof CommanderError)) return exitCodes.failed;
-  return error.exitCode === 0 ? exitCodes.done : exitCodes.notUnderstood;
+  return error.exitCode === 0 ? exitCodes.done : exitCodes.usageError;
 }

@@ -1,11 +1,11 @@
 import type { App } from '../app.ts';
 
-/** What a person is told when the server is ready, with a line to paste. */
+/** Returns the text shown when the server is ready, with a curl command to try. */
 export function describeStart({ url, database, createdKey, sampleGroupId }: App): string {
   const keyHeader = createdKey ? `'X-APIKEY: ${createdKey}'` : '"X-APIKEY: $ADMIN_API_KEY"';
-  const [what, path, body] =
+  const [title, path, body] =
     sampleGroupId === undefined
-      ? ['Find groups', 'searchGroups', '{"first":10}']
+      ? ['Search groups', 'searchGroups', '{"first":10}']
       : ['Delete a sample group', 'deleteGroup', `{"id":${sampleGroupId}}`];
   const curl = `curl ${url}/${path} -H ${keyHeader} -H 'Content-Type: application/json' -d '${body}'`;
 
@@ -15,8 +15,8 @@ export function describeStart({ url, database, createdKey, sampleGroupId }: App)
   GraphQL    ${url}/graphql
   Explorer   ${url}/${createdKey ? `#key=${encodeURIComponent(createdKey)}` : ''}
   Database   ${database}
-${createdKey ? `  Key        ${createdKey}   (shown this once: keep it, or set ADMIN_API_KEY)\n` : ''}
-  ${what}${createdKey ? '' : ' (ADMIN_API_KEY must hold your key; lost? npx group-api accounts rotate admin)'}:
+${createdKey ? `  Key        ${createdKey}   (shown only once: store it, or set ADMIN_API_KEY)\n` : ''}
+  ${title}${createdKey ? '' : ' (set ADMIN_API_KEY to your key; if it is lost: npx group-api accounts rotate admin)'}:
   ${curl}
 
 `;
