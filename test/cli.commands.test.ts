@@ -59,7 +59,9 @@ test('groups are listed a page at a time, exported, deleted, and imported again'
 
   const file = join(folder, 'plans.ndjson');
   expect(await run('groups', 'export', file)).toContain('2 groups, 1 subscribers');
-  await expect(run('groups', 'export', file)).rejects.toThrow('already exists: choose another name, or pass --force');
+  await expect(run('groups', 'export', file)).rejects.toThrow(
+    'already exists: choose another name, or pass --force',
+  );
   await expect(run('groups', 'delete', String(ids[0]), '--yes')).rejects.toMatchObject({
     code: 'HAS_ACTIVE_SUBSCRIBERS',
   });

@@ -215,7 +215,11 @@ describe('groups delete', () => {
     [['x', '--yes'], 1, 'Group id must be a positive integer (BAD_USER_INPUT)'],
     [['7', '7', '--yes'], 1, 'ids must not hold an id twice (BAD_USER_INPUT)'],
     [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
-    [['7', '8', '--move-subscribers-to', '9', '--yes'], 1, '--move-subscribers-to requires a single id, not 2'],
+    [
+      ['7', '8', '--move-subscribers-to', '9', '--yes'],
+      1,
+      '--move-subscribers-to requires a single id, not 2',
+    ],
     [
       ['7', '--move-subscribers-to', '7', '--yes'],
       1,
