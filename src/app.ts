@@ -4,14 +4,14 @@ import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './mutations/audit-events.ts';
-import { createCallRecorder } from './mutations/mutation-runner.ts';
+import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
 import { writeEarlyRefusal } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
-import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
+import { loadAllowedOperations } from './graphql/request/allowed-operations.ts';
 import type { Repositories } from './graphql/context.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
@@ -61,27 +61,27 @@ export async function openApp(
 ): Promise<App> {
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  const recorder = createCallRecorder(prisma, log);
+  const mutations = createMutationRunner(prisma, log);
   const repositories: Repositories = {
-    recorder,
+    mutations,
     audit: createAuditRepository(prisma),
-    groups: createGroupRepository(prisma, recorder),
-    groupDeletion: createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS),
-    deletedGroups: createDeletedGroupRepository(prisma, recorder),
-    serviceGroups: createServiceGroupRepository(prisma, recorder),
-    subscribers: createSubscriberRepository(prisma, recorder),
+    groups: createGroupRepository(prisma, mutations),
+    groupDeletion: createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS),
+    deletedGroups: createDeletedGroupRepository(prisma, mutations),
+    serviceGroups: createServiceGroupRepository(prisma, mutations),
+    subscribers: createSubscriberRepository(prisma, mutations),
   };
   const schema = createSchema();
   const limits = readLimits(config);
   const prepare = config.ALLOWED_OPERATIONS_FILE
-    ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
+    ? loadAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
-  const numberLists = createNumberListRepository(prisma, recorder);
-  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, recorder);
+  const numberLists = createNumberListRepository(prisma, mutations);
+  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, mutations);
 
-  const accounts = createAccountRepository(prisma, recorder);
+  const accounts = createAccountRepository(prisma, mutations);
   const authenticate = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(
     config,
@@ -95,9 +95,9 @@ export async function openApp(
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   registerGraphQLRoutes(http, { graphql, schema, repositories, prepare, limits });
   if (config.AUTODIALER) {
-    const numberGroups = createNumberGroupRepository(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
+    const numberGroups = createNumberGroupRepository(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
     await registerAutodialer(http, {
-      recorder,
+      mutations,
       numberGroups,
       numberLists,
       timeZone: config.AUTODIALER_TIME_ZONE,

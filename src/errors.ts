@@ -84,10 +84,10 @@ export function serviceUnavailable(cause?: unknown): AppError {
 }
 
 /** What is asked for is locked by others for longer than a call may wait; nothing has happened. */
-export function heldByOthers(cause?: unknown): AppError {
+export function lockTimeout(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
-    'The group is being changed by others at this moment. Try again later',
+    'The group is locked by another operation. Try again later',
     {},
     { cause },
   );

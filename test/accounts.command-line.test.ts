@@ -171,7 +171,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
       ['create', 'a:b', '--scope', '*'],
       /username must have 1 to 64 letters, digits or/,
     ],
-    ['a username that is taken', ['create', 'admin', '--scope', '*'], /There is an account "admin" already/],
+    ['a username that is taken', ['create', 'admin', '--scope', '*'], /The account "admin" already exists/],
     [
       'a network that is none',
       ['create', 'a', '--scope', '*', '--network', '10.0.0.0/33'],
@@ -180,12 +180,12 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'a date that is past',
       ['create', 'a', '--scope', '*', '--expires', '2020-01-01'],
-      /expires must be a date to come/,
+      /expires must be a future date/,
     ],
     [
       'a date that is none',
       ['create', 'a', '--scope', '*', '--expires', 'tomorrow'],
-      /expires must be a date to come/,
+      /expires must be a future date/,
     ],
     [
       'no credential at all',
@@ -206,7 +206,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'a password with a line break',
       ['create', 'a', '--scope', '*', '--password-stdin'],
-      /password must not hold control characters/,
+      /password must not contain control characters/,
       'two\nlines',
     ],
     [
@@ -228,7 +228,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'a day that there is not',
       ['create', 'a', '--scope', '*', '--expires', '2100-02-31'],
-      /expires must be a date to come/,
+      /expires must be a future date/,
     ],
     [
       'a password of blanks',

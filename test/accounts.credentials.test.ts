@@ -63,12 +63,12 @@ describe('what is sent has to be right, all of it', () => {
     [
       'a right password beside a wrong key',
       () => ({ 'X-APIKEY': 'wrong', ...account.byPassword }),
-      'The API key is not known',
+      'Invalid API key',
     ],
     [
       'two different keys',
       () => ({ ...account.byKey, ...bearer(testKey) }),
-      'Send the key as a Bearer token or as X-APIKEY, not one each',
+      'Send the key as a Bearer token or as X-APIKEY, not a different one as each',
     ],
     [
       'the right password alone, of an account that needs its key too',
@@ -78,7 +78,7 @@ describe('what is sent has to be right, all of it', () => {
     [
       'the right key alone, of an account that needs its password too',
       () => strict.byKey,
-      'This account needs its API key and its password together',
+      'This account requires both its API key and its password',
     ],
     [
       'another scheme',
@@ -110,7 +110,7 @@ describe('what is sent has to be right, all of it', () => {
     [
       'a token, where none are taken',
       () => bearer('eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.'),
-      'The API key is not known',
+      'Invalid API key',
     ],
   ] as [string, () => Record<string, string>, string][])(
     '%s opens nothing',
@@ -173,7 +173,7 @@ describe('an account that is changed', () => {
     await change(`UPDATE accounts SET scopes = '{groups:read}' WHERE username = 'changing'`);
     expect((await app.post('/deleteGroup', { id: 1 }, byKey)).status).toBe(403);
     await change(`DELETE FROM accounts WHERE username = 'changing'`);
-    expect(await everywhere(byKey)).toStrictEqual(Array(2).fill('The API key is not known'));
+    expect(await everywhere(byKey)).toStrictEqual(Array(2).fill('Invalid API key'));
     expect(await everywhere(byPassword)).toStrictEqual(
       Array(2).fill('The username or the password is wrong'),
     );

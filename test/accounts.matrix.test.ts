@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getDirectiveValues, getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
-import { knownScopes } from '../src/accounts/scopes.ts';
+import { allScopes } from '../src/accounts/scopes.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes, past } from './support/probes.ts';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
@@ -98,8 +98,7 @@ beforeAll(async () => {
   for (const kind of ['right', 'wrong'] as const) {
     const byScope = new Map<string, Record<string, Headers>>();
     for (const scope of scopes) {
-      const granted =
-        kind === 'right' ? [scope] : knownScopes.filter((each) => each !== '*' && each !== scope);
+      const granted = kind === 'right' ? [scope] : allScopes.filter((each) => each !== '*' && each !== scope);
       const username = `${kind}-${scope.replaceAll(/[:/]/g, '-')}`;
       const { byKey, byPassword, byBoth } = await create(username, { scopes: granted });
       const token = bearer(await issuer.issue({ scope: granted.join(' ') }));
@@ -321,7 +320,7 @@ test('who is on both groups is told to those only who may read subscribers', asy
 test('a server whose ADMIN_API_KEY is the key of another account does not start', async () => {
   await createTestAccount(app, { username: 'twin', apiKey: 'the-key-of-twin-with-more-than-32-characters' });
   const settings = { ADMIN_API_KEY: 'the-key-of-twin-with-more-than-32-characters' };
-  const message = 'ADMIN_API_KEY is the key of another account: set it to a key of its own';
+  const message = 'ADMIN_API_KEY is already the key of another account: set it to a different key';
   const open = () => openTestApp(settings, { ...app, drop: async () => undefined });
   await expect(open()).rejects.toThrow(message);
   await app.sql(`DELETE FROM accounts WHERE username = 'admin'`);

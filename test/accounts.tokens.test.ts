@@ -53,7 +53,7 @@ describe('a public key', () => {
   ];
   test.each(claims)('refuses a token that %s', async (_what, claim, reason) => {
     const token = bearer(await issue({ scope: '*', ...claim }));
-    expect(await ask(app, token)).toStrictEqual([401, `The token is refused: ${reason}`]);
+    expect(await ask(app, token)).toStrictEqual([401, `The token is rejected: ${reason}`]);
   });
 
   const read = ['/allGroups', 200] as const;
@@ -146,7 +146,7 @@ describe('a public key', () => {
     test.each(cases)('%s', async (_what, token) => {
       expect(await ask(app, bearer(token))).toStrictEqual([
         401,
-        'The token is refused: it is not signed with a key and an algorithm that are accepted here',
+        'The token is rejected: it is not signed with an accepted key and algorithm',
       ]);
     });
   });
@@ -250,7 +250,7 @@ describe('a JWKS', () => {
     const token = bearer(await issue(first));
     expect(await ask(app, token)).toStrictEqual([
       503,
-      'The keys for tokens cannot be fetched. Try again later',
+      'The keys for tokens (JWKS) cannot be fetched. Try again later',
     ]);
     const { byKey } = await createTestAccount(app, { username: 'key' });
     expect((await ask(app, byKey))[0]).toBe(200);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
+import { createMutationRunner } from '../src/mutations/mutation-runner.ts';
 import { openDatabase } from '../src/database/database.ts';
 import { createDeletedGroupRepository } from '../src/groups/archive.ts';
 import { createLogger } from '../src/log.ts';
@@ -174,7 +174,7 @@ describe('the purge', () => {
     await app.sql(`UPDATE deleted_groups SET purge_at = now() - interval '1 s' WHERE id = ANY ($1)`, [due]);
     const log = await createLogger('silent', false);
     const database = await openDatabase({ url: app.url, dataDir: '', poolSize: 4 }, log);
-    const archive = createDeletedGroupRepository(database.prisma, createCallRecorder(database.prisma, log));
+    const archive = createDeletedGroupRepository(database.prisma, createMutationRunner(database.prisma, log));
 
     const counts = await Promise.all(
       Array.from({ length: 4 }, () => archive.purgeExpired({ account: 'group-api', requestId: 'purge' })),

@@ -328,13 +328,13 @@ test('reports wrong settings, one a line, and goes on with the others', async ()
   expect(of('settings').map(({ state, message }) => `${state} ${message}`)).toStrictEqual([
     expect.stringMatching(/^wrong GROUP_API_X is not a setting/),
     'wrong PORT must be a whole number from 0 to 65535, not "many"',
-    expect.stringMatching(/^wrong TLS_CERT_FILE must be a file that can be read: ENOENT.*\/no\/file/),
+    expect.stringMatching(/^wrong TLS_CERT_FILE must be a readable file: ENOENT.*\/no\/file/),
   ]);
   expect(of('permissions')).toMatchObject([{ state: 'ok' }]);
 });
 
 test.each([
-  [{ TLS_CERT_FILE: '/tmp', TLS_KEY_FILE: '/tmp' }, /^TLS_CERT_FILE must be a file that can be read: EISDIR/],
+  [{ TLS_CERT_FILE: '/tmp', TLS_KEY_FILE: '/tmp' }, /^TLS_CERT_FILE must be a readable file: EISDIR/],
   [
     { TLS_CERT_FILE: '/etc/passwd', TLS_KEY_FILE: '/etc/passwd' },
     /^TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key/,

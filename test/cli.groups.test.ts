@@ -213,7 +213,7 @@ describe('groups delete', () => {
   test.each([
     [['7'], 1, 'Not a terminal; pass --yes'],
     [['x', '--yes'], 1, 'Group id must be a positive integer (BAD_USER_INPUT)'],
-    [['7', '7', '--yes'], 1, 'ids must not hold an id twice (BAD_USER_INPUT)'],
+    [['7', '7', '--yes'], 1, 'ids must not contain duplicates (BAD_USER_INPUT)'],
     [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
     [
       ['7', '8', '--move-subscribers-to', '9', '--yes'],
@@ -223,9 +223,9 @@ describe('groups delete', () => {
     [
       ['7', '--move-subscribers-to', '7', '--yes'],
       1,
-      'moveSubscribersTo must be another group than the one to delete',
+      'moveSubscribersTo must differ from the group to delete',
     ],
-    [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must hold 1 to 1000 group ids'],
+    [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must contain 1 to 1000 group ids'],
     [[], 2, "error: missing required argument 'id'"],
     [['7', '--force'], 2, "error: unknown option '--force'"],
   ])('%j is refused, and nothing changes', async (given, exitCode, message) => {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createCallRecorder } from '../src/mutations/mutation-runner.ts';
+import { createMutationRunner } from '../src/mutations/mutation-runner.ts';
 import { createCommandCall } from '../src/cli/command-context.ts';
 import { openDatabase, type Database } from '../src/database/database.ts';
 import { createLogger } from '../src/log.ts';
@@ -45,7 +45,7 @@ const importInto = async ({ opened }: { opened: Database }, file: string) => {
     for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
   }
   const source = { open: pieces, onProgress: () => undefined };
-  return importGroups(createCallRecorder(opened.prisma, log), source, call);
+  return importGroups(createMutationRunner(opened.prisma, log), source, call);
 };
 
 /** A text that the API would store as it is. */

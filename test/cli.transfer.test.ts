@@ -468,7 +468,7 @@ describe('import', () => {
       [
         'a control character',
         change('subscriber', { username: 'a\u0000b' }),
-        'Line 5: username must not hold control characters',
+        'Line 5: username must not contain control characters',
       ],
       [
         'an archived price',

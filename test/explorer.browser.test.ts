@@ -45,10 +45,10 @@ describeInBrowser('the explorer in Chromium', () => {
     await explorer.open(`#key=${testKey}`);
     expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
   };
-  const typeKey = async (key: string, { isRemembered = false } = {}) => {
+  const typeKey = async (key: string, { isCached = false } = {}) => {
     const { page } = explorer;
     await page.getByLabel('API key').fill(key);
-    if (isRemembered) await page.getByLabel('remember in this browser').check();
+    if (isCached) await page.getByLabel('remember in this browser').check();
     await page.getByRole('button', { name: 'Sign in' }).click();
   };
   const readStorage = () =>
@@ -82,7 +82,7 @@ describeInBrowser('the explorer in Chromium', () => {
 
     test('remembers the key where the person asks for it, until they sign out', async () => {
       await explorer.open();
-      await typeKey(testKey, { isRemembered: true });
+      await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
       await explorer.open();
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
@@ -149,7 +149,7 @@ describeInBrowser('the explorer in Chromium', () => {
 
     test('with another key that is wrong leaves the remembered one, and signs out', async () => {
       await explorer.open();
-      await typeKey(testKey, { isRemembered: true });
+      await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
       await explorer.page.evaluate("location.hash = '#key=another-key-that-is-wrong-in-here'");
       expect(await explorer.readProblem()).toContain('does not know this key');
@@ -173,7 +173,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
       expect(explorer.page.url()).toBe(`${app.httpUrl}/`);
       await explorer.page.getByRole('button', { name: 'Sign out' }).click();
-      await typeKey(testKey, { isRemembered: true });
+      await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
       expect(await explorer.readProblem()).toBe('This browser does not let the page remember the key.');
     });

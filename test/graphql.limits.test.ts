@@ -10,7 +10,7 @@ import {
   type GraphQLInputType,
   type GraphQLObjectType,
 } from 'graphql';
-import { createOperationMeter } from '../src/graphql/limits/operation-cost.ts';
+import { createCostCalculator } from '../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { requireScopes } from '../src/graphql/scopes.ts';
 import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
@@ -191,7 +191,7 @@ test('the cost is taken at the limit, and refused beyond it', async () => {
     errors: [
       {
         message:
-          'The query may answer 13 values; 12 are allowed. Ask for smaller pages by "first", or for fewer fields',
+          'The query may return 13 values; 12 are allowed. Request smaller pages with "first", or fewer fields',
         extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', maximum: 12, value: 13 },
       },
     ],
@@ -349,7 +349,7 @@ describe('INTROSPECTION=false', () => {
     const { body } = await closed.graphql('{ allGroup { id } }');
     expect(body.errors[0].message).not.toContain('allGroups');
     const refused = await closed.graphql('{ __schema { types { name } } }');
-    expect(refused.body.errors[0].message).toBe('The setting INTROSPECTION keeps the schema to itself');
+    expect(refused.body.errors[0].message).toBe('Introspection is disabled (INTROSPECTION=false)');
   });
 
   test('leaves __typename and operations alone', async () => {
@@ -386,7 +386,7 @@ describe('a schema', () => {
       type Query { things: [Thing!]! sized: [Thing] @listSize(assumedSize: 5) page: Page @listSize(assumedSize: 5, sizedFields: ["nodes"]) words: [String!] }
       type Page { nodes: [Thing] edges: [Thing] }
       type Thing { id: Int }`);
-    expect(() => createOperationMeter(schema, 1)).toThrow(
+    expect(() => createCostCalculator(schema, 1)).toThrow(
       'schema.graphql must give these lists a @listSize: Query.things, Page.edges',
     );
   });

@@ -73,7 +73,7 @@ describe('refuses', () => {
       'an argument beside variables',
       { variables: { id: 7 }, id: 8 },
       'id',
-      'Put "id" into "variables", or leave "variables" out: it would be ignored',
+      'Move "id" into "variables", or omit "variables": otherwise it would be ignored',
     ],
     ['variables that are a list', { variables: [7] }, 'variables', 'variables must be a JSON object'],
     ['variables that are a text', { variables: 'id' }, 'variables', 'variables must be a JSON object'],

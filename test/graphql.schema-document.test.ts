@@ -31,7 +31,7 @@ test('GET /schema.graphql is refused where INTROSPECTION is false', async () => 
   expect(body).toStrictEqual({
     errors: [
       {
-        message: 'The settings of this server keep the schema to itself',
+        message: 'Introspection is disabled by the settings of this server',
         extensions: { code: 'FORBIDDEN' },
       },
     ],

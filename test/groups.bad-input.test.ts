@@ -141,7 +141,7 @@ describe('refuses a bad value, names it, and changes nothing', () => {
     const { [field as 'name']: _, ...group } = plainGroup;
     const answer = await app.post('/createGroup', { group });
     expect(answer.body.errors[0]).toMatchObject({
-      message: `group.${field} must be given`,
+      message: `group.${field} is required`,
       extensions: { code: 'BAD_USER_INPUT', argument: `group.${field}` },
     });
     expect(await readAll()).toStrictEqual(before);

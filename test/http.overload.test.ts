@@ -80,7 +80,7 @@ describe('more requests than can be worked on', () => {
     expect(refused.body).toStrictEqual({
       errors: [
         {
-          message: 'The server has more to do than it can at the moment. Try again later',
+          message: 'The server is overloaded. Try again later',
           extensions: { code: 'SERVICE_UNAVAILABLE' },
         },
       ],

@@ -52,7 +52,7 @@ describe('a path that leads nowhere has the code PATH_NOT_FOUND, never that of a
     expect([status, body]).toStrictEqual([
       404,
       {
-        errors: [{ message: `There is nothing at POST ${path}`, extensions: { code: 'PATH_NOT_FOUND' } }],
+        errors: [{ message: `No route for POST ${path}`, extensions: { code: 'PATH_NOT_FOUND' } }],
       },
     ]);
     expect(headers.get('cache-control')).toBe('no-store');

@@ -71,13 +71,8 @@ describe('HTTPS', () => {
 
 describe('what is wrong with the files stops the start', () => {
   test.each([
-    [
-      'a file that is not there',
-      'none',
-      'first.key',
-      /^TLS_CERT_FILE must be a file that can be read: ENOENT/,
-    ],
-    ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a file that can be read: ENOENT/],
+    ['a file that is not there', 'none', 'first.key', /^TLS_CERT_FILE must be a readable file: ENOENT/],
+    ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a readable file: ENOENT/],
     [
       "another certificate's key",
       'first.crt',

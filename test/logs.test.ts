@@ -81,7 +81,7 @@ test('the log holds no key, password, token or value of a variable, and the audi
   const { stdout, stderr } = await server.exited;
 
   expect(stderr.split('\n').length).toBeGreaterThan(callers.length * bodies.length * 4);
-  expect(stderr).toContain('unplanned error');
+  expect(stderr).toContain('unexpected error');
   const audit = JSON.stringify(
     await app.sql(
       `SELECT account, credential, address, user_agent, request_id, error_code FROM audit_events`,

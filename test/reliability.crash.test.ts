@@ -45,7 +45,7 @@ async function startAgain(): Promise<void> {
     LOG_LEVEL: 'error',
   });
   void server.exited.then(({ stderr }) =>
-    faults.push(...stderr.split('\n').filter((line) => line.includes('unplanned error'))),
+    faults.push(...stderr.split('\n').filter((line) => line.includes('unexpected error'))),
   );
   await server.ready;
 }

@@ -148,7 +148,7 @@ describe.each([...oneLine, ...optional])('$name', (field) => {
     'a\u2029b',
     'a\u009fb',
   ])('%j holds a control character', async (text) => {
-    expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not hold control characters'));
+    expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not contain control characters'));
   });
 
   test('is trimmed and in NFC', async () => {
@@ -184,7 +184,7 @@ describe.each(severalLines)('$name', (field) => {
   test.each(['a\u0000b', 'a\u0007b', 'a\u000bb', 'a\u000cb', 'a\u001bb', 'a\u007fb', 'a\u0085b'])(
     '%j holds a control character',
     async (text) => {
-      expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not hold control characters'));
+      expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not contain control characters'));
     },
   );
 });
@@ -251,7 +251,7 @@ describe('the reason of a delete', () => {
       { id, reason: 'a\u0000b\r\nc' },
       { 'X-Request-Id': requestId },
     );
-    expect(errorOf(answer)).toBe('reason must not hold control characters');
+    expect(errorOf(answer)).toBe('reason must not contain control characters');
     expect(await groupRow(id)).toHaveLength(1);
     expect(await auditOf(requestId)).toMatchObject([{ outcome: 'refused', reason: 'a b\nc' }]);
   });

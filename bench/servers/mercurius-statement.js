@@ -1,7 +1,7 @@
 // Our own statement, which guards, archives and audits, one request at a time.
 import { randomUUID } from 'node:crypto';
 import { writeDeletionStatement } from '../../dist/group-deletion/delete-statement.js';
-import { readGroupRow } from '../../dist/groups/group.js';
+import { parseGroupRow } from '../../dist/groups/group.js';
 import { serve } from './mercurius.js';
 
 await serve(async (pool, id) => {
@@ -16,9 +16,9 @@ await serve(async (pool, id) => {
     idempotencyKey: null,
     fingerprint: '',
   };
-  const request = { id, reason: null, expectedVersion: null, call, isRecorded: true, subscribersMoved: 0 };
+  const request = { id, reason: null, expectedVersion: null, call, isAudited: true, subscribersMoved: 0 };
   const { text, values } = writeDeletionStatement([request], 30);
   const { rows } = await pool.query({ name: 'delete', text, values });
   if (rows[0].outcome !== 'done') throw new Error(rows[0].outcome);
-  return readGroupRow(rows[0].row);
+  return parseGroupRow(rows[0].row);
 });

@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
@@ -19,7 +19,7 @@ export type AccountChanges = Partial<
 >;
 
 /** The accounts in the database. Each of these changes is in the audit, without the credentials. */
-export function createAccountRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createAccountRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** All of them, by username. */
     async accounts(): Promise<Account[]> {
@@ -37,14 +37,14 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
     },
 
     /** @throws AppError ALREADY_EXISTS */
-    async createAccount(account: NewAccount, call: Call): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+    async createAccount(account: NewAccount, call: MutationCall): Promise<Account> {
+      return mutations.run(call, async (transaction) => {
         try {
           const created = toAccount(await transaction.account.create({ data: account }));
           return { result: created, targetIds: [created.username], after: created };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', `There is an account "${account.username}" already`);
+          throw new AppError('ALREADY_EXISTS', `The account "${account.username}" already exists`);
         }
       });
     },
@@ -53,10 +53,10 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
     async editAccount(
       username: string,
       changes: AccountChanges,
-      call: Call,
+      call: MutationCall,
       require: (account: Account) => void,
     ): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+      return mutations.run(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
         require(before);
         const data: Prisma.AccountUpdateInput = { ...changes, updatedAt: new Date() };
@@ -65,14 +65,14 @@ export function createAccountRepository(prisma: PrismaClient, recorder: CallReco
           return { result: after, before, after };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose another one');
+          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose a different one');
         }
       });
     },
 
     /** @throws AppError NOT_FOUND */
-    async removeAccount(username: string, call: Call): Promise<Account> {
-      return recorder.transact(call, async (transaction) => {
+    async removeAccount(username: string, call: MutationCall): Promise<Account> {
+      return mutations.run(call, async (transaction) => {
         const before = await requireAccount(transaction, username);
         await transaction.account.delete({ where: { username } });
         return { result: before, before };

@@ -1,8 +1,8 @@
 import { text } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
-import { readNetwork } from '../validation/ip-address.ts';
-import { isScope, knownScopes, type Scope } from './scopes.ts';
+import { parseCidr } from '../validation/ip-address.ts';
+import { isScope, allScopes, type Scope } from './scopes.ts';
 
 /** The account that the server sees to, which may do everything. */
 export const adminUsername = 'admin';
@@ -35,7 +35,7 @@ export function parseUsername(value: string): string {
 export function parseScopes(values: readonly string[]): Scope[] {
   const unknown = values.find((value) => !isScope(value));
   if (unknown !== undefined) {
-    throw badInput('scope', `There is no scope "${unknown}"; the scopes are ${knownScopes.join(', ')}`);
+    throw badInput('scope', `There is no scope "${unknown}"; the scopes are ${allScopes.join(', ')}`);
   }
   if (values.length === 0) throw badInput('scope', 'An account needs at least one scope');
   return [...new Set(values as Scope[])];
@@ -44,7 +44,7 @@ export function parseScopes(values: readonly string[]): Scope[] {
 /** Reads CIDR blocks, or single addresses. @throws AppError BAD_USER_INPUT */
 export function parseNetworks(values: readonly string[]): string[] {
   return values.map((value) => {
-    const network = readNetwork(value);
+    const network = parseCidr(value);
     if (network) return `${network.address}/${network.prefix}`;
     throw badInput(
       'network',
@@ -73,7 +73,7 @@ export function parseExpiry(value: string, now = new Date()): Date {
   if (!isDay || !(date > now)) {
     throw badInput(
       'expires',
-      `expires must be a date to come, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
+      `expires must be a future date, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
     );
   }
   return date;

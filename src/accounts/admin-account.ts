@@ -31,7 +31,7 @@ export async function openAdminAccount(
     if (await prisma.account.findUnique({ where: { username: adminUsername } })) {
       return openAdminAccount(prisma, configuredKey);
     }
-    throw keyOfAnother();
+    throw apiKeyTaken();
   }
 }
 
@@ -47,10 +47,10 @@ async function setKey(
       data: { apiKeyHash, updatedAt: new Date() },
     });
   } catch (error) {
-    throw isPrismaError(error, uniqueKeyViolated) ? keyOfAnother() : error;
+    throw isPrismaError(error, uniqueKeyViolated) ? apiKeyTaken() : error;
   }
 }
 
-function keyOfAnother(): OperatorError {
-  return new OperatorError('ADMIN_API_KEY is the key of another account: set it to a key of its own');
+function apiKeyTaken(): OperatorError {
+  return new OperatorError('ADMIN_API_KEY is already the key of another account: set it to a different key');
 }

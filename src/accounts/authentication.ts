@@ -25,24 +25,24 @@ export type Principal = {
 };
 
 /** The network address that a caller comes from. */
-export type Peer = {
+export type ClientAddress = {
   readonly address: string;
   /** To be called before a password is tried. @throws AppError RATE_LIMITED where many attempts from there failed lately. */
-  readonly requireMayTry: () => Promise<void>;
+  readonly requireFailureQuota: () => Promise<void>;
 };
 
 /**
  * Finds out who a caller is. Every credential that is sent has to be right.
  * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account is not for; RATE_LIMITED; SERVICE_UNAVAILABLE
  */
-export type Authenticate = (credentials: Credentials, peer: Peer) => Promise<Principal>;
+export type Authenticate = (credentials: Credentials, peer: ClientAddress) => Promise<Principal>;
 
 /** How long an account is used before it is looked up again: what disables it holds everywhere after that. */
 const accountMaxAgeMs = 1000;
 const maxAccounts = 10_000;
 
 /** An account, and what is made of its row once. */
-type KnownAccount = {
+type CachedAccount = {
   readonly row: AccountRow;
   readonly scopes: ReadonlySet<string>;
   readonly isAllowedFrom: (address: string) => boolean;
@@ -54,24 +54,24 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
   const findByKeyHash = cached((hash) => accounts.accountByApiKeyHash(Buffer.from(hash, 'base64')));
   const findByUsername = cached((username) => accounts.accountByUsername(username));
 
-  const requireKey = async (key: string): Promise<KnownAccount> => {
+  const requireKey = async (key: string): Promise<CachedAccount> => {
     const hash = hashApiKey(key);
     const known = await findByKeyHash(hash.toString('base64'));
     if (!known?.row.apiKeyHash || !timingSafeEqual(hash, known.row.apiKeyHash)) {
-      throw new AppError('UNAUTHENTICATED', 'The API key is not known');
+      throw new AppError('UNAUTHENTICATED', 'Invalid API key');
     }
     return known;
   };
 
   const requirePassword = async (
     { username, password }: BasicCredentials,
-    { requireMayTry }: Peer,
-  ): Promise<KnownAccount> => {
+    { requireFailureQuota }: ClientAddress,
+  ): Promise<CachedAccount> => {
     const known = isUsername(username) ? await findByUsername(username) : undefined;
     const storedHash = known?.row.passwordHash ?? null;
     // Whoever is known to be right is let in, whatever others at the same address have tried.
-    if (known && passwords.isRemembered(password, storedHash)) return known;
-    await requireMayTry();
+    if (known && passwords.isCached(password, storedHash)) return known;
+    await requireFailureQuota();
     const isRight = await passwords.isRight(password, storedHash);
     if (!known || !isRight) throw wrongPassword();
     return known;
@@ -98,14 +98,14 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
 
 /** @throws AppError UNAUTHENTICATED, FORBIDDEN */
 function requireUsable(
-  { row, isAllowedFrom }: KnownAccount,
+  { row, isAllowedFrom }: CachedAccount,
   credential: Principal['credential'],
   address: string,
 ): void {
   // Whoever guesses passwords is not told that one was right.
   if (row.requiresBoth && credential === 'basic') throw wrongPassword();
   if (row.requiresBoth && credential !== 'both') {
-    throw new AppError('UNAUTHENTICATED', 'This account needs its API key and its password together');
+    throw new AppError('UNAUTHENTICATED', 'This account requires both its API key and its password');
   }
   if (row.disabled) throw new AppError('UNAUTHENTICATED', 'The account is disabled');
   if (row.expiresAt && row.expiresAt <= new Date()) {
@@ -119,19 +119,19 @@ function requireUsable(
 /** Looks an account up once in a while, however many ask for it. What is not there is not kept, or guesses would push out the rest. */
 function cached(
   find: (key: string) => Promise<AccountRow | null>,
-): (key: string) => Promise<KnownAccount | undefined> {
-  const cache = new LRUCache<string, KnownAccount>({
+): (key: string) => Promise<CachedAccount | undefined> {
+  const cache = new LRUCache<string, CachedAccount>({
     max: maxAccounts,
     ttl: accountMaxAgeMs,
     fetchMethod: async (key) => {
       const row = await find(key);
-      return row ? toKnownAccount(row) : undefined;
+      return row ? toCachedAccount(row) : undefined;
     },
   });
   return (key) => cache.fetch(key);
 }
 
-function toKnownAccount(row: AccountRow): KnownAccount {
+function toCachedAccount(row: AccountRow): CachedAccount {
   const { scopes, allowedNetworks } = row;
   return {
     row,

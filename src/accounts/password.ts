@@ -25,25 +25,25 @@ export function createPasswordVerifier() {
   // Neither passwords nor what could be compared with a list of known hashes is kept in memory.
   const secret = randomBytes(32);
   const remembered = new LRUCache<string, true>({ max: maxRemembered, ttl: rememberedMs });
-  const traceOf = (password: string, storedHash: string) =>
+  const cacheKey = (password: string, storedHash: string) =>
     createHmac('sha256', secret).update(storedHash).update('\0').update(normalise(password)).digest('base64');
-  const inTurn = createTurns();
+  const limit = createSemaphore();
   // Of no account: what the password of an unknown one is compared with.
   let nobody: Promise<string> | undefined;
 
   return {
     /** Whether this password was found right a short time ago; a new one makes that void. */
-    isRemembered(password: string, storedHash: string | null): boolean {
-      return storedHash !== null && remembered.has(traceOf(password, storedHash));
+    isCached(password: string, storedHash: string | null): boolean {
+      return storedHash !== null && remembered.has(cacheKey(password, storedHash));
     },
 
     /** @throws AppError SERVICE_UNAVAILABLE where too many are waiting already. */
     async isRight(password: string, storedHash: string | null): Promise<boolean> {
       nobody ??= hashPassword(randomBytes(16).toString('base64'));
       const compared = storedHash ?? (await nobody);
-      const isEqual = await inTurn(() => verify(compared, normalise(password)));
+      const isEqual = await limit(() => verify(compared, normalise(password)));
       if (!isEqual || storedHash === null) return false;
-      remembered.set(traceOf(password, storedHash), true);
+      remembered.set(cacheKey(password, storedHash), true);
       return true;
     },
   };
@@ -55,7 +55,7 @@ function normalise(password: string): string {
 }
 
 /** Lets a few run at the same moment, and the others wait. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+function createSemaphore(): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (work) => {

@@ -1,5 +1,5 @@
 /** What an account may be allowed to do. The last ones are the paths of the services, as the autodialer vendor grants them. */
-export const knownScopes = [
+export const allScopes = [
   '*',
   'groups:read',
   'groups:write',
@@ -15,11 +15,11 @@ export const knownScopes = [
   'autodialer/groups/upload',
 ] as const;
 
-export type Scope = (typeof knownScopes)[number];
+export type Scope = (typeof allScopes)[number];
 
 /** Tells whether a value is one of them. */
 export function isScope(value: unknown): value is Scope {
-  return knownScopes.some((scope) => scope === value);
+  return allScopes.some((scope) => scope === value);
 }
 
 /** Tells whether scopes that were granted hold the one that is asked for; `*` holds all of them. */

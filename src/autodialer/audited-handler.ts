@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { hasScope, type Scope } from '../accounts/scopes.ts';
-import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import { AppError } from '../errors.ts';
-import { readCaller } from '../http/caller.ts';
+import { callerOf } from '../http/caller.ts';
 
 /** The services of the vendor. */
 export type ServiceName = 'add' | 'update' | 'remove' | 'search' | 'upload';
@@ -22,12 +22,12 @@ function requireScope(request: FastifyRequest, service: ServiceName): void {
 }
 
 /** Lets accounts with the scope of a service in only. A call of one that changes something is in the audit where it is refused. */
-export function createScopeCheck(service: ServiceName, recorder: CallRecorder) {
+export function createScopeCheck(service: ServiceName, mutations: MutationRunner) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     try {
       requireScope(request, service);
     } catch (error) {
-      if (service !== 'search') await recorder.recordRefusal(createCall(request, reply, service), error);
+      if (service !== 'search') await mutations.auditRejection(createCall(request, reply, service), error);
       throw error;
     }
   };
@@ -39,7 +39,7 @@ type About = { readonly targetId?: string | undefined; readonly args?: object };
 type Work = (
   request: FastifyRequest,
   reply: FastifyReply,
-  describe: (about: About) => Call,
+  describe: (about: About) => MutationCall,
 ) => Promise<unknown>;
 
 /** Where a request never became a call. */
@@ -49,16 +49,16 @@ const brokenRequestCodes: readonly unknown[] = ['BAD_REQUEST', 'PAYLOAD_TOO_LARG
 const handled = new WeakSet<FastifyRequest>();
 
 /** Creates a hook that records a call whose body names a field twice: it is rejected before the handler can read it. */
-export function createRepeatedKeyRecorder(service: ServiceName, recorder: CallRecorder) {
+export function createRepeatedKeyRecorder(service: ServiceName, mutations: MutationRunner) {
   return async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<void> => {
     const isRepeatedKey = error instanceof AppError && error.code === 'BAD_USER_INPUT';
     if (!isRepeatedKey || handled.has(request) || service === 'search') return;
-    await recorder.recordRefusal(createCall(request, reply, service), error);
+    await mutations.auditRejection(createCall(request, reply, service), error);
   };
 }
 
 /** Makes a handler of a service that changes something: a call that is refused is in the audit too. */
-export function recorded(service: ServiceName, recorder: CallRecorder, work: Work) {
+export function recorded(service: ServiceName, mutations: MutationRunner, work: Work) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     handled.add(request);
     let call = createCall(request, reply, service);
@@ -71,7 +71,7 @@ export function recorded(service: ServiceName, recorder: CallRecorder, work: Wor
       return await work(request, reply, describe);
     } catch (error) {
       const isBroken = error instanceof AppError && brokenRequestCodes.includes(error.code);
-      if (!isBroken) await recorder.recordRefusal(call, error);
+      if (!isBroken) await mutations.auditRejection(call, error);
       throw error;
     }
   };
@@ -82,9 +82,9 @@ function createCall(
   reply: FastifyReply,
   service: ServiceName,
   { targetId, args = {} }: About = {},
-): Call {
+): MutationCall {
   return {
-    ...readCaller(request),
+    ...callerOf(request),
     operation: operationOf(service),
     targetIds: targetId === undefined ? [] : [targetId],
     reason: null,

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppError, ErrorCode } from '../errors.ts';
-import { challenge, sendStatus, toRefusal } from '../http/error-response.ts';
+import { challenge, sendStatus, toAppError } from '../http/error-response.ts';
 
 /** The codes of what is wrong with a request as such, which have an HTTP status of their own; of any other code the status is 200. */
 const codesWithStatus: readonly ErrorCode[] = [
@@ -27,7 +27,7 @@ const messages: Partial<Record<ErrorCode, string>> = {
 
 /** Answers a request that was refused, as the vendor's documents have it: a status for its kind, and always the same body. */
 export function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = toRefusal(error, request);
+  const refusal = toAppError(error, request);
   if (refusal.code === 'UNAUTHENTICATED') challenge(request, reply);
   if (codesWithStatus.includes(refusal.code)) sendStatus(refusal.code, reply);
   else reply.status(200);

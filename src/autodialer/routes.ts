@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { parseFields, requireFields } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import {
@@ -33,7 +33,7 @@ import { multipartLimits, readUpload, requireKnownPage } from './uploads/multipa
 
 /** What the autodialer's routes work with. */
 export type AutodialerDoors = {
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
   readonly numberGroups: NumberGroupRepository;
   readonly numberLists: NumberListRepository;
   /** Of the dates that it writes. */
@@ -48,11 +48,11 @@ const maxSearchBodyBytes = 1024 * 1024;
 /** `add`, `update`, `remove`, `search` and `upload`. Each checks its body itself, since some of them are streams. */
 export async function registerGroupRoutes(
   groups: FastifyInstance,
-  { recorder, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDoors,
+  { mutations, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDoors,
 ): Promise<void> {
   const answers = createAnswers(numberLists, timeZone);
 
-  const add = recorded('add', recorder, async (request, _reply, describe) =>
+  const add = recorded('add', mutations, async (request, _reply, describe) =>
     withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({ args: { ...fields, numbers: numbersDigest } });
@@ -64,7 +64,7 @@ export async function registerGroupRoutes(
     }),
   );
 
-  const update = recorded('update', recorder, async (request, reply, describe) => {
+  const update = recorded('update', mutations, async (request, reply, describe) => {
     const group = await withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({
@@ -81,7 +81,7 @@ export async function registerGroupRoutes(
     return reply.type('application/json; charset=utf-8').send(answers.updated(group));
   });
 
-  const remove = recorded('remove', recorder, async (request, _reply, describe) => {
+  const remove = recorded('remove', mutations, async (request, _reply, describe) => {
     const { _id, id_ } = (request.body ?? {}) as { _id?: unknown; id_?: unknown };
     const targetId = findId(_id ?? id_);
     const call = describe({ targetId, args: { _id: targetId } });
@@ -100,7 +100,7 @@ export async function registerGroupRoutes(
     return answers.found(asked, await numberGroups.searchNumberGroups(asked));
   };
 
-  const upload = recorded('upload', recorder, async (request, _reply, describe) =>
+  const upload = recorded('upload', mutations, async (request, _reply, describe) =>
     withDraft(request, 'file', async (draft) => {
       const report = await readUpload(request, draft.add);
       await draft.finish();
@@ -150,10 +150,10 @@ export async function registerGroupRoutes(
   ): void {
     const url = `/${service}`;
     const methods = ['POST', ...(olderMethod ? [olderMethod] : [])];
-    const onRequest = [createScopeCheck(service, recorder)];
+    const onRequest = [createScopeCheck(service, mutations)];
     if (service === 'upload') onRequest.push(async (request) => requireKnownPage(request, corsOrigins));
     const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
-    const onError = createRepeatedKeyRecorder(service, recorder);
+    const onError = createRepeatedKeyRecorder(service, mutations);
     room.post(
       url,
       { onRequest, onError, config: { ...config, document: serviceDocuments[service] } },

@@ -15,7 +15,7 @@ import {
 } from '../accounts/account-repository.ts';
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { hashPassword } from '../accounts/password.ts';
-import { knownScopes } from '../accounts/scopes.ts';
+import { allScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
 import { OperatorError } from '../errors.ts';
 import { parseApiKey } from '../config/setting-parsers.ts';
@@ -62,7 +62,7 @@ export function createAccountsCommand(): Command {
     .addHelpText(
       'after',
       `
-Scopes: ${knownScopes.join(' ')}
+Scopes: ${allScopes.join(' ')}
 
 Examples:
   group-api accounts create shop --scope groups:read,groups:delete
@@ -147,7 +147,7 @@ async function createAccount(usernameArgument: string | undefined, options: Crea
   const scopes = parseScopes(
     options.scope.length > 0
       ? options.scope
-      : collect(await ask(`Scopes (${knownScopes.join(' ')}): `, 'pass --scope')),
+      : collect(await ask(`Scopes (${allScopes.join(' ')}): `, 'pass --scope')),
   );
   const allowedNetworks = parseNetworks(options.network);
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
@@ -233,8 +233,8 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
 async function withAccounts<T>(
   work: (accounts: AccountRepository, config: Config) => Promise<T>,
 ): Promise<T> {
-  return withDatabase(({ prisma, recorder, config }) =>
-    work(createAccountRepository(prisma, recorder), config),
+  return withDatabase(({ prisma, mutations, config }) =>
+    work(createAccountRepository(prisma, mutations), config),
   );
 }
 

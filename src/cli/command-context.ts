@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import { createCallRecorder, type CallRecorder } from '../mutations/mutation-runner.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { createMutationRunner, type MutationRunner } from '../mutations/mutation-runner.ts';
 import { loadConfig, type Config } from '../config/settings.ts';
 import { openDatabase, type Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { withAbortSignal } from './abort-on-signal.ts';
 
 /** The database of a command, with its settings and its abort signal. */
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
   readonly config: Config;
   /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that ignores it is short and runs to completion. */
   readonly signal: AbortSignal;
@@ -32,8 +32,8 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
     try {
       signal.throwIfAborted();
       const { prisma, migrations, description } = database;
-      const recorder = createCallRecorder(prisma, log);
-      return await work({ prisma, recorder, config, migrations, description, signal });
+      const mutations = createMutationRunner(prisma, log);
+      return await work({ prisma, mutations, config, migrations, description, signal });
     } finally {
       await database.close();
     }
@@ -45,7 +45,7 @@ export function createCommandCall(
   operation: string,
   targetIds: readonly (string | number)[],
   { reason = null, isDryRun = false }: { reason?: string | null; isDryRun?: boolean } = {},
-): Call {
+): MutationCall {
   return {
     account: `command-line:${readUsername()}`,
     credential: 'command-line',
@@ -65,14 +65,14 @@ export function createCommandCall(
 
 /** Runs a command, and writes an audit entry if it is rejected. */
 export async function auditedCommand<T>(
-  recorder: CallRecorder,
-  call: Call,
+  mutations: MutationRunner,
+  call: MutationCall,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof AppError) await recorder.recordRefusal(call, error);
+    if (error instanceof AppError) await mutations.auditRejection(call, error);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Database } from '../database/database.ts';
 import type { Group } from '../groups/group.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
@@ -27,17 +27,17 @@ export function describeDeletedGroup({
 /** Describes groups as the API does, with one query for all service groups and one for all counts. */
 export async function describeGroups(
   groups: readonly Group[],
-  { prisma, recorder }: { prisma: Database['prisma']; recorder: CallRecorder },
+  { prisma, mutations }: { prisma: Database['prisma']; mutations: MutationRunner },
 ): Promise<GroupDescription[]> {
   const serviceGroupIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
-  const serviceGroups = await createServiceGroupRepository(prisma, recorder).serviceGroupsById(
+  const serviceGroups = await createServiceGroupRepository(prisma, mutations).serviceGroupsById(
     serviceGroupIds,
   );
   const serviceGroupsById = new Map(
     serviceGroups.flatMap((serviceGroup) => (serviceGroup ? [[serviceGroup.id, serviceGroup] as const] : [])),
   );
   const ids = groups.map(({ id }) => id);
-  const counts = await createSubscriberRepository(prisma, recorder).countActiveSubscribers(ids);
+  const counts = await createSubscriberRepository(prisma, mutations).countActiveSubscribers(ids);
   return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
     ...group,
     serviceGroup: serviceGroupsById.get(serviceGroupId ?? 0) ?? null,

@@ -77,11 +77,11 @@ async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile 
 async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
   // Loaded on demand: other commands do not need the schema, which is slow to load.
-  const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
+  const [{ loadAllowedOperations }, { createSchema }] = await Promise.all([
     import('../graphql/request/allowed-operations.ts'),
     import('../graphql/schema.ts'),
   ]);
-  readAllowedOperations(file, createSchema());
+  loadAllowedOperations(file, createSchema());
 }
 
 async function checkStorage({ config, problems }: InspectedConfig): Promise<CheckResult[]> {

@@ -69,13 +69,13 @@ async function deleteAll(
   ids: readonly number[],
   request: Deletion,
   isDryRun: boolean,
-  { prisma, recorder, config }: CommandDatabase,
+  { prisma, mutations, config }: CommandDatabase,
 ): Promise<Group[]> {
-  const deletion = createGroupDeletion(prisma, recorder, config.DELETED_GROUP_RETENTION_DAYS);
+  const deletion = createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
   const { reason, moveSubscribersTo: target } = request;
   const targetIds = target === null ? ids : [...ids, target];
   const call = createCommandCall('groups delete', targetIds, { reason, isDryRun });
-  return auditedCommand(recorder, call, async () =>
+  return auditedCommand(mutations, call, async () =>
     ids.length === 1 ? [await deletion.deleteGroup(request, call)] : deletion.deleteGroups(ids, reason, call),
   );
 }
@@ -84,12 +84,12 @@ async function deleteAll(
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
-  { prisma, recorder }: CommandDatabase,
+  { prisma, mutations }: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
     const impacts = await findDeletionImpacts(ids, {
-      groups: createGroupRepository(prisma, recorder),
-      subscribers: createSubscriberRepository(prisma, recorder),
+      groups: createGroupRepository(prisma, mutations),
+      subscribers: createSubscriberRepository(prisma, mutations),
     });
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
@@ -116,10 +116,10 @@ function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletio
  */
 async function findPurgeDate(
   id: number,
-  { prisma, recorder }: CommandDatabase,
+  { prisma, mutations }: CommandDatabase,
 ): Promise<Date | null | undefined> {
   try {
-    return (await createDeletedGroupRepository(prisma, recorder).deletedGroup(id)).purgeAt;
+    return (await createDeletedGroupRepository(prisma, mutations).deletedGroup(id)).purgeAt;
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
     if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;

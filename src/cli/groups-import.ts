@@ -35,13 +35,13 @@ async function importFile(file: string, { dryRun = false, json }: ImportOptions)
   await requireReadable(file);
   const progress = createProgress('Imported');
   try {
-    const counts = await withDatabase(({ recorder, signal }) => {
+    const counts = await withDatabase(({ mutations, signal }) => {
       const call = createCommandCall('groups import', [], { isDryRun: dryRun });
       const source = {
         open: () => addAbortSignal(signal, openInput(file)),
         onProgress: (count: number) => progress.report(count),
       };
-      return auditedCommand(recorder, call, () => importGroups(recorder, source, call));
+      return auditedCommand(mutations, call, () => importGroups(mutations, source, call));
     });
     progress.end();
     print(json, { ...counts, isDryRun: dryRun }, describeImport(counts, dryRun));

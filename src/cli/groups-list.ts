@@ -45,11 +45,11 @@ async function listGroups(options: ListOptions): Promise<void> {
     first: readNumber(options.first),
     after,
   });
-  await withDatabase(async ({ prisma, recorder }) => {
-    const { nodes, hasNextPage } = await createGroupRepository(prisma, recorder).searchGroups(search);
+  await withDatabase(async ({ prisma, mutations }) => {
+    const { nodes, hasNextPage } = await createGroupRepository(prisma, mutations).searchGroups(search);
     const last = nodes.at(-1);
     const endCursor = last === undefined ? null : formatGroupCursor(last, search.field);
-    const groups = await describeGroups(nodes, { prisma, recorder });
+    const groups = await describeGroups(nodes, { prisma, mutations });
     const next = hasNextPage ? `\n\nNext page: ${nextCommand(options, endCursor!)}` : '';
     print(json, { groups, pageInfo: { hasNextPage, endCursor } }, writeTable(groups) + next);
   });

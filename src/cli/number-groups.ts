@@ -49,7 +49,7 @@ async function restore(idArgument: string, { json }: { json?: true }): Promise<v
 }
 
 async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {
-  return withDatabase(({ prisma, recorder }) => work(createDeletedNumberGroupRepository(prisma, recorder)));
+  return withDatabase(({ prisma, mutations }) => work(createDeletedNumberGroupRepository(prisma, mutations)));
 }
 
 function describe({ id, name, description, count, createdAt }: NumberGroup) {

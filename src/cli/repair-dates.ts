@@ -37,9 +37,9 @@ async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptio
     );
     if (answer !== 'yes') throw new OperatorError('Nothing was changed');
   }
-  await withDatabase(async ({ recorder }) => {
+  await withDatabase(async ({ mutations }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });
-    const repaired = await auditedCommand(recorder, call, () => repairDates(recorder, zone, call));
+    const repaired = await auditedCommand(mutations, call, () => repairDates(mutations, zone, call));
     const { rows, deletedWithSubscribers } = repaired;
     const verb = isDryRun ? 'Would change' : 'Changed';
     const counts = `${rows.subscribers} subscribers, ${rows.subscriberHistory} rows of their history, ${rows.groups} groups, ${rows.deletedGroups} deleted groups and ${rows.accounts} accounts`;

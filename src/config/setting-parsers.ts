@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseDatabaseUrl } from '../database/database-url.ts';
-import { readNetwork } from '../validation/ip-address.ts';
+import { parseCidr } from '../validation/ip-address.ts';
 
 // Each function parses the text of a setting, or throws an Error whose message completes "NAME must be …".
 
@@ -55,7 +55,7 @@ function parseList(text: string): string[] {
 
 export function parseNetworks(text: string): string[] {
   const networks = parseList(text);
-  if (networks.length === 0 || !networks.every(readNetwork)) {
+  if (networks.length === 0 || !networks.every(parseCidr)) {
     throw new Error(`addresses or CIDR blocks such as 10.0.0.1,192.168.0.0/16, not "${text}"`);
   }
   return networks;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, heldByOthers, serviceUnavailable, timeLimitReached } from '../errors.ts';
+import { AppError, lockTimeout, serviceUnavailable, timeLimitReached } from '../errors.ts';
 import { isTimeLimit, isUndoneByOthers } from './conflict.ts';
 import { causesOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
@@ -54,7 +54,7 @@ export function withUnavailability(prisma: PrismaClient): PrismaClient {
 export function toUnavailability(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (isTimeLimit(error)) return timeLimitReached(error);
-  if (isUndoneByOthers(error)) return heldByOthers(error);
+  if (isUndoneByOthers(error)) return lockTimeout(error);
   return isUnavailable(error) ? serviceUnavailable(error) : error;
 }
 

@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
@@ -33,8 +33,12 @@ export const firstMigrationInUtc = '0005_text_rules';
  * are left unchanged. Runs in one transaction, at most once per database.
  * @throws OperatorError if the zone is unknown, or there is nothing to repair.
  */
-export async function repairDates(recorder: CallRecorder, zone: string, call: Call): Promise<DateRepair> {
-  return recorder.transact(call, async (transaction) => {
+export async function repairDates(
+  mutations: MutationRunner,
+  zone: string,
+  call: MutationCall,
+): Promise<DateRepair> {
+  return mutations.run(call, async (transaction) => {
     await requireZone(transaction, zone);
     await transaction.$executeRaw`
       LOCK TABLE groups, subscribers, subscriber_history, deleted_groups, accounts IN SHARE ROW EXCLUSIVE MODE`;

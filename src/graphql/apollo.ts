@@ -15,7 +15,7 @@ import { hasScope } from '../accounts/scopes.ts';
 import { AppError, httpStatusOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context, Outcome } from './context.ts';
-import { formatError, isPlanned } from './format-error.ts';
+import { formatError, isExpectedError } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
 
@@ -49,9 +49,9 @@ export async function openGraphQLServer(
       // It is for parts of a larger graph, and slow to load.
       ApolloServerPluginInlineTraceDisabled(),
       reportOutcome,
-      refuseLargeOperations(createLimitCheck(schema, limits)),
+      rejectLargeOperations(createLimitCheck(schema, limits)),
       // After the limits, which are the client's to mend first.
-      refuseUnreadableResponse,
+      rejectUnreadableResponse,
     ],
     // Apollo decides these by NODE_ENV; an API must not change with it.
     introspection,
@@ -74,8 +74,8 @@ const reportOutcome: ApolloServerPlugin<Context> = {
     return {
       async didEncounterErrors({ errors, contextValue: { log } }) {
         for (const error of errors) {
-          if (!isPlanned(error))
-            log.error({ err: error.originalError ?? error, path: error.path }, 'unplanned error');
+          if (!isExpectedError(error))
+            log.error({ err: error.originalError ?? error, path: error.path }, 'unexpected error');
         }
       },
 
@@ -132,7 +132,7 @@ function completeExtensions(
  * Rejects a request before its execution if the client accepts no media type that GraphQL has: a mutation is not done in order
  * to answer 406. Variables that cannot be coerced are left to the execution, which does not begin for them.
  */
-const refuseUnreadableResponse: ApolloServerPlugin<Context> = {
+const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
       async didResolveOperation({ schema, operation, request, contextValue }) {
@@ -151,7 +151,7 @@ const refuseUnreadableResponse: ApolloServerPlugin<Context> = {
 };
 
 /** Asks for each request, since the size of a list may be in a variable. */
-function refuseLargeOperations(
+function rejectLargeOperations(
   requireWithinLimits: (operation: Operation) => void,
 ): ApolloServerPlugin<Context> {
   return {

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader';
 import type { AuditRepository } from '../mutations/audit-events.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
@@ -20,7 +20,7 @@ export type Repositories = {
   readonly serviceGroups: ServiceGroupRepository;
   readonly subscribers: SubscriberRepository;
   readonly audit: AuditRepository;
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
 };
 
 /** What the resolvers of one request share. */

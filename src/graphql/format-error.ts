@@ -7,7 +7,7 @@ import { AppError, isErrorCode } from '../errors.ts';
  */
 export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
   const { message, extensions = {}, ...place } = formatted;
-  const refusal = findRefusal(error);
+  const refusal = unwrapAppError(error);
   if (refusal) {
     return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
   }
@@ -17,24 +17,24 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
   }
   if (extensions['validationErrorCode'] === 'INTROSPECTION_DISABLED') {
     return {
-      message: 'The setting INTROSPECTION keeps the schema to itself',
+      message: 'Introspection is disabled (INTROSPECTION=false)',
       ...place,
       extensions: { code: extensions['code'] },
     };
   }
-  if (isPlanned(error)) return { message, ...place, extensions: { code: extensions['code'] } };
+  if (isExpectedError(error)) return { message, ...place, extensions: { code: extensions['code'] } };
   return { message: 'Internal server error', ...place, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
 }
 
 /** Tells whether an error is meant for the caller; any other is a fault of ours, to be logged. */
-export function isPlanned(error: unknown): boolean {
-  if (findRefusal(error) || nameBadArgument(error) !== undefined) return true;
+export function isExpectedError(error: unknown): boolean {
+  if (unwrapAppError(error) || nameBadArgument(error) !== undefined) return true;
   const code = error instanceof GraphQLError ? error.extensions['code'] : undefined;
   return isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR';
 }
 
 /** Our own refusal behind an error, whether a resolver threw it or what stands before all resolvers. */
-function findRefusal(error: unknown): AppError | undefined {
+function unwrapAppError(error: unknown): AppError | undefined {
   const original = error instanceof GraphQLError ? error.originalError : error;
   return original instanceof AppError ? original : undefined;
 }

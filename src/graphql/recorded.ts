@@ -1,48 +1,48 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { noDetails, type Call } from '../mutations/mutation-call.ts';
-import { normaliseText } from '../validation/input-parsers.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { normalizeText } from '../validation/input-parsers.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { readSelectedDetails } from './selected-details.ts';
+import { parseSelectedDetails } from './selected-details.ts';
 
 /**
  * Makes a resolver of a mutation: hands it its call, and sees to it that a call that is refused is in the audit too, as
  * one that succeeds is by whatever carries it out.
  */
-export function recorded<Args extends object, Result>(
-  resolve: (args: Args, context: Context, call: Call) => Promise<Result>,
+export function auditedResolver<Args extends object, Result>(
+  resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,
 ) {
   return async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
-    const call = createCall(args, context, info);
+    const call = createMutationCall(args, context, info);
     try {
       requireIdempotencyKey(context.idempotencyKey);
-      const selectedDetails = readSelectedDetails(info, call.idempotencyKey !== null);
+      const selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
       return await resolve(args, context, { ...call, selectedDetails });
     } catch (error) {
-      await context.recorder.recordRefusal(call, error);
+      await context.mutations.auditRejection(call, error);
       throw error;
     }
   };
 }
 
 /** Raises the refusal of a call that did not reach its resolver, and sees to it that it is in the audit. */
-export async function recordRefusedCall(
+export async function auditRejectedCall(
   args: object,
   context: Context,
   info: GraphQLResolveInfo,
   refusal: AppError,
 ): Promise<never> {
-  await context.recorder.recordRefusal(createCall(args, context, info), refusal);
+  await context.mutations.auditRejection(createMutationCall(args, context, info), refusal);
   throw refusal;
 }
 
 /** Describes a call of a root field for the audit: its arguments may be of any type. */
-export function createCall(
+export function createMutationCall(
   args: object,
   context: Context,
   { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
-): Call {
+): MutationCall {
   const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
     string,
     unknown
@@ -70,6 +70,6 @@ const maxTargetIds = 1000;
 
 /** The reason as the operation reads it; of one that it refuses, as much as the audit can hold. */
 function excerptOf(reason: string): string {
-  const storable = normaliseText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
+  const storable = normalizeText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');
 }

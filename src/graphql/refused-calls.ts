@@ -16,11 +16,11 @@ import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { OperationLimits } from './limits/operation-limits.ts';
 import { isObject, type GraphQLRequestBody } from './request/operation-body.ts';
-import { createCall } from './recorded.ts';
+import { createMutationCall } from './recorded.ts';
 import { collectFields, fragmentsOf } from './limits/selections.ts';
 
 /** A request for mutations, and the error for which some or all of them were not executed. */
-export type RefusedRequest = {
+export type RejectedRequest = {
   /** The request, as far as it was read. */
   readonly request: unknown;
   /** The root field that the path names; undefined at `/graphql`. */
@@ -30,19 +30,19 @@ export type RefusedRequest = {
 };
 
 /** Writes the audit entries of the mutations in a request that was rejected before their resolvers ran: one a root field. */
-export type RecordRefusedCalls = (refused: RefusedRequest, context: Context) => Promise<void>;
+export type AuditRejectedCalls = (refused: RejectedRequest, context: Context) => Promise<void>;
 
-type MutationCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
+type RejectedCall = { readonly fieldName: string; readonly responseName: string; readonly args: object };
 
 /**
  * Creates the function that records what no resolver can: mutations that validation, the coercion of arguments, a limit, a list
  * of allowed operations or HTTP rejects. The work is bounded: at most as many entries as root fields are allowed, and no
  * more of a text is parsed than the tokens that are allowed.
  */
-export function createRefusedCallRecorder(
+export function createRejectedCallAuditor(
   schema: GraphQLSchema,
   limits: Pick<OperationLimits, 'tokens' | 'rootFields'>,
-): RecordRefusedCalls {
+): AuditRejectedCalls {
   const mutations = schema.getMutationType()?.getFields() ?? {};
 
   return async ({ request, pathField, errorOf }, context) => {
@@ -53,11 +53,11 @@ export function createRefusedCallRecorder(
       const error = errorOf(responseName);
       if (error === undefined || context.outcome.reachedFields.has(responseName)) continue;
       const place = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
-      await context.recorder.recordRefusal(createCall(args, withoutKey, place), error);
+      await context.mutations.auditRejection(createMutationCall(args, withoutKey, place), error);
     }
   };
 
-  function readCalls(request: unknown, pathField: string | undefined): MutationCall[] {
+  function readCalls(request: unknown, pathField: string | undefined): RejectedCall[] {
     const body: GraphQLRequestBody = isObject(request) ? request : {};
     const fromText = typeof body.query === 'string' ? readText(body.query, body) : [];
     const isMutationPath = pathField !== undefined && Object.hasOwn(mutations, pathField);
@@ -66,7 +66,7 @@ export function createRefusedCallRecorder(
     return [{ fieldName: pathField, responseName: pathField, args }];
   }
 
-  function readText(query: string, { operationName, variables }: GraphQLRequestBody): MutationCall[] {
+  function readText(query: string, { operationName, variables }: GraphQLRequestBody): RejectedCall[] {
     const document = parseWithin(query, limits.tokens);
     const operation = document && findOperation(document, operationName);
     if (operation?.operation !== OperationTypeNode.MUTATION) return [];

@@ -19,13 +19,13 @@ import {
   parseSubscriberPage,
   parseSubscription,
   parseStoredUsername,
-  readSubscriberRow,
+  parseSubscriberRow,
   statusOf,
   type Subscriber,
 } from '../subscribers/subscriber.ts';
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
-import { recorded } from './recorded.ts';
+import { auditedResolver } from './recorded.ts';
 
 /** One resolver a field: the arguments are read, a repository does the rest. */
 export const resolvers: Resolvers = {
@@ -84,33 +84,35 @@ export const resolvers: Resolvers = {
   },
 
   Mutation: {
-    deleteGroup: recorded((args, { groupDeletion }, call) =>
+    deleteGroup: auditedResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroup(parseDeletion(args), call),
     ),
 
-    deleteGroups: recorded((args, { groupDeletion }, call) =>
+    deleteGroups: auditedResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
     ),
 
-    restoreGroup: recorded(({ id }, { deletedGroups }, call) =>
+    restoreGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
       deletedGroups.restoreGroup(parseGroupId(id), call),
     ),
 
-    purgeDeletedGroup: recorded(({ id }, { deletedGroups }, call) =>
+    purgeDeletedGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
       deletedGroups.purgeDeletedGroup(parseGroupId(id), call),
     ),
 
-    createGroup: recorded(({ group }, { groups }, call) => groups.createGroup(parseNewGroup(group), call)),
+    createGroup: auditedResolver(({ group }, { groups }, call) =>
+      groups.createGroup(parseNewGroup(group), call),
+    ),
 
-    editGroup: recorded(({ id, group }, { groups }, call) =>
+    editGroup: auditedResolver(({ id, group }, { groups }, call) =>
       groups.editGroup(parseGroupId(id), parseGroupChanges(group), call),
     ),
 
-    subscribe: recorded((args, { subscribers }, call) =>
+    subscribe: auditedResolver((args, { subscribers }, call) =>
       subscribers.subscribe(parseSubscription(args), call),
     ),
 
-    removeUserSubscription: recorded(({ username, groupId }, { subscribers }, call) =>
+    removeUserSubscription: auditedResolver(({ username, groupId }, { subscribers }, call) =>
       subscribers.removeUserSubscription(
         parseStoredUsername(username),
         groupId == null ? null : parseGroupId(groupId, 'groupId'),
@@ -118,20 +120,20 @@ export const resolvers: Resolvers = {
       ),
     ),
 
-    moveSubscribers: recorded((args, { subscribers }, call) => {
+    moveSubscribers: auditedResolver((args, { subscribers }, call) => {
       const { from, to } = parseMove(args);
       return subscribers.moveSubscribers(from, to, call);
     }),
 
-    createServiceGroup: recorded(({ serviceGroup }, { serviceGroups }, call) =>
+    createServiceGroup: auditedResolver(({ serviceGroup }, { serviceGroups }, call) =>
       serviceGroups.createServiceGroup(parseNewServiceGroup(serviceGroup), call),
     ),
 
-    editServiceGroup: recorded(({ id, serviceGroup }, { serviceGroups }, call) =>
+    editServiceGroup: auditedResolver(({ id, serviceGroup }, { serviceGroups }, call) =>
       serviceGroups.editServiceGroup(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
     ),
 
-    deleteServiceGroup: recorded(({ id }, { serviceGroups }, call) =>
+    deleteServiceGroup: auditedResolver(({ id }, { serviceGroups }, call) =>
       serviceGroups.deleteServiceGroup(parseServiceGroupId(id), call),
     ),
   },
@@ -171,8 +173,8 @@ export const resolvers: Resolvers = {
   DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
   AuditEventConnection: connectionResolvers<AuditEvent>(),
 
-  DateTime: behaviourOf(DateTimeResolver),
-  JSON: behaviourOf(JSONResolver),
+  DateTime: withoutDescription(DateTimeResolver),
+  JSON: withoutDescription(JSONResolver),
 };
 
 function countActiveSubscribers({ id, details }: Group, loaders: Loaders): number | Promise<number> {
@@ -188,11 +190,11 @@ async function findActiveSubscribers(
   if (details?.subscriberCount === 0) return [];
   const page = details?.subscriberPages?.find((each) => each.first === first && each.after === after);
   return page
-    ? page.rows.map(readSubscriberRow)
+    ? page.rows.map(parseSubscriberRow)
     : loaders.activeSubscribers.load({ groupId: id, first, after });
 }
 
 /** What a scalar does, without its name and description, which are those of schema.graphql. */
-function behaviourOf({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
+function withoutDescription({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
   return { serialize, parseValue, parseLiteral } as GraphQLScalarType;
 }

@@ -9,10 +9,10 @@ import {
   type GraphQLResolveInfo,
   type GraphQLSchema,
 } from 'graphql';
-import { hasScope, isScope, knownScopes, type Scope } from '../accounts/scopes.ts';
+import { hasScope, isScope, allScopes, type Scope } from '../accounts/scopes.ts';
 import { AppError, OperatorError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { recordRefusedCall } from './recorded.ts';
+import { auditRejectedCall } from './recorded.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
 
 /**
@@ -36,7 +36,7 @@ export function requireScopes(schema: GraphQLSchema): void {
           requiredScope: missing,
         });
         if (type !== mutation) throw refusal;
-        return recordRefusedCall(args, context, info, refusal);
+        return auditRejectedCall(args, context, info, refusal);
       };
     }
   }
@@ -68,7 +68,7 @@ function readScopes(schema: GraphQLSchema): Declared {
   }
   if (problems.length > 0) {
     throw new OperatorError(
-      `schema.graphql must give each of these fields @requiresScope with one of ${knownScopes.join(', ')}: ${problems.join(', ')}`,
+      `schema.graphql must give each of these fields @requiresScope with one of ${allScopes.join(', ')}: ${problems.join(', ')}`,
     );
   }
   return declared;

@@ -26,7 +26,7 @@ const selectionByNode = new WeakMap<FieldNode, WrittenSelection>();
  * little in any case, since the repeated call may select them.
  * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it.
  */
-export function readSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
+export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
   const { group, serviceGroup, subscriberCount, subscribers } = readSelection(info);
   return {
     group: group || mayBeRepeated,

@@ -1,6 +1,6 @@
 import type { RowJson } from '../database/row-json.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import type { DeletionAnswer, DeletionRequest } from './delete-statement.ts';
+import type { DeletionResult, DeletionRequest } from './delete-statement.ts';
 
 /**
  * Looks for deletes whose answer was lost with the connection: by their audit entries, which are committed with them. Returns
@@ -9,7 +9,7 @@ import type { DeletionAnswer, DeletionRequest } from './delete-statement.ts';
 export async function findCommittedDeletions(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
-): Promise<(DeletionAnswer | undefined)[]> {
+): Promise<(DeletionResult | undefined)[]> {
   const json = JSON.stringify(
     requests.map(({ id, call }, ordinal) => ({
       ordinal,
@@ -35,7 +35,7 @@ export async function findCommittedDeletions(
     LEFT JOIN service_groups ON service_groups.id = (entry.before ->> 'service_group_id')::int
     ORDER BY request.ordinal`;
 
-  const answers: (DeletionAnswer | undefined)[] = requests.map(() => undefined);
+  const answers: (DeletionResult | undefined)[] = requests.map(() => undefined);
   const entryIds = new Set<bigint>();
   for (const { ordinal, entryId, row } of rows) {
     // Of several requests with the same id and request id one has deleted the group.

@@ -1,27 +1,27 @@
 import {
   keyInProgress,
   keyReused,
-  keysExpireBefore,
-  type CallRecorder,
+  idempotencyCutoff,
+  type MutationRunner,
   type Transaction,
 } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
 import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError, heldByOthers, serviceUnavailable, type ErrorCode } from '../errors.ts';
+import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
-import { createCommitQueue } from './group-commit.ts';
+import { createGroupCommit } from './group-commit.ts';
 import { findCommittedDeletions } from './committed-deletions.ts';
 import {
   runDeletionStatement,
-  type DeletionAnswer,
-  type DeletionRefusal,
+  type DeletionResult,
+  type DeletionErrorCode,
   type DeletionRequest,
 } from './delete-statement.ts';
-import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
+import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 
 /** What `deleteGroup` is asked to do. */
@@ -35,21 +35,21 @@ export type Deletion = {
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
 /** The one way to delete groups. What is deleted is kept for `retentionDays`; 0 keeps nothing. */
-export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder, retentionDays: number) {
-  const enqueue = createCommitQueue<DeletionRequest, DeletionAnswer>({
-    runTogether: (requests) => runTogether(prisma, requests, retentionDays),
-    runAlone: (request) => runAlone(prisma, request, retentionDays),
+export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRunner, retentionDays: number) {
+  const enqueue = createGroupCommit<DeletionRequest, DeletionResult>({
+    runBatch: (requests) => runBatch(prisma, requests, retentionDays),
+    runSingle: (request) => runSingle(prisma, request, retentionDays),
     // The database is unavailable. A statement that it undid, because of a lock or a time limit, may be run again.
     isFatal: (error) => error instanceof AppError && !isUndoneByOthers(error) && !isTimeLimit(error),
   });
 
   /** Deletes within the transaction, moving the subscribers where only they are in the way. */
-  const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: Call) => {
+  const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {
     const { moveSubscribersTo: target, ...what } = deletion;
     const attempt = async (subscribersMoved: number) => {
-      const request = { ...what, call, isRecorded: false, subscribersMoved };
+      const request = { ...what, call, isAudited: false, subscribersMoved };
       const [answer] = await runDeletionStatement(transaction, [request], retentionDays);
-      return answer ?? throwChanging();
+      return answer ?? throwLocked();
     };
     const locked = await lockGroups(transaction, [deletion.id], target);
     let subscribersMoved = 0;
@@ -72,70 +72,70 @@ export function createGroupDeletion(prisma: PrismaClient, recorder: CallRecorder
      * @throws AppError NOT_FOUND, GROUP_PROTECTED, VERSION_CONFLICT, HAS_ACTIVE_SUBSCRIBERS, IDEMPOTENCY_KEY_REUSED,
      * IDEMPOTENCY_IN_PROGRESS; and ALREADY_EXISTS where a subscriber to be moved is on the target already.
      */
-    async deleteGroup(deletion: Deletion, call: Call): Promise<Group> {
+    async deleteGroup(deletion: Deletion, call: MutationCall): Promise<Group> {
       if (call.isDryRun || deletion.moveSubscribersTo !== null) {
-        return readGroupRow(
-          await recorder.transact(call, (transaction) => deleteWithin(transaction, deletion, call)),
+        return parseGroupRow(
+          await mutations.run(call, (transaction) => deleteWithin(transaction, deletion, call)),
         );
       }
 
-      const answer = await enqueue({ ...deletion, call, isRecorded: true, subscribersMoved: 0 }).catch(
+      const answer = await enqueue({ ...deletion, call, isAudited: true, subscribersMoved: 0 }).catch(
         (error: unknown) => {
           throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
         },
       );
       const row = requireRow(answer);
       if (answer.outcome === 'replayed') call.markReplayed();
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
 
     /**
      * Deletes several groups, all or none, and answers their rows in the order of the ids.
      * @throws AppError with the code of the first blocker, and every one with its id in `blockers`.
      */
-    async deleteGroups(ids: readonly number[], reason: string | null, call: Call): Promise<Group[]> {
-      const rows = await recorder.transact(call, async (transaction) => {
-        const plain = { reason, expectedVersion: null, call, isRecorded: false, subscribersMoved: 0 };
+    async deleteGroups(ids: readonly number[], reason: string | null, call: MutationCall): Promise<Group[]> {
+      const rows = await mutations.run(call, async (transaction) => {
+        const plain = { reason, expectedVersion: null, call, isAudited: false, subscribersMoved: 0 };
         await lockGroups(transaction, ids);
         const requests = ids.map((id) => ({ id, ...plain }));
         const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
         return { result: deleted, before: deleted.map(withoutDetails) };
       });
-      return rows.map(readGroupRow);
+      return rows.map(parseGroupRow);
     },
   };
 }
 
 /** Runs the statement for requests that wait together. If its answer is lost, finds out what was committed. */
-async function runTogether(
+async function runBatch(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
   retentionDays: number,
-): Promise<(DeletionAnswer | undefined)[]> {
+): Promise<(DeletionResult | undefined)[]> {
   try {
     return await runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`);
   } catch (error) {
-    return recoverAnswers(prisma, requests, error);
+    return recoverResults(prisma, requests, error);
   }
 }
 
 /** Finds the answers of deletes that were committed although their connection was lost. @throws the error if none was. */
-async function recoverAnswers(
+async function recoverResults(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
   error: unknown,
-): Promise<DeletionAnswer[]> {
+): Promise<DeletionResult[]> {
   if (!isOutcomeUnknown(error)) throw error;
-  let committed: (DeletionAnswer | undefined)[] = [];
+  let committed: (DeletionResult | undefined)[] = [];
   await waitForCommit(error, async () => {
     committed = await findCommittedDeletions(prisma, requests);
     return committed.some((answer) => answer !== undefined);
   });
-  return committed.map((answer) => answer ?? lostAnswer);
+  return committed.map((answer) => answer ?? lostResult);
 }
 
 /** Of a request that was in a statement whose answer was lost, and deleted nothing: why not is not known. */
-const lostAnswer: DeletionAnswer = {
+const lostResult: DeletionResult = {
   outcome: 'SERVICE_UNAVAILABLE',
   row: {},
   version: 0,
@@ -143,39 +143,39 @@ const lostAnswer: DeletionAnswer = {
 };
 
 /** Runs one request, holding its group first, so that what the statement reads is what it deletes. */
-async function runAlone(
+async function runSingle(
   prisma: PrismaClient,
   request: DeletionRequest,
   retentionDays: number,
-): Promise<DeletionAnswer> {
+): Promise<DeletionResult> {
   try {
     return await retryOnConflict(async () => {
       await removeExpiredKey(prisma, request.call);
       return prisma.$transaction(async (transaction) => {
         await lockGroups(transaction, [request.id]);
         const [answer] = await runDeletionStatement(transaction, [request], retentionDays);
-        return answer ?? throwChanging();
+        return answer ?? throwLocked();
       });
     });
   } catch (error) {
-    const [answer] = await recoverAnswers(prisma, [request], toUnavailability(error));
+    const [answer] = await recoverResults(prisma, [request], toUnavailability(error));
     return answer!;
   }
 }
 
 async function removeExpiredKey(
   prisma: PrismaClient,
-  { account, operation, idempotencyKey: key }: Call,
+  { account, operation, idempotencyKey: key }: MutationCall,
 ): Promise<void> {
   if (key === null) return;
   await prisma.idempotencyKey.deleteMany({
-    where: { account, operation, key, createdAt: { lte: keysExpireBefore() } },
+    where: { account, operation, key, createdAt: { lte: idempotencyCutoff() } },
   });
 }
 
-function requireRow(answer: DeletionAnswer): RowJson {
+function requireRow(answer: DeletionResult): RowJson {
   if (answer.outcome === 'done' || answer.outcome === 'replayed') return answer.row;
-  throw refusalOf(answer.outcome, answer);
+  throw deletionError(answer.outcome, answer);
 }
 
 /** The row as it was stored, for the audit. */
@@ -183,11 +183,11 @@ function withoutDetails({ details: _details, ...row }: RowJson): RowJson {
   return row;
 }
 
-function requireAllRows(ids: readonly number[], answers: readonly (DeletionAnswer | undefined)[]): RowJson[] {
+function requireAllRows(ids: readonly number[], answers: readonly (DeletionResult | undefined)[]): RowJson[] {
   const blockers: { id: number; code: ErrorCode; message: string }[] = [];
   const rows = answers.map((answer, index) => {
     try {
-      return requireRow(answer ?? throwChanging());
+      return requireRow(answer ?? throwLocked());
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'SERVICE_UNAVAILABLE') throw error;
       blockers.push({ id: ids[index]!, code: error.code, message: error.message, ...error.details });
@@ -202,8 +202,8 @@ function requireAllRows(ids: readonly number[], answers: readonly (DeletionAnswe
 }
 
 /** The refusal of a delete, as every way to delete and its previews word it. */
-export function refusalOf(
-  outcome: DeletionRefusal,
+export function deletionError(
+  outcome: DeletionErrorCode,
   { version, subscriberCount }: { version: number; subscriberCount: number },
 ): AppError {
   switch (outcome) {
@@ -212,7 +212,7 @@ export function refusalOf(
     case 'GROUP_PROTECTED':
       return new AppError(outcome, 'Cannot delete a protected group');
     case 'VERSION_CONFLICT':
-      return new AppError(outcome, `The group has version ${version} by now, not the expected one`, {
+      return new AppError(outcome, `The group is at version ${version}, not at the expected version`, {
         version,
       });
     case 'HAS_ACTIVE_SUBSCRIBERS':
@@ -224,6 +224,6 @@ export function refusalOf(
   }
 }
 
-function throwChanging(): never {
-  throw heldByOthers();
+function throwLocked(): never {
+  throw lockTimeout();
 }

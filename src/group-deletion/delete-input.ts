@@ -23,7 +23,7 @@ export function parseDeletion(args: {
     expectedVersion: version === null ? null : integer({ min: 1 })(version, 'expectedVersion'),
   };
   if (deletion.moveSubscribersTo === id) {
-    throw badInput('moveSubscribersTo', 'moveSubscribersTo must be another group than the one to delete');
+    throw badInput('moveSubscribersTo', 'moveSubscribersTo must differ from the group to delete');
   }
   return deletion;
 }
@@ -31,10 +31,10 @@ export function parseDeletion(args: {
 /** Reads the ids that `deleteGroups` was given. @throws AppError BAD_USER_INPUT */
 export function parseDeletionIds(ids: unknown): number[] {
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxIds) {
-    throw badInput('ids', `ids must hold 1 to ${maxIds} group ids`);
+    throw badInput('ids', `ids must contain 1 to ${maxIds} group ids`);
   }
   const parsed = ids.map((id) => parseId(id, 'ids', 'Group'));
-  if (new Set(parsed).size < parsed.length) throw badInput('ids', 'ids must not hold an id twice');
+  if (new Set(parsed).size < parsed.length) throw badInput('ids', 'ids must not contain duplicates');
   return parsed;
 }
 

@@ -1,5 +1,5 @@
-import { keysExpireBefore } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import { idempotencyCutoff } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 
@@ -8,23 +8,23 @@ export type DeletionRequest = {
   readonly id: number;
   readonly reason: string | null;
   readonly expectedVersion: number | null;
-  readonly call: Call;
+  readonly call: MutationCall;
   /** Not within a transaction that looks after the audit and the key of the call itself. */
-  readonly isRecorded: boolean;
+  readonly isAudited: boolean;
   /** How many subscribers were moved to make this possible, for the archive. */
   readonly subscribersMoved: number;
 };
 
 /** How the statement answers one request: with the row that it deleted, or did before, or with why it did not. */
-export type DeletionAnswer = {
-  readonly outcome: 'done' | 'replayed' | DeletionRefusal;
+export type DeletionResult = {
+  readonly outcome: 'done' | 'replayed' | DeletionErrorCode;
   /** The row with the details of a result: its service group, and that it has no active subscribers. */
   readonly row: RowJson;
   readonly version: number;
   readonly subscriberCount: number;
 };
 
-export type DeletionRefusal =
+export type DeletionErrorCode =
   | 'NOT_FOUND'
   | 'GROUP_PROTECTED'
   | 'VERSION_CONFLICT'
@@ -46,10 +46,10 @@ export async function runDeletionStatement(
   requests: readonly DeletionRequest[],
   retentionDays: number,
   whenLocked?: Prisma.Sql,
-): Promise<(DeletionAnswer | undefined)[]> {
+): Promise<(DeletionResult | undefined)[]> {
   const statement = writeDeletionStatement(requests, retentionDays, whenLocked);
-  const rows = await client.$queryRaw<(DeletionAnswer & { ordinal: number })[]>(statement);
-  const answers: (DeletionAnswer | undefined)[] = requests.map(() => undefined);
+  const rows = await client.$queryRaw<(DeletionResult & { ordinal: number })[]>(statement);
+  const answers: (DeletionResult | undefined)[] = requests.map(() => undefined);
   for (const { ordinal, ...answer } of rows) if (answer.outcome) answers[ordinal] = answer;
   return answers;
 }
@@ -61,12 +61,12 @@ export function writeDeletionStatement(
   whenLocked = Prisma.empty,
 ): Prisma.Sql {
   const json = JSON.stringify(
-    requests.map(({ id, reason, expectedVersion, call, isRecorded, subscribersMoved }, ordinal) => ({
+    requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved }, ordinal) => ({
       ordinal,
       id,
       expected_version: expectedVersion,
       subscribers_moved: subscribersMoved,
-      is_recorded: isRecorded,
+      is_audited: isAudited,
       account: call.account,
       credential: call.credential,
       address: call.address,
@@ -75,14 +75,14 @@ export function writeDeletionStatement(
       operation: call.operation,
       reason,
       // A transaction that records the call looks after its key too.
-      key: isRecorded ? call.idempotencyKey : null,
+      key: isAudited ? call.idempotencyKey : null,
       fingerprint: call.fingerprint,
     })),
   );
   return Prisma.sql`
     WITH request AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
-        ordinal int, id int, expected_version int, subscribers_moved int, is_recorded boolean, account text, credential text,
+        ordinal int, id int, expected_version int, subscribers_moved int, is_audited boolean, account text, credential text,
         address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
     ),
     examined AS MATERIALIZED (
@@ -97,7 +97,7 @@ export function writeDeletionStatement(
       FROM request
       LEFT JOIN groups ON groups.id = request.id
       LEFT JOIN idempotency_keys AS known ON known.account = request.account AND known.operation = request.operation
-        AND known.key = request.key AND known.created_at > ${keysExpireBefore()}::timestamptz
+        AND known.key = request.key AND known.created_at > ${idempotencyCutoff()}::timestamptz
     ),
     candidate AS MATERIALIZED (
       -- Once a group, however many ask for it, since there may be a million subscribers to count; the first of them gets it.
@@ -146,11 +146,11 @@ export function writeDeletionStatement(
         (account, credential, address, user_agent, request_id, operation, target_ids, outcome, reason, before)
       SELECT account, credential, address, user_agent, request_id, operation, ARRAY[deleted.id::text], 'done', reason, row
       FROM deleted JOIN request USING (ordinal)
-      WHERE is_recorded
+      WHERE is_audited
       UNION ALL
       SELECT account, credential, address, user_agent, request_id, operation, ARRAY[id::text], 'replayed', reason, NULL
       FROM examined
-      WHERE is_recorded AND refusal = 'replayed'
+      WHERE is_audited AND refusal = 'replayed'
     )
     SELECT examined.ordinal, examined.version, active_count AS "subscriberCount",
       coalesce(result.response, examined.response) AS row,

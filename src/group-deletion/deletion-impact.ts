@@ -1,5 +1,5 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
-import { refusalOf } from './delete-group.ts';
+import { deletionError } from './delete-group.ts';
 import { groupNotFound, type Group } from '../groups/group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
 
@@ -39,8 +39,8 @@ export async function findDeletionImpacts(
 function describeImpact(group: Group, { active, pending, ended }: SubscriberCounts): GroupDeletionImpact {
   const refused = { version: group.version, subscriberCount: active };
   const blockers = [
-    ...(group.protected ? [refusalOf('GROUP_PROTECTED', refused)] : []),
-    ...(active > 0 ? [refusalOf('HAS_ACTIVE_SUBSCRIBERS', refused)] : []),
+    ...(group.protected ? [deletionError('GROUP_PROTECTED', refused)] : []),
+    ...(active > 0 ? [deletionError('HAS_ACTIVE_SUBSCRIBERS', refused)] : []),
   ];
   return {
     group,

@@ -3,7 +3,7 @@ const slowStatementMs = 50;
 /** How many statements run at the same moment, where slow ones have let others go ahead. */
 const maxInFlight = 2;
 /** How many requests run alone at the same moment: a few of the pool's connections. */
-const maxAloneInFlight = 4;
+const maxSinglesInFlight = 4;
 /** How many requests go together at most. */
 const maxBatchSize = 256;
 
@@ -18,9 +18,9 @@ type Waiting<Request, Answer> = {
 
 /** What a queue does with requests. */
 type Work<Request, Answer> = {
-  /** Answers a whole batch, in order; `undefined` sends that one request to `runAlone`. */
-  readonly runTogether: (requests: Request[]) => Promise<(Answer | undefined)[]>;
-  readonly runAlone: (request: Request) => Promise<Answer>;
+  /** Answers a whole batch, in order; `undefined` sends that one request to `runSingle`. */
+  readonly runBatch: (requests: Request[]) => Promise<(Answer | undefined)[]>;
+  readonly runSingle: (request: Request) => Promise<Answer>;
   /** Tells an error of a batch after which its requests must not be run again, but fail with it. */
   readonly isFatal: (error: unknown) => boolean;
 };
@@ -31,9 +31,9 @@ type Work<Request, Answer> = {
  * that there is one at a time, and a second one only beside a slow one. A request that finds none goes at once: an idle server
  * never waits to fill a batch. Where a batch fails, each of its requests is run alone: none pays for its neighbour.
  */
-export function createCommitQueue<Request, Answer>({
-  runTogether,
-  runAlone,
+export function createGroupCommit<Request, Answer>({
+  runBatch,
+  runSingle,
   isFatal,
 }: Work<Request, Answer>): Enqueue<Request, Answer> {
   let waiting: Waiting<Request, Answer>[] = [];
@@ -44,56 +44,56 @@ export function createCommitQueue<Request, Answer>({
   // Beside the statements, which must not wait for a request that may have to wait for others; and a few at a time, so that
   // these do not take every connection that there is.
   const alone: Waiting<Request, Answer>[] = [];
-  let aloneInFlight = 0;
-  const settleAlone = (...requests: Waiting<Request, Answer>[]) => {
+  let singlesInFlight = 0;
+  const runSingly = (...requests: Waiting<Request, Answer>[]) => {
     alone.push(...requests);
-    while (aloneInFlight < maxAloneInFlight && alone.length > 0) {
+    while (singlesInFlight < maxSinglesInFlight && alone.length > 0) {
       const { request, resolve, reject } = alone.shift()!;
-      aloneInFlight++;
-      void runAlone(request)
+      singlesInFlight++;
+      void runSingle(request)
         .then(resolve, reject)
         .finally(() => {
-          aloneInFlight--;
-          settleAlone();
+          singlesInFlight--;
+          runSingly();
         });
     }
   };
 
-  const runBatch = async (batch: Waiting<Request, Answer>[]) => {
+  const executeBatch = async (batch: Waiting<Request, Answer>[]) => {
     try {
-      const answers = await runTogether(batch.map(({ request }) => request));
+      const answers = await runBatch(batch.map(({ request }) => request));
       for (const [index, answer] of answers.entries()) {
-        if (answer === undefined) settleAlone(batch[index]!);
+        if (answer === undefined) runSingly(batch[index]!);
         else batch[index]!.resolve(answer);
       }
     } catch (error) {
       if (isFatal(error)) for (const { reject } of batch) reject(error);
-      else settleAlone(...batch);
+      else runSingly(...batch);
     }
   };
 
-  const pump = () => {
+  const flush = () => {
     if (current || inFlight >= maxInFlight || waiting.length === 0) return;
     const batch = waiting.slice(0, maxBatchSize);
     waiting = waiting.slice(maxBatchSize);
     inFlight++;
-    const running = runBatch(batch);
+    const running = executeBatch(batch);
     current = running;
-    const letNextGo = () => {
+    const startNextBatch = () => {
       if (current === running) current = undefined;
-      pump();
+      flush();
     };
-    const slow = setTimeout(letNextGo, slowStatementMs);
+    const slow = setTimeout(startNextBatch, slowStatementMs);
     void running.finally(() => {
       clearTimeout(slow);
       inFlight--;
-      letNextGo();
+      startNextBatch();
     });
   };
 
   return (request) =>
     new Promise((resolve, reject) => {
       waiting.push({ request, resolve, reject });
-      pump();
+      flush();
     });
 }

@@ -1,5 +1,5 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isoDate, parsePageSize, positiveInteger } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
@@ -7,7 +7,7 @@ import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { DeletedGroup as DeletedGroupRow, PrismaClient } from '../generated/prisma/client.ts';
 import { addGroupDetails } from './group-details.ts';
-import { readGroupRow, type Group } from './group.ts';
+import { parseGroupRow, type Group } from './group.ts';
 
 /** A group that was deleted and can be restored until `purgeAt`. */
 export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
@@ -24,7 +24,7 @@ export type DeletedGroupRepository = ReturnType<typeof createDeletedGroupReposit
 const purgeBatchSize = 1000;
 
 /** The archive of deleted groups. */
-export function createDeletedGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createDeletedGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
     async deletedGroup(id: number): Promise<DeletedGroup> {
@@ -64,8 +64,8 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
      * without one.
      * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
      */
-    async restoreGroup(id: number, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
+    async restoreGroup(id: number, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
           SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
@@ -80,12 +80,12 @@ export function createDeletedGroupRepository(prisma: PrismaClient, recorder: Cal
         }
         throw deletedGroupNotFound();
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
 
     /** Removes a group from the archive for good. @throws AppError NOT_FOUND */
-    async purgeDeletedGroup(id: number, call: Call): Promise<DeletedGroup> {
-      const purged = await recorder.transact(call, async (transaction) => {
+    async purgeDeletedGroup(id: number, call: MutationCall): Promise<DeletedGroup> {
+      const purged = await mutations.run(call, async (transaction) => {
         try {
           const row = await transaction.deletedGroup.delete({ where: { id } });
           const before = row.groupRow as RowJson;
@@ -142,7 +142,7 @@ function toDeletedGroup({
     // A repeated call gets them from JSON.
     deletedAt: new Date(row.deletedAt),
     purgeAt: new Date(row.purgeAt),
-    group: readGroupRow(groupRow as RowJson),
+    group: parseGroupRow(groupRow as RowJson),
   };
 }
 

@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { plannedForItsValues } from '../database/prepared-statements.ts';
@@ -9,7 +9,7 @@ import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
   formatPrice,
   groupNotFound,
-  readGroupRow,
+  parseGroupRow,
   type Group,
   type GroupChanges,
   type NewGroup,
@@ -20,7 +20,7 @@ import type { GroupOrderField, GroupSearch } from './group-search.ts';
 export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
-export function createGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
     async group(id: number): Promise<Group> {
@@ -34,7 +34,7 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
       // As one array: a list of values has a limit, and each of its lengths is a statement to plan.
       const rows = await prisma.$queryRaw<{ id: number; row: RowJson }[]>`
         SELECT id, group_row(groups) AS row FROM groups WHERE id = ANY (${[...new Set(ids)]}::int[])`;
-      const byId = new Map(rows.map(({ id, row }) => [id, readGroupRow(row)]));
+      const byId = new Map(rows.map(({ id, row }) => [id, parseGroupRow(row)]));
       return ids.map((id) => byId.get(id) ?? null);
     },
 
@@ -54,7 +54,7 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
         SELECT group_row(groups) AS row FROM groups
         WHERE ${whereFilter(search)} AND ${whereAfter(search)}
         ORDER BY ${orderBy(search)} LIMIT ${search.first + 1}`;
-      const nodes = rows.slice(0, search.first).map(({ row }) => readGroupRow(row));
+      const nodes = rows.slice(0, search.first).map(({ row }) => parseGroupRow(row));
       return { nodes, hasNextPage: rows.length > search.first };
     },
 
@@ -66,32 +66,32 @@ export function createGroupRepository(prisma: PrismaClient, recorder: CallRecord
     },
 
     /** @throws AppError BAD_USER_INPUT where there is no such service group. */
-    async createGroup(group: NewGroup, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
-        const { id } = await refuseUnknownServiceGroup(
+    async createGroup(group: NewGroup, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
+        const { id } = await rejectUnknownServiceGroup(
           transaction.group.create({ data: group, select: { id: true } }),
         );
         const created = await readRow(transaction, id);
         const result = await addGroupDetails(transaction, created, call.selectedDetails);
         return { result, targetIds: [id], after: created };
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
 
     /** @throws AppError NOT_FOUND, or BAD_USER_INPUT where there is no such service group. */
-    async editGroup(id: number, changes: GroupChanges, call: Call): Promise<Group> {
-      const row = await recorder.transact(call, async (transaction) => {
+    async editGroup(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
+      const row = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await readRow(transaction, id);
         const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
-        await refuseUnknownServiceGroup(
+        await rejectUnknownServiceGroup(
           transaction.group.update({ where: { id }, data, select: { id: true } }),
         );
         const after = await readRow(transaction, id);
         const result = await addGroupDetails(transaction, after, call.selectedDetails);
         return { result, before, after };
       });
-      return readGroupRow(row);
+      return parseGroupRow(row);
     },
   };
 }
@@ -151,7 +151,7 @@ async function readRow(transaction: Transaction, id: number): Promise<RowJson> {
   return found.row;
 }
 
-async function refuseUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
+async function rejectUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
   try {
     return await write;
   } catch (error) {

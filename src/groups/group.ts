@@ -85,7 +85,7 @@ export function parseGroupChanges(input: unknown): GroupChanges {
  * Parses a group's row as the database function group_row() wrote it, in this version or an older one, with or without the
  * details of a result.
  */
-export function readGroupRow({ details, ...stored }: RowJson): Group {
+export function parseGroupRow({ details, ...stored }: RowJson): Group {
   const row = withRowDefaults('groups', stored);
   const group = camelCaseKeys(row) as Group;
   return Object.assign(group, {

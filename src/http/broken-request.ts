@@ -14,22 +14,22 @@ const brokenRequests: Readonly<Record<string, BrokenRequest>> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
     code: 'REQUEST_TIMEOUT',
-    message: 'The request did not come in time',
+    message: 'The request was not received in time',
   },
   HPE_INVALID_METHOD: { ...brokenRequest, message: 'This is not an HTTP request, or its method is unknown' },
   HPE_HEADER_OVERFLOW: { status: 431, code: 'BAD_REQUEST', message: 'The headers are larger than 16 KiB' },
 };
 
-const answeredEarly = new WeakSet<Socket>();
+const socketsWithResponse = new WeakSet<Socket>();
 
 /** Takes note of a connection whose request was answered before its body was there: whatever becomes of that body is not answered again. */
-export function noteEarlyAnswer(socket: Socket): void {
-  answeredEarly.add(socket);
+export function markResponseSent(socket: Socket): void {
+  socketsWithResponse.add(socket);
 }
 
 /** Answers what is no HTTP request at all, or did not come in time, where Node would close the connection in silence. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || answeredEarly.has(socket)) {
+export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socketsWithResponse.has(socket)) {
     socket.destroy();
     return;
   }
@@ -42,7 +42,7 @@ export function rejectConnect(_request: IncomingMessage, socket: Duplex): void {
   writeResponse(socket, {
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
-    message: 'This server is no proxy. Use GET or POST, not CONNECT',
+    message: 'This server is not a proxy. Use GET or POST, not CONNECT',
   });
 }
 

@@ -7,14 +7,14 @@ import { AppError } from '../errors.ts';
  * `X-APIKEY: <key>`.
  * @throws AppError UNAUTHENTICATED where it says it twice, so that no proxy in between can have seen the other one.
  */
-export function readCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
+export function parseCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
   for (const name of ['authorization', 'x-apikey']) {
     if ((headersDistinct[name]?.length ?? 0) > 1) throw unreadable(`Send one ${name} header`);
   }
   const apiKey = headers['x-apikey'] as string | undefined;
   const { token, basic } = readAuthorization(headers.authorization);
   if (apiKey && token !== undefined && apiKey !== token) {
-    throw unreadable('Send the key as a Bearer token or as X-APIKEY, not one each');
+    throw unreadable('Send the key as a Bearer token or as X-APIKEY, not a different one as each');
   }
   return { token: token ?? (apiKey || undefined), basic };
 }

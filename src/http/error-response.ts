@@ -16,7 +16,7 @@ const codeByHttpStatus: Readonly<Record<number, ErrorCode>> = {
 
 /** Answers a request that did not reach GraphQL, in the same shape that GraphQL's errors have. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, message, details } = toRefusal(error, request);
+  const { code, message, details } = toAppError(error, request);
   if (code === 'UNAUTHENTICATED') challenge(request, reply);
   return sendStatus(code, reply)
     .type(`${chooseMediaType(request.headers.accept) ?? 'application/json'}; charset=utf-8`)
@@ -24,10 +24,10 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 }
 
 /** What the caller is told of an error: ours as it is, Fastify's in our own words; any other is logged, and masked. */
-export function toRefusal(error: unknown, request: FastifyRequest): AppError {
+export function toAppError(error: unknown, request: FastifyRequest): AppError {
   const refusal = error instanceof AppError ? error : readFastifyError(error);
   if (refusal) return refusal;
-  request.log.error({ err: error }, 'unplanned error');
+  request.log.error({ err: error }, 'unexpected error');
   return new AppError('INTERNAL_SERVER_ERROR', 'Internal server error', { requestId: request.id });
 }
 
@@ -59,7 +59,7 @@ function readFastifyError(error: unknown): AppError | undefined {
   if (!code) return undefined;
   const { code: reason } = error as { code?: string };
   const messages: Partial<Record<ErrorCode, string>> = {
-    BAD_REQUEST: reason?.startsWith('FST_ERR_CTP_') ? 'The body cannot be read' : 'The URL cannot be read',
+    BAD_REQUEST: reason?.startsWith('FST_ERR_CTP_') ? 'The request body cannot be read' : 'Malformed URL',
     PAYLOAD_TOO_LARGE: 'The body is larger than 1 MiB',
     UNSUPPORTED_MEDIA_TYPE: 'Send the body as "Content-Type: application/json"',
   };

@@ -13,13 +13,13 @@ export type PathMethods = {
   /** The methods of a request's path; of a path that leads nowhere, and of `*`, those that any path has. */
   allowedFor(request: FastifyRequest): string[];
   /** Returns the error of a request that no route takes: 405 if its path has other methods, else 404. */
-  explainMissingRoute(request: FastifyRequest, reply: FastifyReply): AppError;
+  missingRouteError(request: FastifyRequest, reply: FastifyReply): AppError;
 };
 
 const anyMethods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
 
 /** Notes the methods of all routes that are added from now on. */
-export function notePathMethods(http: FastifyInstance): PathMethods {
+export function trackPathMethods(http: FastifyInstance): PathMethods {
   const methodsByPath = new Map<string, ReadonlySet<string>>();
   http.addHook('onRoute', ({ url, method, config }) => {
     if (url.includes('*')) return;
@@ -30,11 +30,11 @@ export function notePathMethods(http: FastifyInstance): PathMethods {
   return {
     allowedFor: (request) => [...(methodsByPath.get(pathOf(request)) ?? anyMethods), 'OPTIONS'],
 
-    explainMissingRoute(request, reply) {
+    missingRouteError(request, reply) {
       const path = pathOf(request);
       const methods = methodsByPath.get(path);
       if (!methods || methods.has(request.method))
-        return new AppError('PATH_NOT_FOUND', `There is nothing at ${request.method} ${path}`);
+        return new AppError('PATH_NOT_FOUND', `No route for ${request.method} ${path}`);
       reply.header('Allow', [...methods, 'OPTIONS'].join(', '));
       return new AppError('METHOD_NOT_ALLOWED', `Use ${[...methods].join(' or ')}, not ${request.method}`);
     },

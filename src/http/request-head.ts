@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
  * HTTP/1.0, which health checks of old load balancers send, has no `Host`.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
-export function findBrokenHead({
+export function findRequestHeadError({
   method,
   url = '',
   httpVersion,
@@ -14,7 +14,7 @@ export function findBrokenHead({
   rawHeaders,
 }: IncomingMessage): AppError | undefined {
   const isTarget = url.startsWith('/') || /^https?:\/\//i.test(url) || (url === '*' && method === 'OPTIONS');
-  if (!isTarget) return new AppError('BAD_REQUEST', 'The URL cannot be read');
+  if (!isTarget) return new AppError('BAD_REQUEST', 'Malformed URL');
   if (!headers.host)
     return httpVersion === '1.0' ? undefined : new AppError('BAD_REQUEST', 'Send a Host header');
   // Node keeps the first one.

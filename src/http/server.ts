@@ -4,19 +4,19 @@ import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticate } from '../accounts/authentication.ts';
 import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
-import { answerBrokenRequest, noteEarlyAnswer } from './broken-request.ts';
-import { setBrowserRules } from './hooks/security-headers.ts';
-import { sendError, sendStatus, toRefusal } from './error-response.ts';
-import { takeOnlyJson } from './hooks/json-body.ts';
-import { answerBeforeClosing } from './hooks/graceful-shutdown.ts';
+import { handleClientError, markResponseSent } from './broken-request.ts';
+import { registerSecurityHeaders } from './hooks/security-headers.ts';
+import { sendError, sendStatus, toAppError } from './error-response.ts';
+import { acceptOnlyJson } from './hooks/json-body.ts';
+import { drainOnClose } from './hooks/graceful-shutdown.ts';
 import { createNodeServer } from './node-server.ts';
-import { notePathMethods } from './path-methods.ts';
-import { openOverloadGuard, type WriteRefusal } from './hooks/load-shedding.ts';
+import { trackPathMethods } from './path-methods.ts';
+import { openOverloadGuard, type WriteErrorBody } from './hooks/load-shedding.ts';
 import { openRateLimits } from './hooks/rate-limits.ts';
-import { findBrokenHead } from './request-head.ts';
-import { readRequestId } from './hooks/request-id.ts';
-import { requireAccounts } from './hooks/authentication.ts';
-import { followCertificate, readCertificate, type CertificateFiles } from './tls.ts';
+import { findRequestHeadError } from './request-head.ts';
+import { requestIdOf } from './hooks/request-id.ts';
+import { requireAuthentication } from './hooks/authentication.ts';
+import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
 const maxBodyBytes = 1024 * 1024;
 
@@ -29,7 +29,7 @@ export async function createHttpServer(
   config: Config,
   authenticate: Authenticate,
   log: Logger,
-  writeRefusal: WriteRefusal = () => undefined,
+  writeErrorBody: WriteErrorBody = () => undefined,
 ): Promise<FastifyInstance> {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
@@ -43,7 +43,7 @@ export async function createHttpServer(
       maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
       maxEventLoopDelayMs: config.MAX_EVENT_LOOP_DELAY_MS,
       corsOrigins: config.CORS_ORIGINS,
-      writeRefusal,
+      writeErrorBody,
     },
     log,
   );
@@ -51,7 +51,7 @@ export async function createHttpServer(
     serverFactory: (listener) => createNodeServer(settings, overload.guard(listener)),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    genReqId: readRequestId,
+    genReqId: requestIdOf,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
     // What is sent is taken as it is or refused, not bent into shape.
@@ -60,12 +60,12 @@ export async function createHttpServer(
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
-      const refusal = toRefusal(error, request);
-      const body = writeRefusal(request.url, refusal);
+      const refusal = toAppError(error, request);
+      const body = writeErrorBody(request.url, refusal);
       if (body === undefined) sendError(error, request, reply);
       else void sendStatus(refusal.code, reply).type('application/json; charset=utf-8').send(body);
     },
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: handleClientError,
   }) as unknown as FastifyInstance; // The logger's type is of no concern to the routes.
   http.addHook('onClose', async () => overload.close());
   // So that a path says of any method that it does not take it, and not that the path is not there.
@@ -76,9 +76,9 @@ export async function createHttpServer(
 
   // Before any route, those of plugins among them: a route keeps the handler that is set when it is added.
   http.setErrorHandler(sendError);
-  const paths = notePathMethods(http);
+  const paths = trackPathMethods(http);
   http.setNotFoundHandler((request, reply) =>
-    sendError(paths.explainMissingRoute(request, reply), request, reply),
+    sendError(paths.missingRouteError(request, reply), request, reply),
   );
 
   http.addHook('onRequest', (request, reply, done) => {
@@ -86,7 +86,7 @@ export async function createHttpServer(
     // Responses hold data of accounts; the files of the explorer have a rule of their own.
     reply.header('Cache-Control', 'no-store');
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
-    done(findBrokenHead(request.raw));
+    done(findRequestHeadError(request.raw));
   });
   http.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions, ip } = request;
@@ -95,11 +95,11 @@ export async function createHttpServer(
       { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
       'request',
     );
-    if (!request.raw.complete) noteEarlyAnswer(request.raw.socket);
+    if (!request.raw.complete) markResponseSent(request.raw.socket);
     done();
   });
-  answerBeforeClosing(http);
-  await setBrowserRules(http, {
+  drainOnClose(http);
+  await registerSecurityHeaders(http, {
     corsOrigins: config.CORS_ORIGINS,
     isTls: certificateFiles !== undefined,
   });
@@ -108,8 +108,8 @@ export async function createHttpServer(
     perAccount: config.RATE_LIMIT_PER_ACCOUNT,
     failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
   });
-  requireAccounts(http, authenticate, limits);
-  takeOnlyJson(http);
+  requireAuthentication(http, authenticate, limits);
+  acceptOnlyJson(http);
   http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
     if (!route.isPublic) overload.admit(raw, reply.raw, route.isStreamed ? 'streamed' : 'whole');
   });
@@ -118,6 +118,6 @@ export async function createHttpServer(
 }
 
 function keepCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
-  const stopFollowing = followCertificate(http.server as unknown as TlsServer, files, log);
+  const stopFollowing = watchCertificate(http.server as unknown as TlsServer, files, log);
   http.addHook('onClose', async () => stopFollowing());
 }

@@ -7,7 +7,7 @@ const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
  * Calls back once, when a request has been answered or its connection is gone. The response alone does not tell: of those
  * that wait behind others on one connection, Node forgets the `close` when that connection goes.
  */
-export function whenSettled(
+export function onResponseClosed(
   { socket }: IncomingMessage,
   response: ServerResponse,
   callback: () => void,

@@ -28,14 +28,14 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
 }
 
 /** Takes changed files up, as certificates are renewed while a server runs. Answers what ends that. */
-export function followCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
+export function watchCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
   const takeUp = () => {
     try {
       server.setSecureContext(readCertificate(files));
-      log.info('took up the changed certificate');
+      log.info('reloaded the TLS certificate');
     } catch (error) {
       // One of the two may be there before the other.
-      log.warn({ reason: (error as Error).message }, 'the changed certificate cannot be used');
+      log.warn({ reason: (error as Error).message }, 'cannot use the changed TLS certificate');
     }
   };
   const names = [files.certFile, files.keyFile];
@@ -49,6 +49,6 @@ function readSetting(setting: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new OperatorError(`${setting} must be a file that can be read: ${(error as Error).message}`);
+    throw new OperatorError(`${setting} must be a readable file: ${(error as Error).message}`);
   }
 }

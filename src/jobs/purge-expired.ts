@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditRepository } from '../mutations/audit-events.ts';
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { AppError } from '../errors.ts';
 import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Logger } from '../log.ts';
@@ -13,7 +13,7 @@ type Repositories = {
   readonly deletedGroups: DeletedGroupRepository;
   readonly deletedNumberGroups: DeletedNumberGroupRepository;
   readonly numberLists: NumberListRepository;
-  readonly recorder: CallRecorder;
+  readonly mutations: MutationRunner;
 };
 
 const intervalMs = 60_000;
@@ -24,7 +24,7 @@ const intervalMs = 60_000;
  * Several servers on one database may do so side by side.
  */
 export function startHousekeeping(
-  { audit, deletedGroups, deletedNumberGroups, numberLists: lists, recorder }: Repositories,
+  { audit, deletedGroups, deletedNumberGroups, numberLists: lists, mutations }: Repositories,
   log: Logger,
 ): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export function startHousekeeping(
       const purged = await repeat(() => deletedGroups.purgeExpired(caller));
       const purgedNumberGroups = await repeat(() => deletedNumberGroups.purgeExpired(caller));
       const numberLists = await repeat(() => lists.removeUnused());
-      const keys = await recorder.removeExpiredKeys();
+      const keys = await mutations.deleteExpiredKeys();
       await audit.summarizeTimes();
       if (purged + purgedNumberGroups + numberLists + keys > 0) {
         log.info({ purged, purgedNumberGroups, numberLists, keys }, 'removed what has had its time');

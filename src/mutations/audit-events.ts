@@ -20,7 +20,7 @@ export function createAuditRepository(prisma: PrismaClient) {
         prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search)),
       ]);
       return {
-        nodes: rows.slice(0, search.first).map(readAuditEvent),
+        nodes: rows.slice(0, search.first).map(parseAuditEvent),
         hasNextPage: rows.length > search.first,
       };
     },
@@ -44,7 +44,7 @@ export function createAuditRepository(prisma: PrismaClient) {
 }
 
 /** Reads an entry from its row as JSON, whose id may be beyond what a number can hold. */
-function readAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
+function parseAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
   const { before, after, ...columns } = row;
   const event = camelCaseKeys(columns) as AuditEventRow;
   return {

@@ -30,7 +30,7 @@ export const noDetails: SelectedDetails = {
 };
 
 /** One call of a mutation: who calls what, on which targets, and whether it may be a repeated call. */
-export type Call = Caller & {
+export type MutationCall = Caller & {
   readonly operation: string;
   /** The ids that the arguments name, as far as they are ids at all. */
   readonly targetIds: readonly string[];

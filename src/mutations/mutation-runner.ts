@@ -5,10 +5,10 @@ import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import type { Call } from './mutation-call.ts';
+import type { MutationCall } from './mutation-call.ts';
 
-/** What a mutation did: its result, and the rows before and after for the audit. */
-export type Effect<Result> = {
+/** The outcome of a mutation: its result, and the rows before and after for the audit log. */
+export type MutationResult<Result> = {
   readonly result: Result;
   readonly targetIds?: readonly (number | string)[];
   readonly before?: unknown;
@@ -16,49 +16,49 @@ export type Effect<Result> = {
 };
 
 export type Transaction = Prisma.TransactionClient;
-export type CallRecorder = ReturnType<typeof createCallRecorder>;
+export type MutationRunner = ReturnType<typeof createMutationRunner>;
 
-/** Long enough for a group of a million subscribers to be moved. */
+/** Long enough to move a million subscribers. */
 const defaultTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
-/** How long a repeated call waits for the first one to end, and how often it looks. */
+/** How long a repeated call waits for the first call to end, and how often it polls. */
 const firstCallWaitMs = 3000;
 const firstCallPollMs = 50;
 
-/** Sees to it that every call of a mutation is in the audit once, and that one with an idempotency key is done once. */
-export function createCallRecorder(prisma: PrismaClient, log: Logger) {
+/** Runs mutations: one transaction with audit event, idempotency and dry-run handling. */
+export function createMutationRunner(prisma: PrismaClient, log: Logger) {
   return {
     /**
-     * Carries a call out in one transaction with its audit entry and its idempotency key: all of it is there, or nothing
-     * is. A repeated call gets the first one's result; a dry run is undone, and recorded as one. `work` is run again where
-     * it met somebody else, and so must do nothing outside of the transaction. The result must be plain JSON.
-     * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and whatever `work` throws.
+     * Runs a call in one transaction together with its audit event and its idempotency key. A repeated call returns the
+     * result of the first one; a dry run is rolled back and audited as a dry run. `work` may be retried on conflicts, so it
+     * must be free of side effects outside the transaction. Its result must be plain JSON.
+     * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and any error of `work`
      */
-    async transact<Result>(
-      call: Call,
-      work: (transaction: Transaction) => Promise<Effect<Result>>,
+    async run<Result>(
+      call: MutationCall,
+      work: (transaction: Transaction) => Promise<MutationResult<Result>>,
       { timeoutMs = defaultTimeoutMs }: { timeoutMs?: number } = {},
     ): Promise<Result> {
-      /** What is being committed, and the audit entry by which it can be told later whether it was. */
-      let committing: { readonly result: Result; readonly entryId: bigint } | undefined;
+      /** The result being committed, and the id of its audit event, which shows later whether the commit succeeded. */
+      let committing: { readonly result: Result; readonly eventId: bigint } | undefined;
       const attempt = async () => {
         committing = undefined;
         return prisma.$transaction(
           async (transaction) => {
-            const replay = await findReplay<Result>(transaction, call);
-            if (replay) {
+            const stored = await findStoredResponse<Result>(transaction, call);
+            if (stored) {
               call.markReplayed();
-              const targetIds = targetsOf(call, replay.response);
-              const entryId = await record(transaction, call, { outcome: 'replayed', targetIds });
-              committing = { result: replay.response, entryId };
-              return replay.response;
+              const targetIds = targetsOf(call, stored.response);
+              const eventId = await writeAuditEvent(transaction, call, { outcome: 'replayed', targetIds });
+              committing = { result: stored.response, eventId };
+              return stored.response;
             }
-            const effect = await work(transaction);
-            if (call.isDryRun) throw new Undo(effect);
-            await keepResponse(transaction, call, effect.result);
-            const entryId = await record(transaction, call, { outcome: 'done', ...effect });
-            committing = { result: effect.result, entryId };
-            return effect.result;
+            const mutation = await work(transaction);
+            if (call.isDryRun) throw new DryRunRollback(mutation);
+            await storeResponse(transaction, call, mutation.result);
+            const eventId = await writeAuditEvent(transaction, call, { outcome: 'done', ...mutation });
+            committing = { result: mutation.result, eventId };
+            return mutation.result;
           },
           { timeout: timeoutMs, maxWait: connectionWaitMs },
         );
@@ -66,76 +66,76 @@ export function createCallRecorder(prisma: PrismaClient, log: Logger) {
       try {
         return await waitForFirstCall(() => retryOnConflict(attempt));
       } catch (error) {
-        if (error instanceof Undo) {
-          await record(prisma, call, { outcome: 'dry-run', ...error.effect });
-          return error.effect.result as Result;
+        if (error instanceof DryRunRollback) {
+          await writeAuditEvent(prisma, call, { outcome: 'dry-run', ...error.mutation });
+          return error.mutation.result as Result;
         }
         const failure = toUnavailability(error);
         if (committing === undefined || !isOutcomeUnknown(failure)) throw failure;
-        // The connection was lost during the commit: the change is answered as done if it was.
-        const { result, entryId } = committing;
+        // The connection was lost during the commit: return the result if the change was committed.
+        const { result, eventId } = committing;
         await waitForCommit(
           failure,
-          async () => (await prisma.auditEvent.count({ where: { id: entryId } })) > 0,
+          async () => (await prisma.auditEvent.count({ where: { id: eventId } })) > 0,
         );
         return result;
       }
     },
 
     /**
-     * Writes that a call was refused. Where the database went away nobody knows whether it was, so that this is written
-     * only if the call is not in the audit already; and nobody has to wait until it is given up.
+     * Writes the audit event of a rejected call. If the database became unavailable, the outcome of the call is unknown: the
+     * event is written only if the call has none yet, and the caller does not wait for it.
      */
-    async recordRefusal(call: Call, error: unknown): Promise<void> {
+    async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
       const isUnknown = errorCode === 'SERVICE_UNAVAILABLE';
       const write = async () => {
         const { requestId, operation } = call;
         if (isUnknown && (await prisma.auditEvent.count({ where: { requestId, operation } })) > 0) return;
-        await record(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode });
+        await writeAuditEvent(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode });
       };
-      // Once more, since a single connection may have been lost.
+      // Retry once: only one connection may have been lost.
       const writing = write()
         .catch(write)
         .catch((failure: unknown) =>
           log.warn(
             { reason: (failure as Error).message, requestId: call.requestId, errorCode },
-            'a refusal could not be written to the audit',
+            'failed to write a rejected call to the audit log',
           ),
         );
       if (!isUnknown) await writing;
     },
 
-    /** Removes the idempotency keys that have expired and answers how many. */
-    async removeExpiredKeys(): Promise<number> {
+    /** Deletes the expired idempotency keys and returns their number. */
+    async deleteExpiredKeys(): Promise<number> {
       const { count } = await prisma.idempotencyKey.deleteMany({
-        where: { createdAt: { lt: keysExpireBefore() } },
+        where: { createdAt: { lt: idempotencyCutoff() } },
       });
       return count;
     },
   };
 }
 
-/** Carries the effect of a dry run out of the transaction that it undoes. */
-class Undo extends Error {
-  readonly effect: Effect<unknown>;
-  constructor(effect: Effect<unknown>) {
-    super('a dry run is undone');
-    this.effect = effect;
+/** Rolls back the transaction of a dry run and carries its result to the caller. */
+class DryRunRollback extends Error {
+  readonly mutation: MutationResult<unknown>;
+  constructor(mutation: MutationResult<unknown>) {
+    super('dry run: rolled back');
+    this.mutation = mutation;
   }
 }
 
-/** Writes an entry and returns its id. */
-async function record(
+/** Writes an audit event and returns its id. */
+async function writeAuditEvent(
   client: Pick<PrismaClient, '$queryRaw'>,
-  call: Call,
+  call: MutationCall,
   {
     outcome,
     errorCode,
     targetIds,
     before,
     after,
-  }: Partial<Effect<unknown>> & { outcome: string; errorCode?: string },
+  }: Partial<MutationResult<unknown>> & { outcome: string; errorCode?: string },
 ): Promise<bigint> {
   const { account, credential, address, userAgent, requestId, operation, reason } = call;
   const [entry] = await client.$queryRaw<{ id: bigint }[]>`
@@ -153,12 +153,12 @@ function toJson(row: unknown): string | null {
 }
 
 /**
- * Finds the stored response of a repeated call. If there is none, the transaction holds the key until it ends.
+ * Finds the stored response of a repeated call. If there is none, the transaction locks the key until it ends.
  * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS
  */
-async function findReplay<Result>(
+async function findStoredResponse<Result>(
   transaction: Transaction,
-  call: Call,
+  call: MutationCall,
 ): Promise<{ response: Result } | undefined> {
   const { account, operation, idempotencyKey: key, fingerprint } = call;
   if (key === null) return undefined;
@@ -167,22 +167,22 @@ async function findReplay<Result>(
     const [row] = await transaction.$queryRaw<[LockedKey<Result>]>`
       SELECT ${isLocking} AND pg_try_advisory_xact_lock(hashtextextended(${scope}, 0)) AS "isLocked", stored.fingerprint, stored.response FROM (VALUES (1)) AS one
       LEFT JOIN idempotency_keys AS stored ON account = ${account} AND operation = ${operation} AND key = ${key}
-        AND created_at > ${keysExpireBefore()}::timestamptz`;
+        AND created_at > ${idempotencyCutoff()}::timestamptz`;
     if (row.fingerprint !== null && row.fingerprint !== fingerprint) throw keyReused();
     return row;
   };
-  // One call with a key is executed at a time. The lock ends with the transaction. Repeated calls, of which there may be many
-  // at once, need no lock: they find the response.
-  const { isLocked, ...found } = await read(true);
-  if (found.fingerprint !== null) return { response: found.response };
+  // Calls with the same key are serialized by a lock that ends with the transaction. Repeated calls, of which there may be many
+  // concurrently, need no lock: they find the response.
+  const { isLocked, ...stored } = await read(true);
+  if (stored.fingerprint !== null) return { response: stored.response };
   if (!isLocked) throw keyInProgress();
 
   await transaction.idempotencyKey.deleteMany({
-    where: { account, operation, key, createdAt: { lte: keysExpireBefore() } },
+    where: { account, operation, key, createdAt: { lte: idempotencyCutoff() } },
   });
   // The first call may have ended between the lookup and the lock.
-  const { fingerprint: known, response } = await read(false);
-  return known === null ? undefined : { response };
+  const { fingerprint: storedFingerprint, response } = await read(false);
+  return storedFingerprint === null ? undefined : { response };
 }
 
 type LockedKey<Result> = {
@@ -191,7 +191,7 @@ type LockedKey<Result> = {
   readonly response: Result;
 };
 
-/** Tries for a while to find the first call with a key done, without holding a connection in between. */
+/** Retries while the first call with a key is in progress, without occupying a connection between attempts. */
 async function waitForFirstCall<T>(attempt: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + firstCallWaitMs; ;) {
     try {
@@ -204,32 +204,32 @@ async function waitForFirstCall<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The ids that a repeated call is about: those that it names, or the one that the first call made. */
-function targetsOf(call: Call, response: unknown): readonly (number | string)[] {
+/** The target ids of a repeated call: the ids in its arguments, or the id that the first call created. */
+function targetsOf(call: MutationCall, response: unknown): readonly (number | string)[] {
   if (call.targetIds.length > 0 || !(response instanceof Object) || !('id' in response))
     return call.targetIds;
   return [String(response.id)];
 }
 
-async function keepResponse(transaction: Transaction, call: Call, response: unknown): Promise<void> {
+async function storeResponse(transaction: Transaction, call: MutationCall, response: unknown): Promise<void> {
   const { account, operation, idempotencyKey: key, fingerprint } = call;
   if (key === null) return;
   const json = JSON.parse(JSON.stringify(response)) as Prisma.InputJsonValue;
   await transaction.idempotencyKey.create({ data: { account, operation, key, fingerprint, response: json } });
 }
 
-/** How long a key is kept. */
+/** How long a key is stored. */
 const keyLifetimeMs = 24 * 60 * 60 * 1000;
 
-/** Keys that were made before this moment have expired. */
-export function keysExpireBefore(): Date {
+/** The expiry cutoff: keys created before this time have expired. */
+export function idempotencyCutoff(): Date {
   return new Date(Date.now() - keyLifetimeMs);
 }
 
 export function keyInProgress(): AppError {
   return new AppError(
     'IDEMPOTENCY_IN_PROGRESS',
-    'The first call with this Idempotency-Key still runs. Try again later',
+    'A request with this Idempotency-Key is still in progress. Try again later',
   );
 }
 

@@ -1,11 +1,11 @@
-import type { CallRecorder } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
-  readServiceGroup,
+  parseServiceGroup,
   serviceGroupNotFound,
   type NewServiceGroup,
   type ServiceGroup,
@@ -15,7 +15,7 @@ import {
 export type ServiceGroupRepository = ReturnType<typeof createServiceGroupRepository>;
 
 /** The service groups in the database. */
-export function createServiceGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createServiceGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** @throws AppError NOT_FOUND */
     async serviceGroup(id: number): Promise<ServiceGroup> {
@@ -41,32 +41,36 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    async createServiceGroup(serviceGroup: NewServiceGroup, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async createServiceGroup(serviceGroup: NewServiceGroup, call: MutationCall): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         const created = await transaction.serviceGroup.create({ data: serviceGroup });
         return { result: created, targetIds: [created.id], after: created };
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
 
     /** @throws AppError NOT_FOUND */
-    async editServiceGroup(id: number, changes: ServiceGroupChanges, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async editServiceGroup(
+      id: number,
+      changes: ServiceGroupChanges,
+      call: MutationCall,
+    ): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await transaction.serviceGroup.findUnique({ where: { id } });
         if (!before) throw serviceGroupNotFound();
         const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
         return { result: after, before, after };
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
 
     /**
      * Deletes the row and answers it. The foreign key of the groups has the last word.
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
-    async deleteServiceGroup(id: number, call: Call): Promise<ServiceGroup> {
-      const result = await recorder.transact(call, async (transaction) => {
+    async deleteServiceGroup(id: number, call: MutationCall): Promise<ServiceGroup> {
+      const result = await mutations.run(call, async (transaction) => {
         const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
         if (groupCount > 0) {
           throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
@@ -80,7 +84,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, recorder: Cal
           throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
         }
       });
-      return readServiceGroup(result);
+      return parseServiceGroup(result);
     },
   };
 }

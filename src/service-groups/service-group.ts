@@ -61,6 +61,6 @@ export function serviceGroupNotFound(): AppError {
 }
 
 /** Reads the result of a mutation, which may have been stored by an older version. */
-export function readServiceGroup(result: ServiceGroup): ServiceGroup {
+export function parseServiceGroup(result: ServiceGroup): ServiceGroup {
   return camelCaseKeys(withRowDefaults('service_groups', toRowJson(result))) as ServiceGroup;
 }

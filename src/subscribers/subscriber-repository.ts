@@ -1,16 +1,16 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { groupNotFound, readGroupRow, type Group } from '../groups/group.ts';
+import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts';
 import {
-  readSubscriberResult,
-  readSubscriberRow,
+  parseSubscriberResult,
+  parseSubscriberRow,
   statusOf,
   subscriberNotFound,
   type Subscriber,
@@ -26,7 +26,7 @@ export type SubscriberCounts = { readonly active: number; readonly pending: numb
 export type SubscriberPage = { readonly groupId: number; readonly first: number; readonly after: string };
 
 /** Who is on which group. */
-export function createSubscriberRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createSubscriberRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** How many subscribers each of these groups has, in the order of the ids: one query for all of them. */
     async countSubscribers(groupIds: readonly number[]): Promise<SubscriberCounts[]> {
@@ -61,7 +61,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
         ) AS subscribers
         ORDER BY ordinal, username`;
       const found: Subscriber[][] = pages.map(() => []);
-      for (const { ordinal, row } of rows) found[ordinal]!.push(readSubscriberRow(row));
+      for (const { ordinal, row } of rows) found[ordinal]!.push(parseSubscriberRow(row));
       return found;
     },
 
@@ -69,15 +69,15 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
      * Puts a username on a group. An ended subscription to it goes to the history first.
      * @throws AppError NOT_FOUND where the group is not there, or is gone at this moment; ALREADY_EXISTS.
      */
-    async subscribe(subscriber: Subscriber, call: Call): Promise<SubscriberResult> {
-      const row = await recorder.transact(call, async (transaction) => {
+    async subscribe(subscriber: Subscriber, call: MutationCall): Promise<SubscriberResult> {
+      const row = await mutations.run(call, async (transaction) => {
         await requireGroup(transaction, subscriber.groupId);
         await endSubscription(transaction, subscriber);
         await createSubscriber(transaction, subscriber);
         const created = await readRow(transaction, subscriber);
         return { result: await describeResult(transaction, created, call), after: created };
       });
-      return readSubscriberResult(row);
+      return parseSubscriberResult(row);
     },
 
     /**
@@ -87,9 +87,9 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
     async removeUserSubscription(
       username: string,
       groupId: number | null,
-      call: Call,
+      call: MutationCall,
     ): Promise<SubscriberResult> {
-      const row = await recorder.transact(call, async (transaction) => {
+      const row = await mutations.run(call, async (transaction) => {
         const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
           SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
           WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND is_active(expires_at)
@@ -97,7 +97,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
         const [found] = rows;
         if (!found) throw subscriberNotFound();
         if (rows.length > 1)
-          throw badInput('groupId', 'The username is on several groups: groupId must say which');
+          throw badInput('groupId', 'The username is on several groups: groupId is required');
         await transaction.$executeRaw`
           WITH removed AS (
             DELETE FROM subscribers WHERE group_id = ${found.group_id} AND username = ${username} RETURNING *
@@ -107,7 +107,7 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
         const result = await describeResult(transaction, found.row, call);
         return { result, targetIds: [found.group_id], before: found.row };
       });
-      return readSubscriberResult(row);
+      return parseSubscriberResult(row);
     },
 
     /**
@@ -117,9 +117,9 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
     async moveSubscribers(
       from: number,
       to: number,
-      call: Call,
+      call: MutationCall,
     ): Promise<{ from: Group; to: Group; movedCount: number }> {
-      const done = await recorder.transact(call, async (transaction) => {
+      const done = await mutations.run(call, async (transaction) => {
         const locked = await lockGroups(transaction, [from], to);
         if (!locked.has(from))
           throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
@@ -133,21 +133,29 @@ export function createSubscriberRepository(prisma: PrismaClient, recorder: CallR
           after: { fromGroupId: from, toGroupId: to, movedCount: moved },
         };
       });
-      return { from: readGroupRow(done.fromRow), to: readGroupRow(done.toRow), movedCount: done.movedCount };
+      return {
+        from: parseGroupRow(done.fromRow),
+        to: parseGroupRow(done.toRow),
+        movedCount: done.movedCount,
+      };
     },
   };
 }
 
 /** Reads a group, which the transaction locks, with the details that the call selects. */
-async function readGroup(transaction: Transaction, id: number, { selectedDetails }: Call): Promise<RowJson> {
+async function readGroup(
+  transaction: Transaction,
+  id: number,
+  { selectedDetails }: MutationCall,
+): Promise<RowJson> {
   const [found] = await transaction.$queryRaw<{ row: RowJson }[]>`
     SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
   return addGroupDetails(transaction, found!.row, selectedDetails);
 }
 
 /** Adds to a subscriber's row its status and, if the call selects it, its group. */
-async function describeResult(transaction: Transaction, row: RowJson, call: Call): Promise<RowJson> {
-  const subscriber = readSubscriberRow(row);
+async function describeResult(transaction: Transaction, row: RowJson, call: MutationCall): Promise<RowJson> {
+  const subscriber = parseSubscriberRow(row);
   const status = statusOf(subscriber);
   if (!call.selectedDetails.group) return { ...row, status };
   return { ...row, status, group: await readGroup(transaction, subscriber.groupId, call) };
@@ -174,7 +182,7 @@ async function createSubscriber(transaction: Transaction, subscriber: Subscriber
     await transaction.subscriber.createMany({ data: subscriber });
   } catch (error) {
     if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-    throw new AppError('ALREADY_EXISTS', 'The username is active on the group already', {
+    throw new AppError('ALREADY_EXISTS', 'The username is already active on the group', {
       username: subscriber.username,
     });
   }

@@ -5,7 +5,7 @@ import type { RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
-import { readGroupRow, type Group } from '../groups/group.ts';
+import { parseGroupRow, type Group } from '../groups/group.ts';
 
 /** A username on a group, and from when until when. */
 export type Subscriber = SubscriberRow;
@@ -45,7 +45,7 @@ export function parseSubscription(
   const startsAt = date(args.startsAt ?? new Date(), 'startsAt');
   const expiresAt = args.expiresAt == null ? null : date(args.expiresAt, 'expiresAt');
   if (expiresAt !== null && expiresAt <= startsAt) {
-    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which is now unless it is given');
+    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which defaults to now');
   }
   return {
     username: parseName(args.username),
@@ -59,7 +59,7 @@ export function parseSubscription(
 export function parseMove(args: { fromGroupId: unknown; toGroupId: unknown }): { from: number; to: number } {
   const from = parseId(args.fromGroupId, 'fromGroupId', 'Group');
   const to = parseId(args.toGroupId, 'toGroupId', 'Group');
-  if (from === to) throw badInput('toGroupId', 'toGroupId must be another group than fromGroupId');
+  if (from === to) throw badInput('toGroupId', 'toGroupId must differ from fromGroupId');
   return { from, to };
 }
 
@@ -78,17 +78,17 @@ export function formatSubscriberCursor({ username }: Subscriber): string {
 }
 
 /** Parses a subscriber's row, as it is or with what `describeResult` of the repository adds to it. */
-export function readSubscriberResult(row: RowJson): SubscriberResult {
+export function parseSubscriberResult(row: RowJson): SubscriberResult {
   const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
   return {
-    ...readSubscriberRow(row),
+    ...parseSubscriberRow(row),
     ...(status && { status }),
-    ...(group && { group: readGroupRow(group) }),
+    ...(group && { group: parseGroupRow(group) }),
   };
 }
 
 /** Reads a subscriber from its row as JSON. */
-export function readSubscriberRow(stored: RowJson): Subscriber {
+export function parseSubscriberRow(stored: RowJson): Subscriber {
   const row = withRowDefaults('subscribers', stored);
   const { starts_at: startsAt, expires_at: expiresAt } = row as {
     starts_at: string;

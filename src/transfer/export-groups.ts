@@ -5,8 +5,8 @@ import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
 import { parseTimestamp } from '../database/timestamp.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { readGroupRow } from '../groups/group.ts';
-import { readSubscriberRow } from '../subscribers/subscriber.ts';
+import { parseGroupRow } from '../groups/group.ts';
+import { parseSubscriberRow } from '../subscribers/subscriber.ts';
 import {
   countNames,
   recordKinds,
@@ -122,8 +122,8 @@ const declareCursor: Record<
 
 const readRow: Record<RecordKind, (row: RowJson) => object> = {
   serviceGroup: (row) => row,
-  group: readGroupRow,
-  subscriber: readSubscriberRow,
+  group: parseGroupRow,
+  subscriber: parseSubscriberRow,
   deletedGroup: readDeletedGroupRow,
 };
 
@@ -131,7 +131,7 @@ function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {
   const { deletedAt, purgeAt, ...rest } = camelCaseKeys(row) as { deletedAt: string; purgeAt: string };
   return {
     ...rest,
-    group: readGroupRow(groupRow as RowJson),
+    group: parseGroupRow(groupRow as RowJson),
     deletedAt: parseTimestamp(deletedAt),
     purgeAt: parseTimestamp(purgeAt),
   };

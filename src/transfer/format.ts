@@ -108,7 +108,7 @@ export function readLine(line: string): TransferLine {
     case 'header':
       return readHeader(record);
     case 'serviceGroup':
-      return readServiceGroup(record);
+      return parseServiceGroup(record);
     case 'group':
       return { kind: 'group', ...readGroup(record, ['kind', ...fieldNames.group]) };
     case 'subscriber':
@@ -141,7 +141,7 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
   return { kind: 'header', lastIds: ids };
 }
 
-function readServiceGroup(record: Record<string, unknown>): TransferLine {
+function parseServiceGroup(record: Record<string, unknown>): TransferLine {
   requireExactly(record, ['kind', ...fieldNames.serviceGroup], 'serviceGroup');
   const id = requireLowId(parseServiceGroupId(record['id'], 'serviceGroup.id'), 'serviceGroup.id');
   const fields = requireFields(

@@ -1,8 +1,8 @@
-import type { CallRecorder, Transaction } from '../mutations/mutation-runner.ts';
-import type { Call } from '../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { SampleIds } from '../groups/sample-groups.ts';
-import { AppError, heldByOthers, OperatorError } from '../errors.ts';
+import { AppError, lockTimeout, OperatorError } from '../errors.ts';
 import { importBatch, isObstacle, type Obstruction, type OutcomeCount } from './import-statements.ts';
 import { countRows, openSamples, type Samples } from './import-samples.ts';
 import { lineError, readLines } from './read-lines.ts';
@@ -56,13 +56,13 @@ const maxNamed = 10;
  * @throws AppError BAD_USER_INPUT that names the line; ALREADY_EXISTS with the first ten that are in the way.
  */
 export async function importGroups(
-  recorder: CallRecorder,
+  mutations: MutationRunner,
   { open, onProgress }: ImportSource,
-  call: Call,
+  call: MutationCall,
 ): Promise<ImportCounts> {
   let isOpen = false;
   const work = async (transaction: Transaction) => {
-    if (isOpen) throw heldByOthers();
+    if (isOpen) throw lockTimeout();
     await holdTables(transaction, call.isDryRun);
     isOpen = true;
     const samples = await openSamples(transaction);
@@ -79,7 +79,7 @@ export async function importGroups(
       targetIds: removed.groups.map(({ id }) => Number(id)),
     };
   };
-  return recorder.transact(call, work, { timeoutMs });
+  return mutations.run(call, work, { timeoutMs });
 }
 
 /** What is known of a file once it has been read: what became of its records, and the ids up to which it has any. */

@@ -1,5 +1,5 @@
 import { badInput } from '../errors.ts';
-import { readNetwork } from './ip-address.ts';
+import { parseCidr } from './ip-address.ts';
 
 /**
  * Reads a value that a caller gave for the argument at this path.
@@ -96,12 +96,13 @@ function createTextParser(
   return (value, argument) => {
     if (typeof value !== 'string') throw badInput(argument, `${argument} must be a string`);
     if (!value.isWellFormed())
-      throw badInput(argument, `${argument} must be valid Unicode: it holds half of a surrogate pair`);
-    const normalised = normaliseText(value);
-    if (forbidden.test(normalised)) throw badInput(argument, `${argument} must not hold control characters`);
+      throw badInput(argument, `${argument} must be valid Unicode: it contains an unpaired surrogate`);
+    const normalised = normalizeText(value);
+    if (forbidden.test(normalised))
+      throw badInput(argument, `${argument} must not contain control characters`);
     if (min === 1 && !notBlank.test(normalised)) throw badInput(argument, `${argument} must not be blank`);
     if (printable && /\p{C}/u.test(normalised))
-      throw badInput(argument, `${argument} must hold printable characters only`);
+      throw badInput(argument, `${argument} must contain printable characters only`);
     const length = countCodePoints(normalised);
     if (length > max)
       throw badInput(argument, `${argument} must have at most ${max} characters, not ${length}`);
@@ -110,7 +111,7 @@ function createTextParser(
 }
 
 /** A text as it is stored: trimmed, in NFC, with line feeds for the line ends of any system. */
-export function normaliseText(value: string): string {
+export function normalizeText(value: string): string {
   return value.trim().normalize('NFC').replace(/\r\n?/g, '\n');
 }
 
@@ -160,7 +161,7 @@ export const price: Parse<string> = (value, argument) => {
 export const ipAddress: Parse<string> = (value, argument) => {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
-  if (!readNetwork(trimmed)) {
+  if (!parseCidr(trimmed)) {
     throw badInput(argument, `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC`);
   }
   return trimmed;
@@ -180,7 +181,7 @@ export type Parsed<F extends Fields> = { -readonly [Name in keyof F]?: ReturnTyp
  * where there is none, its fields are the arguments.
  */
 export function parseFields<F extends Fields>(fields: F, input: unknown, argument?: string): Parsed<F> {
-  if (!isObject(input)) throw badInput(argument ?? 'body', `${argument ?? 'body'} must be given`);
+  if (!isObject(input)) throw badInput(argument ?? 'body', `${argument ?? 'body'} is required`);
   const given = Object.entries(input).filter(([name, value]) => name in fields && value !== undefined);
   return Object.fromEntries(
     given.map(([name, value]) => [name, fields[name]!(value, pathTo(name, argument))]),
@@ -194,7 +195,7 @@ export function requireFields<T extends object, Name extends keyof T & string>(
   argument?: string,
 ): T & { [N in Name]-?: NonNullable<T[N]> } {
   const missing = names.find((name) => input[name] === undefined);
-  if (missing) throw badInput(pathTo(missing, argument), `${pathTo(missing, argument)} must be given`);
+  if (missing) throw badInput(pathTo(missing, argument), `${pathTo(missing, argument)} is required`);
   return input as T & { [N in Name]-?: NonNullable<T[N]> };
 }
 
@@ -205,7 +206,7 @@ function pathTo(name: string, argument: string | undefined): string {
 /** Insists that an input object holds something. */
 export function requireAnyField<T extends object>(input: T, argument: string): T {
   if (Object.keys(input).length === 0)
-    throw badInput(argument, `${argument} must hold at least one field to change`);
+    throw badInput(argument, `${argument} must contain at least one field to change`);
   return input;
 }
 

@@ -8,7 +8,7 @@ export function requireListLength<T>(rows: T[], advice = ''): T[] {
   if (rows.length > maxListLength) {
     throw new AppError(
       'QUERY_TOO_COMPLEX',
-      `The list has more than ${maxListLength} entries, the limit for one without pages. ${advice}`.trim(),
+      `The list has more than ${maxListLength} entries, the limit for an unpaginated list. ${advice}`.trim(),
       { limit: 'list length', maximum: maxListLength },
     );
   }

@@ -18,7 +18,7 @@ class KeysUnavailable extends Error {
  * used.
  * @throws AppError SERVICE_UNAVAILABLE where there are none yet; jose's errors for a token that no key fits
  */
-export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
+export function createRemoteKeySet(url: URL, log: Logger): JWTVerifyGetKey {
   const findRemote = createRemoteJWKSet(url, { ...options, [customFetch]: fetchJwks });
   let failedAt = Number.NEGATIVE_INFINITY;
 
@@ -29,12 +29,15 @@ export function createRemoteKeys(url: URL, log: Logger): JWTVerifyGetKey {
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         failedAt = Date.now();
-        log.warn({ reason: (error as Error).message }, 'the keys for tokens cannot be fetched');
+        log.warn({ reason: (error as Error).message }, 'cannot fetch the JWKS');
       }
     }
     const known = findRemote.jwks();
     if (known) return createLocalJWKSet(known)(header, token);
-    throw new AppError('SERVICE_UNAVAILABLE', 'The keys for tokens cannot be fetched. Try again later');
+    throw new AppError(
+      'SERVICE_UNAVAILABLE',
+      'The keys for tokens (JWKS) cannot be fetched. Try again later',
+    );
   };
 }
 

@@ -10,7 +10,7 @@ import {
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Principal } from '../authentication.ts';
-import { createRemoteKeys } from './jwks.ts';
+import { createRemoteKeySet } from './jwks.ts';
 import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../../config/jwt-public-key.ts';
 
 /** Where the keys are, and what a token must say. */
@@ -46,7 +46,7 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: 
     // A key of a JWKS tells its own algorithm, or its type the possible ones.
     algorithms: keys instanceof URL ? asymmetricAlgorithms : algorithmsOf(keys),
   };
-  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeys(keys, log) : () => keys;
+  const getKey: JWTVerifyGetKey = keys instanceof URL ? createRemoteKeySet(keys, log) : () => keys;
 
   return {
     isJwt,
@@ -54,7 +54,7 @@ export function createJwtVerifier({ keys, issuer, audience }: JwtSettings, log: 
       try {
         return toPrincipal((await jwtVerify(token, getKey, options)).payload);
       } catch (error) {
-        throw error instanceof AppError ? error : toRefusal(error);
+        throw error instanceof AppError ? error : toAppError(error);
       }
     },
   };
@@ -92,13 +92,13 @@ function readScopes(claim: unknown): string[] {
   return values.filter((value) => typeof value === 'string' && value !== '') as string[];
 }
 
-function toRefusal(error: unknown): AppError {
+function toAppError(error: unknown): AppError {
   if (error instanceof errors.JWTExpired) return refuse('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed)
     return refuse(`its "${error.claim}" is not as expected`);
-  return refuse('it is not signed with a key and an algorithm that are accepted here');
+  return refuse('it is not signed with an accepted key and algorithm');
 }
 
 function refuse(reason: string): AppError {
-  return new AppError('UNAUTHENTICATED', `The token is refused: ${reason}`);
+  return new AppError('UNAUTHENTICATED', `The token is rejected: ${reason}`);
 }

@@ -1,5 +1,5 @@
-import type { CallRecorder } from '../../mutations/mutation-runner.ts';
-import type { Call } from '../../mutations/mutation-call.ts';
+import type { MutationRunner } from '../../mutations/mutation-runner.ts';
+import type { MutationCall } from '../../mutations/mutation-call.ts';
 import type { RowJson } from '../../database/row-json.ts';
 import { AppError } from '../../errors.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
@@ -19,7 +19,7 @@ export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumber
 const purgeBatchSize = 1000;
 
 /** The archive of removed number groups. */
-export function createDeletedNumberGroupRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** The latest ones, the last removed first. */
     async deletedNumberGroups(limit: number): Promise<DeletedNumberGroup[]> {
@@ -40,8 +40,8 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, recorde
      * Brings a group back, with the same id, fields and numbers.
      * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
      */
-    async restoreNumberGroup(id: string, call: Call): Promise<NumberGroup> {
-      const row = await recorder.transact(call, async (transaction) => {
+    async restoreNumberGroup(id: string, call: MutationCall): Promise<NumberGroup> {
+      const row = await mutations.run(call, async (transaction) => {
         const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH archived AS (DELETE FROM deleted_number_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
           SELECT number_group_row(insert_row(NULL::number_groups, group_row)) AS row FROM archived`;

@@ -1,5 +1,5 @@
-import type { CallRecorder, Transaction } from '../../mutations/mutation-runner.ts';
-import type { Call } from '../../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
+import type { MutationCall } from '../../mutations/mutation-call.ts';
 import { plannedForItsValues } from '../../database/prepared-statements.ts';
 import type { RowJson } from '../../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
@@ -33,7 +33,7 @@ export type NumberGroupRepository = ReturnType<typeof createNumberGroupRepositor
 /** The autodialer's number groups. What is removed is kept for `retentionDays`; 0 keeps nothing. */
 export function createNumberGroupRepository(
   prisma: PrismaClient,
-  recorder: CallRecorder,
+  mutations: MutationRunner,
   retentionDays: number,
 ) {
   return {
@@ -41,10 +41,10 @@ export function createNumberGroupRepository(
     async addNumberGroup(
       { name, description = '' }: NumberGroupFields & { name: string },
       source: NumberSource,
-      call: Call,
+      call: MutationCall,
     ): Promise<string> {
       const id = createNumberGroupId();
-      const added = await recorder.transact(call, async (transaction) => {
+      const added = await mutations.run(call, async (transaction) => {
         const list = await source.keep(transaction);
         const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
           INSERT INTO number_groups (id, name, description, count, list_id)
@@ -60,9 +60,9 @@ export function createNumberGroupRepository(
       id: string,
       { name, description }: NumberGroupFields,
       source: NumberSource | undefined,
-      call: Call,
+      call: MutationCall,
     ): Promise<NumberGroup> {
-      const row = await recorder.transact(call, async (transaction) => {
+      const row = await mutations.run(call, async (transaction) => {
         const before = await lockRow(transaction, id);
         const list = await source?.keep(transaction);
         const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
@@ -77,8 +77,8 @@ export function createNumberGroupRepository(
     },
 
     /** Removes a group into the archive, its list as it is. @throws AppError NOT_FOUND */
-    async removeNumberGroup(id: string, call: Call): Promise<void> {
-      await recorder.transact(call, async (transaction) => {
+    async removeNumberGroup(id: string, call: MutationCall): Promise<void> {
+      await mutations.run(call, async (transaction) => {
         const [removed] = await transaction.$queryRaw<{ row: RowJson }[]>`
           WITH removed AS (DELETE FROM number_groups WHERE id = ${id} RETURNING id, list_id, number_group_row(number_groups) AS row),
           archived AS (

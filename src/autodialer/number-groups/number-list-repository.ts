@@ -1,5 +1,5 @@
-import type { Call } from '../../mutations/mutation-call.ts';
-import type { CallRecorder, Transaction } from '../../mutations/mutation-runner.ts';
+import type { MutationCall } from '../../mutations/mutation-call.ts';
+import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
 import { retryWhileUnavailable } from '../../database/database-errors.ts';
 import { AppError, badInput } from '../../errors.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
@@ -37,14 +37,14 @@ const unusedLifetime = Prisma.sql`interval '1 day'`;
 const cleanUpBatchSize = 100;
 
 /** The lists of phone numbers. */
-export function createNumberListRepository(prisma: PrismaClient, recorder: CallRecorder) {
+export function createNumberListRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** Starts a list of the numbers that a caller gives in this field. */
     startList: (field: string): NumberListDraft => createDraft(prisma, field),
 
     /** Has a list wait, under a name, for a group to take it. @throws AppError BAD_USER_INPUT where it has no numbers. */
-    async keepUpload(draft: NumberListDraft, filename: string, call: Call): Promise<void> {
-      await recorder.transact(call, async (transaction) => {
+    async keepUpload(draft: NumberListDraft, filename: string, call: MutationCall): Promise<void> {
+      await mutations.run(call, async (transaction) => {
         const { count } = await draft.keepAsUpload(transaction, filename);
         if (count === 0) throw badInput('file', 'file must hold phone numbers');
         return { result: { filename }, after: { filename, count } };

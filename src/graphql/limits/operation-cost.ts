@@ -50,7 +50,7 @@ const maxVisited = 10_000;
  * end early, so that it is not itself a burden.
  * @throws StartError where the schema has a list without a size.
  */
-export function createOperationMeter(
+export function createCostCalculator(
   schema: GraphQLSchema,
   maxCost: number,
 ): (operation: Operation) => OperationSize {

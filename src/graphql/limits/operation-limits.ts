@@ -1,7 +1,7 @@
 import { Lexer, Source, TokenKind, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { AppError } from '../../errors.ts';
-import type { PrepareRequest } from '../request/operation-body.ts';
-import { createOperationMeter, type Operation } from './operation-cost.ts';
+import type { RequestFilter } from '../request/operation-body.ts';
+import { createCostCalculator, type Operation } from './operation-cost.ts';
 
 /** How much an operation may ask for. */
 export type OperationLimits = {
@@ -16,7 +16,7 @@ export type OperationLimits = {
 
 const names: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: 'tokens',
-  depth: 'levels of fields within each other',
+  depth: 'levels of nesting',
   aliases: 'aliases',
   rootFields: 'root fields',
   directives: 'directives',
@@ -25,18 +25,18 @@ const names: Readonly<Record<keyof OperationLimits, string>> = {
 const splitUp = 'Split it into several requests';
 const advice: Readonly<Record<keyof OperationLimits, string>> = {
   tokens: splitUp,
-  depth: 'Ask for what lies deeper in a request of its own',
+  depth: 'Fetch nested data in a separate request',
   aliases: splitUp,
   rootFields: splitUp,
   directives: splitUp,
-  cost: 'Ask for smaller pages by "first", or for fewer fields',
+  cost: 'Request smaller pages with "first", or fewer fields',
 };
 
 /**
  * Creates the check that counts the tokens of a query, before anything else looks at it: what a parser and a validator do with one takes
  * longer than to read it. Refuses with AppError QUERY_TOO_COMPLEX.
  */
-export function createTokenCheck(maximum: number): PrepareRequest {
+export function createTokenCheck(maximum: number): RequestFilter {
   return (request) => {
     const { query } = request;
     // Each token has a character at least.
@@ -66,9 +66,9 @@ export function createLimitCheck(
   schema: GraphQLSchema,
   limits: OperationLimits,
 ): (operation: Operation) => void {
-  const measure = createOperationMeter(schema, limits.cost);
+  const measure = createCostCalculator(schema, limits.cost);
   return (operation) => {
-    const { aliases, directives } = countMarks(operation.document);
+    const { aliases, directives } = countAliasesAndDirectives(operation.document);
     requireWithin('aliases', aliases, limits.aliases);
     requireWithin('directives', directives, limits.directives);
 
@@ -83,17 +83,17 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   if (value <= maximum) return;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
-    `The query ${limit === 'cost' ? 'may answer' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
+    `The query ${limit === 'cost' ? 'may return' : 'has'} ${value} ${names[limit]}; ${maximum} are allowed. ${advice[limit]}`,
     { limit, maximum, value },
   );
 }
 
 /** Apollo keeps the documents that it has parsed, and so do we. */
-const marksByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
+const countsByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
 
 /** Aliases and directives, as they stand in the text. */
-function countMarks(document: DocumentNode): { aliases: number; directives: number } {
-  const known = marksByDocument.get(document);
+function countAliasesAndDirectives(document: DocumentNode): { aliases: number; directives: number } {
+  const known = countsByDocument.get(document);
   if (known) return known;
   const marks = { aliases: 0, directives: 0 };
   visit(document, {
@@ -104,6 +104,6 @@ function countMarks(document: DocumentNode): { aliases: number; directives: numb
       marks.directives++;
     },
   });
-  marksByDocument.set(document, marks);
+  countsByDocument.set(document, marks);
   return marks;
 }

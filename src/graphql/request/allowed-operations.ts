@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
 import { AppError, OperatorError } from '../../errors.ts';
-import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
+import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
  * Reads a list of the only operations that are to be taken: a JSON object of texts by their SHA-256, as GraphQL Code
@@ -11,7 +11,7 @@ import type { GraphQLRequestBody, PrepareRequest } from './operation-body.ts';
  * @throws StartError where it is neither, where a hash is not that of its text, or where a text does not fit the schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
-export function readAllowedOperations(file: string, schema: GraphQLSchema): PrepareRequest {
+export function loadAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {
   const textByHash = new Map(readTexts(file));
   for (const [hash, text] of textByHash) requireValid(hash, text, schema);
 
@@ -21,7 +21,7 @@ export function readAllowedOperations(file: string, schema: GraphQLSchema): Prep
     if (text === undefined) {
       throw new AppError(
         'OPERATION_NOT_ALLOWED',
-        'This server takes only the operations of its list, and this is not one of them',
+        'The operation is not on the allowlist',
         hash === undefined ? {} : { sha256: hash },
       );
     }
@@ -51,7 +51,7 @@ function readTexts(file: string): [hash: string, text: string][] {
     const hash = String(id).replace(/^sha256:/, '');
     if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
       throw new OperatorError(
-        `ALLOWED_OPERATIONS_FILE must hold texts of operations by their SHA-256; ${hash} is not that of its text`,
+        `ALLOWED_OPERATIONS_FILE must map SHA-256 hashes to operation texts; ${hash} is not the hash of its text`,
       );
     }
     return [hash.toLowerCase(), text];
@@ -66,9 +66,7 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new OperatorError(
-      `ALLOWED_OPERATIONS_FILE has an operation that is not valid, ${hash}: ${problem}`,
-    );
+    throw new OperatorError(`ALLOWED_OPERATIONS_FILE contains an invalid operation, ${hash}: ${problem}`);
   }
 }
 

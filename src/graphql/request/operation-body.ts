@@ -26,10 +26,10 @@ export type GraphQLRequestBody = {
  * Looks at a request before anything parses its query, and answers the one to be carried out.
  * @throws AppError QUERY_TOO_COMPLEX, OPERATION_NOT_ALLOWED
  */
-export type PrepareRequest = (request: GraphQLRequestBody) => GraphQLRequestBody;
+export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 
 /** Turns the body of `POST /<root field>` into a GraphQL request. @throws AppError BAD_USER_INPUT */
-export type ReadOperationRequest = (body: unknown) => GraphQLRequestBody;
+export type ParseOperationBody = (body: unknown) => GraphQLRequestBody;
 
 const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 
@@ -37,10 +37,10 @@ const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'exten
  * For each root field of the schema, what reads the body of its own HTTP path. Such a body holds a GraphQL request whose
  * only root field is that one; or, without a `query`, variables; or the arguments themselves.
  */
-export function createOperationRequestReaders(
+export function createOperationBodyParsers(
   schema: GraphQLSchema,
-  prepare: PrepareRequest,
-): Map<string, ReadOperationRequest> {
+  prepare: RequestFilter,
+): Map<string, ParseOperationBody> {
   const roots = [
     { kind: 'query', type: schema.getQueryType() },
     { kind: 'mutation', type: schema.getMutationType() },
@@ -57,8 +57,8 @@ export function createOperationRequestReaders(
 function createReader(
   kind: string,
   field: GraphQLField<unknown, unknown>,
-  prepare: PrepareRequest,
-): ReadOperationRequest {
+  prepare: RequestFilter,
+): ParseOperationBody {
   const defaultQuery = writeDefaultQuery(kind, field);
   const argumentNames = new Set(field.args.map(({ name }) => name));
 
@@ -76,7 +76,10 @@ function createReader(
     }
     const stray = isRequest && Object.keys(given).find((key) => !requestKeys.includes(key));
     if (stray)
-      throw badInput(stray, `Put "${stray}" into "variables", or leave "variables" out: it would be ignored`);
+      throw badInput(
+        stray,
+        `Move "${stray}" into "variables", or omit "variables": otherwise it would be ignored`,
+      );
     if (!isObject(request.variables ?? {})) throw badInput('variables', 'variables must be a JSON object');
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {

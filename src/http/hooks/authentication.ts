@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate, Principal } from '../../accounts/authentication.ts';
 import { AppError } from '../../errors.ts';
-import { plainAddress } from '../../validation/ip-address.ts';
-import { readCredentials } from '../credentials.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
+import { parseCredentials } from '../credentials.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
@@ -19,7 +19,11 @@ declare module 'fastify' {
 }
 
 /** Lets nobody but accounts in, before a request's body is read, and no faster than the limits say. */
-export function requireAccounts(http: FastifyInstance, authenticate: Authenticate, limits: RateLimits): void {
+export function requireAuthentication(
+  http: FastifyInstance,
+  authenticate: Authenticate,
+  limits: RateLimits,
+): void {
   http.decorateRequest('principal', undefined);
 
   http.addHook('onRequest', async (request, reply) => {
@@ -30,16 +34,16 @@ export function requireAccounts(http: FastifyInstance, authenticate: Authenticat
   });
 
   async function signIn(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
-    const credentials = readCredentials(request.raw);
+    const credentials = parseCredentials(request.raw);
     try {
       return await authenticate(credentials, {
-        address: plainAddress(request.ip),
-        requireMayTry: () => limits.requireFewFailures(request, reply),
+        address: normalizeIp(request.ip),
+        requireFailureQuota: () => limits.requireFailureQuota(request, reply),
       });
     } catch (error) {
       const isAttempt = credentials.token !== undefined || credentials.basic !== undefined;
       if (isAttempt && error instanceof AppError && error.code === 'UNAUTHENTICATED') {
-        await limits.countFailure(request, reply);
+        await limits.recordFailure(request, reply);
       }
       throw error;
     }

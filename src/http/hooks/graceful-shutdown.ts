@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { stopListening } from '../listen.ts';
-import { whenSettled } from '../settled.ts';
+import { onResponseClosed } from '../settled.ts';
 
 /** How long the requests in flight have to be answered when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;
@@ -11,14 +11,14 @@ const closeTimeoutMs = 8000;
  * to send another request on theirs. Node's own way cuts answers that are not read yet, and waits for ever for requests
  * that stop half-way.
  */
-export function answerBeforeClosing(http: FastifyInstance): void {
+export function drainOnClose(http: FastifyInstance): void {
   let inFlight = 0;
   let isClosing = false;
   let announceIdle = () => {};
 
   http.addHook('onRequest', (request, reply, done) => {
     inFlight++;
-    whenSettled(request.raw, reply.raw, () => {
+    onResponseClosed(request.raw, reply.raw, () => {
       inFlight--;
       if (inFlight === 0) announceIdle();
     });

@@ -10,7 +10,7 @@ declare module 'fastify' {
 }
 
 /** Takes bodies of JSON in UTF-8 and nothing else: what a form can send is not taken, which keeps other sites' pages out. */
-export function takeOnlyJson(http: FastifyInstance): void {
+export function acceptOnlyJson(http: FastifyInstance): void {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   // Fastify's own, which refuses keys such as `__proto__`.
   const parseJson = http.getDefaultJsonParser('error', 'error');

@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import { readRequestId } from './request-id.ts';
-import { whenSettled } from '../settled.ts';
+import { requestIdOf } from './request-id.ts';
+import { onResponseClosed } from '../settled.ts';
 
 /** When there is too much to do, and how that is said. */
 export type OverloadSettings = {
@@ -12,11 +12,11 @@ export type OverloadSettings = {
   /** The origins whose pages may read a refusal. */
   readonly corsOrigins: readonly string[];
   /** Writes the body of a refusal for the URLs that are not GraphQL's. */
-  readonly writeRefusal: WriteRefusal;
+  readonly writeErrorBody: WriteErrorBody;
 };
 
 /** Writes the body of a refusal that is made before a route is known; undefined where GraphQL's shape is the right one. */
-export type WriteRefusal = (url: string, refusal: AppError) => string | undefined;
+export type WriteErrorBody = (url: string, refusal: AppError) => string | undefined;
 
 /**
  * Refuses requests at once where there are more than can be answered soon: a quick 503 lets a client go elsewhere or come
@@ -40,13 +40,10 @@ export type RequestKind = 'whole' | 'streamed';
 const sampleMs = 1000;
 const lateSamples = 2;
 const resolutionMs = 10;
-/** Tells of health, which is never refused. */
+/** Tells of health, which is never rejected. */
 const alwaysAnswered = /^\/(livez|readyz)(\?|$)/;
 
-const refusal = new AppError(
-  'SERVICE_UNAVAILABLE',
-  'The server has more to do than it can at the moment. Try again later',
-);
+const refusal = new AppError('SERVICE_UNAVAILABLE', 'The server is overloaded. Try again later');
 const refusalBody = JSON.stringify({
   errors: [{ message: refusal.message, extensions: { code: refusal.code } }],
 });
@@ -54,11 +51,11 @@ const refusalBody = JSON.stringify({
 export function openOverloadGuard(settings: OverloadSettings, log: Logger): OverloadGuard {
   const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
   const concurrent: Record<RequestKind, number> = { whole: 0, streamed: 0 };
-  let refused = 0;
+  let rejected = 0;
   let lateInARow = 0;
   const isOverloaded = (kind: RequestKind) => {
     const isOver = lateInARow >= lateSamples || concurrent[kind] >= maxConcurrentRequests;
-    if (isOver) refused++;
+    if (isOver) rejected++;
     return isOver;
   };
 
@@ -69,8 +66,8 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
     // Once a second: a line for each of them would be a load of its own.
-    if (refused > 0) log.warn({ refused, ...concurrent, eventLoopDelayMs: meanMs }, 'refused requests');
-    refused = 0;
+    if (rejected > 0) log.warn({ rejected, ...concurrent, eventLoopDelayMs: meanMs }, 'rejected requests');
+    rejected = 0;
   }, sampleMs);
   timer.unref();
 
@@ -83,7 +80,7 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     admit(request, response, kind) {
       if (isOverloaded(kind)) throw refusal;
       concurrent[kind]++;
-      whenSettled(request, response, () => concurrent[kind]--);
+      onResponseClosed(request, response, () => concurrent[kind]--);
     },
     close() {
       clearInterval(timer);
@@ -95,9 +92,9 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,
-  { corsOrigins, writeRefusal }: OverloadSettings,
+  { corsOrigins, writeErrorBody }: OverloadSettings,
 ): void {
-  const body = writeRefusal(request.url ?? '', refusal) ?? refusalBody;
+  const body = writeErrorBody(request.url ?? '', refusal) ?? refusalBody;
   const { origin } = request.headers;
   const mayRead = origin !== undefined && (corsOrigins.includes(origin) || corsOrigins.includes('*'));
   response
@@ -106,7 +103,7 @@ function refuse(
       'Content-Length': Buffer.byteLength(body),
       'Retry-After': retryAfterSeconds,
       'X-Content-Type-Options': 'nosniff',
-      'X-Request-Id': readRequestId(request),
+      'X-Request-Id': requestIdOf(request),
       ...(mayRead && { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' }),
     })
     .end(body);

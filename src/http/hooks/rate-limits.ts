@@ -1,7 +1,7 @@
 import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { plainAddress } from '../../validation/ip-address.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
 
 /** How much a caller may ask for a minute. `0`: any number of requests. */
 export type RateLimitSettings = {
@@ -19,9 +19,9 @@ export type RateLimits = {
   /** Counts a request of an account. */
   readonly requireAccountRate: RateCheck;
   /** Counts nothing: refuses addresses from which too many sign-ins have failed. */
-  readonly requireFewFailures: RateCheck;
+  readonly requireFailureQuota: RateCheck;
   /** Counts a failed sign-in of an address. */
-  readonly countFailure: RateCheck;
+  readonly recordFailure: RateCheck;
 };
 
 const windowMs = 60_000;
@@ -36,7 +36,7 @@ export async function openRateLimits(
   await http.register(rateLimit, {
     global: false,
     cache: maxCounted,
-    keyGenerator: ({ ip }) => normalizeIP(plainAddress(ip)),
+    keyGenerator: ({ ip }) => normalizeIP(normalizeIp(ip)),
   });
 
   const createCheck = (max: number, what: string, options: CreateRateLimitOptions = {}) => {
@@ -62,8 +62,8 @@ export async function openRateLimits(
         : createCheck(perAccount, 'Too many requests from your account', {
             keyGenerator: ({ principal }) => `account ${principal!.account}`,
           }),
-    requireFewFailures: (request, reply) => failures(request, reply, { increment: false }),
-    countFailure: failures,
+    requireFailureQuota: (request, reply) => failures(request, reply, { increment: false }),
+    recordFailure: failures,
   };
 }
 

@@ -23,11 +23,11 @@ const exposedHeaders = [
  * Tells browsers what our pages may do, and which other pages may call us. Credentials are never sent along by a browser on
  * its own, since there are no cookies.
  */
-export async function setBrowserRules(
+export async function registerSecurityHeaders(
   http: FastifyInstance,
   { corsOrigins, isTls }: BrowserSettings,
 ): Promise<void> {
-  const headers = readSecurityHeaders(isTls);
+  const headers = createSecurityHeaders(isTls);
   http.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
     done();
@@ -42,7 +42,7 @@ export async function setBrowserRules(
 }
 
 /** What Helmet sets, asked for once: as a middleware it would put the same headers together for every answer. */
-function readSecurityHeaders(isTls: boolean): Record<string, string> {
+function createSecurityHeaders(isTls: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
   const response = {
     setHeader: (name: string, value: string) => (headers[name] = value),

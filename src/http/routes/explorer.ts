@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { plainAddress } from '../../validation/ip-address.ts';
+import { normalizeIp } from '../../validation/ip-address.ts';
 import { writeSandboxPage } from './sandbox-page.ts';
 
 /** What `npm run build` makes of the folder explorer/. Found beside `src` and beside `dist` alike. */
@@ -36,6 +36,6 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
 
 /** The address that a request came to, for one of HTTP/1.0, which names no host. */
 function localHost({ socket: { localAddress = '', localPort } }: FastifyRequest): string {
-  const address = plainAddress(localAddress);
+  const address = normalizeIp(localAddress);
   return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
 }

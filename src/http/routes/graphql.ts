@@ -5,33 +5,33 @@ import { AppError, isErrorCode, type ErrorCode } from '../../errors.ts';
 import { createContext, type Context, type Outcome, type Repositories } from '../../graphql/context.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
-  createOperationRequestReaders,
+  createOperationBodyParsers,
   isObject,
   withoutEmptyName,
   type GraphQLRequestBody,
-  type PrepareRequest,
+  type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
-import { createRefusedCallRecorder } from '../../graphql/refused-calls.ts';
+import { createRejectedCallAuditor } from '../../graphql/refused-calls.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
-import { readCaller } from '../caller.ts';
+import { callerOf } from '../caller.ts';
 import { setStatus } from '../error-response.ts';
 import { statusOf } from './graphql-status.ts';
 import { chooseMediaType } from '../media-type.ts';
 import { requireUniqueKeys } from '../hooks/repeated-key.ts';
 
 /** What the doors lead to. */
-type GraphQLDoors = {
+type GraphQLEndpoints = {
   readonly graphql: ApolloServer<Context>;
   readonly schema: GraphQLSchema;
   readonly repositories: Repositories;
-  readonly prepare: PrepareRequest;
+  readonly prepare: RequestFilter;
   readonly limits: OperationLimits;
 };
 
 type GraphQLResponseBody = { readonly errors?: readonly GraphQLFormattedError[] };
 
 /** A request for GraphQL: what Apollo reads, and the same as an object. */
-type AskedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
+type ParsedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
 
 /** Errors before a request was read: it never became a call of a mutation. Recording floods would make them worse. */
 const brokenRequestCodes: readonly ErrorCode[] = [
@@ -49,9 +49,9 @@ const brokenRequestCodes: readonly ErrorCode[] = [
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  { graphql, schema, repositories, prepare, limits }: GraphQLDoors,
+  { graphql, schema, repositories, prepare, limits }: GraphQLEndpoints,
 ): void {
-  const recordRefusedCalls = createRefusedCallRecorder(schema, limits);
+  const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
 
   const methods = ['GET', 'POST'];
   http.all('/graphql', { config: { methods }, onError: recordThrown(undefined) }, async (request, reply) => {
@@ -60,7 +60,7 @@ export function registerGraphQLRoutes(
     return execute(request, reply, asked, undefined);
   });
 
-  for (const [fieldName, readOperation] of createOperationRequestReaders(schema, prepare)) {
+  for (const [fieldName, readOperation] of createOperationBodyParsers(schema, prepare)) {
     const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: recordThrown(fieldName) };
     http.all(`/${fieldName}`, options, async (request, reply) => {
       requireMethod(request, reply, ['POST']);
@@ -70,13 +70,13 @@ export function registerGraphQLRoutes(
   }
 
   /** What is no object is left to Apollo to complain about. */
-  function readBody(given: unknown): AskedRequest {
+  function readBody(given: unknown): ParsedRequest {
     const body = isObject(given) ? prepare(withoutEmptyName(given)) : given;
     return { body, request: body };
   }
 
   /** The search of a GET, with the text of the operation that it names where there is a list of them. */
-  function readSearch(request: FastifyRequest): AskedRequest {
+  function readSearch(request: FastifyRequest): ParsedRequest {
     const { searchParams } = new URL(request.url, 'http://localhost');
     if (searchParams.get('operationName') === '') searchParams.delete('operationName');
     for (const name of ['variables', 'extensions']) requireUniqueJsonKeys(searchParams.get(name));
@@ -93,7 +93,7 @@ export function registerGraphQLRoutes(
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
-    { body, search = '', request: asked }: AskedRequest,
+    { body, search = '', request: asked }: ParsedRequest,
     pathField: string | undefined,
   ) {
     const context = createContext(repositories, readRequest(request));
@@ -118,7 +118,7 @@ export function registerGraphQLRoutes(
       outcome,
     });
     if (status !== 200 || outcome.errors.length > 0)
-      await recordRefusedCalls(
+      await auditRejectedCalls(
         { request: asked, pathField, errorOf: errorOfFields(outcome, response) },
         context,
       );
@@ -135,7 +135,7 @@ export function registerGraphQLRoutes(
           ? readSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
       const context = createContext(repositories, readRequest(request));
-      await recordRefusedCalls({ request: asked, pathField, errorOf: () => error }, context);
+      await auditRejectedCalls({ request: asked, pathField, errorOf: () => error }, context);
     };
   }
 }
@@ -151,7 +151,7 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 function readRequest(request: FastifyRequest): Parameters<typeof createContext>[1] {
   return {
     scopes: request.principal!.scopes,
-    caller: readCaller(request),
+    caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
     log: request.log,

@@ -12,7 +12,7 @@ export function registerHealthRoutes(http: FastifyInstance, isReady: () => Promi
       ? { status: 'ready' }
       : sendStatus('SERVICE_UNAVAILABLE', reply).send({
           status: 'unavailable',
-          reason: 'The database does not answer',
+          reason: 'The database is unavailable',
         }),
   );
 }

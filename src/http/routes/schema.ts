@@ -6,7 +6,7 @@ import { readSchemaSource } from '../../graphql/schema.ts';
 export function registerSchemaRoute(http: FastifyInstance, isOpen: boolean): void {
   const source = readSchemaSource();
   http.get('/schema.graphql', (_request, reply) => {
-    if (!isOpen) throw new AppError('FORBIDDEN', 'The settings of this server keep the schema to itself');
+    if (!isOpen) throw new AppError('FORBIDDEN', 'Introspection is disabled by the settings of this server');
     return reply.header('Cache-Control', 'no-store').type('text/plain; charset=utf-8').send(source);
   });
 }
