@@ -85,11 +85,8 @@ test.each([
   ],
   ['sslmode=allow', /without sslmode=allow/],
   ['sslmode=sometimes', /whose sslmode is one of disable, require, verify-ca, verify-full, no-verify$/],
-  ['sslrootcert=/no/such.pem', /whose sslrootcert is a PEM file that can be read: ENOENT, \/no\/such\.pem$/],
-  [
-    'sslcert=/no/such.pem&sslkey=/no/key',
-    /whose sslcert is a PEM file that can be read: ENOENT, \/no\/such\.pem$/,
-  ],
+  ['sslrootcert=/no/such.pem', /whose sslrootcert is a readable PEM file: ENOENT, \/no\/such\.pem$/],
+  ['sslcert=/no/such.pem&sslkey=/no/key', /whose sslcert is a readable PEM file: ENOENT, \/no\/such\.pem$/],
   ['sslcert=/etc/hostname', /with both sslcert and sslkey$/],
   ['sslmode=require&ssl=true', /with sslmode=… instead of ssl=…$/],
   ['sslmode=disable&sslnegotiation=direct', /sslnegotiation=direct needs TLS$/],
@@ -185,7 +182,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'no password',
       () => `owner@${base}/plans`,
-      /: the server asks for a password\. Add one to DATABASE_URL: postgresql:/,
+      /: the server requires a password\. Add one to DATABASE_URL: postgresql:/,
     ],
     [
       'an unknown user',
@@ -215,7 +212,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'nothing that listens',
       async () => `owner:qzxa@127.0.0.1:${await findFreePort()}/plans`,
-      /ECONNREFUSED.* Check that the server runs and listens there/,
+      /ECONNREFUSED.* Check that the server is running, and that host and port/,
     ],
     [
       'an unknown host',

@@ -47,8 +47,8 @@ async function runChecks({ json }: { json?: true }): Promise<void> {
 /** Returns one result per problem. */
 async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<CheckResult[]> {
   const fileProblems = await Promise.all([
-    findOperatorError(() => loadCertificate(config)),
-    findOperatorError(() => loadAllowedOperations(config)),
+    findOperatorError(() => checkCertificate(config)),
+    findOperatorError(() => checkAllowedOperations(config)),
   ]);
   const all = [...problems, ...fileProblems.flat()];
   const settingWarnings = warnings.map((message) => warned('settings', message));
@@ -68,13 +68,13 @@ async function findOperatorError(attempt: () => Promise<void>): Promise<string[]
 
 type InspectedValues = InspectedConfig['config'];
 
-async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: InspectedValues) {
+async function checkCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: InspectedValues) {
   if (certFile === undefined || keyFile === undefined) return;
   const { readCertificate } = await import('../http/tls.ts');
   readCertificate({ certFile, keyFile });
 }
 
-async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
+async function checkAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
   // Loaded on demand: other commands do not need the schema, which is slow to load.
   const [{ loadAllowedOperations }, { createSchema }] = await Promise.all([

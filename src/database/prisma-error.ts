@@ -1,31 +1,31 @@
 import { Prisma } from '../generated/prisma/client.ts';
 
-/** Prisma's code for a row that an update or a delete did not find. */
+/** Prisma's code for an update or a delete of a row that does not exist. */
 export const recordNotFound = 'P2025';
-/** Prisma's code for a foreign key that points to nothing, or whose target is still in use. */
+/** Prisma's code for a foreign key whose target does not exist, or is still referenced. */
 export const foreignKeyViolated = 'P2003';
 
-/** Prisma's code for a unique key that is taken. */
+/** Prisma's code for a unique key that already exists. */
 export const uniqueKeyViolated = 'P2002';
 
-/** Tells whether a query failed for this reason. Only the code is stable between Prisma's versions. */
+/** Returns whether an error has a code of Prisma. Only the codes are stable between Prisma's versions. */
 export function isPrismaError(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
 }
 
-/** PostgreSQL's code of the error behind a query's failure. */
+/** Returns PostgreSQL's code of a failed query, from the error or its causes. */
 export function sqlStateOf(error: unknown): string | undefined {
   const states = causesOf(error).map(({ originalCode }) => originalCode);
   return states.find((state) => typeof state === 'string');
 }
 
-/** The chain of reasons behind an error: Prisma keeps the driver's in `meta`, everybody else in `cause`. */
+/** Returns an error and its causes: Prisma stores the driver's error in `meta`, all others in `cause`. */
 export function causesOf(error: unknown): Record<string, unknown>[] {
   const causes: Record<string, unknown>[] = [];
-  for (let each = error; each instanceof Object && causes.length < maxCauses;) {
-    const reason = each as Record<string, unknown>;
-    causes.push(reason);
-    each = reason['cause'] ?? reason['driverAdapterError'] ?? reason['meta'];
+  for (let current = error; current instanceof Object && causes.length < maxCauses;) {
+    const cause = current as Record<string, unknown>;
+    causes.push(cause);
+    current = cause['cause'] ?? cause['driverAdapterError'] ?? cause['meta'];
   }
   return causes;
 }

@@ -6,9 +6,9 @@ import {
   type Transaction,
 } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
+import { isLockTimeout, isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
+import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
@@ -40,7 +40,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     runBatch: (requests) => runBatch(prisma, requests, retentionDays),
     runSingle: (request) => runSingle(prisma, request, retentionDays),
     // The database is unavailable. A statement that it undid, because of a lock or a time limit, may be run again.
-    isFatal: (error) => error instanceof AppError && !isUndoneByOthers(error) && !isTimeLimit(error),
+    isFatal: (error) => error instanceof AppError && !isRolledBackByConflict(error) && !isTimeLimit(error),
   });
 
   /** Deletes within the transaction, moving the subscribers where only they are in the way. */
@@ -158,7 +158,7 @@ async function runSingle(
       });
     });
   } catch (error) {
-    const [answer] = await recoverResults(prisma, [request], toUnavailability(error));
+    const [answer] = await recoverResults(prisma, [request], toUnavailableError(error));
     return answer!;
   }
 }

@@ -1,6 +1,6 @@
 import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
-import { plannedForItsValues } from '../../database/prepared-statements.ts';
+import { customPlan } from '../../database/prepared-statements.ts';
 import type { RowJson } from '../../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import {
@@ -98,7 +98,7 @@ export function createNumberGroupRepository(
 
     /** One page of a search, and how many groups it finds on all pages. */
     async searchNumberGroups(search: NumberGroupSearch): Promise<{ groups: NumberGroup[]; total: number }> {
-      const where = Prisma.sql`WHERE ${writeConditions(search)} ${Prisma.raw(plannedForItsValues)}`;
+      const where = Prisma.sql`WHERE ${writeConditions(search)} ${Prisma.raw(customPlan)}`;
       const [groups, [counted]] = await Promise.all([
         prisma.$queryRaw<NumberGroup[]>`
           SELECT id, name, description, count, created_at AS "createdAt", list_id AS "listId" FROM number_groups
