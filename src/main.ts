@@ -7,8 +7,8 @@ import { OperatorError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { describeStart } from './cli/startup-banner.ts';
 
-// The process: settings, open, listen, stop on a signal. Everything else is in app.ts.
-// V8 lets the heap grow to several times of what lives before it searches it: 450 MB in an upload where 250 MB do.
+// The server process: loads the settings, opens the database and the app, and closes them on a stop signal.
+// Limits heap growth between garbage collections: by default an upload takes 450 MB where 250 MB suffice.
 setFlagsFromString('--heap-growing-percent=100');
 
 let database: Database | undefined;
@@ -18,7 +18,7 @@ try {
   for (const warning of warnings) log.warn(warning);
   const stopping = awaitStop();
 
-  // PostgreSQL starts while the rest of the program is loaded.
+  // Start PostgreSQL while the rest of the program loads.
   const opening = openDatabase(
     {
       url: config.DATABASE_URL,
@@ -32,7 +32,7 @@ try {
   const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
   database = opened;
   const app = await openApp(config, database, log);
-  // A key that was made is shown in any case: it is never shown again.
+  // A generated key is shown even if the server is stopping: it is never shown again.
   if (!stopping.isBegun() || app.createdKey) process.stdout.write(describeStart(app));
 
   log.info({ reason: await stopping.begun }, 'stopping');
@@ -42,7 +42,7 @@ try {
   process.exit(0);
 } catch (error) {
   await database?.close();
-  // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
+  // An operator's error is shown as one line, an internal error with its stack.
   const reason = explainMissingPrivilege(error);
   const text = reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
   process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
@@ -50,8 +50,8 @@ try {
 }
 
 /**
- * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are ignored: npm
- * passes on those that the terminal has sent already.
+ * Listens for stop signals from the beginning, so that one during the start leaves no running database. Signals after the first
+ * are ignored: npm forwards those that the terminal has already sent.
  */
 function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
   let isBegun = false;

@@ -257,15 +257,11 @@ describe('the lines of a file', () => {
       ([header, ...rest]) => [header, '', ' \r', '{"kind":"x"}', ...rest].join('\n'),
       'Line 4: kind must be',
     ],
-    [
-      'a missing end',
-      (lines) => lines.slice(0, -1).join('\n\n'),
-      'Line 14: the file ends without its counts',
-    ],
+    ['a missing end', (lines) => lines.slice(0, -1).join('\n\n'), 'Line 14: the file is truncated'],
     [
       'more than the end',
       (lines) => [...lines, '', lines[0]].join('\n'),
-      'Line 10: the file goes on behind its counts',
+      'Line 10: the footer must be the last line',
     ],
     ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
   ])('are counted with the blank ones: %s', async (_what, change, message) => {

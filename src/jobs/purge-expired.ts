@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { DeletedNumberGroupRepository } from '../autodialer/number-groups/archive.ts';
 import type { NumberListRepository } from '../autodialer/number-groups/number-list-repository.ts';
 
-/** Where things have their time. */
+/** Repositories with expiring records. */
 type Repositories = {
   readonly audit: AuditRepository;
   readonly deletedGroups: DeletedGroupRepository;
@@ -19,18 +19,17 @@ type Repositories = {
 const intervalMs = 60_000;
 
 /**
- * Removes, every minute, what has had its time: deleted groups of both kinds after their retention, lists of numbers that nobody holds,
- * and idempotency keys. Keeps the index of the audit's times up to date too.
- * Several servers on one database may do so side by side.
+ * Purges expired records every minute: deleted groups and number groups after their retention, unused number lists, and
+ * idempotency keys. Also updates the index of audit timestamps. Safe to run concurrently in several servers.
  */
-export function startHousekeeping(
+export function startPurging(
   { audit, deletedGroups, deletedNumberGroups, numberLists: lists, mutations }: Repositories,
   log: Logger,
 ): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
   const stopping = new AbortController();
 
-  const clean = async () => {
+  const purgeAll = async () => {
     try {
       const caller = { account: 'group-api', requestId: randomUUID() };
       const purged = await repeat(() => deletedGroups.purgeExpired(caller));
@@ -39,14 +38,14 @@ export function startHousekeeping(
       const keys = await mutations.deleteExpiredKeys();
       await audit.summarizeTimes();
       if (purged + purgedNumberGroups + numberLists + keys > 0) {
-        log.info({ purged, purgedNumberGroups, numberLists, keys }, 'removed what has had its time');
+        log.info({ purged, purgedNumberGroups, numberLists, keys }, 'purged expired records');
       }
     } catch (error) {
-      // It is tried again in a minute; a database that is away is told of elsewhere.
-      if (!(error instanceof AppError)) log.error({ err: error }, 'housekeeping failed');
+      // Retried in a minute. The connection watchdog logs an unavailable database.
+      if (!(error instanceof AppError)) log.error({ err: error }, 'failed to purge expired records');
     }
   };
-  /** Takes one batch after the other, until there is nothing left. */
+  /** Removes batches until nothing is left. */
   const repeat = async (removeBatch: () => Promise<number>) => {
     let removed = 0;
     for (let count = -1; count !== 0 && !stopping.signal.aborted; removed += count)
@@ -54,7 +53,7 @@ export function startHousekeeping(
     return removed;
   };
   const tick = () => {
-    running ??= clean().finally(() => (running = undefined));
+    running ??= purgeAll().finally(() => (running = undefined));
   };
 
   tick();

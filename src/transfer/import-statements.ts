@@ -2,21 +2,21 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RecordKey, RecordKind } from './format.ts';
 
 /**
- * What becomes of a record. It is `added`, brought back from the archive (`restored`), or was there as it is (`unchanged`).
- * It is in the way where it is there with other content (`differs`), where its group is `archived` with other content, or where it
- * is an archived group that is `live`. It is `orphaned` where what it refers to is nowhere.
+ * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`). It conflicts
+ * with existing data if that `differs`, if its group is `archived` with different content, or if it is a deleted group that is
+ * `live`. It is `orphaned` if the record that it refers to does not exist.
  */
 export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
 
-/** An outcome that refuses the import. */
-export type Obstruction = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
+/** An outcome that rejects the import. */
+export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
 
-/** Returns whether a record has an obstacle in its way. */
-export function isObstacle(outcome: ImportOutcome): outcome is Obstruction {
+/** Returns whether a record conflicts with existing data. */
+export function isConflicting(outcome: ImportOutcome): outcome is ConflictOutcome {
   return outcome === 'differs' || outcome === 'archived' || outcome === 'live';
 }
 
-/** How many records of a batch had an outcome, and the keys of the first ten of them. */
+/** The number of records of a batch with an outcome, and the keys of the first ten of them. */
 export type OutcomeCount = {
   readonly outcome: ImportOutcome;
   readonly count: number;
@@ -24,9 +24,9 @@ export type OutcomeCount = {
 };
 
 /**
- * Imports one batch of a kind, JSON of rows of which no two have the same key, by one statement. Nobody else may write to the
- * tables meanwhile. What is in the way stays as it is. What has had its time in the archive is gone, whether or not the purge has
- * come by. A file of an older version lacks columns that were added since: they get their defaults, and do not count as a difference.
+ * Imports one batch of a kind, a JSON array of rows with unique keys, by one statement. The tables must be locked against other
+ * writers. Conflicting records are left unchanged. Expired records of the archive count as removed, even if they are not purged
+ * yet. Columns that a file of an older version lacks get their defaults, and are not compared.
  */
 export const importBatch: Record<
   RecordKind,
@@ -100,7 +100,7 @@ export const importBatch: Record<
         ORDER BY (given).group_id, (given).username COLLATE "C"))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
-  // The rows are compared as rows, and kept as group_row() writes them: dates and prices are written in several ways.
+  // Compared as rows and stored as group_row() formats them: dates and prices have several JSON representations.
   deletedGroup: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
       SELECT given, original, CASE
