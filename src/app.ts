@@ -6,7 +6,7 @@ import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './mutations/audit-events.ts';
 import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
-import { writeEarlyRefusal } from './autodialer/error-responses.ts';
+import { writeEarlyError } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
@@ -87,7 +87,7 @@ export async function openApp(
     config,
     authenticate,
     log,
-    config.AUTODIALER ? writeEarlyRefusal : undefined,
+    config.AUTODIALER ? writeEarlyError : undefined,
   );
   await registerExplorerRoutes(http);
   registerHealthRoutes(http, isReady);
