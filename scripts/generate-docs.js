@@ -1,5 +1,5 @@
-// Writes the documents that are made from the schema and from the tests. With --check it writes nothing, and fails where one
-// of them is not as it would be written.
+// Generates the documents that are derived from the schema and the tests. With --check it writes nothing, and fails if a document is
+// not up to date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
@@ -15,7 +15,7 @@ const documents = [
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));
 if (!isCheck) for (const [name, text] of stale) writeFileSync(name, text);
 if (isCheck && stale.length > 0) {
-  for (const [name] of stale) console.error(`${name} is not what its sources say`);
+  for (const [name] of stale) console.error(`${name} is not up to date: run npm run generate:docs`);
   process.exit(1);
 }
 

@@ -1,11 +1,11 @@
-// Runs the tests of deletes, subscribers, keys, the audit, the archive, accounts and transfer on databases, and in processes,
-// with other settings than usual. Needs dist/, as `npm test` builds it. `--outputFile=…` collects the counts as JSON.
+// Runs the tests of deletes, subscribers, idempotency, the audit log, the archive, accounts and transfer on databases and in
+// processes with non-default settings. Requires dist/, which `npm test` builds. `--outputFile=…` writes the counts as JSON.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Zones east and west of UTC, with gaps of summer time; limits and isolation that a database or a role may have. */
+/** Zones east and west of UTC, with summer time; limits and isolation levels that a database or a role may have. */
 const environments = {
   'Asia/Tehran': { TZ: 'Asia/Tehran', TEST_DATABASE_SETTINGS: 'timezone=Asia/Tehran' },
   'America/New_York': {
@@ -22,7 +22,7 @@ const files =
   'test/(groups\\.(archive|delete|trusted|write|read|search|dry|expected|price)|subscribers|idempotency|audit|' +
   'accounts\\.(command|credentials|tokens)|cli\\.(transfer|groups|repair)|service-groups|mutations)[^/]*\\.test\\.ts$';
 
-const [outputOption] = process.argv.slice(2).filter((each) => each.startsWith('--outputFile='));
+const [outputOption] = process.argv.slice(2).filter((argument) => argument.startsWith('--outputFile='));
 const folder = mkdtempSync(join(tmpdir(), 'group-api-databases-'));
 const counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
 let isFailed = false;

@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 import { readApi, scopeOf } from './read-api.js';
 
-/** What any operation, or any mutation, can answer beside what its own description names. */
+/** Codes that any operation, or any mutation, can return in addition to those in its description. */
 const mutationCodes = ['IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED'];
 const operationCodes = [
   'BAD_USER_INPUT',
@@ -35,10 +35,10 @@ const operationCodes = [
   'SERVICE_UNAVAILABLE',
   'PERSISTED_QUERY_NOT_SUPPORTED',
 ];
-/** Codes of no operation: the autodialer's. */
+/** Codes that no GraphQL operation returns, only the autodialer. */
 const otherCodes = ['NOT_IMPLEMENTED'];
 
-/** Writes the page as Markdown. @throws where the page would leave an error out */
+/** Writes the page as Markdown. @throws Error if the page would omit an error code */
 export function writeApiPage() {
   const { schema, errors, operations } = readApi();
   requireEveryCode(errors, operations);
@@ -47,16 +47,16 @@ export function writeApiPage() {
     .filter((type) => type !== schema.getQueryType() && type !== schema.getMutationType());
   const queries = operations.filter(({ kind }) => kind === 'query');
   const mutations = operations.filter(({ kind }) => kind === 'mutation');
-  const writeOperations = (list) => list.map((each) => writeOperation(each, errors)).join('\n\n');
+  const writeOperations = (list) => list.map((operation) => writeOperation(operation, errors)).join('\n\n');
   const rows = (codes) => writeErrors(codes.map((code) => errors.get(code)));
 
-  return `<!-- Made from schema.graphql by \`npm run generate:docs\`: what is changed here is lost. -->
+  return `<!-- Generated from schema.graphql by \`npm run generate:docs\`: do not edit. -->
 
 # The GraphQL API
 
-Every operation is sent to \`/graphql\`, or as \`POST /<operation>\`: the [README](../README.md#ask) says how, and which credentials are
-taken. A running server shows the schema itself at \`GET /schema.graphql\`. [group-api.http](group-api.http) has a request for each
-operation, to be sent from an editor.
+Send operations to \`/graphql\`, or as \`POST /<operation>\`: see the [README](../README.md#ask) for both, and for the accepted
+credentials. A running server returns the schema at \`GET /schema.graphql\`. [group-api.http](group-api.http) has a request for every
+operation, to send from an editor.
 
 ## Contents
 
@@ -67,16 +67,15 @@ operation, to be sent from an editor.
 
 ## Errors
 
-The status is that of \`POST /<operation>\`; \`/graphql\` answers an operation that was carried out with 200. Any operation can
-answer these:
+The status is that of \`POST /<operation>\`; \`/graphql\` returns 200 for executed operations. Any operation can return these errors:
 
 ${rows(operationCodes)}
 
-Any mutation that is sent with a header \`Idempotency-Key\` can answer these too:
+Any mutation with the header \`Idempotency-Key\` can also return these errors:
 
 ${rows(mutationCodes)}
 
-What else an operation can answer is said with it.
+Further errors are listed with each operation.
 
 ## Queries
 
@@ -84,22 +83,22 @@ ${writeOperations(queries)}
 
 ## Mutations
 
-The answer to a mutation is null where it was refused, so that one refusal hides no other answer.
+The result of a rejected mutation is null, so that one error does not hide the results of others.
 
 ${writeOperations(mutations)}
 
 ## Types
 
-\`!\` stands behind what is never null. The scalars of GraphQL itself are \`Int\`, \`Float\`, \`String\`, \`Boolean\` and \`ID\`.
+\`!\` marks types that are never null. The built-in scalars of GraphQL are \`Int\`, \`Float\`, \`String\`, \`Boolean\` and \`ID\`.
 
 ${types.map((type) => writeType(type, schema)).join('\n\n')}
 `;
 }
 
 function requireEveryCode(errors, operations) {
-  const said = new Set([...operationCodes, ...mutationCodes, ...otherCodes]);
-  for (const { codes } of operations) for (const code of codes) said.add(code);
-  const missing = [...errors.keys()].filter((code) => !said.has(code));
+  const listed = new Set([...operationCodes, ...mutationCodes, ...otherCodes]);
+  for (const { codes } of operations) for (const code of codes) listed.add(code);
+  const missing = [...errors.keys()].filter((code) => !listed.has(code));
   if (missing.length > 0)
     throw new Error(
       `docs/api.md would not have ${missing.join(', ')}: name them in the description of an operation in schema.graphql, or in scripts/docs/api-page.js`,
@@ -126,10 +125,12 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
 }
 
 function writeSignature({ name, args, type }) {
-  const given = args.map((each) => `${each.name}: ${each.type}${writeDefault(each, ' = ')}`);
-  if (given.length === 0) return `${name}: ${type}`;
-  const line = `${name}(${given.join(', ')}): ${type}`;
-  return line.length <= 80 ? line : `${name}(\n${given.map((each) => `  ${each}\n`).join('')}): ${type}`;
+  const parameters = args.map((arg) => `${arg.name}: ${arg.type}${writeDefault(arg, ' = ')}`);
+  if (parameters.length === 0) return `${name}: ${type}`;
+  const line = `${name}(${parameters.join(', ')}): ${type}`;
+  return line.length <= 80
+    ? line
+    : `${name}(\n${parameters.map((parameter) => `  ${parameter}\n`).join('')}): ${type}`;
 }
 
 function writeDefault({ defaultValue, type }, prefix = '') {
@@ -165,7 +166,7 @@ function linkType(type) {
   return `[${type.name}](#${headingOf(type).toLowerCase().replace(' ', '-')})`;
 }
 
-/** A type as it is written, which leads to what is said of it. */
+/** Returns a type as a link to its description. */
 function linkTo(type) {
   const named = getNamedType(type);
   const code = `\`${type}\``;

@@ -1,7 +1,7 @@
-// docs/clients.md: puts the examples, which the tests run, into the page that is written by hand.
+// docs/clients.md: inserts the examples, which the tests run, into the hand-written page.
 import { readFileSync } from 'node:fs';
 
-/** Answers the page with the present text of each file between its marks: `<!-- file: … -->` and `<!-- end -->`. */
+/** Returns the page with the current text of each file between its markers: `<!-- file: … -->` and `<!-- end -->`. */
 export function writeClientPage() {
   return readFileSync('docs/clients.md', 'utf8').replaceAll(
     /^(<!-- file: (\S+) -->\n)[^]*?^(<!-- end -->)$/gm,

@@ -1,4 +1,4 @@
-// What the documents say of the API, read from where it is said: schema.graphql and the README's table of errors.
+// Reads the API for the documents from its sources: schema.graphql and the README's table of errors.
 import { readFileSync } from 'node:fs';
 import { buildSchema, getDirectiveValues } from 'graphql';
 
@@ -14,7 +14,7 @@ export function readApi() {
 }
 
 /**
- * The scope that a field needs of its own, if any.
+ * Returns the scope that a field itself requires, if any.
  * @returns {string | undefined}
  */
 export function scopeOf(schema, field) {

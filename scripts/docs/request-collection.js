@@ -1,8 +1,8 @@
-// docs/group-api.http: a request for every operation, to be sent from an editor.
+// docs/group-api.http: a request for every operation, to send from an editor.
 import { parse, valueFromASTUntyped } from 'graphql';
 import { readApi } from './read-api.js';
 
-/** The order in which the examples of the schema work on the sample groups, each upon what those before it did. */
+/** The order in which the examples of the schema work on the sample groups: they depend on each other. */
 const chapters = {
   Groups: ['group', 'groups', 'registrationGroups', 'allGroups', 'searchGroups', 'createGroup', 'editGroup'],
   'Service groups': [
@@ -26,14 +26,14 @@ const chapters = {
 };
 
 const head = `# Every operation of group-api, for the REST Client of VS Code and the HTTP client of JetBrains' editors.
-# Made from schema.graphql by \`npm run generate:docs\`: what is changed here is lost.
+# Generated from schema.graphql by \`npm run generate:docs\`: do not edit.
 #
-# Sent from the first to the last, all of them succeed on a new server with its sample groups.
+# Sent in order, all requests succeed on a new server with its sample groups.
 
 @host = http://127.0.0.1:4000
 @key = the-key-that-the-first-start-prints`;
 
-/** The vendor's own text, with its variables, at the vendor's path. */
+/** The vendor's documented request, with its variables, at the vendor's path. */
 const vendorDeletion = `${title('Deleting: deleteGroup, as its vendor documents it')}
 ${postJson('deleteGroup')}
 
@@ -48,7 +48,7 @@ ${JSON.stringify(
 )}`;
 
 const autodialer = `${title('Number groups of the autodialer: add')}
-# VS Code takes the _id and the filename below from the answers by itself. Elsewhere put them in the place of {{…}}.
+# VS Code fills in the _id and the filename below from the responses. In other editors, replace {{…}} with them.
 # @name added
 ${postJson('api/v4/autodialer/groups/add')}
 
@@ -84,14 +84,14 @@ ${postJson('api/v4/autodialer/groups/remove')}
 
 ${JSON.stringify({ _id: '{{added.response.body.$.data._id}}' }, null, 2)}`;
 
-/** Writes the collection. @throws where an operation has no place in it */
+/** Writes the collection. @throws Error if an operation is in no chapter */
 export function writeRequestCollection() {
   const { operations } = readApi();
-  const places = Object.values(chapters).flat();
-  const missing = operations.filter(({ name }) => !places.includes(name)).map(({ name }) => name);
+  const names = Object.values(chapters).flat();
+  const missing = operations.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
   if (missing.length > 0)
     throw new Error(
-      `docs/group-api.http would not have ${missing.join(', ')}: give it a place among the chapters of scripts/docs/request-collection.js`,
+      `docs/group-api.http would not have ${missing.join(', ')}: add it to a chapter in scripts/docs/request-collection.js`,
     );
 
   const written = Object.entries(chapters).flatMap(([chapter, members]) =>
@@ -105,7 +105,7 @@ export function writeRequestCollection() {
   return `${[head, ...written, vendorDeletion, autodialer].join('\n\n')}\n`;
 }
 
-/** What can be sent again goes to both doors; of several examples that cannot, the first to `/graphql`, the others to their own. */
+/** Repeatable examples go to both endpoints; of several others, the first goes to `/graphql`, the rest to their own path. */
 function writeRequests(chapter, { name, kind, examples }) {
   const once = examples.filter((example) => !isRepeatable(kind, name, example));
   return examples.flatMap((example) => {
@@ -125,13 +125,13 @@ function writeAsGraphQL(heading, example) {
   return `${title(heading)}\n${postJson('graphql')}\n\n${JSON.stringify({ query }, null, 2)}`;
 }
 
-/** The arguments alone, at the path of the operation, which answers every scalar field. */
+/** Writes only the arguments, for the path of the operation, which returns every scalar field. */
 function writeAtOwnPath(heading, name, example) {
   const [field] = parse(example).definitions[0].selectionSet.selections;
-  const given = Object.fromEntries(
-    field.arguments.map((each) => [each.name.value, valueFromASTUntyped(each.value)]),
+  const args = Object.fromEntries(
+    field.arguments.map((argument) => [argument.name.value, valueFromASTUntyped(argument.value)]),
   );
-  return `${title(heading)}\n${postJson(name)}\n\n${JSON.stringify(given, null, 2)}`;
+  return `${title(heading)}\n${postJson(name)}\n\n${JSON.stringify(args, null, 2)}`;
 }
 
 function title(text) {

@@ -11,7 +11,7 @@ const gibibyte = 1024 ** 3;
 const minFreeBytes = gibibyte / 4;
 const lowFreeBytes = gibibyte;
 
-/** Used instead of the service user until the first start creates it: the user `nobody`, which owns no files either. */
+/** Used instead of the service user until the first start creates it: uid 65534, which owns no files either. */
 const unprivilegedUser = { uid: 65_534, gid: 65_534 };
 
 /**
