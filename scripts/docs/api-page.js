@@ -110,14 +110,14 @@ function linkOperation({ name }) {
 }
 
 function writeOperation({ field, scope, text, examples, codes }, errors) {
-  const ownCodes = codes.filter((each) => !operationCodes.includes(each) && !mutationCodes.includes(each));
+  const ownCodes = codes.filter((code) => !operationCodes.includes(code) && !mutationCodes.includes(code));
   return [
     `### ${field.name}`,
     fence('graphql', writeSignature(field)),
     text,
     field.args.length > 0 && writeArguments(field.args),
-    `Answers ${linkTo(field.type)}. Scope: \`${scope}\`.`,
-    ownCodes.length > 0 && writeErrors(ownCodes.map((each) => errors.get(each))),
+    `Returns ${linkTo(field.type)}. Scope: \`${scope}\`.`,
+    ownCodes.length > 0 && writeErrors(ownCodes.map((code) => errors.get(code))),
     ...examples.map((example) => fence('graphql', example.replaceAll(/^ {4}/gm, ''))),
   ]
     .filter(Boolean)
@@ -140,11 +140,11 @@ function writeDefault({ defaultValue, type }, prefix = '') {
 function writeArguments(args) {
   return writeTable(
     ['argument', 'type', 'default', 'meaning'],
-    args.map((each) => [
-      `\`${each.name}\``,
-      linkTo(each.type),
-      quote(writeDefault(each)),
-      inCell(each.description),
+    args.map((arg) => [
+      `\`${arg.name}\``,
+      linkTo(arg.type),
+      quote(writeDefault(arg)),
+      inCell(arg.description),
     ]),
   );
 }

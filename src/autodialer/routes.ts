@@ -138,8 +138,7 @@ export async function registerGroupRoutes(
   ): Promise<NumberSource | undefined> {
     if (numbersDigest === undefined)
       return filename === undefined ? undefined : numberLists.claimUpload(filename);
-    if (filename !== undefined)
-      throw badInput('filename', 'filename must not be given together with numbers');
+    if (filename !== undefined) throw badInput('filename', 'filename cannot be combined with numbers');
     await draft.finish();
     return draft;
   }

@@ -1,4 +1,4 @@
-/** A column that holds phone numbers. */
+/** A column of phone numbers. */
 export type PhoneColumn = {
   readonly index: number;
   /** The text of the header; undefined in a file without one. */
@@ -47,13 +47,13 @@ const ofWord = /^(?:of|de|du|del|der|des)$/;
 type Kind = 'phone' | 'number' | 'fax';
 
 /**
- * Finds the columns of phone numbers by the headers of a file: all that are called a phone or a mobile; else those that are
- * called just "number"; else those of faxes. Returns none where no header says so.
+ * Finds the columns of phone numbers by the headers of a file: all with a word for a phone; otherwise those named just "number";
+ * otherwise those of faxes. Returns an empty list if no header matches.
  */
 export function findPhoneColumns(headers: readonly string[]): readonly PhoneColumn[] {
   const words = headers.map(readWords);
   const kinds = headers.map(findKind);
-  const kind = (['phone', 'number', 'fax'] as const).find((each) => kinds.includes(each));
+  const kind = (['phone', 'number', 'fax'] as const).find((candidate) => kinds.includes(candidate));
   if (kind === undefined) return [];
   return headers.flatMap((header, index) => {
     if (kinds[index] !== kind) return [];
