@@ -53,7 +53,10 @@ function readTreeCpu(parent) {
   return seconds;
 }
 
-/** Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not installed. */
+/**
+ * Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not
+ * installed.
+ */
 export async function runPgbench(database, { clients, seconds, firstId }) {
   const script = `${database.host.replace(/postgres$/, '')}delete.sql`;
   await database.sql(`CREATE SEQUENCE IF NOT EXISTS bench_ids; `);

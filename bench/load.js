@@ -1,5 +1,6 @@
-// The load generator, a separate process: a fixed number of connections, each sending its next request after the response to the
-// last one. Checks every response. Reads its task from its argument as JSON, and prints the measurements as JSON.
+// The load generator, a separate process: a fixed number of connections, each sending its next request after the
+// response to the last one. Checks every response. Reads its task from its argument as JSON, and prints the
+// measurements as JSON.
 import { connect } from 'node:net';
 import { findFault } from './group-row.js';
 

@@ -155,7 +155,9 @@ async function measureSearch(server, database, say) {
   return measured;
 }
 
-/** From process start to the first response: group-api with its embedded PostgreSQL, PostGraphile with a running one. */
+/**
+ * From process start to the first response: group-api with its embedded PostgreSQL, PostGraphile with a running one.
+ */
 async function measureColdStart(database, say) {
   const folder = await mkdtemp('/var/tmp/group-api-cold-');
   const embedded = { ...ours, settings: { ...ours.settings, DATABASE_URL: '', DATA_DIR: folder } };

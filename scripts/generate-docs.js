@@ -1,5 +1,5 @@
-// Generates the documents that are derived from the schema and the tests. With --check it writes nothing, and fails if a document is
-// not up to date.
+// Generates the documents that are derived from the schema and the tests. With --check it writes nothing, and fails
+// if a document is not up to date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';

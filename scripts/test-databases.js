@@ -1,5 +1,6 @@
-// Runs the tests of deletes, subscribers, idempotency, the audit log, the archive, accounts and transfer on databases and in
-// processes with non-default settings. Requires dist/, which `npm test` builds. `--outputFile=…` writes the counts as JSON.
+// Runs the tests of deletes, subscribers, idempotency, the audit log, the archive, accounts and transfer on databases
+// and in processes with non-default settings. Requires dist/, which `npm test` builds. `--outputFile=…` writes the
+// counts as JSON.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -47,7 +47,10 @@ export type App = {
   close(): Promise<void>;
 };
 
-/** Maximum of connections that wait to be accepted, within the system's limit. Further ones time out instead of being rejected. */
+/**
+ * Maximum of connections that wait to be accepted, within the system's limit. Further ones time out instead of being
+ * rejected.
+ */
 const acceptBacklog = 4096;
 
 /**

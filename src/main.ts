@@ -50,8 +50,8 @@ try {
 }
 
 /**
- * Listens for stop signals from the beginning, so that one during the start leaves no running database. Signals after the first
- * are ignored: npm forwards those that the terminal has already sent.
+ * Listens for stop signals from the beginning, so that one during the start leaves no running database. Signals after
+ * the first are ignored: npm forwards those that the terminal has already sent.
  */
 function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
   let isBegun = false;

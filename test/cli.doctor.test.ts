@@ -254,7 +254,7 @@ describe('with migrations to apply', () => {
         {
           state: 'wrong',
           message: expect.stringContaining(
-            `are not: run \`group-api migrate\` as the owner of the database, since ${role} lacks ${lacks}`,
+            `. Run \`group-api migrate\` as the owner of the database, since ${role} lacks ${lacks}`,
           ),
         },
       ],

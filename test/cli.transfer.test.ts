@@ -442,7 +442,11 @@ describe('import', () => {
       ['a blank name', change('serviceGroup', { name: ' ' }), 'Line 2: serviceGroup.name must not be blank'],
       ['a null', change('group', { description: null }), 'Line 3: group.description is required'],
       ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden is required'],
-      ['a field too many', change('group', { colour: 1 }), 'Line 3: group.colour is not a field: the fields are'],
+      [
+        'a field too many',
+        change('group', { colour: 1 }),
+        'Line 3: group.colour is not a field: the fields are',
+      ],
       ['an id', change('group', { id: 0 }), 'Line 3: Group id must be a positive integer'],
       [
         'a time',

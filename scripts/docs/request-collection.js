@@ -105,7 +105,10 @@ export function writeRequestCollection() {
   return `${[head, ...written, vendorDeletion, autodialer].join('\n\n')}\n`;
 }
 
-/** Repeatable examples go to both endpoints; of several others, the first goes to `/graphql`, the rest to their own path. */
+/**
+ * Repeatable examples go to both endpoints; of several others, the first goes to `/graphql`, the rest to their own
+ * path.
+ */
 function writeRequests(chapter, { name, kind, examples }) {
   const once = examples.filter((example) => !isRepeatable(kind, name, example));
   return examples.flatMap((example) => {

@@ -35,7 +35,10 @@ export function createScopeCheck(service: ServiceName, mutations: MutationRunner
 
 type About = { readonly targetId?: string | undefined; readonly args?: object };
 
-/** The work of a service that changes something. It calls `describe` as soon as the target and the arguments are known. */
+/**
+ * The work of a service that changes something. It calls `describe` as soon as the target and the arguments are
+ * known.
+ */
 type Work = (
   request: FastifyRequest,
   reply: FastifyReply,

@@ -10,7 +10,8 @@ declare module 'fastify' {
 }
 
 /**
- * Registers `openapi.json`, built from the `config.document` of every route, and `docs`, a page that renders it. Both are public.
+ * Registers `openapi.json`, built from the `config.document` of every route, and `docs`, a page that renders it. Both
+ * are public.
  */
 export async function registerOpenApi(api: FastifyInstance): Promise<void> {
   await api.register(swagger, {

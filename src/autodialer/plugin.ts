@@ -5,7 +5,8 @@ import { registerGroupRoutes, type AutodialerDependencies } from './routes.ts';
 import { sendError } from './error-responses.ts';
 
 /**
- * Registers the REST API of the autodialer's vendor under `/api/v4/`, as documented by the vendor, with its OpenAPI document.
+ * Registers the REST API of the autodialer's vendor under `/api/v4/`, as documented by the vendor, with its OpenAPI
+ * document.
  * @see docs/autodialer.md
  */
 export async function registerAutodialer(

@@ -4,8 +4,8 @@ import { AppError } from '../errors.ts';
 import { requireUniqueKeys } from '../http/hooks/repeated-key.ts';
 
 /**
- * Reads the stream of a request body. If the reader stops early, the rest is discarded as it arrives: clients read the response only
- * after they have sent the whole body.
+ * Reads the stream of a request body. If the reader stops early, the rest is discarded as it arrives: clients read
+ * the response only after they have sent the whole body.
  * @throws AppError PAYLOAD_TOO_LARGE; BAD_REQUEST if the client disconnects.
  */
 export async function* readBytes(stream: Readable, maxBytes: number): AsyncGenerator<Buffer> {

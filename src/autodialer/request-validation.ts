@@ -2,7 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { AppError, badInput } from '../errors.ts';
 
-/** Validates a body against the schema of a request. @throws AppError BAD_REQUEST if it is not an object; BAD_USER_INPUT */
+/**
+ * Validates a body against the schema of a request. @throws AppError BAD_REQUEST if it is not an object;
+ * BAD_USER_INPUT
+ */
 export function requireValid<Schema extends TSchema>(
   request: FastifyRequest,
   schema: Schema,

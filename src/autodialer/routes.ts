@@ -45,7 +45,9 @@ export type AutodialerDependencies = {
 const maxNumbersBodyBytes = 64 * 1024 * 1024;
 const maxSearchBodyBytes = 1024 * 1024;
 
-/** Registers `add`, `update`, `remove`, `search` and `upload`. Handlers validate their bodies, since some are streams. */
+/**
+ * Registers `add`, `update`, `remove`, `search` and `upload`. Handlers validate their bodies, since some are streams.
+ */
 export async function registerGroupRoutes(
   groups: FastifyInstance,
   { mutations, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDependencies,
@@ -192,7 +194,10 @@ export async function registerGroupRoutes(
   });
 }
 
-/** Returns the body as a stream, which the parser of these routes passes on. @throws AppError BAD_REQUEST if there is none. */
+/**
+ * Returns the body as a stream, which the parser of these routes passes on. @throws AppError BAD_REQUEST if there is
+ * none.
+ */
 function readStream({ body }: FastifyRequest): AsyncIterable<Buffer> {
   if (!(body instanceof Readable)) throw new AppError('BAD_REQUEST', 'There is no body');
   return readBytes(body, maxNumbersBodyBytes);

@@ -9,8 +9,8 @@ import {
 } from './number-groups/number-group.ts';
 import { writtenNumberPattern } from './uploads/phone-number.ts';
 
-// The schemas of requests and responses, used for validation and for the OpenAPI document. A `title` completes the error message
-// "… must be" of an invalid value.
+// The schemas of requests and responses, used for validation and for the OpenAPI document. A `title` completes the
+// error message "… must be" of an invalid value.
 
 const closed = { additionalProperties: false };
 

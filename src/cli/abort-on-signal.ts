@@ -7,8 +7,9 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const duplicateSignalMs = 1000;
 
 /**
- * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it has ended.
- * Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that removes the listeners.
+ * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it
+ * has ended. Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that
+ * removes the listeners.
  */
 export function listenToStop(
   onStop: (reason: string) => void,
@@ -36,8 +37,8 @@ export function listenToStop(
 }
 
 /**
- * Runs work that a stop signal aborts by `signal`: its changes are rolled back, its connections closed. A second stop signal, at
- * least a second later, ends the process immediately. @throws OperatorError if the work was aborted.
+ * Runs work that a stop signal aborts by `signal`: its changes are rolled back, its connections closed. A second stop
+ * signal, at least a second later, ends the process immediately. @throws OperatorError if the work was aborted.
  */
 export async function withAbortSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

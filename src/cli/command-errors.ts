@@ -10,7 +10,10 @@ Exit codes: 0 done, 1 rejected or failed, 2 usage error. With --json, errors are
 /** The maximum number of blockers in a text message. */
 const maxBlockers = 20;
 
-/** Writes an error to standard error: as one line if the operator can fix it, with its stack if it is an internal error. */
+/**
+ * Writes an error to standard error: as one line if the operator can fix it, with its stack if it is an internal
+ * error.
+ */
 export function reportError(error: unknown, asJson: boolean): void {
   const reason = explainMissingPrivilege(error);
   process.stderr.write(

@@ -80,7 +80,10 @@ async function deleteAll(
   );
 }
 
-/** Shows a preview of the delete, and asks for confirmation. @throws OperatorError if it is declined, or stdin is no terminal. */
+/**
+ * Shows a preview of the delete, and asks for confirmation. @throws OperatorError if it is declined, or stdin is no
+ * terminal.
+ */
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,

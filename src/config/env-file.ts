@@ -11,8 +11,8 @@ const assignment = /^(?:export\s+)?([A-Za-z_][\w.-]*)\s*=(.*)$/s;
 const strayLine = /^\s*(#|(export\s+)?[A-Za-z_]\w*\s*=\s*[^=\s])/;
 
 /**
- * Parses `.env`: lines of `NAME=value`, comments, and quoted values, which may span lines. Accepts only what Node's parser and
- * `dotenv` read alike; text that they read differently or silently drop is a problem.
+ * Parses `.env`: lines of `NAME=value`, comments, and quoted values, which may span lines. Accepts only what Node's
+ * parser and `dotenv` read alike; text that they read differently or silently drop is a problem.
  */
 export function parseEnvFile(bytes: Buffer): EnvFile {
   const decoded = decode(bytes);

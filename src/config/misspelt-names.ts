@@ -2,8 +2,8 @@
 export type MisspeltName = { readonly name: string; readonly meant: string };
 
 /**
- * Finds names that are probably misspelt: they equal a valid name except for case and separators, or are a few typing mistakes
- * away. A valid name that is in `names` itself is never suggested.
+ * Finds names that are probably misspelt: they equal a valid name except for case and separators, or are a few typing
+ * mistakes away. A valid name that is in `names` itself is never suggested.
  */
 export function findMisspeltNames(names: readonly string[], validNames: readonly string[]): MisspeltName[] {
   const candidates = validNames.filter((candidate) => !names.includes(candidate));

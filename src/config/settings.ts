@@ -162,7 +162,8 @@ export const settings = {
   }),
   MAX_QUERY_TOKENS: setting({
     meaning: 'Maximum number of tokens (names, punctuators, values) in a query',
-    // The minimum is what an introspection query needs; above the maximum, the parser's recursion may overflow the stack.
+    // The minimum is what an introspection query needs; above the maximum, the parser's recursion may overflow the
+    // stack.
     parse: parseInteger(200, 4000),
     // Enough for a deleteGroups with 1,000 inline ids and a selection of every field.
     default: 1200,

@@ -1,8 +1,9 @@
 import pg from 'pg';
 
 /**
- * A PostgreSQL client that closes its socket if it cannot connect. The client of pg leaves it open, for example if the server
- * requests a missing password: the process would not exit until the server closes the connection, a minute later.
+ * A PostgreSQL client that closes its socket if it cannot connect. The client of pg leaves it open, for example if
+ * the server requests a missing password: the process would not exit until the server closes the connection, a minute
+ * later.
  */
 export class Client extends pg.Client {
   override connect(): Promise<Client>;
@@ -25,7 +26,10 @@ export class Client extends pg.Client {
   }
 }
 
-/** Destroys the socket of a connection: a Terminate message could hang on a dead peer. pg's type does not expose the socket. */
+/**
+ * Destroys the socket of a connection: a Terminate message could hang on a dead peer. pg's type does not expose the
+ * socket.
+ */
 export function destroySocket(client: pg.ClientBase): void {
   (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }

@@ -1,13 +1,16 @@
 import { sqlStateOf } from './prisma-error.ts';
 
 /**
- * PostgreSQL's codes for a conflict with a concurrent transaction: a unique key, a foreign key (before and since version 18),
- * a deadlock, a serialization failure.
+ * PostgreSQL's codes for a conflict with a concurrent transaction: a unique key, a foreign key (before and since
+ * version 18), a deadlock, a serialization failure.
  */
 const conflicts: readonly unknown[] = ['23505', '23503', '23001', '40P01', '40001'];
 /** PostgreSQL's code for a lock that was not acquired within `lock_timeout`. */
 const lockNotAvailable = '55P03';
-/** PostgreSQL's codes for a transaction that it rolled back because of concurrent ones: a lock, a deadlock, serialization. */
+/**
+ * PostgreSQL's codes for a transaction that it rolled back because of concurrent ones: a lock, a deadlock,
+ * serialization.
+ */
 const rolledBackByConflict: readonly unknown[] = [lockNotAvailable, '40P01', '40001'];
 /**
  * PostgreSQL's codes for a time limit of the database or the role: `statement_timeout` (or a cancelled query),

@@ -8,9 +8,9 @@ const intervalMs = 1000;
 const responseTimeoutMs = 2000;
 
 /**
- * Probes the database every second, over a separate connection. If there is no response in time, for example because the
- * machine or the network has failed silently, destroys the sockets of the pool: pending queries then fail immediately instead
- * of minutes later by TCP. Calls `onUnavailable` after every failed probe.
+ * Probes the database every second, over a separate connection. If there is no response in time, for example because
+ * the machine or the network has failed silently, destroys the sockets of the pool: pending queries then fail
+ * immediately instead of minutes later by TCP. Calls `onUnavailable` after every failed probe.
  */
 export function watchDatabase(
   pool: pg.Pool,

@@ -4,7 +4,10 @@ import { isTimeLimit, isRolledBackByConflict } from './conflict.ts';
 import { causesOf } from './prisma-error.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** Codes of Prisma and of the system for a database that is unreachable, closed the connection, or has no free connection. */
+/**
+ * Codes of Prisma and of the system for a database that is unreachable, closed the connection, or has no free
+ * connection.
+ */
 const unavailableCodes = new Set([
   'P1001',
   'P1002',
@@ -35,7 +38,10 @@ const unavailableKinds: readonly unknown[] = [
 const unavailableMessage =
   /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/;
 
-/** Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are unchanged. */
+/**
+ * Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are
+ * unchanged.
+ */
 export function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
   return prisma.$extends({
     query: {
@@ -50,7 +56,10 @@ export function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
   }) as unknown as PrismaClient; // Prisma's type for an extended client omits nothing that we use.
 }
 
-/** Converts an error to SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other unchanged. */
+/**
+ * Converts an error to SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other
+ * unchanged.
+ */
 export function toUnavailableError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (isTimeLimit(error)) return timeLimitReached(error);
@@ -75,8 +84,8 @@ export async function retryWhileUnavailable<T>(read: () => Promise<T>): Promise<
 }
 
 /**
- * Returns whether it is unknown if a statement was executed: the connection was lost after it was opened, and the database has
- * not reported that it rolled the statement back.
+ * Returns whether it is unknown if a statement was executed: the connection was lost after it was opened, and the
+ * database has not reported that it rolled the statement back.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') return false;

@@ -51,7 +51,8 @@ export type DatabaseLocation = {
 };
 
 /**
- * Opens the database at `url`, or an embedded PostgreSQL in `dataDir` if `url` is unset, and applies pending migrations.
+ * Opens the database at `url`, or an embedded PostgreSQL in `dataDir` if `url` is unset, and applies pending
+ * migrations.
  * @throws OperatorError if the server is unreachable, too old or otherwise unusable.
  */
 export async function openDatabase(

@@ -7,7 +7,10 @@ const ownName = /^\d{4}_/;
 const ownSchema =
   'Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and ?schema=group_api in DATABASE_URL';
 
-/** Returns why a database cannot be migrated to this version, each with what to do; an empty list if it can, or needs no migration. */
+/**
+ * Returns why a database cannot be migrated to this version, each with what to do; an empty list if it can, or needs
+ * no migration.
+ */
 export function findMigrationProblems(state: MigrationState, schema: string): string[] {
   const { applied, pending, unknown, changed, failed, ownNames, obstacles } = state;
   const foreign = [...applied, ...failed].filter((name) => !ownNames.includes(name) && !ownName.test(name));

@@ -24,8 +24,8 @@ const createMigrationsTable = (schema: string) => `
   )`;
 
 /**
- * The schema comes first, so that all objects are created and found there. The schemas of extensions, which managed services
- * install separately, follow for the names of operator classes.
+ * The schema comes first, so that all objects are created and found there. The schemas of extensions, which managed
+ * services install separately, follow for the names of operator classes.
  */
 const setSearchPath = `
   SELECT set_config('search_path', concat_ws(', ', $1::text, (
@@ -40,8 +40,8 @@ export type Migration = { readonly name: string; readonly sql: string; readonly 
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
- * Applies the pending migrations to `schema`, in order and in one transaction. If several servers start concurrently, one
- * migrates and the others wait. Returns the names of the applied migrations.
+ * Applies the pending migrations to `schema`, in order and in one transaction. If several servers start concurrently,
+ * one migrates and the others wait. Returns the names of the applied migrations.
  * @throws OperatorError if the applied migrations do not match this version, or if a migration fails.
  */
 export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {

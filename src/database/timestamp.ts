@@ -3,8 +3,8 @@ const timestampPattern =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d(?:\.\d{1,6})?)(?:Z|([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?)( BC)?$/;
 
 /**
- * Parses a `timestamptz` as PostgreSQL formats it in JSON or text, in any session time zone, or the result of `toISOString()`.
- * Returns an invalid date for any other text, such as `infinity`.
+ * Parses a `timestamptz` as PostgreSQL formats it in JSON or text, in any session time zone, or the result of
+ * `toISOString()`. Returns an invalid date for any other text, such as `infinity`.
  */
 export function parseTimestamp(text: string): Date {
   const [, year, month, day, hours, minutes, seconds, sign, offsetHours, offsetMinutes, offsetSeconds, era] =

@@ -7,9 +7,9 @@ const rounds = 3;
 const secondClientTimeoutMs = 2000;
 
 /**
- * Returns whether `client` is connected to a pooler that assigns sessions per transaction or statement, such as PgBouncer with
- * `pool_mode = transaction`. `sessionPid` is what `pg_backend_pid()` returned to the client. Costs nothing on a direct
- * connection, and a few milliseconds on a pooler in session mode.
+ * Returns whether `client` is connected to a pooler that assigns sessions per transaction or statement, such as
+ * PgBouncer with `pool_mode = transaction`. `sessionPid` is what `pg_backend_pid()` returned to the client. Costs
+ * nothing on a direct connection, and a few milliseconds on a pooler in session mode.
  */
 export async function isTransactionPooler(
   client: pg.PoolClient,

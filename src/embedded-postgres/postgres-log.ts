@@ -36,7 +36,10 @@ export async function readLogPosition(clusterDir: string): Promise<LogPosition> 
   return new Map(paths.map((path, index) => [path, sizes[index]!]));
 }
 
-/** Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show it. */
+/**
+ * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show
+ * it.
+ */
 export async function findFailure(clusterDir: string, since: LogPosition): Promise<string | undefined> {
   const failures: string[] = [];
   for (const [path, size] of await readLogPosition(clusterDir)) {

@@ -34,8 +34,8 @@ const connectionWaitMs = 3000;
 const maxNamed = 10;
 
 /**
- * Writes a consistent snapshot of groups with their subscribers, service groups and archive to `destination`, and returns the
- * number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
+ * Writes a consistent snapshot of groups with their subscribers, service groups and archive to `destination`, and
+ * returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
  * @throws AppError NOT_FOUND if one of the `ids` is neither a live nor a deleted group; any error of the destination.
  */
 export async function exportGroups(
@@ -91,8 +91,8 @@ async function* readRows(
 }
 
 /**
- * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the collation of a
- * database. No index has that order: keyset pagination would sort a large group again for every page.
+ * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the
+ * collation of a database. No index has that order: keyset pagination would sort a large group again for every page.
  */
 const declareCursor: Record<
   RecordKind,

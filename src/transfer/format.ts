@@ -15,8 +15,8 @@ import { parseExportedServiceGroup, parseServiceGroupId } from '../service-group
 import { parseStoredUsername, parseSubscription } from '../subscribers/subscriber.ts';
 
 /**
- * The file format of `groups export`, as lines of JSON: a header, one line per record, sorted by kind and unique key, and a footer
- * with the record counts, without which the file is truncated. docs/operations.md shows an example.
+ * The file format of `groups export`, as lines of JSON: a header, one line per record, sorted by kind and unique key,
+ * and a footer with the record counts, without which the file is truncated. docs/operations.md shows an example.
  */
 export const formatName = 'group-api export';
 export const formatVersion = 1;

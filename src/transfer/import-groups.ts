@@ -19,8 +19,8 @@ import {
 } from './format.ts';
 
 /**
- * The numbers of records of each kind that an import added, restored from the archive, and left unchanged; and of the sample records
- * that it removed, if any.
+ * The numbers of records of each kind that an import added, restored from the archive, and left unchanged; and of the
+ * sample records that it removed, if any.
  */
 export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>> & {
   readonly samplesRemoved?: Readonly<Record<keyof SampleIds, number>>;
@@ -50,9 +50,9 @@ const timeoutMs = 24 * 60 * 60 * 1000;
 const maxNamed = 10;
 
 /**
- * Imports a file of `exportGroups` atomically, with one audit entry. Identical records are left unchanged, identical deleted groups
- * are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that conflicts with one of them,
- * replaces them. Reads continue during the import, other writers are blocked.
+ * Imports a file of `exportGroups` atomically, with one audit entry. Identical records are left unchanged, identical
+ * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
+ * conflicts with one of them, replaces them. Reads continue during the import, other writers are blocked.
  * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
  */
 export async function importGroups(
@@ -237,8 +237,8 @@ function emptyCounts(): Counts {
 }
 
 /**
- * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is opened, since it may
- * be retried.
+ * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is
+ * opened, since it may be retried.
  */
 async function lockTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
   const [privilege] = await transaction.$queryRaw<{ move: boolean }[]>`

@@ -54,7 +54,10 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
       return readNumberGroupRow(row);
     },
 
-    /** Purges expired groups, with an audit entry for each, and returns their number. `removeUnused` removes their lists later. */
+    /**
+     * Purges expired groups, with an audit entry for each, and returns their number. `removeUnused` removes their
+     * lists later.
+     */
     async purgeExpired({ account, requestId }: { account: string; requestId: string }): Promise<number> {
       return prisma.$executeRaw`
         WITH expired AS (

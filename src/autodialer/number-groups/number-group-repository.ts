@@ -55,7 +55,10 @@ export function createNumberGroupRepository(
       return added.id;
     },
 
-    /** Updates the given fields. @throws AppError BAD_USER_INPUT; NOT_FOUND if there is no such group, or no such upload. */
+    /**
+     * Updates the given fields. @throws AppError BAD_USER_INPUT; NOT_FOUND if there is no such group, or no such
+     * upload.
+     */
     async updateNumberGroup(
       id: string,
       { name, description }: NumberGroupFields,

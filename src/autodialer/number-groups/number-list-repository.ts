@@ -77,7 +77,10 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
       }
     },
 
-    /** Removes lists that have been unused for a day, and returns their number. Safe to run concurrently (SKIP LOCKED). */
+    /**
+     * Removes lists that have been unused for a day, and returns their number. Safe to run concurrently (SKIP
+     * LOCKED).
+     */
     async removeUnused(): Promise<number> {
       return prisma.$executeRaw`
         WITH unused AS (
@@ -173,7 +176,10 @@ async function markInUse(
   return list;
 }
 
-/** Rewrites a list without duplicates, in the order of first occurrence, and returns its length. Sorting uses the database's memory. */
+/**
+ * Rewrites a list without duplicates, in the order of first occurrence, and returns its length. Sorting uses the
+ * database's memory.
+ */
 async function removeDuplicates(prisma: PrismaClient, id: bigint, chunks: number): Promise<number> {
   const [list] = await prisma.$queryRaw<{ count: number }[]>`
     WITH raw AS (DELETE FROM number_list_chunks WHERE list_id = ${id} RETURNING position, numbers),

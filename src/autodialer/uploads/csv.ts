@@ -10,8 +10,8 @@ const delimiters = [',', ';', '\t'] as const;
 const maxNamedColumns = 30;
 
 /**
- * Reads CSV, separated by `,`, `;` or tabs. With a header, reads the numbers of all columns whose name means phone numbers; without
- * one, every cell that is a number. Counts skipped cells in `skips`.
+ * Reads CSV, separated by `,`, `;` or tabs. With a header, reads the numbers of all columns whose name means phone
+ * numbers; without one, every cell that is a number. Counts skipped cells in `skips`.
  * @see https://www.rfc-editor.org/rfc/rfc4180
  */
 export function createCsvReader(skips: SkipCounts): NumberReader {
@@ -90,7 +90,10 @@ function startRecords(
   return createHeaderReader(columns, skips);
 }
 
-/** Returns whether a record is a header: it has text and no number, or names a phone column and has only short numbers, such as a year. */
+/**
+ * Returns whether a record is a header: it has text and no number, or names a phone column and has only short
+ * numbers, such as a year.
+ */
 function isHeader(cells: readonly string[]): boolean {
   const values = cells.filter((cell) => !isBlank(cell));
   const figures = values.map(findNumber).filter((number) => number !== undefined);
@@ -160,7 +163,10 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
 }
 const mayBeNumber = /[\d۰-۹٠-٩+*#]/;
 
-/** Rejects a record without a number, and names the cell that was probably meant as one: preferably one with digits. @throws AppError BAD_USER_INPUT */
+/**
+ * Rejects a record without a number, and names the cell that was probably meant as one: preferably one with digits.
+ * @throws AppError BAD_USER_INPUT
+ */
 function rejectUnreadableCells(cells: readonly string[], lineNumber: number): void {
   const problems = cells.map((cell) =>
     isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, []),
@@ -170,7 +176,10 @@ function rejectUnreadableCells(cells: readonly string[], lineNumber: number): vo
   if (index !== -1) throw badLine(lineNumber, problems[index]!.message, nameColumn(index, undefined));
 }
 
-/** Returns whether the delimiters of a record are the pause after a complete number, as in `02188001122,,12#` in a list of numbers. */
+/**
+ * Returns whether the delimiters of a record are the pause after a complete number, as in `02188001122,,12#` in a
+ * list of numbers.
+ */
 function isPaused([first = '', ...others]: readonly string[]): boolean {
   const dialledLater = others.filter((cell) => !isBlank(cell));
   return (
@@ -203,7 +212,10 @@ const yearFirst = /^(?:1[2-9]|20)\d\d([-/.])\d\d?\1\d\d?(?:[T ].*)?$/;
 const yearLast = /^\d\d?([-/.])\d\d?\1(?:1[2-9]|20)\d\d$/;
 const amount = /^\d{1,5}[.,]\d\d?$/;
 
-/** Recognizes dates of the Gregorian and the Persian calendar, and decimals: without a header these are not phone numbers. */
+/**
+ * Recognizes dates of the Gregorian and the Persian calendar, and decimals: without a header these are not phone
+ * numbers.
+ */
 function isDateOrAmount(cell: string): boolean {
   const text = cell.trim();
   return yearFirst.test(text) || yearLast.test(text) || amount.test(text);

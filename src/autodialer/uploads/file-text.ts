@@ -20,8 +20,8 @@ export const saveAsUtf8 =
   'Save it as UTF-8: in Excel by "Save As" and the file type "CSV UTF-8", in other programs by the character set of the export';
 
 /**
- * Decodes a file as its bytes arrive: as UTF-16 if it has such a byte order mark, otherwise as UTF-8. Invalid bytes become U+FFFD.
- * Calls `onEncoding` before the first text.
+ * Decodes a file as its bytes arrive: as UTF-16 if it has such a byte order mark, otherwise as UTF-8. Invalid bytes
+ * become U+FFFD. Calls `onEncoding` before the first text.
  * @throws AppError BAD_USER_INPUT if the file is not text, or UTF-16 without a byte order mark.
  */
 export async function* decodeFile(

@@ -15,8 +15,8 @@ const maxTokenBytes = 65_536;
 const maxFields = 20;
 
 /**
- * Reads a JSON object of scalar values and a list `numbers`, whose items are passed to `add` as they arrive, so that a million
- * numbers are never in memory.
+ * Reads a JSON object of scalar values and a list `numbers`, whose items are passed to `add` as they arrive, so that
+ * a million numbers are never in memory.
  * @throws AppError BAD_REQUEST if the body is not such JSON; BAD_USER_INPUT with the field; any error of `add`.
  */
 export async function readNumbersBody(

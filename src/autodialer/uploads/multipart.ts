@@ -7,7 +7,10 @@ import { missing } from '../request-validation.ts';
 
 const maxFileBytes = 64 * 1024 * 1024;
 
-/** The limits of the multipart parser. `readBytes` rejects files that are too large, so the parser accepts one byte more. */
+/**
+ * The limits of the multipart parser. `readBytes` rejects files that are too large, so the parser accepts one byte
+ * more.
+ */
 export const multipartLimits = {
   fileSize: maxFileBytes + 1,
   files: 1,
@@ -19,8 +22,8 @@ export const multipartLimits = {
 };
 
 /**
- * Reads the phone numbers of the file in the field `file` as they arrive, and passes each to `add`. The file is only streamed, never
- * stored; its name is ignored. Returns a report without any content of the file.
+ * Reads the phone numbers of the file in the field `file` as they arrive, and passes each to `add`. The file is only
+ * streamed, never stored; its name is ignored. Returns a report without any content of the file.
  * @throws AppError UNSUPPORTED_MEDIA_TYPE, BAD_REQUEST, PAYLOAD_TOO_LARGE; BAD_USER_INPUT with the field or the line.
  */
 export async function readUpload(
@@ -42,8 +45,8 @@ export async function readUpload(
 }
 
 /**
- * CSRF: rejects uploads from the pages of other sites, which could use the Basic credentials that a browser has cached. Unlike JSON,
- * a multipart form is sent cross-site without a CORS preflight.
+ * CSRF: rejects uploads from the pages of other sites, which could use the Basic credentials that a browser has
+ * cached. Unlike JSON, a multipart form is sent cross-site without a CORS preflight.
  * @throws AppError FORBIDDEN
  */
 export function requireAllowedOrigin(request: FastifyRequest, corsOrigins: readonly string[]): void {

@@ -7,7 +7,8 @@ export type PhoneColumn = {
   readonly labelIndex: number | undefined;
 };
 
-// Headers are compared in the form of foldHeader(): in lower case, without diacritics, with Persian letters, split into words.
+// Headers are compared in the form of foldHeader(): in lower case, without diacritics, with Persian letters, split
+// into words.
 
 /** Words that mean a column of phone numbers. */
 const phoneWord = new RegExp(
@@ -25,7 +26,10 @@ const phoneWord = new RegExp(
   'u',
 );
 
-/** Words that mean this alone, or next to a word for a number or a phone: in Persian "mobile", "handset" and "contact". */
+/**
+ * Words that mean this alone, or next to a word for a number or a phone: in Persian "mobile", "handset" and
+ * "contact".
+ */
 const phoneWordOfSome = /^(?:همراه|گوشی|تماس|contact|dial|caller|callee|destination|sim)$/u;
 
 /** Words for any kind of number: such a column has the phone numbers if the file has no other phone column. */
@@ -47,8 +51,8 @@ const ofWord = /^(?:of|de|du|del|der|des)$/;
 type Kind = 'phone' | 'number' | 'fax';
 
 /**
- * Finds the columns of phone numbers by the headers of a file: all with a word for a phone; otherwise those named just "number";
- * otherwise those of faxes. Returns an empty list if no header matches.
+ * Finds the columns of phone numbers by the headers of a file: all with a word for a phone; otherwise those named
+ * just "number"; otherwise those of faxes. Returns an empty list if no header matches.
  */
 export function findPhoneColumns(headers: readonly string[]): readonly PhoneColumn[] {
   const words = headers.map(readWords);

@@ -31,10 +31,10 @@ export type PhoneProblem = {
 };
 
 /**
- * Parses a formatted phone number, and appends it to `numbers` as digits with `+`, `*` and `#`. Removes blanks, brackets, dots,
- * dashes, slashes, invisible characters, Excel's text markers, and an extension or a pause with all that follows. Appends every number
- * of a text with several complete numbers, and none for a text of removed characters only. Returns the problem if the text is not a
- * phone number, and appends nothing.
+ * Parses a formatted phone number, and appends it to `numbers` as digits with `+`, `*` and `#`. Removes blanks,
+ * brackets, dots, dashes, slashes, invisible characters, Excel's text markers, and an extension or a pause with all
+ * that follows. Appends every number of a text with several complete numbers, and none for a text of removed
+ * characters only. Returns the problem if the text is not a phone number, and appends nothing.
  */
 export function appendPhoneNumbers(written: string, numbers: string[]): PhoneProblem | undefined {
   if (numberPattern.test(written)) {
@@ -117,7 +117,10 @@ const dividers: readonly (readonly [divider: RegExp, next: RegExp])[] = [
   [/\s+/, /^[+0]/],
 ];
 
-/** Splits a text with several complete numbers, which would otherwise be joined to one wrong number, or be lost except for one. */
+/**
+ * Splits a text with several complete numbers, which would otherwise be joined to one wrong number, or be lost except
+ * for one.
+ */
 function splitNumbers(text: string): readonly string[] {
   // Fast path: most texts are too short for two numbers.
   if (text.length < 2 * minCompleteDigits) return [text];

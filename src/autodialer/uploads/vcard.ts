@@ -12,9 +12,10 @@ const maxCardDepth = 10;
 type Property = { text: string; readonly line: number; readonly isTelephone: boolean };
 
 /**
- * Reads the telephone numbers of vCards, which may mix the versions 2.1, 3.0 and 4.0. A card may have any number of telephones.
- * Omits faxes and pagers, and counts skipped properties in `skips`.
- * @see https://www.rfc-editor.org/rfc/rfc6350, https://www.rfc-editor.org/rfc/rfc2426, and for 2.1 the Versit Consortium's
+ * Reads the telephone numbers of vCards, which may mix the versions 2.1, 3.0 and 4.0. A card may have any number of
+ * telephones. Omits faxes and pagers, and counts skipped properties in `skips`.
+ * @see https://www.rfc-editor.org/rfc/rfc6350, https://www.rfc-editor.org/rfc/rfc2426, and for 2.1 the Versit
+ * Consortium's
  */
 export function createVcardReader(skips: SkipCounts): NumberReader {
   /** The first lines of open cards: version 2.1 allows nested cards. */
@@ -98,8 +99,8 @@ function readTelephone(text: string, line: number): Telephone {
 }
 
 /**
- * Splits a property into its parameters `NAME=value`, its types and its value. Version 2.1 has types without a name, as in
- * `TEL;CELL;PREF:…`, and phones of Samsung and Nokia write parameters that no version defines, as in
+ * Splits a property into its parameters `NAME=value`, its types and its value. Version 2.1 has types without a name,
+ * as in `TEL;CELL;PREF:…`, and phones of Samsung and Nokia write parameters that no version defines, as in
  * `TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=D9=81):…`.
  */
 function splitTelephone(text: string, line: number): Telephone & { readonly head: string } {
