@@ -124,5 +124,5 @@ test('doctor tells that there is no embedded database yet, and makes none', asyn
   delete process.env['DATABASE_URL'];
   process.env['DATA_DIR'] = join(folder, 'data');
   expect(await doctor()).toStrictEqual([]);
-  expect(printed).toContain('There is no embedded database yet');
+  expect(printed).toContain('No embedded database yet');
 });

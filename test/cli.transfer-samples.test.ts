@@ -109,9 +109,7 @@ describe('an export is imported into a server that was started once', () => {
     for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
     const { stdout, code } = await here.run('groups', 'import', file);
     expect(code).toBe(0);
-    expect(stdout).toContain(
-      'sample data that nobody had changed was removed: 2 service groups, 2 groups, 3 deleted groups',
-    );
+    expect(stdout).toContain('unchanged sample data removed: 2 service groups, 2 groups, 3 deleted groups');
     expect(await names()).toStrictEqual(['One', 'Two', 'Three']);
     expect(await fresh.sql(`SELECT id, group_row ->> 'name' AS name FROM deleted_groups`)).toStrictEqual([
       { id: 4, name: 'Four' },

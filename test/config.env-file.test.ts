@@ -250,7 +250,7 @@ describe('a program that is started where a file .env is', () => {
     const doctor = await run(content, [bin, 'doctor']);
     expect(doctor.code).toBe(1);
     for (const line of expected) expect(doctor.stdout).toContain(line.replace('group-api: ', ''));
-    expect(doctor.stdout).toContain('It cannot be looked for before the settings are right');
+    expect(doctor.stdout).toContain('Skipped: fix the settings first');
     expect(doctor.stdout).not.toContain('secret');
   });
 

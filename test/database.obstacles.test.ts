@@ -120,7 +120,7 @@ describe('a migrated database', () => {
       const { serve, migrate, doctor } = await runEverywhere(asRole());
       for (const line of [lineOf(serve), migrate.message, doctor.wrong[0]]) {
         expect(line).toMatch(
-          /^The database's user may not read the migrations \(permission denied .*\)\. GRANT SELECT ON "public"\._prisma_migrations/,
+          /^The database user is not allowed to read the migrations \(permission denied .*\)\. GRANT SELECT ON "public"\._prisma_migrations/,
         );
       }
     });
@@ -137,7 +137,7 @@ describe('an empty database', () => {
     [
       'with a table of somebody else',
       'CREATE TABLE groups (name text)',
-      /^The schema public already contains groups, which group-api did not create\. Use an empty database, or a schema for group-api alone: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
+      /^The schema public already contains groups, which group-api did not create\. Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
     ],
     [
       'with views of somebody else',
@@ -158,7 +158,7 @@ describe('an empty database', () => {
     [
       'with a table _prisma_migrations that is not of Prisma',
       'CREATE TABLE _prisma_migrations (version int)',
-      /^_prisma_migrations in the schema public is not a table of Prisma's \(column "\w+" does not exist\)\. Use an empty database/,
+      /^_prisma_migrations in the schema public is not Prisma's table \(column "\w+" does not exist\)\. Use an empty database/,
     ],
   ])('%s', async (_, statement, message) => {
     await database.sql(statement);
@@ -199,7 +199,7 @@ test('a server without the files of pg_trgm is one line in each program', async 
   }
   expect(doctor.wrong).toStrictEqual([
     expect.stringMatching(
-      /lacks the files of the extension pg_trgm, which some systems have in a package postgresql-contrib$/,
+      /lacks the files of the extension pg_trgm, which some systems install by the package postgresql-contrib$/,
     ),
   ]);
 }, 60_000);
