@@ -64,7 +64,7 @@ describe('a migrated database', () => {
     [
       'that another application migrates too',
       insertMigration('20240101120000_init', 'now()'),
-      /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20240101120000_init\. Use an empty database, or a schema/,
+      /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20240101120000_init\. Use an empty database, or a separate schema/,
     ],
   ])('%s', async (_, statement, message) => {
     await database.sql(statement);

@@ -37,7 +37,7 @@ export function createPool(config: pg.PoolConfig, extra: ExtraSettings = {}): pg
 /** Opens a single connection with the session settings. If that fails, rejects and leaves nothing open. */
 export async function openConnection(config: pg.ClientConfig): Promise<Client> {
   const client = new Client(config);
-  // Without a listener, an error on an idle connection would crash the process.
+  // Without a listener, an error on an idle connection would crash the program.
   client.on('error', () => undefined);
   try {
     await client.connect();
