@@ -1,12 +1,12 @@
-# Builds with every dependency, runs with those that the server needs, as a user without rights.
+# Builds with all dependencies; runs with those of the server only, as an unprivileged user.
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# The build below needs the sources, which are not here yet: dependencies first, so that they are cached.
+# Install the dependencies first, so that they are cached. The build scripts need the sources and run below.
 RUN npm ci --ignore-scripts
 COPY . .
-# `optional` takes the embedded PostgreSQL away too, and what only Prisma's command line needs: here the database is
-# another container's, by DATABASE_URL. The binary of argon2 is optional to npm, since each platform has another, but not to us.
+# `--omit=optional` also removes the embedded PostgreSQL, since DATABASE_URL points to another container, and the dependencies of
+# Prisma's command line. The binary of argon2 is required, although it is optional for npm, since it depends on the platform.
 RUN npm run build \
   && cp -r node_modules/@node-rs /tmp \
   && npm prune --omit=dev --omit=optional --ignore-scripts \
@@ -24,5 +24,5 @@ USER node
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
   CMD ["node", "-e", "const { TLS_CERT_FILE, PORT } = process.env; process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; fetch((TLS_CERT_FILE ? 'https' : 'http') + '://127.0.0.1:' + PORT + '/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Not npm, which would stand between Docker's signals and the server.
+# Not npm, which would not forward Docker's signals to the server.
 CMD ["node", "dist/main.js"]

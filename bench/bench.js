@@ -1,4 +1,4 @@
-// npm run bench [-- --quick]: measures every peer on the same work, in turn and again, and checks every answer.
+// npm run bench [-- --quick]: measures all peers with the same work, in several rounds, and checks every response.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -21,7 +21,9 @@ const plan = options.quick
   ? { groups: 200_000, rounds: 1, warmUpSeconds: 1, seconds: 3, oneSeconds: 2 }
   : { groups: 1_000_000, rounds: 3, warmUpSeconds: 3, seconds: 8, oneSeconds: 4 };
 plan.rounds = Number(options.rounds ?? plan.rounds);
-const chosen = peers.filter(({ name }) => options.only === '' || options.only.split(',').includes(name));
+const selectedPeers = peers.filter(
+  ({ name }) => options.only === '' || options.only.split(',').includes(name),
+);
 const say = (line) => process.stderr.write(`${line}\n`);
 
 const loadScript = fileURLToPath(new URL('load.js', import.meta.url));
@@ -33,7 +35,7 @@ const results = [];
 let nextId = 1;
 try {
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const peer of chosen) results.push(...(await measure(peer, round)));
+    for (const peer of selectedPeers) results.push(...(await measure(peer, round)));
     if (options.only === '') results.push(...(await measurePgbench(round)));
   }
   const ours = options.only === '' ? await measureOurs({ plan, say }) : undefined;
@@ -59,7 +61,7 @@ try {
   await database.close();
 }
 if (faults.length > 0) {
-  say(`WRONG ANSWERS:\n${faults.join('\n')}`);
+  say(`WRONG RESPONSES:\n${faults.join('\n')}`);
   process.exitCode = 1;
 }
 
@@ -100,7 +102,7 @@ async function measure(peer, round) {
   return measured;
 }
 
-/** Runs the load generator, and then looks whether the database says the same as the answers. */
+/** Runs the load generator, and then checks that the database agrees with the responses. */
 async function load(peer, server, connections, seconds) {
   const { path, headers, query, resultPath, isConstant = false } = peer;
   const task = {
@@ -129,16 +131,16 @@ async function checkDatabase(peer, firstId, { lastId, answered, faultCount }) {
     range,
   );
   const deleted = lastId - firstId + 1 - left;
-  const [kept] = await database.sql(
+  const [stored] = await database.sql(
     `SELECT (SELECT count(*)::int FROM deleted_groups WHERE id BETWEEN $1 AND $2) AS archived,
        (SELECT count(*)::int FROM audit_events WHERE operation = 'deleteGroup' AND outcome = 'done'
          AND target_ids[1]::int BETWEEN $1 AND $2) AS audited`,
     range,
   );
   if (deleted !== answered - faultCount)
-    faults.push(`${peer.name}: ${answered} answers, but ${deleted} deleted`);
-  if (peer.isAudited && (kept.archived !== deleted || kept.audited !== deleted))
-    faults.push(`${peer.name}: ${deleted} deleted, ${kept.archived} archived, ${kept.audited} audited`);
+    faults.push(`${peer.name}: ${answered} responses, but ${deleted} deleted`);
+  if (peer.isAudited && (stored.archived !== deleted || stored.audited !== deleted))
+    faults.push(`${peer.name}: ${deleted} deleted, ${stored.archived} archived, ${stored.audited} audited`);
 }
 
 async function measurePgbench(round) {

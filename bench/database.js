@@ -1,4 +1,4 @@
-// A PostgreSQL of the bench's own: the one that comes with group-api, with its defaults.
+// A separate PostgreSQL for the benchmark: the embedded one of group-api, with its defaults.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { openEmbeddedPostgres } from '../dist/embedded-postgres/cluster.js';
 import { migrate } from '../dist/database/migrations.js';
 import { fillSql } from './group-row.js';
 
-/** Starts it in a new folder, with a table of this many groups. */
+/** Starts PostgreSQL in a new folder, with a table of this many groups. */
 export async function openBenchDatabase(groupCount) {
   const folder = await mkdtemp('/var/tmp/group-api-bench-');
   const embedded = await openEmbeddedPostgres(folder);
@@ -21,7 +21,7 @@ export async function openBenchDatabase(groupCount) {
     host,
     url: `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(host)}`,
     sql: async (text, values) => (await pool.query(text, values)).rows,
-    /** The CPU that all its processes have used so far, in seconds, with those that are over. */
+    /** The CPU time of all its processes so far, in seconds, including those that have ended. */
     cpuSeconds: () => readTreeCpu(Number(readFileSync(`${host}/postmaster.pid`, 'utf8').split('\n')[0])),
     async close() {
       await pool.end();
@@ -33,7 +33,7 @@ export async function openBenchDatabase(groupCount) {
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 
-/** The CPU of a process in seconds: its own, and with `children` that of those that it has waited for. */
+/** Returns the CPU time of a process in seconds; with `children`, including child processes that have ended. */
 export function readCpu(pid, { children = false } = {}) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   const [own, system, waited, waitedSystem] = fields.slice(11, 15).map(Number);
@@ -47,13 +47,16 @@ function readTreeCpu(parent) {
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
       if (Number(fields[1]) === parent) seconds += readCpu(pid);
     } catch {
-      // It has ended in between.
+      // The process has ended in the meantime.
     }
   }
   return seconds;
 }
 
-/** `pgbench`: a bare delete by prepared statement, without any server in between. Undefined where it is not installed. */
+/**
+ * Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not
+ * installed.
+ */
 export async function runPgbench(database, { clients, seconds, firstId }) {
   const script = `${database.host.replace(/postgres$/, '')}delete.sql`;
   await database.sql(`CREATE SEQUENCE IF NOT EXISTS bench_ids; `);

@@ -1,6 +1,6 @@
-// The groups that are deleted: every value follows from the id, so that every answer can be checked.
+// The groups to delete. All values are derived from the id, so that every response can be checked.
 
-/** Fills an empty table `groups` up to this many. */
+/** Returns SQL that inserts this many rows into an empty table `groups`. */
 export const fillSql = (count) => `
   INSERT INTO groups (name, description, tag_name, duration, price, username_postfix, username_postfix_id, ip)
   SELECT 'Group ' || id, 'Description of group ' || id, 'tag' || id % 100, id % 365, (id % 10000) * 0.01, '@' || id % 10, NULL, 'STATIC'
@@ -9,7 +9,7 @@ export const fillSql = (count) => `
 export const twelveFields =
   'id name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload ip';
 
-/** Says what is wrong with an answered group, if anything is. Peers write the price with as many digits as they like. */
+/** Returns what is wrong with a returned group, or undefined. Peers format the price with any number of digits. */
 export function findFault(group, id) {
   if (group === null || typeof group !== 'object') return 'there is no group';
   const expected = {

@@ -1,5 +1,6 @@
-// The load generator, a process of its own: a fixed number of connections, each sending its next request when its last one is
-// answered. It checks every answer. Takes its task as JSON in its argument, and prints what it measured as JSON.
+// The load generator, a separate process: a fixed number of connections, each sending its next request after the
+// response to the last one. Checks every response. Reads its task from its argument as JSON, and prints the
+// measurements as JSON.
 import { connect } from 'node:net';
 import { findFault } from './group-row.js';
 
@@ -39,7 +40,7 @@ process.stdout.write(
   }),
 );
 
-/** One connection, from its first request to its last answer. */
+/** Runs one connection, from its first request to its last response. */
 function work() {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -61,12 +62,12 @@ function work() {
     socket.on('connect', send);
     socket.on('data', (chunk) => {
       buffer += chunk.toString('latin1');
-      const answer = readAnswer(buffer);
-      if (!answer) return;
+      const response = readResponse(buffer);
+      if (!response) return;
       latencies.push(performance.now() - sentAt);
       buffer = '';
       answered++;
-      const fault = check(answer, id);
+      const fault = check(response, id);
       if (fault) faults.push(`id ${id}: ${fault}`);
       send();
     });
@@ -78,8 +79,8 @@ function work() {
   });
 }
 
-/** Reads an answer with a length, or in chunks; undefined where it is not all there. */
-function readAnswer(text) {
+/** Parses a response with a length or in chunks; returns undefined if it is incomplete. */
+function readResponse(text) {
   const headEnd = text.indexOf('\r\n\r\n');
   if (headEnd === -1) return undefined;
   const status = Number(text.slice(9, 12));

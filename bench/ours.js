@@ -1,4 +1,4 @@
-// What is measured of group-api alone.
+// Measurements of group-api alone.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,13 +25,13 @@ export async function measureOurs({ plan, say }) {
 }
 
 async function measureOn(database, { plan, say }) {
-  // More than a server can delete in a run.
+  // More ids than a server can delete in a run.
   const idsOfARun = plan.oneSeconds * 5000;
   let firstId = 1;
   const runLoad = async (servers, connections, seconds) => {
     const runs = await Promise.all(
       servers.map(async ({ port }, index) => {
-        // Each has ids of its own.
+        // Every server gets different ids.
         const task = {
           ...ours,
           port,
@@ -46,7 +46,7 @@ async function measureOn(database, { plan, say }) {
     );
     firstId += servers.length * idsOfARun;
     for (const { faults } of runs)
-      if (faults.length > 0) throw new Error(`wrong answers: ${faults.join('; ')}`);
+      if (faults.length > 0) throw new Error(`wrong responses: ${faults.join('; ')}`);
     return {
       perSecond: runs.reduce((sum, run) => sum + run.perSecond, 0),
       p50: median(runs.map(({ p50 }) => p50)),
@@ -66,12 +66,12 @@ async function measureOn(database, { plan, say }) {
   for (const count of [1, 2, 4]) {
     const servers = await Promise.all(Array.from({ length: count }, () => startPeer(ours, database.url)));
     await runLoad(servers, 64, plan.warmUpSeconds);
-    const before = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0);
+    const before = database.cpuSeconds() + servers.reduce((sum, peer) => sum + peer.cpuSeconds(), 0);
     const result = await runLoad(servers, 64, plan.oneSeconds);
-    const cpu = database.cpuSeconds() + servers.reduce((sum, each) => sum + each.cpuSeconds(), 0) - before;
+    const cpu = database.cpuSeconds() + servers.reduce((sum, peer) => sum + peer.cpuSeconds(), 0) - before;
     processes[count] = { ...result, cpuMsPerDelete: (cpu / plan.oneSeconds / result.perSecond) * 1000 };
     say(`${count} servers  ${result.perSecond.toFixed(0)}/s  p50 ${result.p50.toFixed(1)} ms`);
-    await Promise.all(servers.map((each) => each.stop()));
+    await Promise.all(servers.map((peer) => peer.stop()));
   }
 
   const sizes = {};
@@ -92,7 +92,7 @@ async function measureOn(database, { plan, say }) {
   return { single, lists, search, processes, sizes, coldStart: await measureColdStart(database, say) };
 }
 
-async function ask({ port }, query, variables) {
+async function send({ port }, query, variables) {
   const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-APIKEY': adminKey },
@@ -103,11 +103,11 @@ async function ask({ port }, query, variables) {
   return data;
 }
 
-/** Asks again until it is answered: a server may listen before it is ready. */
-async function untilAnswered(server, query) {
+/** Repeats a query until it succeeds: a server may listen before it is ready. */
+async function untilSuccessful(server, query) {
   for (const deadline = performance.now() + 10_000; ;) {
     try {
-      return await ask(server, query);
+      return await send(server, query);
     } catch (error) {
       if (performance.now() > deadline) throw error;
       await sleep(5);
@@ -115,17 +115,17 @@ async function untilAnswered(server, query) {
   }
 }
 
-/** `deleteGroups` of a thousand ids. */
+/** Measures `deleteGroups` with a thousand ids. */
 async function measureLists(server, firstId, say) {
   const query = 'mutation ($ids: [Int!]!) { deleteGroups (ids: $ids) { id name price } }';
   const times = [];
   for (let run = 0; run < 8; run++) {
     const ids = Array.from({ length: 1000 }, (_, index) => firstId + run * 1000 + index);
     const startedAt = performance.now();
-    const { deleteGroups } = await ask(server, query, { ids });
+    const { deleteGroups } = await send(server, query, { ids });
     times.push(performance.now() - startedAt);
     if (deleteGroups.map(({ id }) => id).join() !== ids.join())
-      throw new Error('deleteGroups answered other groups');
+      throw new Error('deleteGroups returned other groups');
   }
   const perSecond = 1000 / (median(times.slice(2)) / 1000);
   say(`deleteGroups of 1,000: ${perSecond.toFixed(0)} groups/s`);
@@ -145,9 +145,9 @@ async function measureSearch(server, database, say) {
     const times = [];
     for (let run = 0; run < 120; run++) {
       const startedAt = performance.now();
-      const { searchGroups } = await ask(server, query, { after });
+      const { searchGroups } = await send(server, query, { after });
       times.push(performance.now() - startedAt);
-      if (searchGroups.nodes.length !== 50) throw new Error('searchGroups answered no full page');
+      if (searchGroups.nodes.length !== 50) throw new Error('searchGroups did not return a full page');
     }
     measured[page] = median(times.slice(20));
     say(`searchGroups, ${page} page: ${measured[page].toFixed(2)} ms`);
@@ -155,7 +155,9 @@ async function measureSearch(server, database, say) {
   return measured;
 }
 
-/** From the start of a process to the first answer: ours with its embedded PostgreSQL, PostGraphile on one that runs. */
+/**
+ * From process start to the first response: group-api with its embedded PostgreSQL, PostGraphile with a running one.
+ */
 async function measureColdStart(database, say) {
   const folder = await mkdtemp('/var/tmp/group-api-cold-');
   const embedded = { ...ours, settings: { ...ours.settings, DATABASE_URL: '', DATA_DIR: folder } };
@@ -166,8 +168,8 @@ async function measureColdStart(database, say) {
       ['postgraphile', postgraphile, '{ __typename }'],
     ]) {
       const server = await startPeer(peer, database.url);
-      await untilAnswered(server, query);
-      // The first start makes the database.
+      await untilSuccessful(server, query);
+      // The first start creates the database.
       if (run > 0) times[name].push(performance.now() - server.startedAt);
       await server.stop();
     }

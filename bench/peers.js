@@ -1,4 +1,4 @@
-// Who is measured, and what is asked of each.
+// The measured servers, and the request for each.
 import { fileURLToPath } from 'node:url';
 import { twelveFields } from './group-row.js';
 

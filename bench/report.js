@@ -1,4 +1,4 @@
-// Turns what was measured into the table of the goals, Markdown and a chart.
+// Converts measurements to a table of targets, Markdown and a chart.
 import { writeFile } from 'node:fs/promises';
 import { peers } from './peers.js';
 
@@ -9,19 +9,19 @@ const purposes = new Map([
   ['pgbench', 'bare delete, no server: a limit'],
 ]);
 
-/** One value of each round of a peer. */
+/** Returns one value per round of a peer. */
 function valuesOf({ results }, peer, connections, read) {
-  return results.filter((each) => each.peer === peer && each.connections === connections).map(read);
+  return results.filter((result) => result.peer === peer && result.connections === connections).map(read);
 }
-const medianOf = (...given) => median(valuesOf(...given));
+const medianOf = (...selection) => median(valuesOf(...selection));
 
-/** The median of the ratios of each round, so that what disturbs a round disturbs both sides. */
+/** Returns the median of the ratios per round, so that a disturbance of a round affects both sides. */
 function ratioOf(report, peer, other, { connections = 64, read = ({ perSecond }) => perSecond } = {}) {
   const [own, others] = [peer, other].map((name) => valuesOf(report, name, connections, read));
   return median(own.map((value, round) => value / others[round]));
 }
 
-/** Each goal with what was reached. */
+/** Compares every target with the measured value. */
 export function judge(report) {
   const { ours } = report;
   const p50 = ({ p50: value }) => value;
@@ -63,7 +63,7 @@ export function judge(report) {
             1.2,
           ],
           [
-            'deleteGroups of 1,000: groups a second ÷ single deletes',
+            'deleteGroups of 1,000: groups per second ÷ single deletes',
             ours.lists.perSecond / ours.single.perSecond,
             'at least',
             40,
@@ -135,9 +135,9 @@ export function describe(report) {
   return [
     `Measured ${report.at.slice(0, 10)} on ${report.cpus} × ${report.cpu}, Node ${report.node}: ${report.plan.groups.toLocaleString('en')} groups, ${report.plan.rounds} round(s), medians.`,
     table(head, rows),
-    table(['goal', 'measured', 'asked', ''], goals),
+    table(['goal', 'measured', 'target', ''], goals),
     ...(processes.length > 0
-      ? [table(['servers on one database', 'deletes/s', 'p50 ms', 'p99 ms', 'CPU ms a delete'], processes)]
+      ? [table(['servers on one database', 'deletes/s', 'p50 ms', 'p99 ms', 'CPU ms per delete'], processes)]
       : []),
     '',
   ].join('\n\n');
@@ -148,13 +148,13 @@ function table(head, rows) {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Writes the Markdown and the chart beside the JSON. */
+/** Writes the Markdown and the chart next to the JSON. */
 export async function writeReport(report, path) {
   await writeFile(`${path}.md`, describe(report));
   await writeFile(`${path}.svg`, drawChart(report));
 }
 
-/** Bars of the deletes a second with 64 connections. */
+/** Draws a bar chart of the deletes per second with 64 connections. */
 function drawChart(report) {
   const names = [...new Set(report.results.map(({ peer }) => peer))].filter(
     (name) => !['ceiling', 'node'].includes(name),
@@ -171,8 +171,8 @@ function drawChart(report) {
   <rect x="420" y="${y}" width="${width}" height="22" rx="3" fill="${name === 'ours' ? '#2563eb' : '#94a3b8'}"/>
   <text x="${426 + width}" y="${y + 16}">${Math.round(value).toLocaleString('en')}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 ${50 + bars.length * 34}" font-family="system-ui, sans-serif" font-size="12" fill="#64748b" role="img" aria-label="Deletes a second with 64 connections">
-  <text x="420" y="24" font-weight="bold">deletes a second, 64 connections</text>
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 ${50 + bars.length * 34}" font-family="system-ui, sans-serif" font-size="12" fill="#64748b" role="img" aria-label="Deletes per second with 64 connections">
+  <text x="420" y="24" font-weight="bold">deletes per second, 64 connections</text>
   ${rows.join('\n  ')}
 </svg>
 `;

@@ -1,4 +1,4 @@
-// A server that is measured: a process of its own.
+// Starts a measured server as a separate process.
 import { spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -9,12 +9,12 @@ import { readCpu } from './database.js';
 
 const running = new Set();
 
-/** Stops whatever is left running, where a measurement failed. */
+/** Stops servers that are still running after a failed measurement. */
 export async function stopPeers() {
   await Promise.all([...running].map((server) => server.stop()));
 }
 
-/** Starts a peer and waits until it takes connections. Its log goes to a file, as an operator's does. */
+/** Starts a peer and waits until it accepts connections. Its log goes to a file, as in production. */
 export async function startPeer(peer, databaseUrl) {
   const port = await findFreePort();
   const log = openSync(join(tmpdir(), `group-api-bench-${peer.name}.log`), 'w');
@@ -44,7 +44,7 @@ export async function startPeer(peer, databaseUrl) {
     port,
     startedAt,
     cpuSeconds: () => readCpu(child.pid),
-    /** Its resident memory in megabytes, and the most that it ever was. */
+    /** Resident memory in megabytes, currently and at its peak. */
     memoryMb: () => readStatus('VmRSS'),
     peakMemoryMb: () => readStatus('VmHWM'),
     async stop() {

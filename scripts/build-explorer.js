@@ -1,5 +1,5 @@
-// Bundles the explorer page into dist/explorer: everything that it needs, so that it asks no other host. Each file also lies
-// there compressed, as browsers take it.
+// Bundles the explorer page into dist/explorer with all its dependencies, so that it loads nothing from other hosts.
+// Every file is also written gzip-compressed.
 import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';

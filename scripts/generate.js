@@ -1,5 +1,5 @@
-// Generates what is derived and not committed: the Prisma client from prisma/schema.prisma, and from schema.graphql the
-// resolver types and those of the typed client example. Runs at `npm ci` and in every check.
+// Generates derived code, which is not committed: the Prisma client from prisma/schema.prisma, and from
+// schema.graphql the types of the resolvers and of the typed client example. Runs at `npm ci` and in every check.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import { buildASTSchema, parse } from 'graphql';
 
 generatePrismaClient();
 await generateResolverTypes();
-// Not where only the server is built, such as in a container.
+// Not needed if only the server is built, as in a container.
 if (existsSync('test/clients')) await generateClientTypes('test/clients');
 
 function generatePrismaClient() {
@@ -21,7 +21,7 @@ function generatePrismaClient() {
     encoding: 'utf8',
     env: {
       ...process.env,
-      // `generate` downloads an engine that it does not use unless it is told of an executable file.
+      // Without this path, `generate` downloads an engine that it does not use.
       PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
       CHECKPOINT_DISABLE: '1',
     },
@@ -66,7 +66,7 @@ async function generateResolverTypes() {
   writeFileSync('src/generated/graphql.ts', output);
 }
 
-/** Does what the command line of GraphQL Code Generator would, by the configuration in the folder. */
+/** Runs GraphQL Code Generator with the configuration in the folder, as its command line would. */
 async function generateClientTypes(folder) {
   const { default: configuration } = await import(`../${folder}/codegen.js`);
   const operations = join(folder, dirname(configuration.documents));

@@ -2,7 +2,7 @@
 // `npm test` builds it. Arguments are passed to jest.
 import { runJest } from './run-jest.js';
 
-/** Zones east and west of UTC, with gaps of summer time; limits and isolation that a database or a role may have. */
+/** Zones east and west of UTC, with summer time; limits and isolation levels that a database or a role may have. */
 const environments = {
   'Asia/Tehran': { TZ: 'Asia/Tehran', TEST_DATABASE_SETTINGS: 'timezone=Asia/Tehran' },
   'America/New_York': {

@@ -6,11 +6,11 @@ import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './mutations/audit-events.ts';
 import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
-import { writeEarlyRefusal } from './autodialer/error-responses.ts';
+import { writeEarlyError } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
-import { StartError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import type { Repositories } from './graphql/context.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
@@ -37,22 +37,25 @@ import { createSubscriberRepository } from './subscribers/subscriber-repository.
 /** The running server. */
 export type App = {
   readonly url: string;
-  /** Which database it uses, without credentials. */
+  /** The location of the database for display, without credentials. */
   readonly database: string;
-  /** The key that was made at this start, to be shown once. */
+  /** The admin API key if it was generated at this start, to be shown once. */
   readonly createdKey: string | undefined;
-  /** A group that may be deleted to try it out. */
+  /** A sample group for a first delete. */
   readonly sampleGroupId: number | undefined;
-  /** Takes no further requests, and answers those in flight. */
+  /** Stops accepting requests, and completes those in flight. */
   close(): Promise<void>;
 };
 
-/** How many connections may wait to be taken; the system has a limit of its own. Those beyond are lost for seconds, not refused. */
+/**
+ * Maximum of connections that wait to be accepted, within the system's limit. Further ones time out instead of being
+ * rejected.
+ */
 const acceptBacklog = 4096;
 
 /**
- * Puts the server together upon a database, and listens. Close the app before the database.
- * @throws StartError that says what to put right.
+ * Composition root: builds the server on an open database, and listens. Close the app before the database.
+ * @throws OperatorError if a setting cannot be used, such as a port that is in use.
  */
 export async function openApp(
   config: Config,
@@ -87,7 +90,7 @@ export async function openApp(
     config,
     authenticate,
     log,
-    config.AUTODIALER ? writeEarlyRefusal : undefined,
+    config.AUTODIALER ? writeEarlyError : undefined,
   );
   await registerExplorerRoutes(http);
   registerHealthRoutes(http, isReady);
@@ -109,7 +112,7 @@ export async function openApp(
       throw explainListenError(error, config);
     },
   );
-  // Last of all, since a key that is made is shown once: a start that fails later would lose it.
+  // Must come last: the generated key is shown once, and would be lost if the start failed later.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
   const { audit, deletedGroups } = repositories;
   const purgeJob = startPurgeJob(
@@ -151,7 +154,7 @@ function readLimits(config: Config): OperationLimits {
 async function openJwtVerifier(config: Config, log: Logger): Promise<JwtVerifier | undefined> {
   const keys = config.JWT_JWKS_URL ?? config.JWT_PUBLIC_KEY;
   if (!keys) return undefined;
-  // Not where there are no tokens: the server starts sooner.
+  // Loaded on demand, for a faster start without tokens.
   const { createJwtVerifier } = await import('./accounts/jwt/verifier.ts');
   return createJwtVerifier({ keys, issuer: config.JWT_ISSUER!, audience: config.JWT_AUDIENCE! }, log);
 }
@@ -160,22 +163,22 @@ function explainListenError(error: NodeJS.ErrnoException, { HOST, PORT }: Config
   const where = `${HOST}:${PORT}`;
   switch (error.code) {
     case 'EADDRINUSE':
-      return new StartError(
-        `Another program listens on ${where}. Stop it, or set PORT to another port (0 takes any free one)`,
+      return new OperatorError(
+        `Another program listens on ${where}. Stop it, or set PORT to another port (0 selects any free port)`,
       );
     case 'EACCES':
-      return new StartError(`Listening on ${where} is not allowed. Set PORT to 1024 or above`);
+      return new OperatorError(`No permission to listen on ${where}. Set PORT to 1024 or above`);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new StartError(
-        `HOST must be an address of this machine, not ${HOST}. 0.0.0.0 stands for all of them`,
+      return new OperatorError(
+        `HOST must be an address of this machine, not ${HOST}. 0.0.0.0 means all addresses`,
       );
     default:
       return error;
   }
 }
 
-/** A URL that reaches the server from this machine. */
+/** Returns a URL of the server that works on this machine. */
 function readUrl({ address, family, port }: AddressInfo, isTls: boolean): string {
   const isAny = address === '0.0.0.0' || address === '::';
   const host = isAny ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;

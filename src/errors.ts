@@ -204,6 +204,6 @@ export function timeLimitReached(cause?: unknown): AppError {
 }
 
 /** An error that the operator has to fix: one line with the problem and the solution. */
-export class StartError extends Error {
-  override name = 'StartError';
+export class OperatorError extends Error {
+  override name = 'OperatorError';
 }

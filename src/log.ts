@@ -3,8 +3,8 @@ import { pino, type Logger } from 'pino';
 export type { Logger };
 
 /**
- * Opens the log, which goes to standard error: pretty on a terminal, JSON lines elsewhere. Standard output is left to
- * what a person asked to see.
+ * Creates the logger, which writes to standard error: formatted on a terminal, JSON lines otherwise. Standard output
+ * is for the results of commands.
  */
 export async function createLogger(level: string, isTerminal: boolean): Promise<Logger> {
   const standardError = 2;
@@ -13,12 +13,12 @@ export async function createLogger(level: string, isTerminal: boolean): Promise<
 }
 
 async function openPretty(destination: number) {
-  // Loaded only where it is used: it is a tenth of the time of a start.
+  // Loaded on demand: it takes a tenth of the start-up time.
   const { PinoPretty } = await import('pino-pretty');
   return PinoPretty({ destination, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
 }
 
-/** Tells of an error what helps to find it, and of its causes; not the connections and requests that libraries hang on it. */
+/** Serializes an error with its causes, without the sockets and requests that some libraries attach. */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack, cause, code, meta } = error as Error & { code?: unknown; meta?: unknown };

@@ -3,7 +3,7 @@ import type { App } from './app.ts';
 import { loadConfig } from './config/settings.ts';
 import { explainMissingPrivilege } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
-import { StartError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import { createLogger } from './log.ts';
 
 /**
@@ -48,7 +48,8 @@ export async function serve(): Promise<void> {
     if (starting.signal.aborted && database === undefined) process.exit(0);
     // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
     const reason = explainMissingPrivilege(error);
-    const text = reason instanceof StartError ? reason.message : ((reason as Error).stack ?? String(reason));
+    const text =
+      reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
     process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
     process.exit(1);
   }

@@ -32,7 +32,7 @@ test('create shows a key once, which opens what its scopes say; rotate replaces 
     'groups:delete',
   );
   expect(created).toMatchObject({ code: 0, stderr: '' });
-  const [, key] = /API key, shown this once: (ga_[\w-]{32})\n$/.exec(created.stdout)!;
+  const [, key] = /API key, shown only once: (ga_[\w-]{32})\n$/.exec(created.stdout)!;
   expect(await statusOf({ 'X-APIKEY': key! })).toBe(200);
 
   const rotated = await run('accounts', 'rotate', 'shop', '--json');
@@ -56,7 +56,7 @@ test('create shows a key once, which opens what its scopes say; rotate replaces 
     /^shop +api-key +groups:read,audit:read,groups:delete +any +disabled$/m,
   );
   expect((await run('accounts', 'enable', 'shop')).stdout).toBe('Account shop is enabled\n');
-  expect((await run('accounts', 'remove', 'shop', '--yes')).stdout).toBe('Account shop is removed\n');
+  expect((await run('accounts', 'remove', 'shop', '--yes')).stdout).toBe('Removed account shop\n');
 
   const { body } = await app.graphql(
     '{ auditEvents(filter: { targetId: "shop" }) { nodes { account credential address operation outcome before after } } }',
@@ -121,10 +121,10 @@ test('a password comes from standard input, with or without an API key', async (
   expect(await statusOf(basic('only', 'گذرواژه ۱۲۳'))).toBe(200);
 
   expect((await runWith('another password', 'accounts', 'rotate', 'only', '--password-stdin')).stdout).toBe(
-    'Account only has its new password\n',
+    'Changed the password of account only\n',
   );
   expect((await run('accounts', 'rotate', 'only')).stderr).toBe(
-    'group-api: Account only has no API key; --password gives it another password\n',
+    'group-api: Account only has no API key; use --password to change its password\n',
   );
   const rows = await app.sql(`SELECT password_hash FROM accounts WHERE username IN ('test', 'only')`);
   for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
@@ -164,12 +164,8 @@ describe('what is wrong is one line that says what to do, and nothing is changed
       ['create', 'a', '--scope', 'groups:fly'],
       /There is no scope "groups:fly"; the scopes are \*, groups:read,/,
     ],
-    ['no scope and no terminal', ['create', 'a'], /There is no terminal to ask at: give --scope$/m],
-    [
-      'no username and no terminal',
-      ['create'],
-      /There is no terminal to ask at: give the username as an argument/,
-    ],
+    ['no scope and no terminal', ['create', 'a'], /Not a terminal; pass --scope$/m],
+    ['no username and no terminal', ['create'], /Not a terminal; pass the username as an argument/],
     [
       'a username with a colon',
       ['create', 'a:b', '--scope', '*'],
@@ -199,7 +195,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'both required, but no password',
       ['create', 'a', '--scope', '*', '--require-both'],
-      /--require-both needs an API key and a password: add --password/,
+      /--require-both requires an API key and a password: omit --no-api-key, and pass --password/,
     ],
     [
       'a short password',
@@ -216,7 +212,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'a password without a terminal',
       ['create', 'a', '--scope', '*', '--password'],
-      /There is no terminal to ask at: use --password-stdin/,
+      /Not a terminal; use --password-stdin/,
     ],
     [
       'a secret as an argument',
@@ -226,7 +222,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     [
       'a password for an account without one',
       ['rotate', 'admin', '--password-stdin'],
-      /Account admin has no password; without --password it gets another key/,
+      /Account admin has no password; omit --password to rotate its API key/,
       'Aa123456',
     ],
     [
@@ -247,8 +243,8 @@ describe('what is wrong is one line that says what to do, and nothing is changed
       ['remove', 'nobody', '--yes'],
       /There is no account "nobody"/,
     ],
-    ['an edit of nothing', ['edit', 'admin'], /Give --scope, --network or --expires/],
-    ['a removal that nobody confirms', ['remove', 'admin'], /There is no terminal to ask at: add --yes/],
+    ['an edit of nothing', ['edit', 'admin'], /Pass --scope, --network or --expires/],
+    ['a removal that nobody confirms', ['remove', 'admin'], /Not a terminal; pass --yes/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
   ];
   test.each(cases)('%s', async (_what, given, message, input = '') => {
@@ -278,7 +274,7 @@ test('the key of admin is changed where it is set', async () => {
   const { stderr } = await run('accounts', 'rotate', 'admin');
   delete environment['ADMIN_API_KEY'];
   expect(stderr).toContain(
-    'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
+    'The API key of admin is set by ADMIN_API_KEY: change it there, and restart the servers',
   );
 });
 

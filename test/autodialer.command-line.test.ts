@@ -37,8 +37,8 @@ describe('a key that clients already have', () => {
 
   test.each([
     ['short', [], 'The API key must be 32 to 256 printable ASCII characters'],
-    [key, ['--password-stdin'], 'Give --api-key-stdin or a new password, one after the other'],
-    [testKey, [], 'Another account has this API key: choose a different one'],
+    [key, ['--password-stdin'], '--api-key-stdin cannot be combined with --password or --password-stdin'],
+    [testKey, [], 'Another account has this API key: choose another one'],
   ])('%s with %j is refused', async (given, options, message) => {
     const { code, stderr } = await runWith(
       given,
@@ -69,7 +69,7 @@ describe('number-groups', () => {
 
     expect(await run('number-groups', 'restore', id.toUpperCase())).toStrictEqual({
       code: 0,
-      stdout: `Number group ${id} is back: back, 2 numbers\n`,
+      stdout: `Restored number group ${id}: back, 2 numbers\n`,
       stderr: '',
     });
     expect(await app.sql('SELECT * FROM number_groups WHERE id = $1', [id])).toStrictEqual([before]);

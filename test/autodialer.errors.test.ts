@@ -189,7 +189,7 @@ describe('every row of the table', () => {
       json,
       '{"name":"a","numbers":["1"],"filename":"b.csv"}',
       200,
-      "Field 'filename':value must not be given together with numbers",
+      "Field 'filename':value cannot be combined with numbers",
     ],
     [
       'admin',

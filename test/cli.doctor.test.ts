@@ -39,7 +39,7 @@ test('finds a database in order, prints a line a check, and changes nothing', as
   expect([code, stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2))]).toStrictEqual([
     0,
     [
-      ['STATE', 'CHECK'],
+      ['STATUS', 'CHECK'],
       ...[
         'settings',
         'database',
@@ -54,7 +54,7 @@ test('finds a database in order, prints a line a check, and changes nothing', as
       [''],
     ],
   ]);
-  expect(stdout).toMatch(/PostgreSQL \d+(\.\d+)?.*, encoded in UTF8/);
+  expect(stdout).toMatch(/PostgreSQL \d+(\.\d+)?.*, encoding UTF8/);
   expect(await describeSchema()).toStrictEqual(before);
 });
 
@@ -76,7 +76,9 @@ describe('the role of docs/operations.md', () => {
   test('may do all that a server does, and imports with one more grant', async () => {
     const { isWrong, of } = await examine();
     expect(isWrong).toBe(false);
-    expect(of('audit')).toMatchObject([{ state: 'ok', message: expect.stringContaining('by its rights') }]);
+    expect(of('audit')).toMatchObject([
+      { state: 'ok', message: expect.stringContaining('by its privileges') },
+    ]);
     expect(of('sequences')).toMatchObject([
       {
         state: 'warning',
@@ -92,9 +94,7 @@ describe('the role of docs/operations.md', () => {
     await database.sql(`GRANT UPDATE ON SEQUENCE groups_id_seq, service_groups_id_seq TO ${role}`);
     expect(file).toMatch(/"kind":"end"/);
     expect((await examine()).of('sequences')).toMatchObject([{ state: 'ok' }]);
-    expect((await run('groups', 'import', '/dev/null')).stderr).toContain(
-      'Line 1: the file ends without its counts',
-    );
+    expect((await run('groups', 'import', '/dev/null')).stderr).toContain('Line 1: the file is truncated');
   });
 
   test.each([
@@ -102,7 +102,7 @@ describe('the role of docs/operations.md', () => {
       'permissions',
       'REVOKE DELETE ON groups FROM',
       'GRANT DELETE ON groups TO',
-      'lacks rights: GRANT DELETE ON groups TO',
+      'lacks privileges: GRANT DELETE ON groups TO',
     ],
     [
       'permissions',
@@ -143,7 +143,7 @@ test.each([
   [
     'migrations',
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_later', now())`,
-    'The database has the migration 9999_later, which this version of group-api does not know',
+    'The database has the migration 9999_later, which is unknown to this version of group-api',
   ],
   [
     'audit',
@@ -192,7 +192,7 @@ test('looks for each table, column and function that the migrations make', async
 
   const partsOf = (message: string) =>
     message
-      .replace(/^It lacks (.*)\. Restore a backup$/, '$1')
+      .replace(/^The database lacks (.*)\. Restore a backup$/, '$1')
       .split(', ')
       .toSorted();
   expect(partsOf(missesColumns)).toStrictEqual(columns.map(({ what }) => what).toSorted());
@@ -254,12 +254,12 @@ describe('with migrations to apply', () => {
         {
           state: 'wrong',
           message: expect.stringContaining(
-            `are not: run \`group-api migrate\` as the owner of the database, since ${role} lacks ${lacks}`,
+            `. Run \`group-api migrate\` as the owner of the database, since ${role} lacks ${lacks}`,
           ),
         },
       ],
     ]);
-    expect((await run('migrate')).stderr).toContain('may not create what is needed');
+    expect((await run('migrate')).stderr).toContain('is not allowed to create the required objects');
   });
 
   test('a role that does not own what they change is wrong; one that does is told to start', async () => {
@@ -284,7 +284,12 @@ describe('with migrations to apply', () => {
           ),
         },
       ],
-      [{ state: 'warning', message: expect.stringContaining('the next start applies them') }],
+      [
+        {
+          state: 'warning',
+          message: expect.stringContaining('The next start or `group-api migrate` applies them'),
+        },
+      ],
     ]);
     expect((await run('migrate')).code).toBe(0);
   });
@@ -299,7 +304,9 @@ test('names the migrations that an empty database lacks, and applies none', asyn
     [
       {
         state: 'warning',
-        message: expect.stringMatching(/^0 are applied, 0001_groups, .*the next start applies them/),
+        message: expect.stringMatching(
+          /^0 migrations are applied, pending: 0001_groups, .*The next start or `group-api migrate` applies them/,
+        ),
       },
     ],
   ]);
@@ -343,7 +350,7 @@ test.each([
 
 test.each([
   ['postgresql://127.0.0.1:1/none', /^Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*ECONNREFUSED/],
-  ['mysql://127.0.0.1/none', /^It cannot be looked for before the settings are right/],
+  ['mysql://127.0.0.1/none', /^Skipped: fix the settings first/],
 ])('says of %s what is wrong', async (given, message) => {
   url = given;
   const { isWrong, of } = await examine();
@@ -364,7 +371,7 @@ describe('the embedded PostgreSQL', () => {
       ['settings', 'data folder', 'disk space'],
     ]);
     expect(none.of('data folder')[0]!.message).toContain(
-      'There is no embedded database yet: the first start makes it in',
+      'No embedded database yet: the first start creates it in',
     );
     expect(await readdir(folder)).toStrictEqual([]);
 
@@ -373,7 +380,7 @@ describe('the embedded PostgreSQL', () => {
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder'), of('database'), of('migrations')]).toMatchObject([
       false,
-      [{ state: 'ok', message: expect.stringContaining('is there and belongs to') }],
+      [{ state: 'ok', message: expect.stringContaining('exists and belongs to') }],
       [{ state: 'ok' }],
       [{ state: 'warning' }],
     ]);
@@ -442,7 +449,7 @@ describe('the embedded PostgreSQL', () => {
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder')]).toMatchObject([
       false,
-      [{ state: 'ok', message: expect.stringContaining('the first start makes it in') }],
+      [{ state: 'ok', message: expect.stringContaining('the first start creates it in') }],
     ]);
     await rm(folder, { recursive: true, force: true });
   });
@@ -451,7 +458,7 @@ describe('the embedded PostgreSQL', () => {
     const folder = await createTestFolder();
     await chmod(folder, 0o700);
     environment['DATA_DIR'] = join(folder, 'data');
-    await expectSameRefusal(/the user group-api cannot enter \S+\. Open the path to it/);
+    await expectSameRefusal(/the user group-api cannot enter \S+\. Allow access to it/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });

@@ -50,13 +50,13 @@ describe('groups list', () => {
       code: 0,
       stderr: '',
       stdout: [
-        'ID  NAME      TAG     DAYS  PRICE  SERVICE GROUP  SUBSCRIBERS  MARKS',
+        'ID  NAME      TAG     DAYS  PRICE  SERVICE GROUP  SUBSCRIBERS  FLAGS',
         `${ids[0]}   It's one  listed  30    9.90   ${serviceGroupId} Listed       1\n`,
       ].join('\n'),
     });
 
     const page = await run('groups', 'list', '--tag-name', 'listed', '--first', '2');
-    const [, next] = /\n\nThere are more: group-api (groups list .*)\n$/.exec(page.stdout)!;
+    const [, next] = /\n\nNext page: group-api (groups list .*)\n$/.exec(page.stdout)!;
     expect(next).toMatch(/^groups list --tag-name listed --first 2 --after [\w-]+$/);
     const rest = await run(...next!.split(' '));
     expect(rest.stdout).toMatch(new RegExp(`^ID .*\\n${ids[2]} +Three .*\\n$`));
@@ -173,7 +173,7 @@ describe('groups delete', () => {
     expect([code, stdout]).toStrictEqual([
       0,
       expect.stringMatching(
-        new RegExp(`^Deleted group ${id}: Old\nrestoreGroup brings it back until \\S+Z\n$`),
+        new RegExp(`^Deleted group ${id}: Old\nIt can be restored with restoreGroup until \\S+Z\n$`),
       ),
     ]);
     expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);
@@ -205,17 +205,21 @@ describe('groups delete', () => {
     const { stdout } = await run('groups', 'delete', String(id), '--yes');
     delete environment['DELETED_GROUP_RETENTION_DAYS'];
     expect(stdout).toBe(
-      `Deleted group ${id}: Gone\nNo archive is kept: what was deleted cannot be restored\n`,
+      `Deleted group ${id}: Gone\nThe archive is disabled (DELETED_GROUP_RETENTION_DAYS=0): the delete cannot be undone\n`,
     );
     expect(await archiveRow(id)).toStrictEqual([]);
   });
 
   test.each([
-    [['7'], 1, 'There is no terminal to ask at: add --yes'],
+    [['7'], 1, 'Not a terminal; pass --yes'],
     [['x', '--yes'], 1, 'Group id must be a positive integer (BAD_USER_INPUT)'],
     [['7', '7', '--yes'], 1, 'ids must not contain duplicates (BAD_USER_INPUT)'],
     [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
-    [['7', '8', '--move-subscribers-to', '9', '--yes'], 1, '--move-subscribers-to is for one id, not for 2'],
+    [
+      ['7', '8', '--move-subscribers-to', '9', '--yes'],
+      1,
+      '--move-subscribers-to requires a single id, not 2',
+    ],
     [
       ['7', '--move-subscribers-to', '7', '--yes'],
       1,
@@ -251,7 +255,7 @@ describe('groups delete', () => {
       (error: { code: number; stdout: string }) => error,
     );
     expect(code).toBe(exitCode);
-    expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +IN THE WAY/);
+    expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +BLOCKED BY/);
     expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
     expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
     expect(await groupRow(id)).toHaveLength(groupCount);
@@ -270,7 +274,7 @@ describe('every command', () => {
     const visit = async (path: string[]): Promise<void> => {
       const help = await helpOf(path);
       expect(help).toMatch(/\nExamples?:\n {2}\S/);
-      expect(help).toContain('Exit codes: 0 done, 1 refused or failed, 2 the command was not understood.');
+      expect(help).toContain('Exit codes: 0 done, 1 rejected or failed, 2 usage error.');
       commands.push(path);
       for (const name of subcommandsOf(help)) await visit([...path, name]);
     };
@@ -288,15 +292,12 @@ describe('every command', () => {
   });
 
   test.each([
-    [['destroy'], "error: unknown command 'destroy'\n(--help tells more)\n"],
+    [['destroy'], "error: unknown command 'destroy'\n(see --help)\n"],
     [
       ['groups', 'list', 'all'],
-      "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(--help tells more)\n",
+      "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
     ],
-    [
-      ['destroy', '--json'],
-      `{"error":{"code":"COMMAND_NOT_UNDERSTOOD","message":"unknown command 'destroy'"}}\n`,
-    ],
+    [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
   ])('%j is not understood', async (given, stderr) => {
     expect(await run(...given)).toStrictEqual({ code: 2, stdout: '', stderr });
   });
@@ -306,10 +307,7 @@ describe('every command', () => {
       ['groups', 'list', '--first', '0', '--json'],
       { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
     ],
-    [
-      ['groups', 'delete', '7', '--json'],
-      { code: 'COMMAND_FAILED', message: 'There is no terminal to ask at: add --yes' },
-    ],
+    [['groups', 'delete', '7', '--json'], { code: 'COMMAND_FAILED', message: 'Not a terminal; pass --yes' }],
   ])('%j has its error as JSON', async (given, error) => {
     const { code, stdout, stderr } = await run(...given);
     expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);

@@ -108,7 +108,7 @@ test('it moves the dates of earlier versions to the instants that were meant, on
   });
 
   const again = await commands.run('repair-dates', '--zone', zone, '--yes');
-  expect([again.code, again.stderr]).toStrictEqual([1, expect.stringContaining('a second time')]);
+  expect([again.code, again.stderr]).toStrictEqual([1, expect.stringContaining('a second repair')]);
   expect(await readDates()).toStrictEqual(after);
   expect(await doctorLine()).toMatchObject({ state: 'ok' });
 });

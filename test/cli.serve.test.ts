@@ -32,7 +32,7 @@ test('migrate brings an empty database to this version and names what it applied
   const made = await tables();
   expect(await run('migrate')).toStrictEqual({
     code: 0,
-    stdout: expect.stringMatching(/^Nothing to do: PostgreSQL at .* is at this version\n$/),
+    stdout: expect.stringMatching(/^Nothing to do: PostgreSQL at .* is up to date\n$/),
     stderr: '',
   });
   expect(await tables()).toStrictEqual(made);

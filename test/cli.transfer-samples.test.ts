@@ -109,9 +109,7 @@ describe('an export is imported into a server that was started once', () => {
     for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
     const { stdout, code } = await here.run('groups', 'import', file);
     expect(code).toBe(0);
-    expect(stdout).toContain(
-      'sample data that nobody had changed was removed: 2 service groups, 2 groups, 3 deleted groups',
-    );
+    expect(stdout).toContain('unchanged sample data removed: 2 service groups, 2 groups, 3 deleted groups');
     expect(await names()).toStrictEqual(['One', 'Two', 'Three']);
     expect(await fresh.sql(`SELECT id, group_row ->> 'name' AS name FROM deleted_groups`)).toStrictEqual([
       { id: 4, name: 'Four' },
@@ -257,15 +255,11 @@ describe('the lines of a file', () => {
       ([header, ...rest]) => [header, '', ' \r', '{"kind":"x"}', ...rest].join('\n'),
       'Line 4: kind must be',
     ],
-    [
-      'a missing end',
-      (lines) => lines.slice(0, -1).join('\n\n'),
-      'Line 14: the file ends without its counts',
-    ],
+    ['a missing end', (lines) => lines.slice(0, -1).join('\n\n'), 'Line 14: the file is truncated'],
     [
       'more than the end',
       (lines) => [...lines, '', lines[0]].join('\n'),
-      'Line 10: the file goes on behind its counts',
+      'Line 10: the footer must be the last line',
     ],
     ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
   ])('are counted with the blank ones: %s', async (_what, change, message) => {

@@ -167,7 +167,7 @@ describe('export', () => {
     expect([code, stdout, stderr]).toStrictEqual([
       1,
       '',
-      'group-api: 1 of the ids are of no group, live or deleted: 2000000000 (NOT_FOUND)\n',
+      'group-api: 1 of the ids belong to no group, live or deleted: 2000000000 (NOT_FOUND)\n',
     ]);
   });
 
@@ -188,17 +188,15 @@ describe('export', () => {
     expect(await here.run('groups', 'export', path)).toStrictEqual({
       code: 1,
       stdout: '',
-      stderr: `group-api: ${path} exists: give another name, or add --force\n`,
+      stderr: `group-api: ${path} already exists: choose another name, or pass --force\n`,
     });
     await here.run('groups', 'export', path, '--force', '--id', '2000000000');
     expect(await readFile(path, 'utf8')).toBe(before);
     await here.run('groups', 'export', path, '--force');
     expect((await readLines(path)).length).toBe(before.trimEnd().split('\n').length + 1);
 
-    expect((await here.run('groups', 'export', folder)).stderr).toContain('is not a file');
-    expect((await here.run('groups', 'export', join(folder, 'no/where'))).stderr).toContain(
-      'cannot be written',
-    );
+    expect((await here.run('groups', 'export', folder)).stderr).toContain('is not a regular file');
+    expect((await here.run('groups', 'export', join(folder, 'no/where'))).stderr).toContain('Cannot write ');
     expect(await readdir(folder)).toEqual(
       expect.not.arrayContaining([expect.stringContaining('unfinished')]),
     );
@@ -212,10 +210,10 @@ describe('export', () => {
       );
     const command = `${process.execPath} ${bin} groups export`;
     expect(await run(`${command} > /dev/full`)).toMatch(
-      /^group-api: Standard output cannot be written: ENOSPC.*\n$/,
+      /^group-api: Cannot write to standard output: ENOSPC.*\n$/,
     );
-    expect(await run(`${command} --json > /dev/full`)).toContain('--json needs a file');
-    expect(await run(`${command} ''`)).toBe('group-api: Give the name of a file\n');
+    expect(await run(`${command} --json > /dev/full`)).toContain('--json requires a file');
+    expect(await run(`${command} ''`)).toBe('group-api: The name of the file is empty\n');
   });
 
   test('writes what a link leads to, and keeps the link', async () => {
@@ -232,7 +230,7 @@ describe('export', () => {
     const { code, stderr } = await here.run('groups', 'export', join(folder, 'infinite.ndjson'));
     expect([code, stderr]).toStrictEqual([
       1,
-      expect.stringContaining('purgeAt is no date that a file can hold: change it, then export again'),
+      expect.stringContaining('purgeAt is a date that cannot be exported: change it, then export again'),
     ]);
     expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
@@ -372,7 +370,7 @@ describe('import', () => {
     test('--dry-run does it all, and leaves nothing but an audit entry marked so', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
-      expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^A dry run[^]*groups: 2 added/)]);
+      expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);
       expect(await readTables(other)).toStrictEqual(before);
       expect(await importEvents(other)).toMatchObject([{ outcome: 'dry-run', after: { groups: counts(2) } }]);
       await close();
@@ -380,8 +378,8 @@ describe('import', () => {
 
     test.each([
       ['SIGKILL', [null, '']],
-      ['SIGTERM', [1, 'group-api: Stopped; nothing was changed\n']],
-      ['SIGINT', [1, 'group-api: Stopped; nothing was changed\n']],
+      ['SIGTERM', [1, 'group-api: Aborted; nothing was changed\n']],
+      ['SIGINT', [1, 'group-api: Aborted; nothing was changed\n']],
     ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
       const before = await readTables(other);
       const text = await readFile(file, 'utf8');
@@ -423,7 +421,7 @@ describe('import', () => {
       const cut = share === 1 ? whole : whole.slice(0, Math.floor(whole.length * share));
       const { code, stderr } = await there.runWith(cut, 'groups', 'import', '-');
       expect(code).toBe(1);
-      expect(stderr).toMatch(/Line \d+: (the file ends without its counts|it must be a JSON object)/);
+      expect(stderr).toMatch(/Line \d+: (the file is truncated|not a JSON object)/);
       expect(await readTables(other)).toStrictEqual(before);
       expect(await importEvents(other)).toMatchObject([{ outcome: 'refused', error_code: 'BAD_USER_INPUT' }]);
       await close();
@@ -442,9 +440,13 @@ describe('import', () => {
       ['a price', change('group', { price: '-1' }), 'Line 3: group.price must be a decimal such as "29.90"'],
       ['a price as a number', change('group', { price: 9.9 }), 'Line 3: group.price must be a decimal'],
       ['a blank name', change('serviceGroup', { name: ' ' }), 'Line 2: serviceGroup.name must not be blank'],
-      ['a null', change('group', { description: null }), 'Line 3: group.description must be given'],
-      ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden must be given'],
-      ['a field too many', change('group', { colour: 1 }), 'Line 3: group.colour is not a field: there are'],
+      ['a null', change('group', { description: null }), 'Line 3: group.description is required'],
+      ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden is required'],
+      [
+        'a field too many',
+        change('group', { colour: 1 }),
+        'Line 3: group.colour is not a field: the fields are',
+      ],
       ['an id', change('group', { id: 0 }), 'Line 3: Group id must be a positive integer'],
       [
         'a time',
@@ -491,16 +493,20 @@ describe('import', () => {
       [
         'a later version',
         change('header', { version: 2 }),
-        'Line 1: version must be 1: this version of group-api knows no other',
+        'Line 1: version must be 1: this version of group-api supports no other',
       ],
-      ['no header', without('header'), 'Line 1: the header must be the first line, and no other'],
-      ['a second header', twice('header'), 'Line 2: the header must be the first line, and no other'],
-      ['no end', without('end'), 'the file ends without its counts, so that it is not whole'],
-      ['a second end', twice('end'), 'Line 10: the file goes on behind its counts'],
+      ['no header', without('header'), 'Line 1: the header must be the first line, and must not be repeated'],
+      [
+        'a second header',
+        twice('header'),
+        'Line 2: the header must be the first line, and must not be repeated',
+      ],
+      ['no end', without('end'), 'the file is truncated: the footer with the record counts is missing'],
+      ['a second end', twice('end'), 'Line 10: the footer must be the last line'],
       [
         'too few groups',
         change('end', { groups: 3 }),
-        'Line 9: the file was written with 3 groups, and has 2',
+        'Line 9: the footer counts 3 groups, but the file has 2',
       ],
       ['a line twice', twice('subscriber'), 'must not come after subscriber "Zoë" of group'],
       [
@@ -539,9 +545,9 @@ describe('import', () => {
 
     test('a line without an end, and one that is not UTF-8', async () => {
       const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
-      expect(long.stderr).toContain('Line 1: it must have at most 131072 bytes');
+      expect(long.stderr).toContain('Line 1: longer than 131072 bytes');
       await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
-      expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: it must be UTF-8');
+      expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: not valid UTF-8');
     });
 
     test('a subscriber of a group that is nowhere', async () => {
@@ -587,7 +593,7 @@ describe('import', () => {
         ],
       ]);
       expect(error.message).toMatch(
-        /^What is there is in the way of 13 of the file's records.*: serviceGroup 1 is there with other content; .*; and 3 more\. Nothing was imported$/,
+        /^13 records conflict with existing data.*: serviceGroup 1 exists with different content; .*; and 3 more\. Nothing was imported$/,
       );
       expect(await readTables(app)).toStrictEqual(before);
       expect((await importEvents(app)).at(-1)).toMatchObject({
@@ -605,8 +611,8 @@ describe('import', () => {
       const before = await readTables(app);
       const { stderr } = await here.run('groups', 'import', file);
       expect(stderr).toBe(
-        "group-api: What is there is in the way of 2 of the file's records, and nothing is overwritten: " +
-          `group ${ids.plain} is deleted, and the archive has other content; deletedGroup ${ids.deleted} is live: it is not deleted. ` +
+        'group-api: 2 records conflict with existing data, and nothing is overwritten: ' +
+          `group ${ids.plain} is deleted, and its archived content is different; deletedGroup ${ids.deleted} exists: it is not deleted. ` +
           'Nothing was imported (ALREADY_EXISTS)\n',
       );
       expect(await readTables(app)).toStrictEqual(before);
@@ -633,14 +639,14 @@ describe('import', () => {
       expect(await here.run('groups', 'import', folder)).toStrictEqual({
         code: 1,
         stdout: '',
-        stderr: `group-api: ${folder} cannot be read: it is a folder\n`,
+        stderr: `group-api: Cannot read ${folder}: is a folder\n`,
       });
     });
 
     test('a file that is not there', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/^group-api: \/no\/file cannot be read: /),
+        stderr: expect.stringMatching(/^group-api: Cannot read \/no\/file: /),
       });
     });
   });

@@ -73,9 +73,8 @@ describe('a file .env', () => {
     expect(parse(content)).toStrictEqual({ values, problems: [] });
   });
 
-  const noAssignment = 'it must be NAME=value, empty, or a comment that begins with #';
-  const hasNumberSign =
-    'put the value in quotes: it has a #, which may begin a comment or be part of the value';
+  const noAssignment = 'expected NAME=value, an empty line, or a comment that starts with #';
+  const hasNumberSign = 'quote the value: it contains a #, which may start a comment or be part of the value';
   test.each<[string, string | Buffer, string[]]>([
     ['no equals sign', 'A=1\nsecret\nB=2', [`.env, line 2: ${noAssignment}`]],
     ['a colon instead', '\n\nA: secret', [`.env, line 3: ${noAssignment}`]],
@@ -89,48 +88,48 @@ describe('a file .env', () => {
     [
       'a quote that nothing closes',
       'A="secret\nB=2',
-      ['.env, line 1: the value begins with ", and no " closes it'],
+      ['.env, line 1: the value starts with ", but has no closing "'],
     ],
     [
       'a quote that a later setting would close',
       'A="secret\nB="2"',
-      ['.env, line 1: the value begins with ", and no " closes it'],
+      ['.env, line 1: the value starts with ", but has no closing "'],
     ],
     [
       'a quote that a later comment would close',
       "A='secret\n# it's",
-      [".env, line 1: the value begins with ', and no ' closes it"],
+      [".env, line 1: the value starts with ', but has no closing '"],
     ],
     [
       'text after a quote',
       'A="x"secret',
-      ['.env, line 1: text follows the " that closes the value. Quote it with another of " \' and `'],
+      ['.env, line 1: text follows the closing ". Quote the value with another of " \' and `'],
     ],
     [
       'a quote with a backslash',
       'A="x\\"secret"',
-      ['.env, line 1: text follows the " that closes the value. Quote it with another of " \' and `'],
+      ['.env, line 1: text follows the closing ". Quote the value with another of " \' and `'],
     ],
-    ['a NUL', 'A=1\nB=secret\0', ['.env, line 2: it has a NUL character. Save the file as UTF-8']],
+    ['a NUL', 'A=1\nB=secret\0', ['.env, line 2: contains a NUL character. Save the file as UTF-8']],
     [
       'UTF-16 without its mark',
       Buffer.from('A=secret', 'utf16le'),
-      ['.env, line 1: it has a NUL character. Save the file as UTF-8'],
+      ['.env, line 1: contains a NUL character. Save the file as UTF-8'],
     ],
     [
       'UTF-32',
       Buffer.from('fffe000041000000', 'hex'),
-      ['.env, line 1: it has a NUL character. Save the file as UTF-8'],
+      ['.env, line 1: contains a NUL character. Save the file as UTF-8'],
     ],
     [
       'half a UTF-16 character',
       Buffer.concat([utf16('A=1'), Buffer.from([0x41])]),
-      ['.env is cut off within a UTF-16 character. Save it as UTF-8'],
+      ['.env ends in the middle of a UTF-16 character. Save it as UTF-8'],
     ],
     [
       'Latin-1',
       Buffer.from('A=1\r\nB=secr\xe9t', 'latin1'),
-      ['.env, line 2: it is not UTF-8. Save the file as UTF-8'],
+      ['.env, line 2: not valid UTF-8. Save the file as UTF-8'],
     ],
     ['several faults', 'x\nA=1\ny', [`.env, line 1: ${noAssignment}`, `.env, line 3: ${noAssignment}`]],
   ])('with %s is rejected by the line, without the value', (_what, content, problems) => {
@@ -237,9 +236,9 @@ describe('a program that is started where a file .env is', () => {
     const content =
       'DATABSE_URL=postgresql://secret@h/d\nPORT 80 secret\nPORT=http\nDATA_DIR=a\nDATA_DIR=b\nADMIN_API_KEY="secret\n';
     const expected = [
-      'group-api: .env, line 2: it must be NAME=value, empty, or a comment that begins with #',
-      'group-api: .env, line 6: the value begins with ", and no " closes it',
-      'group-api: .env, line 5: DATA_DIR is set on line 4 already',
+      'group-api: .env, line 2: expected NAME=value, an empty line, or a comment that starts with #',
+      'group-api: .env, line 6: the value starts with ", but has no closing "',
+      'group-api: .env, line 5: DATA_DIR is already set on line 4',
       'group-api: .env, line 1: DATABSE_URL is not a setting: did you mean DATABASE_URL?',
       'group-api: PORT must be a whole number from 0 to 65535, not "http"',
     ];
@@ -251,7 +250,7 @@ describe('a program that is started where a file .env is', () => {
     const doctor = await run(content, [bin, 'doctor']);
     expect(doctor.code).toBe(1);
     for (const line of expected) expect(doctor.stdout).toContain(line.replace('group-api: ', ''));
-    expect(doctor.stdout).toContain('It cannot be looked for before the settings are right');
+    expect(doctor.stdout).toContain('Skipped: fix the settings first');
     expect(doctor.stdout).not.toContain('secret');
   });
 
@@ -263,7 +262,7 @@ describe('a program that is started where a file .env is', () => {
 
   test('warns of a misspelt setting in the environment, and goes on', async () => {
     const environment = { DATABASE_URL: database.url, ADMIN_APIKEY: 'secret', HOSTNAME: 'h' };
-    const warning = 'ADMIN_APIKEY is not a setting, and is ignored: did you mean ADMIN_API_KEY?';
+    const warning = 'ADMIN_APIKEY is not a setting and is ignored: did you mean ADMIN_API_KEY?';
     const { code, stderr } = await run('', list, environment);
     expect([code, JSON.parse(stderr)]).toStrictEqual([
       0,

@@ -72,7 +72,7 @@ describe('refuses a database', () => {
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_future', now())`,
     );
     await expect(migrate(pool)).rejects.toThrow(
-      'the migration 9999_future, which this version of group-api does not know',
+      'the migration 9999_future, which is unknown to this version of group-api',
     );
     await database.sql(`DELETE FROM _prisma_migrations WHERE id = 'x'`);
   });

@@ -44,17 +44,17 @@ describe('a migrated database', () => {
     [
       'with a failed migration of its own',
       `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '0003_accounts'`,
-      /^The migration 0003_accounts was begun on this database and not finished\. Restore a backup from before it; or undo what it left behind, and run as the owner: UPDATE "public"\._prisma_migrations SET rolled_back_at = now\(\) WHERE migration_name = '0003_accounts' AND finished_at IS NULL$/,
+      /^The migration 0003_accounts was started on this database but not completed\. Restore a backup from before it; or undo its partial changes, and run as the owner: UPDATE "public"\._prisma_migrations SET rolled_back_at = now\(\) WHERE migration_name = '0003_accounts' AND finished_at IS NULL$/,
     ],
     [
       'with a failed migration of a newer version',
       insertMigration('9999_later', 'NULL'),
-      /^The migration 9999_later was begun on this database and not finished\. Update group-api\. /,
+      /^The migration 9999_later was started on this database but not completed\. Update group-api\. /,
     ],
     [
       'with a migration of a newer version',
       insertMigration('9999_later', 'now()'),
-      /^The database has the migration 9999_later, which this version of group-api does not know\. Update group-api$/,
+      /^The database has the migration 9999_later, which is unknown to this version of group-api\. Update group-api$/,
     ],
     [
       'with a gap',
@@ -64,7 +64,7 @@ describe('a migrated database', () => {
     [
       'that another application migrates too',
       insertMigration('20240101120000_init', 'now()'),
-      /^The table _prisma_migrations in the schema public is used by another application, which made the migration 20240101120000_init\. Use an empty database, or a schema/,
+      /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20240101120000_init\. Use an empty database, or a separate schema/,
     ],
   ])('%s', async (_, statement, message) => {
     await database.sql(statement);
@@ -83,7 +83,7 @@ describe('a migrated database', () => {
     const { serve, doctor, everything } = await runEverywhere(database.url);
     const repair = `ALTER DATABASE ${row!.name} RESET default_transaction_read_only`;
     expect(lineOf(serve)).toMatch(
-      new RegExp(`^PostgreSQL at .* cannot be written\\. It takes no changes: ${repair}$`),
+      new RegExp(`^Cannot write to PostgreSQL at .*\\. It is read-only: ${repair}$`),
     );
     expect(doctor.wrong).toStrictEqual([expect.stringContaining(repair)]);
     expect(everything).not.toMatch(/^\s+at /m);
@@ -109,7 +109,7 @@ describe('a migrated database', () => {
       const { serve, doctor } = await runEverywhere(asRole());
       expect(serve.code).toBe(1);
       expect(serve.stderr).toMatch(
-        /^group-api: The database's user lacks a right \(permission denied for table accounts\)\. Run `group-api doctor`, which lists the GRANTs that are missing$/m,
+        /^group-api: The database user lacks a privilege \(permission denied for table accounts\)\. Run `group-api doctor`, which lists the missing GRANTs$/m,
       );
       expect(serve.stderr).not.toMatch(/^\s+at /m);
       expect(doctor.wrong).toStrictEqual([expect.stringContaining(`GRANT INSERT ON accounts TO ${role}`)]);
@@ -120,7 +120,7 @@ describe('a migrated database', () => {
       const { serve, migrate, doctor } = await runEverywhere(asRole());
       for (const line of [lineOf(serve), migrate.message, doctor.wrong[0]]) {
         expect(line).toMatch(
-          /^The database's user may not read the migrations \(permission denied .*\)\. GRANT SELECT ON "public"\._prisma_migrations/,
+          /^The database user is not allowed to read the migrations \(permission denied .*\)\. GRANT SELECT ON "public"\._prisma_migrations/,
         );
       }
     });
@@ -137,28 +137,28 @@ describe('an empty database', () => {
     [
       'with a table of somebody else',
       'CREATE TABLE groups (name text)',
-      /^The schema public has groups already, which group-api did not make\. Use an empty database, or a schema for group-api alone: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
+      /^The schema public already contains groups, which group-api did not create\. Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
     ],
     [
       'with views of somebody else',
       'CREATE VIEW accounts AS SELECT 1 AS x; CREATE VIEW groups AS SELECT 1 AS x',
-      /^The schema public has accounts, groups already, which group-api did not make\./,
+      /^The schema public already contains accounts, groups, which group-api did not create\./,
     ],
     [
       'with a function of somebody else',
       'CREATE FUNCTION is_active(timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$',
-      /^The schema public has the function is_active already, which group-api did not make\./,
+      /^The schema public already contains the function is_active, which group-api did not create\./,
     ],
     [
       'with the migrations of another application',
       `CREATE TABLE _prisma_migrations (id text, checksum text, migration_name text, finished_at timestamptz, rolled_back_at timestamptz);
        ${insertMigration('20230101000000_init', 'now()')}; ${insertMigration('20240101000000_more', 'now()')}`,
-      /^The table _prisma_migrations in the schema public is used by another application, which made the migration 20230101000000_init and 1 more\. Use an empty database/,
+      /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20230101000000_init and 1 more\. Use an empty database/,
     ],
     [
       'with a table _prisma_migrations that is not of Prisma',
       'CREATE TABLE _prisma_migrations (version int)',
-      /^_prisma_migrations in the schema public is not a table of Prisma's \(column "\w+" does not exist\)\. Use an empty database/,
+      /^_prisma_migrations in the schema public is not Prisma's table \(column "\w+" does not exist\)\. Use an empty database/,
     ],
   ])('%s', async (_, statement, message) => {
     await database.sql(statement);
@@ -169,9 +169,9 @@ describe('an empty database', () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, migrate, doctor, everything } = await runEverywhere(database.url);
-    expect(lineOf(serve)).toMatch(/ cannot be written\. It takes no changes: ALTER DATABASE /);
+    expect(lineOf(serve)).toMatch(/Cannot write to .*\. It is read-only: ALTER DATABASE /);
     expect(migrate.message).toMatch(
-      /^The database takes no changes \(.*read-only transaction\), and needs migrations\. /,
+      /^The database is read-only \(.*read-only transaction\), but migrations are pending\. /,
     );
     expect(doctor.wrong).toStrictEqual([expect.stringContaining('RESET default_transaction_read_only')]);
     expect(everything).not.toMatch(/^\s+at /m);
@@ -199,7 +199,7 @@ test('a server without the files of pg_trgm is one line in each program', async 
   }
   expect(doctor.wrong).toStrictEqual([
     expect.stringMatching(
-      /lacks the files of the extension pg_trgm, which some systems have in a package postgresql-contrib$/,
+      /lacks the files of the extension pg_trgm, which some systems install by the package postgresql-contrib$/,
     ),
   ]);
 });

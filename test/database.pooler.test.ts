@@ -93,7 +93,7 @@ describeWithPgBouncer('PgBouncer', () => {
     );
     for (let attempt = 0; attempt < 5; attempt++) {
       const { stderr } = await run('groups', 'list');
-      expect(stderr).toContain('is a pooler that gives each transaction another session');
+      expect(stderr).toContain('is a pooler that assigns sessions per transaction or statement');
     }
     load.isDone = true;
     await running;

@@ -152,7 +152,7 @@ test('a schema that the role may not use is one line in each program', async () 
   await database.sql(`DROP ROLE ${role}`);
   for (const line of [lineOf(serve), migrate.message, ...doctor.wrong]) {
     expect(line).toMatch(
-      /^The user schema_guest may not use the schema plans of [^\n]+: GRANT USAGE ON SCHEMA plans TO schema_guest$/,
+      /^The user schema_guest lacks USAGE on the schema plans of [^\n]+: GRANT USAGE ON SCHEMA plans TO schema_guest$/,
     );
   }
   expect(doctor.wrong).toHaveLength(1);

@@ -81,24 +81,21 @@ test('no program prints a part of the password of a malformed URL', async () => 
 test.each([
   [
     'sslmode=prefer',
-    /without sslmode=prefer, .* Use sslmode=verify-full, or sslmode=disable if the server has no TLS$/,
+    /without sslmode=prefer, .* Use sslmode=verify-full, or sslmode=disable if the server does not support TLS$/,
   ],
   ['sslmode=allow', /without sslmode=allow/],
   ['sslmode=sometimes', /whose sslmode is one of disable, require, verify-ca, verify-full, no-verify$/],
-  ['sslrootcert=/no/such.pem', /whose sslrootcert is a PEM file that can be read: ENOENT, \/no\/such\.pem$/],
-  [
-    'sslcert=/no/such.pem&sslkey=/no/key',
-    /whose sslcert is a PEM file that can be read: ENOENT, \/no\/such\.pem$/,
-  ],
+  ['sslrootcert=/no/such.pem', /whose sslrootcert is a readable PEM file: ENOENT, \/no\/such\.pem$/],
+  ['sslcert=/no/such.pem&sslkey=/no/key', /whose sslcert is a readable PEM file: ENOENT, \/no\/such\.pem$/],
   ['sslcert=/etc/hostname', /with both sslcert and sslkey$/],
   ['sslmode=require&ssl=true', /with sslmode=… instead of ssl=…$/],
-  ['sslmode=disable&sslnegotiation=direct', /sslnegotiation=direct needs TLS$/],
-  ['sslmode=require&sslmode=disable', /with sslmode once$/],
+  ['sslmode=disable&sslnegotiation=direct', /sslnegotiation=direct requires TLS$/],
+  ['sslmode=require&sslmode=disable', /that sets sslmode only once$/],
   ['channel_binding=require', /without channel_binding=require, which cannot be enforced/],
   ['pgbouncer=true', /without the parameter pgbouncer: .*pool_mode = session$/],
   ['connection_limit=5', /without the parameter connection_limit: set DATABASE_POOL_SIZE instead$/],
-  ['lock_timeout=5', /without the parameter lock_timeout: group-api sets it itself$/],
-  ['target_session_attrs=read-write', /without the parameter target_session_attrs: name the primary/],
+  ['lock_timeout=5', /without the parameter lock_timeout: group-api sets its own value$/],
+  ['target_session_attrs=read-write', /without the parameter target_session_attrs: use the primary/],
   ['search_path=plans', /without the parameter search_path: use schema=… instead$/],
   ['options=-c%20search_path%3Dplans', /options do not set search_path: use schema=… instead$/],
   ['options=--search-path%3Dplans', /options do not set search_path: use schema=… instead$/],
@@ -109,7 +106,7 @@ test.each([
   ['schema=a%22b', /whose schema has no double quote$/],
   ['schema=pg_temp', /whose schema is not one that PostgreSQL uses itself$/],
   ['schema=%24user', /whose schema is not one that PostgreSQL uses itself$/],
-  ['host=a,b', /with one host: name the primary, or a proxy that leads to it$/],
+  ['host=a,b', /with one host: use the primary, or a proxy in front of it$/],
 ])('the parameter %s is rejected by name', (parameter, message) => {
   const url = `postgresql://user:qzxa@127.0.0.1:1/db?${parameter}`;
   expect(() => readConfig({ DATABASE_URL: url }, false)).toThrow(message);
@@ -120,7 +117,7 @@ test.each(['user:qzxa@one:5432,two:5432', 'user:qzxa@one,two', 'one,two:5432'])(
   'several hosts as in case %# are rejected',
   (hosts) => {
     expect(() => readConfig({ DATABASE_URL: `postgresql://${hosts}/db` }, false)).toThrow(
-      /^DATABASE_URL must be a URL with one host: name the primary, or a proxy that leads to it$/,
+      /^DATABASE_URL must be a URL with one host: use the primary, or a proxy in front of it$/,
     );
   },
 );
@@ -185,7 +182,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'no password',
       () => `owner@${base}/plans`,
-      /: the server asks for a password\. Add one to DATABASE_URL: postgresql:/,
+      /: the server requires a password\. Add one to DATABASE_URL: postgresql:/,
     ],
     [
       'an unknown user',
@@ -215,7 +212,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'nothing that listens',
       async () => `owner:qzxa@127.0.0.1:${await findFreePort()}/plans`,
-      /ECONNREFUSED.* Check that the server runs and listens there/,
+      /ECONNREFUSED.* Check that the server is running, and that host and port/,
     ],
     [
       'an unknown host',
@@ -255,7 +252,7 @@ describe('a PostgreSQL by TCP', () => {
     );
     for (const line of [lineOf(serve), migrate.message, ...doctor.wrong]) {
       expect(line).toMatch(
-        /: the server has no TLS\. Switch TLS on at the server, or use sslmode=disable in DATABASE_URL/,
+        /: the server does not support TLS\. Enable TLS on the server, or use sslmode=disable in DATABASE_URL/,
       );
     }
     expectNoSecret(everything);

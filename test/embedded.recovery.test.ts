@@ -72,7 +72,7 @@ test('a killed PostgreSQL is started again: 503 meanwhile, then everything is th
   const { server, url } = await start(dataDir);
   expect((await deleteGroup(url, 1)).id).toBe(1);
 
-  const startedAgain = 'the embedded PostgreSQL had ended, and was started again';
+  const startedAgain = 'restarted the embedded PostgreSQL, which had stopped';
   const countStarts = () => server.stderr().split(startedAgain).length - 1;
   for (const [index, id] of [2, 3].entries()) {
     const pid = kill(dataDir);
@@ -129,9 +129,7 @@ test('where the disk is full it is tried again and again, the log says why, and 
     server
       .stderr()
       .split('\n')
-      .filter(
-        (line) => line.includes('could not be started again') && line.includes('No space left on device'),
-      );
+      .filter((line) => line.includes('failed to restart') && line.includes('No space left on device'));
   for (const deadline = Date.now() + 20_000; problems().length === 0; await sleep(50))
     if (Date.now() > deadline) throw new Error(server.stderr());
   expect((await fetch(`${url}/livez`)).status).toBe(200);
@@ -140,7 +138,7 @@ test('where the disk is full it is tried again and again, the log says why, and 
   await untilReadyzIs(url, 200);
   expect(await deleteGroup(url, 1)).toMatchObject({ status: 200, id: 1 });
   const log = await stop(server);
-  const attempts = log.filter(({ msg }) => msg === 'the embedded PostgreSQL could not be started again');
+  const attempts = log.filter(({ msg }) => msg === 'failed to restart the embedded PostgreSQL');
   expect(attempts[0]).toMatchObject({ level: 50, nextAttemptInSeconds: 1 });
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
-import { findFolderHolder } from '../src/embedded-postgres/postmaster-lock.ts';
+import { findClusterProcess } from '../src/embedded-postgres/postmaster-lock.ts';
 import { bin, cwd } from './support/command-line.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
@@ -168,7 +168,7 @@ test('a PostgreSQL that runs is found, whatever has become of its lock files: no
   let postgres: EmbeddedPostgres | undefined = await openEmbeddedPostgres(dataDir);
   const content = readFileSync(lock, 'utf8');
   const pid = parseInt(content, 10);
-  const holder = () => findFolderHolder(clusterDir, '.s.PGSQL.5432.lock');
+  const holder = () => findClusterProcess(clusterDir, '.s.PGSQL.5432.lock');
   try {
     expect(await holder()).toStrictEqual({ pid, isCertain: true });
     for (const other of [content.replace(/^\d+/, '1'), '', 'garbage']) {

@@ -176,13 +176,13 @@ describe('an export from before', () => {
     await other.sql(`UPDATE groups SET name = 'Edited'`);
     expect(await importFile()).toStrictEqual([
       1,
-      expect.stringContaining(`group ${ids.live} is there with other content`),
+      expect.stringContaining(`group ${ids.live} exists with different content`),
     ]);
     await other.sql(`UPDATE groups SET name = 'Plain'`);
     await other.sql(`UPDATE deleted_groups SET group_row = group_row || '{"name":"Edited"}'`);
     expect(await importFile()).toStrictEqual([
       1,
-      expect.stringContaining(`deletedGroup ${ids.deleted} is there with other content`),
+      expect.stringContaining(`deletedGroup ${ids.deleted} exists with different content`),
     ]);
   });
 });

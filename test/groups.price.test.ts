@@ -166,7 +166,7 @@ test('prices are exact on the command line: list, delete, export and import', as
     const again = await createCommandLine(() => other).run('groups', 'import', file);
     expect([again.code, again.stderr]).toStrictEqual([
       1,
-      expect.stringContaining(`group ${ids[1]} is there with other content`),
+      expect.stringContaining(`group ${ids[1]} exists with different content`),
     ]);
   } finally {
     await other.drop();

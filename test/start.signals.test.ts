@@ -142,7 +142,7 @@ describe('a command that waits for its input', () => {
       command.child.kill(signal);
       expect(await once(command.child, 'exit')).toStrictEqual([1, null]);
       await untilAllEnded(command);
-      expect(command.output()).toContain('Stopped; nothing was changed');
+      expect(command.output()).toContain('Aborted; nothing was changed');
     },
   );
 

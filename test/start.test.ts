@@ -273,12 +273,12 @@ describe('what an operator must put right is one line, with exit code 1 and no s
     [
       'a database that is not there',
       () => [{ DATABASE_URL: 'postgresql://u:secret@127.0.0.1:1/d' }],
-      'Cannot connect to PostgreSQL at 127.0.0.1:1/d: connect ECONNREFUSED 127.0.0.1:1. Check that the server runs',
+      'Cannot connect to PostgreSQL at 127.0.0.1:1/d: connect ECONNREFUSED 127.0.0.1:1. Check that the server is running',
     ],
     [
       'a data folder that is a file',
       () => [{ DATA_DIR: join(dir, 'file') }],
-      'DATA_DIR must be a folder that can be written',
+      'DATA_DIR must be a writable folder',
     ],
     [
       'a data folder too deep for a socket',

@@ -48,7 +48,7 @@ export function writeApiPage() {
     .filter((type) => type !== schema.getQueryType() && type !== schema.getMutationType());
   const queries = operations.filter(({ kind }) => kind === 'query');
   const mutations = operations.filter(({ kind }) => kind === 'mutation');
-  const writeOperations = (list) => list.map((each) => writeOperation(each, errors)).join('\n\n');
+  const writeOperations = (list) => list.map((operation) => writeOperation(operation, errors)).join('\n\n');
   const rows = (codes) => writeErrors(codes.map((code) => errors.get(code)));
 
   return `<!-- Generated from schema.graphql by \`npm run generate:docs\`: edits here are lost. -->
@@ -119,7 +119,7 @@ function linkOperation({ name }) {
 }
 
 function writeOperation({ field, scope, text, examples, codes }, errors) {
-  const ownCodes = codes.filter((each) => !operationCodes.includes(each) && !mutationCodes.includes(each));
+  const ownCodes = codes.filter((code) => !operationCodes.includes(code) && !mutationCodes.includes(code));
   return [
     `### ${field.name}`,
     fence('graphql', writeSignature(field)),
@@ -147,11 +147,11 @@ function writeDefault({ defaultValue, type }, prefix = '') {
 function writeArguments(args) {
   return writeTable(
     ['argument', 'type', 'default', 'meaning'],
-    args.map((each) => [
-      `\`${each.name}\``,
-      linkTo(each.type),
-      quote(writeDefault(each)),
-      inCell(each.description),
+    args.map((arg) => [
+      `\`${arg.name}\``,
+      linkTo(arg.type),
+      quote(writeDefault(arg)),
+      inCell(arg.description),
     ]),
   );
 }

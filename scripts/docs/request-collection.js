@@ -1,4 +1,4 @@
-// docs/group-api.http: a request for every operation, to be sent from an editor.
+// docs/group-api.http: a request for every operation, to send from an editor.
 import { parse, valueFromASTUntyped } from 'graphql';
 import { readApi } from './read-api.js';
 
@@ -33,7 +33,7 @@ const head = `# Every operation of group-api, for VS Code's REST Client and the 
 @host = http://127.0.0.1:4000
 @key = the-key-that-the-first-start-prints`;
 
-/** The vendor's own text, with its variables, at the vendor's path. */
+/** The vendor's documented request, with its variables, at the vendor's path. */
 const vendorDeletion = `${title('Deleting: deleteGroup, as its vendor documents it')}
 ${postJson('deleteGroup')}
 
@@ -87,8 +87,8 @@ ${JSON.stringify({ _id: '{{added.response.body.$.data._id}}' }, null, 2)}`;
 /** Writes the collection. @throws if an operation is missing from it */
 export function writeRequestCollection() {
   const { operations } = readApi();
-  const places = Object.values(chapters).flat();
-  const missing = operations.filter(({ name }) => !places.includes(name)).map(({ name }) => name);
+  const names = Object.values(chapters).flat();
+  const missing = operations.filter(({ name }) => !names.includes(name)).map(({ name }) => name);
   if (missing.length > 0)
     throw new Error(
       `docs/group-api.http would lack ${missing.join(', ')}: add each to the chapters of scripts/docs/request-collection.js`,

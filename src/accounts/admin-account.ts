@@ -1,5 +1,5 @@
 import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { adminUsername } from './account.ts';
 import { createApiKey, hashApiKey } from './api-key.ts';
@@ -8,7 +8,7 @@ import { createApiKey, hashApiKey } from './api-key.ts';
  * Ensures that the admin account exists. Its key is the configured one, otherwise its current one, otherwise a new one,
  * which is returned to be shown once. If several servers create the account concurrently, one wins. A disabled admin
  * stays disabled.
- * @throws StartError if the configured key is that of another account
+ * @throws OperatorError if the configured key is that of another account
  */
 export async function openAdminAccount(
   prisma: PrismaClient,
@@ -51,6 +51,6 @@ async function setKey(
   }
 }
 
-function apiKeyTaken(): StartError {
-  return new StartError('ADMIN_API_KEY is already the key of another account: set it to a different key');
+function apiKeyTaken(): OperatorError {
+  return new OperatorError('ADMIN_API_KEY is already the key of another account: set it to a different key');
 }

@@ -6,10 +6,10 @@ import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.t
 import { AppError } from '../errors.ts';
 import { callerOf } from '../http/caller.ts';
 
-/** The services of the vendor. */
+/** The vendor's services. */
 export type ServiceName = 'add' | 'update' | 'remove' | 'search' | 'upload';
 
-/** The scope that a service needs, and the operation that the audit names: both are its path. */
+/** Returns the path of a service, which is both its scope and its operation in the audit log. */
 function operationOf(service: ServiceName): Scope {
   return `autodialer/groups/${service}`;
 }
@@ -21,7 +21,7 @@ function requireScope(request: FastifyRequest, service: ServiceName): void {
   throw new AppError('FORBIDDEN', `The account needs the scope ${scope}`, { requiredScope: scope });
 }
 
-/** Lets accounts with the scope of a service in only. A call of one that changes something is in the audit where it is refused. */
+/** Creates a hook that requires the scope of a service, and audits rejected calls of services that change something. */
 export function createScopeCheck(service: ServiceName, mutations: MutationRunner) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     try {
@@ -35,21 +35,24 @@ export function createScopeCheck(service: ServiceName, mutations: MutationRunner
 
 type About = { readonly targetId?: string | undefined; readonly args?: object };
 
-/** What a service that changes something does; `describe` takes what the call is about, as soon as that is known. */
+/**
+ * The work of a service that changes something. It calls `describe` as soon as the target and the arguments are
+ * known.
+ */
 type Work = (
   request: FastifyRequest,
   reply: FastifyReply,
   describe: (about: About) => MutationCall,
 ) => Promise<unknown>;
 
-/** Where a request never became a call. */
+/** Errors of a request that could not be parsed as a call. */
 const brokenRequestCodes: readonly unknown[] = ['BAD_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
-/** The requests whose handler has begun, which sees to their audit entry itself. */
+/** Requests whose handler has started, and writes their audit entry itself. */
 const handled = new WeakSet<FastifyRequest>();
 
-/** Creates a hook that records a call whose body names a field twice: it is rejected before the handler can read it. */
-export function createRepeatedKeyRecorder(service: ServiceName, mutations: MutationRunner) {
+/** Creates a hook that audits calls with a repeated field, which are rejected before the handler starts. */
+export function createRepeatedKeyAudit(service: ServiceName, mutations: MutationRunner) {
   return async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<void> => {
     const isRepeatedKey = error instanceof AppError && error.code === 'BAD_USER_INPUT';
     if (!isRepeatedKey || handled.has(request) || service === 'search') return;
@@ -57,8 +60,8 @@ export function createRepeatedKeyRecorder(service: ServiceName, mutations: Mutat
   };
 }
 
-/** Makes a handler of a service that changes something: a call that is refused is in the audit too. */
-export function recorded(service: ServiceName, mutations: MutationRunner, work: Work) {
+/** Creates the handler of a service that changes something, which audits rejected calls. */
+export function auditedHandler(service: ServiceName, mutations: MutationRunner, work: Work) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     handled.add(request);
     let call = createCall(request, reply, service);

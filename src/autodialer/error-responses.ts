@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppError, ErrorCode } from '../errors.ts';
 import { challenge, sendStatus, toAppError } from '../http/error-response.ts';
 
-/** The codes of what is wrong with a request as such, which have an HTTP status of their own; of any other code the status is 200. */
+/** The codes that the vendor reports with an HTTP status; errors with any other code are sent with status 200. */
 const codesWithStatus: readonly ErrorCode[] = [
   'UNAUTHENTICATED',
   'FORBIDDEN',
@@ -17,7 +17,7 @@ const codesWithStatus: readonly ErrorCode[] = [
   'SERVICE_UNAVAILABLE',
 ];
 
-/** The vendor's words for what has one sentence; the others say more. */
+/** The vendor's fixed messages; errors with other codes have specific messages. */
 const messages: Partial<Record<ErrorCode, string>> = {
   METHOD_NOT_ALLOWED: 'Method not allowed',
   UNSUPPORTED_MEDIA_TYPE: 'Unsupported Media Type',
@@ -25,25 +25,25 @@ const messages: Partial<Record<ErrorCode, string>> = {
   NOT_IMPLEMENTED: 'Requested service does not exist',
 };
 
-/** Answers a request that was refused, as the vendor's documents have it: a status for its kind, and always the same body. */
-export function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = toAppError(error, request);
-  if (refusal.code === 'UNAUTHENTICATED') challenge(request, reply);
-  if (codesWithStatus.includes(refusal.code)) sendStatus(refusal.code, reply);
+/** Sends an error as the vendor documents it: with a status by its code, and always the same form of body. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const appError = toAppError(error, request);
+  if (appError.code === 'UNAUTHENTICATED') challenge(request, reply);
+  if (codesWithStatus.includes(appError.code)) sendStatus(appError.code, reply);
   else reply.status(200);
-  return reply.type('application/json; charset=utf-8').send(writeFailure(wordRefusal(refusal, request)));
+  return reply.type('application/json; charset=utf-8').send(writeFailure(vendorMessage(appError, request)));
 }
 
 function writeFailure(message: string): string {
   return JSON.stringify({ success: 0, message, data: '' });
 }
 
-/** Writes the body of a refusal that is made before a request comes to a route. */
-export function writeEarlyRefusal(url: string, { message }: AppError): string | undefined {
+/** Returns the body of an error that occurs before a request reaches a route; undefined for other paths. */
+export function writeEarlyError(url: string, { message }: AppError): string | undefined {
   return url.startsWith('/api/v4/') ? writeFailure(message) : undefined;
 }
 
-function wordRefusal({ code, message, details }: AppError, { headers }: FastifyRequest): string {
+function vendorMessage({ code, message, details }: AppError, { headers }: FastifyRequest): string {
   const { argument, requiredScope, origin } = details as Partial<Record<string, string>>;
   const deniedTo = requiredScope ?? origin;
   switch (code) {
@@ -52,12 +52,12 @@ function wordRefusal({ code, message, details }: AppError, { headers }: FastifyR
     case 'FORBIDDEN':
       return deniedTo === undefined ? 'IP is not permitted' : `${deniedTo};Access denied`;
     default:
-      return messages[code] ?? (argument === undefined ? message : wordField(argument, message));
+      return messages[code] ?? (argument === undefined ? message : fieldMessage(argument, message));
   }
 }
 
 /** `name must not be blank` becomes `Field 'name':value must not be blank`. */
-function wordField(argument: string, message: string): string {
+function fieldMessage(argument: string, message: string): string {
   const problem = message.startsWith(`${argument} `) ? `value${message.slice(argument.length)}` : message;
   return `Field '${argument}':${problem}`;
 }

@@ -1,4 +1,7 @@
-/** Writes moments as `1399-12-18 16:58:50`, in the Jalali (Persian) calendar and the time of a zone. */
+/**
+ * Creates a function that formats dates in the Jalali (Persian) calendar and a time zone, such as `1399-12-18
+ * 16:58:50`.
+ */
 export function createJalaliFormatter(timeZone: string): (date: Date) => string {
   const format = new Intl.DateTimeFormat('en-u-ca-persian-nu-latn', {
     timeZone,

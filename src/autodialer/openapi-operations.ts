@@ -2,7 +2,7 @@ import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import {
   AddRequest,
-  answers,
+  responses,
   failure,
   RemoveRequest,
   SearchRequest,
@@ -11,19 +11,22 @@ import {
 } from './schemas.ts';
 import type { ServiceName } from './audited-handler.ts';
 
-/** By status: when it is answered, and a message that goes with it. */
-const refusals: Readonly<Record<number, readonly [meaning: string, message: string]>> = {
-  400: ['The body cannot be read', 'Unable to parse content'],
-  401: ['The credentials are missing or wrong', 'BasicAuth or ApiKey is invalid'],
-  403: ['The account lacks the scope, or may not be used from its network', 'IP is not permitted'],
-  405: ['Another method is needed', 'Method not allowed'],
-  408: ['The body did not come in time', 'The request did not come in time'],
+/** The meaning of each status, with an example message. */
+const errorResponses: Readonly<Record<number, readonly [meaning: string, message: string]>> = {
+  400: ['The body cannot be parsed', 'Unable to parse content'],
+  401: ['The credentials are missing or invalid', 'BasicAuth or ApiKey is invalid'],
+  403: ['The account lacks the scope, or is not allowed from this network', 'IP is not permitted'],
+  405: ['The service does not support the method', 'Method not allowed'],
+  408: ['The body was not received in time', 'The request did not come in time'],
   413: ['The body is too large', 'The body is larger than 64 MiB'],
-  415: ['The body is of another media type', 'Unsupported Media Type'],
+  415: ['The media type of the body is not supported', 'Unsupported Media Type'],
   429: ['`Retry-After` says when to try again', 'Too many requests from your account'],
-  500: ["A fault of ours; the log has it under the answer's `X-Request-Id`", 'Internal server error'],
+  500: [
+    'An internal error; see the log entry with the `X-Request-Id` of the response',
+    'Internal server error',
+  ],
   503: [
-    'The database is away, or there is too much to do. `Retry-After` says when to try again',
+    'The database is unavailable or the server is overloaded. `Retry-After` says when to try again',
     'Try again later',
   ],
 };
@@ -34,39 +37,40 @@ const IdempotencyHeader = Type.Object({
       minLength: 1,
       maxLength: 255,
       description:
-        'A repeated call with this key gets the answer of the first one, for 24 hours, with `Idempotency-Replayed: true`',
+        'For 24 hours, a repeated call with this key returns the response of the first one, with `Idempotency-Replayed: true`',
     }),
   ),
 });
 
-/** What the OpenAPI document says of each service. */
-export const serviceDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
+/** The OpenAPI document of each service. */
+export const operationDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
   add: describe('add', {
     summary: 'Add a group',
     description:
-      'With its numbers, or with those of an uploaded file. With a header `Idempotency-Key` a repeated call adds no second group.',
+      'With its numbers, or with those of an uploaded file. With the header `Idempotency-Key`, a repeated call does not add a second group.',
     body: AddRequest,
   }),
   update: describe('update', {
     summary: 'Change a group',
-    description: 'What is given takes the place of what was there. Older clients send `PUT`.',
+    description: 'Replaces the given fields. Older clients send `PUT`.',
     body: UpdateRequest,
   }),
   remove: describe('remove', {
     summary: 'Remove a group',
     description:
-      'The group and its numbers go to the archive, from which the command line restores them. Older clients send `DELETE`.',
+      'Moves the group and its numbers to the archive, from which the command line can restore them. Older clients send `DELETE`.',
     body: RemoveRequest,
   }),
   search: describe('search', {
     summary: 'Search for groups',
-    description: 'One page of those that fulfil the conditions. Older clients send `GET` with the body.',
+    description:
+      'Returns one page of the groups that match the conditions. Older clients send `GET` with the body.',
     body: SearchRequest,
   }),
   upload: describe('upload', {
     summary: 'Upload a file of numbers',
     description:
-      'What is answered is the `filename` for `add` and `update`. A file that no group has taken is removed after a day.',
+      'Returns the `filename` for `add` and `update`. A file that no group uses is removed after a day.',
     body: UploadRequest,
     consumes: ['multipart/form-data'],
   }),
@@ -75,21 +79,24 @@ export const serviceDocuments: Readonly<Record<ServiceName, FastifySchema>> = {
 type Description = { summary: string; description: string; body: TSchema; consumes?: string[] };
 
 function describe(name: ServiceName, { description, ...document }: Description): FastifySchema {
-  const refused = Object.entries(refusals).map(([status, [meaning, message]]) => [
+  const errors = Object.entries(errorResponses).map(([status, [meaning, message]]) => [
     status,
     { description: meaning, ...failure(message) },
   ]);
-  const takesKey = name !== 'search' && name !== 'upload';
+  const acceptsKey = name !== 'search' && name !== 'upload';
   const operationFailed = failure("Field '_id':value is missing");
   return {
     operationId: name,
     tags: ['groups'],
     description: `${description} Scope: \`autodialer/groups/${name}\`.`,
     ...document,
-    ...(takesKey && { headers: IdempotencyHeader }),
+    ...(acceptsKey && { headers: IdempotencyHeader }),
     response: {
-      200: { description: 'It is done, or refused', ...Type.Union([answers[name], operationFailed]) },
-      ...Object.fromEntries(refused),
+      200: {
+        description: 'Success, or an error of the operation',
+        ...Type.Union([responses[name], operationFailed]),
+      },
+      ...Object.fromEntries(errors),
     },
   };
 }

@@ -4,30 +4,30 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the OpenAPI document says of the route. The requests are checked by the route itself, against the same schemas. */
+    /** The route's part of the OpenAPI document. Handlers validate requests against the same schemas. */
     document?: FastifySchema;
   }
 }
 
 /**
- * `openapi.json`, made of what each route says of itself in `config.document`, and `docs`, a page that shows it. Both say nothing
- * but what the source does, and are open to everyone.
+ * Registers `openapi.json`, built from the `config.document` of every route, and `docs`, a page that renders it. Both
+ * are public.
  */
-export async function registerApiDocument(api: FastifyInstance): Promise<void> {
+export async function registerOpenApi(api: FastifyInstance): Promise<void> {
   await api.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'group-api: autodialer number groups',
         description:
-          'Lists of phone numbers for an autodialer, as its vendor documents them. Whatever an operation refuses is answered with the status 200 and `"success": 0`.',
+          'Lists of phone numbers for an autodialer, as its vendor documents them. Errors of an operation are returned with status 200 and `"success": 0`.',
         version: '4.0.0',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       components: {
         securitySchemes: {
           apiKey: { type: 'apiKey', in: 'header', name: 'X-APIKEY' },
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JSON Web Token' },
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key or a JSON Web Token' },
           basic: { type: 'http', scheme: 'basic' },
         },
       },
@@ -47,7 +47,7 @@ export async function registerApiDocument(api: FastifyInstance): Promise<void> {
     open.get('/openapi.json', () => open.swagger());
     await open.register(swaggerUi, {
       routePrefix: '/docs',
-      // The page asks no other host, such as the one that validates documents.
+      // The page must not contact other hosts, such as the default document validator.
       uiConfig: { validatorUrl: null, layout: 'BaseLayout', deepLinking: true },
       theme: { title: 'group-api: number groups' },
     });

@@ -4,9 +4,9 @@ import { AppError } from '../errors.ts';
 import { requireUniqueKeys } from '../http/hooks/repeated-key.ts';
 
 /**
- * Reads a stream that a client sends. Where the reader stops early the rest is thrown away as it comes: a client that is cut off
- * would not read its answer, nor would one whose body nobody takes.
- * @throws AppError PAYLOAD_TOO_LARGE; BAD_REQUEST where the client goes away.
+ * Reads the stream of a request body. If the reader stops early, the rest is discarded as it arrives: clients read
+ * the response only after they have sent the whole body.
+ * @throws AppError PAYLOAD_TOO_LARGE; BAD_REQUEST if the client disconnects.
  */
 export async function* readBytes(stream: Readable, maxBytes: number): AsyncGenerator<Buffer> {
   let bytes = 0;
@@ -31,8 +31,8 @@ export async function* readBytes(stream: Readable, maxBytes: number): AsyncGener
 }
 
 /**
- * Reads a JSON body where Fastify does not, since such a request has none as a rule.
- * @throws AppError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST; BAD_USER_INPUT if a key is given twice
+ * Reads the JSON body of a GET request, which Fastify does not parse.
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST; BAD_USER_INPUT if a key is repeated
  */
 export async function readJson({ raw, headers }: FastifyRequest, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = [];

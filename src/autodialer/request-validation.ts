@@ -2,7 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { AppError, badInput } from '../errors.ts';
 
-/** Checks a body against the schema of a request. @throws AppError BAD_REQUEST where it is no object; BAD_USER_INPUT */
+/**
+ * Validates a body against the schema of a request. @throws AppError BAD_REQUEST if it is not an object;
+ * BAD_USER_INPUT
+ */
 export function requireValid<Schema extends TSchema>(
   request: FastifyRequest,
   schema: Schema,
@@ -15,7 +18,7 @@ export function requireValid<Schema extends TSchema>(
   throw toBadInput(validate.errors as unknown as Problem[]);
 }
 
-/** What the validator says of a value, with the schema that it does not fit. */
+/** An error of the validator, with the schema that the value violates. */
 type Problem = {
   readonly instancePath: string;
   readonly keyword: string;
@@ -53,7 +56,7 @@ function toBadInput([problem]: Problem[]): AppError {
   }
 }
 
-/** A field that a request cannot do without. */
+/** Creates the error for a missing required field, in the vendor's words. */
 export function missing(field: string): AppError {
   return badInput(field, 'value is missing');
 }

@@ -3,16 +3,16 @@ import type { Static } from 'typebox';
 import type { NumberGroup } from './number-groups/number-group.ts';
 import type { NumberListRepository } from './number-groups/number-list-repository.ts';
 import { createJalaliFormatter } from './jalali-date.ts';
-import { done, type answers } from './schemas.ts';
-import type { AskedSearch } from './search-request.ts';
+import { done, type responses } from './schemas.ts';
+import type { ParsedSearch } from './search-request.ts';
 
-type Answer<Name extends keyof typeof answers> = Static<(typeof answers)[Name]>;
+type Response<Name extends keyof typeof responses> = Static<(typeof responses)[Name]>;
 
-/** Writes what the services answer, as the vendor's documents have it. */
-export function createAnswers(numberLists: NumberListRepository, timeZone: string) {
+/** Creates the functions that build the responses of the services, as the vendor documents them. */
+export function createResponses(numberLists: NumberListRepository, timeZone: string) {
   const formatDate = createJalaliFormatter(timeZone);
 
-  /** A group with all its numbers, which are read as the client takes them. */
+  /** Writes a group with all its numbers, which are read from the database as the client receives them. */
   async function* writeGroup({ name, description, count, createdAt, listId }: NumberGroup) {
     yield `{"success":1,"message":${JSON.stringify(done)},"data":{"name":${JSON.stringify(name)},"numbers":[`;
     let separator = '';
@@ -25,16 +25,16 @@ export function createAnswers(numberLists: NumberListRepository, timeZone: strin
   }
 
   return {
-    added: (_id: string): Answer<'add'> => ({ success: 1, message: done, data: { _id } }),
+    added: (_id: string): Response<'add'> => ({ success: 1, message: done, data: { _id } }),
 
     updated: (group: NumberGroup): Readable => Readable.from(writeGroup(group)),
 
-    removed: (): Answer<'remove'> => ({ success: 1, message: done, data: '' }),
+    removed: (): Response<'remove'> => ({ success: 1, message: done, data: '' }),
 
     found: (
-      { pagination }: AskedSearch,
+      { pagination }: ParsedSearch,
       { groups, total }: { groups: readonly NumberGroup[]; total: number },
-    ): Answer<'search'> => ({
+    ): Response<'search'> => ({
       success: 1,
       message: '',
       data: {
@@ -49,6 +49,6 @@ export function createAnswers(numberLists: NumberListRepository, timeZone: strin
       },
     }),
 
-    uploaded: (filename: string): Answer<'upload'> => ({ success: 1, message: '', data: { filename } }),
+    uploaded: (filename: string): Response<'upload'> => ({ success: 1, message: '', data: { filename } }),
   };
 }

@@ -16,27 +16,27 @@ import type {
   NumberListRepository,
   NumberSource,
 } from './number-groups/number-list-repository.ts';
-import { createAnswers } from './responses.ts';
+import { createResponses } from './responses.ts';
 import { readNumbersBody } from './uploads/json-numbers.ts';
 import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
-import { readSearch } from './search-request.ts';
+import { parseSearch } from './search-request.ts';
 import {
-  createRepeatedKeyRecorder,
+  createRepeatedKeyAudit,
   createScopeCheck,
-  recorded,
+  auditedHandler,
   type ServiceName,
 } from './audited-handler.ts';
 import { missing, requireValid } from './request-validation.ts';
-import { serviceDocuments } from './openapi-operations.ts';
-import { multipartLimits, readUpload, requireKnownPage } from './uploads/multipart.ts';
+import { operationDocuments } from './openapi-operations.ts';
+import { multipartLimits, readUpload, requireAllowedOrigin } from './uploads/multipart.ts';
 
-/** What the autodialer's routes work with. */
-export type AutodialerDoors = {
+/** The dependencies of the autodialer's routes. */
+export type AutodialerDependencies = {
   readonly mutations: MutationRunner;
   readonly numberGroups: NumberGroupRepository;
   readonly numberLists: NumberListRepository;
-  /** Of the dates that it writes. */
+  /** The time zone of dates in responses. */
   readonly timeZone: string;
   /** The other origins whose pages may upload. */
   readonly corsOrigins: readonly string[];
@@ -45,76 +45,78 @@ export type AutodialerDoors = {
 const maxNumbersBodyBytes = 64 * 1024 * 1024;
 const maxSearchBodyBytes = 1024 * 1024;
 
-/** `add`, `update`, `remove`, `search` and `upload`. Each checks its body itself, since some of them are streams. */
+/**
+ * Registers `add`, `update`, `remove`, `search` and `upload`. Handlers validate their bodies, since some are streams.
+ */
 export async function registerGroupRoutes(
   groups: FastifyInstance,
-  { mutations, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDoors,
+  { mutations, numberGroups, numberLists, timeZone, corsOrigins }: AutodialerDependencies,
 ): Promise<void> {
-  const answers = createAnswers(numberLists, timeZone);
+  const responses = createResponses(numberLists, timeZone);
 
-  const add = recorded('add', mutations, async (request, _reply, describe) =>
+  const add = auditedHandler('add', mutations, async (request, _reply, describe) =>
     withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({ args: { ...fields, numbers: numbersDigest } });
-      const { filename, ...given } = requireValid(request, AddRequest, fields);
-      const group = requireFields(parseFields(numberGroupFields, given), ['name']);
+      const { filename, ...groupFields } = requireValid(request, AddRequest, fields);
+      const group = requireFields(parseFields(numberGroupFields, groupFields), ['name']);
       const source = await chooseSource(draft, numbersDigest, filename);
       if (!source) throw missing('numbers');
-      return answers.added(await numberGroups.addNumberGroup(group, source, call));
+      return responses.added(await numberGroups.addNumberGroup(group, source, call));
     }),
   );
 
-  const update = recorded('update', mutations, async (request, reply, describe) => {
+  const update = auditedHandler('update', mutations, async (request, reply, describe) => {
     const group = await withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({
         targetId: findId(fields['_id']),
         args: { ...fields, _id: findId(fields['_id']), numbers: numbersDigest },
       });
-      const { _id, filename, ...given } = requireValid(request, UpdateRequest, fields);
-      const changes = parseFields(numberGroupFields, given);
+      const { _id, filename, ...groupFields } = requireValid(request, UpdateRequest, fields);
+      const changes = parseFields(numberGroupFields, groupFields);
       const source = await chooseSource(draft, numbersDigest, filename);
       if (!source && Object.keys(changes).length === 0)
         throw badInput('body', 'body must hold something to change: name, numbers, filename or description');
       return numberGroups.updateNumberGroup(parseNumberGroupId(_id, '_id'), changes, source, call);
     });
-    return reply.type('application/json; charset=utf-8').send(answers.updated(group));
+    return reply.type('application/json; charset=utf-8').send(responses.updated(group));
   });
 
-  const remove = recorded('remove', mutations, async (request, _reply, describe) => {
+  const remove = auditedHandler('remove', mutations, async (request, _reply, describe) => {
     const { _id, id_ } = (request.body ?? {}) as { _id?: unknown; id_?: unknown };
     const targetId = findId(_id ?? id_);
     const call = describe({ targetId, args: { _id: targetId } });
-    const given = requireValid(request, RemoveRequest, request.body);
-    const id = given._id ?? given.id_;
+    const fields = requireValid(request, RemoveRequest, request.body);
+    const id = fields._id ?? fields.id_;
     if (id === undefined) throw missing('_id');
-    if ((given.id_ ?? id).toLowerCase() !== id.toLowerCase())
+    if ((fields.id_ ?? id).toLowerCase() !== id.toLowerCase())
       throw badInput('id_', 'id_ must be that of _id');
     await numberGroups.removeNumberGroup(parseNumberGroupId(id, '_id'), call);
-    return answers.removed();
+    return responses.removed();
   });
 
   const search: RouteHandlerMethod = async (request) => {
     const body = request.method === 'GET' ? await readJson(request, maxSearchBodyBytes) : request.body;
-    const asked = readSearch(requireValid(request, SearchRequest, body));
-    return answers.found(asked, await numberGroups.searchNumberGroups(asked));
+    const parsedSearch = parseSearch(requireValid(request, SearchRequest, body));
+    return responses.found(parsedSearch, await numberGroups.searchNumberGroups(parsedSearch));
   };
 
-  const upload = recorded('upload', mutations, async (request, _reply, describe) =>
+  const upload = auditedHandler('upload', mutations, async (request, _reply, describe) =>
     withDraft(request, 'file', async (draft) => {
       const report = await readUpload(request, draft.add);
       await draft.finish();
       const filename = `${createNumberGroupId()}.${report.kind}`;
-      // A repeated upload does no harm: what nobody takes is removed.
+      // A repeated upload is harmless: unused uploads are removed.
       const call = { ...describe({ targetId: filename }), idempotencyKey: null };
-      await numberLists.keepUpload(draft, filename, call);
-      // Counts only: no number and no other content of the file goes into the log.
+      await numberLists.storeUpload(draft, filename, call);
+      // Log counts only, no numbers and no other content of the file.
       request.log.info({ filename, ...report }, 'read a file of phone numbers');
-      return answers.uploaded(filename);
+      return responses.uploaded(filename);
     }),
   );
 
-  /** Numbers that are written on the way are taken back where they are not kept in the end. */
+  /** Discards the written numbers if they are not attached to a group or an upload in the end. */
   async function withDraft<T>(
     { log }: FastifyRequest,
     field: string,
@@ -124,8 +126,10 @@ export async function registerGroupRoutes(
     try {
       return await work(draft);
     } finally {
-      // Whatever became of the request stays as it is: a list that is left is removed after a day.
-      await draft.discard().catch((error: Error) => log.warn({ reason: error.message }, 'a list was left'));
+      // A failure does not affect the response: an unused list is removed after a day.
+      await draft
+        .discard()
+        .catch((error: Error) => log.warn({ reason: error.message }, 'failed to discard number list'));
     }
   }
 
@@ -135,34 +139,33 @@ export async function registerGroupRoutes(
     filename: string | undefined,
   ): Promise<NumberSource | undefined> {
     if (numbersDigest === undefined)
-      return filename === undefined ? undefined : numberLists.takeUpload(filename);
-    if (filename !== undefined)
-      throw badInput('filename', 'filename must not be given together with numbers');
+      return filename === undefined ? undefined : numberLists.claimUpload(filename);
+    if (filename !== undefined) throw badInput('filename', 'filename cannot be combined with numbers');
     await draft.finish();
     return draft;
   }
 
   function registerService(
     service: ServiceName,
-    room: FastifyInstance,
+    scope: FastifyInstance,
     olderMethod: string | undefined,
     handler: RouteHandlerMethod,
   ): void {
     const url = `/${service}`;
     const methods = ['POST', ...(olderMethod ? [olderMethod] : [])];
     const onRequest = [createScopeCheck(service, mutations)];
-    if (service === 'upload') onRequest.push(async (request) => requireKnownPage(request, corsOrigins));
+    if (service === 'upload') onRequest.push(async (request) => requireAllowedOrigin(request, corsOrigins));
     const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
-    const onError = createRepeatedKeyRecorder(service, mutations);
-    room.post(
+    const onError = createRepeatedKeyAudit(service, mutations);
+    scope.post(
       url,
-      { onRequest, onError, config: { ...config, document: serviceDocuments[service] } },
+      { onRequest, onError, config: { ...config, document: operationDocuments[service] } },
       handler,
     );
     if (olderMethod)
-      room.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, onError, config, handler });
-    room.route({
-      method: room.supportedMethods.filter((method) => !methods.includes(method)),
+      scope.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, onError, config, handler });
+    scope.route({
+      method: scope.supportedMethods.filter((method) => !methods.includes(method)),
       url,
       config: { methods },
       onRequest: [
@@ -176,28 +179,31 @@ export async function registerGroupRoutes(
     });
   }
 
-  await groups.register(async (room) => {
-    room.removeContentTypeParser('application/json');
-    room.addContentTypeParser('application/json', async (_request: FastifyRequest, body: Readable) => body);
-    registerService('add', room, undefined, add);
-    registerService('update', room, 'PUT', update);
+  await groups.register(async (scope) => {
+    scope.removeContentTypeParser('application/json');
+    scope.addContentTypeParser('application/json', async (_request: FastifyRequest, body: Readable) => body);
+    registerService('add', scope, undefined, add);
+    registerService('update', scope, 'PUT', update);
   });
   registerService('remove', groups, 'DELETE', remove);
   registerService('search', groups, 'GET', search);
-  await groups.register(async (room) => {
-    room.removeAllContentTypeParsers();
-    await room.register(multipart, { limits: multipartLimits, throwFileSizeLimit: false });
-    registerService('upload', room, undefined, upload);
+  await groups.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    await scope.register(multipart, { limits: multipartLimits, throwFileSizeLimit: false });
+    registerService('upload', scope, undefined, upload);
   });
 }
 
-/** The body that the parser of these routes left as it comes in. @throws AppError BAD_REQUEST where there is none. */
+/**
+ * Returns the body as a stream, which the parser of these routes passes on. @throws AppError BAD_REQUEST if there is
+ * none.
+ */
 function readStream({ body }: FastifyRequest): AsyncIterable<Buffer> {
   if (!(body instanceof Readable)) throw new AppError('BAD_REQUEST', 'There is no body');
   return readBytes(body, maxNumbersBodyBytes);
 }
 
-/** The id that the audit of a call names, which may be refused. */
+/** Returns the target id for the audit log, also for calls that are rejected later; undefined if it is not valid. */
 function findId(value: unknown): string | undefined {
   return typeof value === 'string' && numberGroupIdPattern.test(value) ? value.toLowerCase() : undefined;
 }

@@ -9,8 +9,8 @@ import {
 } from './number-groups/number-group.ts';
 import { writtenNumberPattern } from './uploads/phone-number.ts';
 
-// What requests and answers are like: they are checked against this, and the OpenAPI document is made of it. A `title` says
-// what a value must be where it is refused.
+// The schemas of requests and responses, used for validation and for the OpenAPI document. A `title` completes the
+// error message "… must be" of an invalid value.
 
 const closed = { additionalProperties: false };
 
@@ -18,13 +18,13 @@ const exampleId = '6033876dc92de036d1390923';
 const Id = Type.String({
   pattern: numberGroupIdPattern.source,
   title: '24 hexadecimal digits',
-  description: 'The unique id of a group, which `search` finds',
+  description: 'The unique id of a group, as returned by `search`',
   examples: [exampleId],
 });
 const Name = Type.String({ maxLength: maxNameLength, description: 'Not blank', examples: ['test_group'] });
 const Description = Type.String({
   maxLength: maxDescriptionLength,
-  description: 'May hold line breaks and tabs',
+  description: 'May contain line breaks and tabs',
   examples: ['those who asked to be called'],
 });
 const Numbers = Type.Array(
@@ -35,16 +35,17 @@ const WrittenNumbers = Type.Array(
   Type.String({ pattern: writtenNumberPattern, title: '1 to 32 of the characters + 0-9 * #' }),
   {
     maxItems: maxNumbersWithDuplicates,
-    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. What is written around them is removed: blanks, brackets, dots, dashes, slashes, invisible characters, and an extension or a pause with what follows it; Persian and Arabic digits become ASCII ones. One that comes again is kept where it was first. ${maxNumbers} at most, or ${maxNumbersWithDuplicates} with those that come again`,
+    description: `Phone numbers of 1 to 32 of the characters + 0-9 * #. Formatting is removed: blanks, brackets, dots, dashes, slashes, invisible characters, and an extension or a pause with all that follows; Persian and Arabic digits are converted to ASCII. Duplicates are removed, keeping the first occurrence. At most ${maxNumbers} numbers, or ${maxNumbersWithDuplicates} with duplicates`,
     examples: [['1111', '2222']],
   },
 );
 const Filename = Type.String({
   maxLength: 64,
-  description: 'Instead of `numbers`: what `upload` answered, within a day. A file is used once',
+  description:
+    'Instead of `numbers`: the `filename` returned by `upload`, valid for a day. A file can be used only once',
 });
 
-/** What `add` is sent. */
+/** The request body of `add`. */
 export const AddRequest = Type.Object(
   {
     name: Name,
@@ -58,7 +59,7 @@ export const AddRequest = Type.Object(
   },
 );
 
-/** What `update` is sent. */
+/** The request body of `update`. */
 export const UpdateRequest = Type.Object(
   {
     _id: Id,
@@ -69,18 +70,18 @@ export const UpdateRequest = Type.Object(
   },
   {
     ...closed,
-    description: 'What is left out stays as it is',
+    description: 'Omitted fields are left unchanged',
     examples: [{ _id: exampleId, numbers: ['3333'] }],
   },
 );
 
-/** What `remove` is sent. */
+/** The request body of `remove`. */
 export const RemoveRequest = Type.Object(
   {
     _id: Type.Optional(Id),
     id_: Type.Optional(Type.String({ ...Id, description: 'Another spelling of `_id`' })),
   },
-  { ...closed, description: 'One of the two is needed', examples: [{ _id: exampleId }] },
+  { ...closed, description: 'One of the two is required', examples: [{ _id: exampleId }] },
 );
 
 const Direction = Type.Unsafe<1 | -1>({
@@ -95,24 +96,27 @@ const Sorting = Type.Object(
     description: Type.Optional(Direction),
     _id: Type.Optional(Direction),
   },
-  { ...closed, description: 'By what to sort, the most important first. None: the latest first' },
+  {
+    ...closed,
+    description: 'The sort keys, most significant first. If omitted, the latest groups come first',
+  },
 );
 const Pagination = {
   start: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 2_147_483_647, default: 0, description: 'How many groups to skip' }),
+    Type.Integer({ minimum: 0, maximum: 2_147_483_647, default: 0, description: 'Number of groups to skip' }),
   ),
   count: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 1000,
       default: 20,
-      description: 'How many groups to answer at most',
+      description: 'Maximum number of groups to return',
     }),
   ),
   sorting: Type.Optional(Sorting),
 };
 
-/** What `search` is sent. */
+/** The request body of `search`. */
 export const SearchRequest = Type.Object(
   {
     alike: Type.Optional(
@@ -121,7 +125,7 @@ export const SearchRequest = Type.Object(
         title: 'true or false',
         default: true,
         description:
-          'true: a condition holds for what contains it, where what looks alike is equal (case, diacritics, forms of Persian letters, digits); false: for what is equal to it',
+          'true: a condition matches values that contain it, ignoring case, diacritics and variants of Persian letters and digits; false: a condition matches equal values only',
       }),
     ),
     conditions: Type.Optional(
@@ -130,7 +134,7 @@ export const SearchRequest = Type.Object(
           name: Type.Optional(Type.String({ maxLength: maxNameLength })),
           description: Type.Optional(Type.String({ maxLength: maxDescriptionLength })),
         },
-        { ...closed, description: 'All of them have to hold. An empty one holds for every group' },
+        { ...closed, description: 'All conditions must match. An empty condition matches every group' },
       ),
     ),
     pagination: Type.Optional(Type.Object(Pagination, closed)),
@@ -147,29 +151,29 @@ export const SearchRequest = Type.Object(
   },
 );
 
-/** What `search` is sent. */
+/** The request body of `search`. */
 export type SearchFields = Static<typeof SearchRequest>;
 
-/** As an upload looks to OpenAPI; it is read as a stream. */
+/** The request body of `upload` for OpenAPI; the route reads it as a stream. */
 export const UploadRequest = Type.Object({
   file: Type.Unsafe({
     type: 'string',
     contentMediaType: 'application/octet-stream',
     description:
-      'CSV with `,`, `;` or tabs, with or without a header, or vCards of version 2.1, 3.0 or 4.0, in UTF-8, or in UTF-16 with a byte order mark, up to 64 MiB',
+      'CSV separated by `,`, `;` or tabs, with or without a header, or vCards of version 2.1, 3.0 or 4.0; encoded in UTF-8, or in UTF-16 with a byte order mark; up to 64 MiB',
   }),
 });
 
 const date = Type.Object(
   { $date: Type.Object({ $numberLong: Type.String({ description: 'Milliseconds since 1970' }) }) },
-  { description: 'When the group was added' },
+  { description: 'Creation time of the group' },
 );
 
-/** The vendor's words for a change that was made. */
+/** The vendor's message for a successful change. */
 export const done = 'Requested operation is done successfully';
 
-/** What a service answers when it has done what was asked. */
-export const answers = {
+/** The response bodies of successful calls. */
+export const responses = {
   add: success(done, Type.Object({ _id: Id })),
   update: success(
     done,
@@ -178,7 +182,7 @@ export const answers = {
       numbers: Numbers,
       description: Description,
       date,
-      count: Type.Integer({ description: 'How many numbers the group has' }),
+      count: Type.Integer({ description: 'Number of numbers in the group' }),
     }),
   ),
   remove: success(done, Type.Literal('')),
@@ -189,7 +193,7 @@ export const answers = {
         start: Type.Integer(),
         count: Type.Integer(),
         sorting: Sorting,
-        total: Type.Integer({ description: 'How many groups the search finds on all pages' }),
+        total: Type.Integer({ description: 'Number of matching groups on all pages' }),
       }),
       data: Type.Array(
         Type.Object({
@@ -198,7 +202,7 @@ export const answers = {
           description: Description,
           count: Type.Integer(),
           date: Type.String({
-            description: 'When the group was added, in the Jalali calendar',
+            description: 'Creation time of the group, in the Jalali calendar',
             examples: ['1399-12-18 16:58:50'],
           }),
         }),
@@ -208,7 +212,7 @@ export const answers = {
   upload: success('', Type.Object({ filename: Type.String() })),
 };
 
-/** What every refusal looks like. */
+/** The response body of every error. */
 export function failure(message: string) {
   return Type.Object({
     success: Type.Literal(0),

@@ -6,13 +6,13 @@ import type { SearchFields } from './schemas.ts';
 const defaultCount = 20;
 const latestFirst = { date: -1 } as const;
 
-/** A search as it was asked for, with what holds where nothing is said. */
-export type AskedSearch = NumberGroupSearch & {
+/** A parsed search, with defaults applied. */
+export type ParsedSearch = NumberGroupSearch & {
   readonly pagination: Required<NonNullable<SearchFields['pagination']>>;
 };
 
-/** Reads the fields of `search`. @throws AppError BAD_USER_INPUT */
-export function readSearch({ alike = true, conditions = {}, pagination = {} }: SearchFields): AskedSearch {
+/** Parses the fields of `search`. @throws AppError BAD_USER_INPUT */
+export function parseSearch({ alike = true, conditions = {}, pagination = {} }: SearchFields): ParsedSearch {
   const { start = 0, count = defaultCount, sorting = {} } = pagination;
   const sortedBy = Object.keys(sorting).length > 0 ? sorting : latestFirst;
   return {

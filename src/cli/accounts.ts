@@ -12,7 +12,7 @@ import type { AccountChanges, AccountRepository } from '../accounts/account-repo
 import { createApiKey, hashApiKey } from '../accounts/api-key.ts';
 import { allScopes } from '../accounts/scopes.ts';
 import type { Config } from '../config/settings.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { ask, askPassword, readSecretInput } from './prompts.ts';
 import { formatTable, print } from './output.ts';
 import { createCommandCall, withDatabase } from './command-context.ts';
@@ -30,23 +30,28 @@ type CreateOptions = PasswordOptions & {
 type RotateOptions = PasswordOptions & { apiKeyStdin?: true; json?: true };
 type EditOptions = Pick<CreateOptions, 'scope' | 'network' | 'expires' | 'json'>;
 
-/** `group-api accounts …`: who may call the API. */
+/** `group-api accounts …`: manages the accounts that may call the API. */
 export function createAccountsCommand(): Command {
   const accounts = new Command('accounts')
-    .description('Who may call the API, with which credentials')
+    .description('Manage the accounts that may call the API, and their credentials')
     .addHelpText('after', '\nExample:\n  group-api accounts create shop --scope groups:read,groups:delete');
 
   accounts
     .command('create')
-    .description('Create an account. Its API key is shown this once')
+    .description('Create an account. Its API key is shown only once')
     .argument('[username]', 'letters, digits and . _ @ + -')
-    .option('--scope <scopes>', 'what it may do: a list with commas, or repeated', collect, [])
-    .option('--network <networks>', 'where it may be used: addresses or CIDR blocks', collect, [])
-    .option('--expires <date>', 'when it expires, such as 2030-01-01')
-    .option('--password', 'ask for a password')
+    .option('--scope <scopes>', 'allowed operations; comma-separated or repeated', collect, [])
+    .option(
+      '--network <networks>',
+      'allowed client addresses or CIDR blocks; comma-separated or repeated',
+      collect,
+      [],
+    )
+    .option('--expires <date>', 'expiry date, such as 2030-01-01')
+    .option('--password', 'prompt for a password')
     .option('--password-stdin', 'read the password from standard input')
-    .option('--no-api-key', 'make no API key')
-    .option('--require-both', 'the API key and the password only together')
+    .option('--no-api-key', 'create no API key')
+    .option('--require-both', 'require the API key and the password together')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -69,11 +74,11 @@ Examples:
 
   accounts
     .command('edit')
-    .description('Change what an account may do; what is not given stays as it is')
+    .description('Change an account; options not given are left unchanged')
     .argument('<username>')
-    .option('--scope <scopes>', 'what it may do, in place of before', collect, [])
-    .option('--network <networks>', 'where it may be used, in place of before; "any": anywhere', collect, [])
-    .option('--expires <date>', 'when it expires; "never": not at all')
+    .option('--scope <scopes>', 'replace the scopes', collect, [])
+    .option('--network <networks>', 'replace the allowed networks; "any" allows all', collect, [])
+    .option('--expires <date>', 'expiry date, or "never"')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -83,13 +88,13 @@ Examples:
 
   accounts
     .command('rotate')
-    .description('Make a new API key, which is shown this once. The old one stops working')
+    .description('Create a new API key, which is shown only once. The old key stops working')
     .argument('<username>')
     .option(
       '--api-key-stdin',
-      'read the new API key from standard input, such as one that clients already have',
+      'read the new API key from standard input, for example one that clients already use',
     )
-    .option('--password', 'ask for a new password instead')
+    .option('--password', 'prompt for a new password instead')
     .option('--password-stdin', 'read the new password from standard input instead')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -99,8 +104,8 @@ Examples:
     .action(rotateCredential);
 
   for (const [name, disabled, description] of [
-    ['disable', true, 'Stop an account from working, in every server'],
-    ['enable', false, 'Let a disabled account work again'],
+    ['disable', true, 'Disable an account on every server'],
+    ['enable', false, 'Enable a disabled account'],
   ] as const) {
     accounts
       .command(name)
@@ -116,9 +121,9 @@ Examples:
 
   accounts
     .command('remove')
-    .description('Remove an account for good')
+    .description('Remove an account permanently')
     .argument('<username>')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'skip the confirmation')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -129,26 +134,28 @@ Examples:
   return accounts;
 }
 
-async function createAccount(givenUsername: string | undefined, options: CreateOptions): Promise<void> {
+async function createAccount(usernameArgument: string | undefined, options: CreateOptions): Promise<void> {
   const username = parseUsername(
-    givenUsername ?? (await ask('Username: ', 'give the username as an argument')),
+    usernameArgument ?? (await ask('Username: ', 'pass the username as an argument')),
   );
   const scopes = parseScopes(
     options.scope.length > 0
       ? options.scope
-      : collect(await ask(`Scopes (${allScopes.join(' ')}): `, 'give --scope')),
+      : collect(await ask(`Scopes (${allScopes.join(' ')}): `, 'pass --scope')),
   );
   const allowedNetworks = parseNetworks(options.network);
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
   const hasPassword = options.password ?? options.passwordStdin ?? false;
   if (!options.apiKey && !hasPassword) {
-    throw new StartError(
-      'An account needs an API key or a password: leave --no-api-key out, or add --password',
+    throw new OperatorError(
+      'An account needs an API key or a password: omit --no-api-key, or pass --password',
     );
   }
   const requiresBoth = options.requireBoth ?? false;
   if (requiresBoth && !(options.apiKey && hasPassword)) {
-    throw new StartError('--require-both needs an API key and a password: add --password');
+    throw new OperatorError(
+      '--require-both requires an API key and a password: omit --no-api-key, and pass --password',
+    );
   }
 
   const password = hasPassword ? await readPassword(options) : undefined;
@@ -167,7 +174,7 @@ async function createAccount(givenUsername: string | undefined, options: CreateO
       createCommandCall('accounts create', [username]),
     ),
   );
-  print(options.json, { ...account, apiKey }, describeNewKey(`Account ${username} is created`, apiKey));
+  print(options.json, { ...account, apiKey }, describeNewKey(`Created account ${username}`, apiKey));
 }
 
 async function changeAccount(username: string, options: EditOptions): Promise<void> {
@@ -177,7 +184,7 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
     ...(network.length > 0 && { allowedNetworks: network.join() === 'any' ? [] : parseNetworks(network) }),
     ...(expires !== undefined && { expiresAt: expires === 'never' ? null : parseExpiry(expires) }),
   };
-  if (Object.keys(changes).length === 0) throw new StartError('Give --scope, --network or --expires');
+  if (Object.keys(changes).length === 0) throw new OperatorError('Pass --scope, --network or --expires');
   const account = await editAccount('accounts edit', username, changes);
   print(json, account, describeAccounts([account]));
 }
@@ -189,32 +196,32 @@ async function listAccounts({ json }: { json?: true }): Promise<void> {
 
 async function rotateCredential(username: string, options: RotateOptions): Promise<void> {
   if (options.apiKeyStdin && (options.password || options.passwordStdin))
-    throw new StartError('Give --api-key-stdin or a new password, one after the other');
+    throw new OperatorError('--api-key-stdin cannot be combined with --password or --password-stdin');
   if (options.password || options.passwordStdin) {
     const passwordHash = await hash(await readPassword(options));
     const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
-    print(options.json, account, `Account ${username} has its new password`);
+    print(options.json, account, `Changed the password of account ${username}`);
     return;
   }
   const givenKey = options.apiKeyStdin && (await parseGivenKey(await readSecretInput()));
   const apiKey = givenKey ?? createApiKey();
   const apiKeyHash = hashApiKey(apiKey);
   const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
-  const message = `Account ${username} has a new API key; the old one no longer works`;
+  const message = `Changed the API key of account ${username}; the old key no longer works`;
   if (givenKey) print(options.json, account, message);
   else print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
 }
 
 async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
   if (!yes) {
-    const answer = await ask(`Remove the account ${username} for good? (yes/no) `, 'add --yes');
-    if (answer !== 'yes') throw new StartError('Nothing was removed');
+    const answer = await ask(`Remove the account ${username} permanently? (yes/no) `, 'pass --yes');
+    if (answer !== 'yes') throw new OperatorError('Nothing was removed');
   }
   const account = await withAccounts((accounts) =>
     accounts.delete(username, createCommandCall('accounts remove', [username])),
   );
-  const isMadeAgain = username === adminUsername ? '; the next start of a server makes it again' : '';
-  print(json, account, `Account ${username} is removed${isMadeAgain}`);
+  const note = username === adminUsername ? '; it will be recreated when a server starts' : '';
+  print(json, account, `Removed account ${username}${note}`);
 }
 
 async function withAccounts<T>(
@@ -239,31 +246,31 @@ async function editAccount(
   );
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function parseGivenKey(text: string): Promise<string> {
   const { parseApiKey } = await import('../config/setting-parsers.ts');
   try {
     return parseApiKey(text);
   } catch (error) {
-    throw new StartError(`The API key must be ${(error as Error).message}`);
+    throw new OperatorError(`The API key must be ${(error as Error).message}`);
   }
 }
 
-/** What an account was created without is not given to it by the way. */
+/** Rotation replaces a credential; it never adds one that the account was created without. */
 function requireApiKey({ username, hasApiKey }: Account, { ADMIN_API_KEY }: Config): void {
   if (!hasApiKey) {
-    throw new StartError(`Account ${username} has no API key; --password gives it another password`);
+    throw new OperatorError(`Account ${username} has no API key; use --password to change its password`);
   }
   if (username === adminUsername && ADMIN_API_KEY !== undefined) {
-    throw new StartError(
-      'The key of admin is that of ADMIN_API_KEY: change it there, and start the servers again',
+    throw new OperatorError(
+      'The API key of admin is set by ADMIN_API_KEY: change it there, and restart the servers',
     );
   }
 }
 
 function requirePassword({ username, hasPassword }: Account): void {
   if (!hasPassword)
-    throw new StartError(`Account ${username} has no password; without --password it gets another key`);
+    throw new OperatorError(`Account ${username} has no password; omit --password to rotate its API key`);
 }
 
 /** Hashes a password as the server does. */
@@ -276,13 +283,13 @@ async function readPassword({ passwordStdin }: PasswordOptions): Promise<string>
   return parsePassword(passwordStdin ? await readSecretInput() : await askPassword('use --password-stdin'));
 }
 
-/** A list with commas between, as far as it was read before. */
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, ...text.split(/[\s,]+/).filter((each) => each !== '')];
+/** Appends the items of a comma-separated list to those of earlier uses of the option. */
+function collect(text: string, previous: readonly string[] = []): string[] {
+  return [...previous, ...text.split(/[\s,]+/).filter((item) => item !== '')];
 }
 
 function describeNewKey(message: string, apiKey: string | undefined): string {
-  return apiKey === undefined ? message : `${message}\nAPI key, shown this once: ${apiKey}`;
+  return apiKey === undefined ? message : `${message}\nAPI key, shown only once: ${apiKey}`;
 }
 
 function describeAccounts(accounts: readonly Account[]): string {

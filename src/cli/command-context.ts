@@ -5,19 +5,19 @@ import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Config } from '../config/settings.ts';
 import type { Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
-import { stoppable } from '../process/stop-signals.ts';
+import { withAbortSignal } from '../process/stop-signals.ts';
 
-/** What a command works with. */
+/** The database of a command, with its settings and its abort signal. */
 export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
   readonly mutations: MutationRunner;
   readonly config: Config;
-  /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that does not look at it is short, and carried to its end. */
+  /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that ignores it is short and runs to completion. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Opens the server's database for one command and closes it again, also if a signal stops the command. An embedded
- * one is shared with a server that runs. @throws StartError where it was stopped before its end.
+ * Opens the server's database for one command and closes it again, even if a signal aborts the command. An embedded
+ * PostgreSQL is shared with a running server. @throws OperatorError if the command was aborted.
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
@@ -30,7 +30,7 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);
-  return stoppable(async (signal) => {
+  return withAbortSignal(async (signal) => {
     const database = await openDatabase(
       { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
       log,
@@ -46,7 +46,7 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   });
 }
 
-/** What the audit says of a command: who of the operating system's users gave it. */
+/** Creates the call of a command for the audit log, with the operating system's user as the account. */
 export function createCommandCall(
   operation: string,
   targetIds: readonly (string | number)[],
@@ -69,8 +69,8 @@ export function createCommandCall(
   };
 }
 
-/** Carries a command out, and sees to it that one that is refused is in the audit too. */
-export async function recorded<T>(
+/** Runs a command, and writes an audit entry if it is rejected. */
+export async function auditedCommand<T>(
   mutations: MutationRunner,
   call: MutationCall,
   work: () => Promise<T>,
@@ -83,7 +83,7 @@ export async function recorded<T>(
   }
 }
 
-/** Containers run as users without a name too. */
+/** In a container the user may have no name. */
 function readUsername(): string {
   try {
     return userInfo().username;

@@ -1,13 +1,13 @@
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 
-/** How a command ends: done; refused or failed; not understood. */
-export const exitCodes = { done: 0, failed: 1, notUnderstood: 2 } as const;
+/** The exit codes of all commands. */
+export const exitCodes = { done: 0, failed: 1, usageError: 2 } as const;
 
 export const exitCodesHelp = `
-Exit codes: 0 done, 1 refused or failed, 2 the command was not understood. With --json errors are JSON on standard error.`;
+Exit codes: 0 done, 1 rejected or failed, 2 usage error. With --json, errors are JSON on standard error.`;
 
-/** How many blockers are shown to a person. */
-const maxShown = 20;
+/** The maximum number of blockers in a text message. */
+const maxBlockers = 20;
 
 /** Writes to standard error why a command failed. What a person can put right is a line; a fault of ours shows where it came from. */
 export async function reportError(error: unknown, asJson: boolean): Promise<void> {
@@ -18,7 +18,8 @@ export async function reportError(error: unknown, asJson: boolean): Promise<void
 }
 
 async function explain(error: unknown): Promise<unknown> {
-  if (error instanceof StartError || (error instanceof AppError && error.cause === undefined)) return error;
+  if (error instanceof OperatorError || (error instanceof AppError && error.cause === undefined))
+    return error;
   const { explainMissingPrivilege } = await import('../database/missing-privilege.ts');
   return explainMissingPrivilege(error);
 }
@@ -31,20 +32,20 @@ function describe(error: unknown): string {
   if (error instanceof AppError) {
     return [`${error.message} (${error.code})`, ...describeBlockers(error.details['blockers'])].join('\n');
   }
-  return error instanceof StartError ? error.message : ((error as Error).stack ?? String(error));
+  return error instanceof OperatorError ? error.message : ((error as Error).stack ?? String(error));
 }
 
-/** What stands in the way of each of several groups. */
+/** Describes why groups cannot be deleted, one line per group. */
 function describeBlockers(blockers: unknown): string[] {
   if (!Array.isArray(blockers)) return [];
   const lines = (blockers as { id: number; code: string; message: string }[])
-    .slice(0, maxShown)
+    .slice(0, maxBlockers)
     .map(({ id, code, message }) => `  group ${id}: ${message} (${code})`);
-  return blockers.length > maxShown ? [...lines, `  and ${blockers.length - maxShown} more`] : lines;
+  return blockers.length > maxBlockers ? [...lines, `  and ${blockers.length - maxBlockers} more`] : lines;
 }
 
 function describeAsJson(error: unknown): string {
   if (error instanceof AppError) return writeErrorJson(error.code, error.message, error.details);
-  if (error instanceof StartError) return writeErrorJson('COMMAND_FAILED', error.message);
+  if (error instanceof OperatorError) return writeErrorJson('COMMAND_FAILED', error.message);
   return writeErrorJson('INTERNAL_SERVER_ERROR', (error as Error).stack ?? String(error));
 }

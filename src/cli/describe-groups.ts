@@ -5,13 +5,13 @@ import type { ServiceGroup } from '../service-groups/service-group.ts';
 import { createServiceGroupRepository } from '../service-groups/service-group-repository.ts';
 import { createSubscriberRepository } from '../subscribers/subscriber-repository.ts';
 
-/** A group with all fields of the API's `Group` but the list of its subscribers. */
+/** A group with all fields of the API's `Group` except its list of subscribers. */
 export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details'> & {
   readonly serviceGroup: ServiceGroup | null;
   readonly subscriberCount: number;
 };
 
-/** Describes a deleted group by what the delete returned. A query after it could fail for a group that is gone. */
+/** Describes a deleted group by the result of the delete, since the group can no longer be queried. */
 export function describeDeletedGroup({
   serviceGroupId: _serviceGroupId,
   details,
@@ -24,19 +24,21 @@ export function describeDeletedGroup({
   };
 }
 
-/** Shows groups as the API does: one query for all service groups, one for all counts. */
+/** Describes groups as the API does, with one query for all service groups and one for all counts. */
 export async function describeGroups(
   groups: readonly Group[],
   { prisma, mutations }: { prisma: Database['prisma']; mutations: MutationRunner },
 ): Promise<GroupDescription[]> {
-  const familyIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
-  const families = await createServiceGroupRepository(prisma, mutations).findByIds(familyIds);
-  const byId = new Map(families.flatMap((each) => (each ? [[each.id, each] as const] : [])));
+  const serviceGroupIds = [...new Set(groups.flatMap(({ serviceGroupId }) => serviceGroupId ?? []))];
+  const serviceGroups = await createServiceGroupRepository(prisma, mutations).findByIds(serviceGroupIds);
+  const serviceGroupsById = new Map(
+    serviceGroups.flatMap((serviceGroup) => (serviceGroup ? [[serviceGroup.id, serviceGroup] as const] : [])),
+  );
   const ids = groups.map(({ id }) => id);
   const counts = await createSubscriberRepository(prisma, mutations).countActive(ids);
   return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
     ...group,
-    serviceGroup: byId.get(serviceGroupId ?? 0) ?? null,
+    serviceGroup: serviceGroupsById.get(serviceGroupId ?? 0) ?? null,
     subscriberCount: counts[index]!,
   }));
 }

@@ -1,73 +1,76 @@
 import { Command } from 'commander';
 import type { InspectedConfig } from '../config/settings.ts';
-import { ok, warning, wrong, type Check } from '../doctor/check-result.ts';
-import { StartError } from '../errors.ts';
+import { failed, passed, warned, type CheckResult } from '../doctor/check-result.ts';
+import { OperatorError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
 import { exitCodes } from './command-errors.ts';
-import { stoppable } from '../process/stop-signals.ts';
+import { withAbortSignal } from '../process/stop-signals.ts';
 
-/** `group-api doctor`: what would keep a server from working. */
+/** `group-api doctor`: finds what would prevent a server from working. */
 export function createDoctorCommand(): Command {
   return new Command('doctor')
-    .description('Check the settings, the database, its permissions and clocks. It changes nothing')
+    .description(
+      'Check the settings and the database: connection, migrations, privileges, clock. Changes nothing',
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-An embedded PostgreSQL that does not run is started for it, and stopped again. It fails where something is wrong; warnings are not.
+A stopped embedded PostgreSQL is started for the checks, and stopped again.
+Exits with 1 if a check fails; warnings do not affect the exit code.
 
 Examples:
   group-api doctor
   DATABASE_URL=postgresql://group_api@db/groups group-api doctor --json`,
     )
-    .action(examine);
+    .action(runChecks);
 }
 
-async function examine({ json }: { json?: true }): Promise<void> {
+async function runChecks({ json }: { json?: true }): Promise<void> {
   const { inspectConfig } = await import('../config/settings.ts');
   const inspected = inspectConfig(process);
-  const checks = await stoppable(async (signal) => {
-    const found = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
+  const checks = await withAbortSignal(async (signal) => {
+    const results = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];
     signal.throwIfAborted();
-    return found;
+    return results;
   });
   const isWrong = checks.some(({ state }) => state === 'wrong');
-  const rows = checks.map(({ state, name, message }) => [state, name, message]);
-  print(json, { isWrong, checks }, formatTable(['STATE', 'CHECK', 'FOUND'], rows));
+  const rows = checks.map(({ state, name, message }) => [state === 'wrong' ? 'error' : state, name, message]);
+  print(json, { isWrong, checks }, formatTable(['STATUS', 'CHECK', 'DETAILS'], rows));
   if (isWrong) process.exitCode = exitCodes.failed;
 }
 
-/** Each problem is a line of its own. */
-async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<Check[]> {
-  const unusable = await Promise.all([
-    findStartError(() => loadCertificate(config)),
-    findStartError(() => loadAllowedOperations(config)),
+/** Returns one result per problem. */
+async function checkSettings({ config, problems, warnings }: InspectedConfig): Promise<CheckResult[]> {
+  const fileProblems = await Promise.all([
+    findOperatorError(() => checkCertificate(config)),
+    findOperatorError(() => checkAllowedOperations(config)),
   ]);
-  const all = [...problems, ...unusable.flat()];
-  const doubts = warnings.map((each) => warning('settings', each));
-  if (all.length > 0) return [...all.map((problem) => wrong('settings', problem)), ...doubts];
-  return [ok('settings', 'Each has a value that it takes'), ...doubts];
+  const all = [...problems, ...fileProblems.flat()];
+  const settingWarnings = warnings.map((message) => warned('settings', message));
+  if (all.length > 0) return [...all.map((problem) => failed('settings', problem)), ...settingWarnings];
+  return [passed('settings', 'All settings are valid'), ...settingWarnings];
 }
 
-async function findStartError(attempt: () => Promise<void>): Promise<string[]> {
+async function findOperatorError(attempt: () => Promise<void>): Promise<string[]> {
   try {
     await attempt();
     return [];
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof OperatorError)) throw error;
     return [error.message];
   }
 }
 
 type InspectedValues = InspectedConfig['config'];
 
-async function loadCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: InspectedValues) {
+async function checkCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: InspectedValues) {
   if (certFile === undefined || keyFile === undefined) return;
   const { readCertificate } = await import('../http/tls.ts');
   readCertificate({ certFile, keyFile });
 }
 
-async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
+async function checkAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
   // Other commands have no use for the schema, which takes long to load.
   const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
@@ -77,15 +80,15 @@ async function loadAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: Inspecte
   readAllowedOperations(file, createSchema());
 }
 
-async function checkStorage({ config, problems }: InspectedConfig): Promise<Check[]> {
-  const isKnown = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
-  if (!isKnown) return [wrong('database', 'It cannot be looked for before the settings are right')];
+async function checkStorage({ config, problems }: InspectedConfig): Promise<CheckResult[]> {
+  const hasValidUrl = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
+  if (!hasValidUrl) return [failed('database', 'Skipped: fix the settings first')];
   const url = config.DATABASE_URL;
   return url === undefined ? checkEmbedded(config.DATA_DIR!) : checkUrl(url);
 }
 
 /** A file that the URL names may be gone since the settings were read. */
-async function checkUrl(url: string): Promise<Check[]> {
+async function checkUrl(url: string): Promise<CheckResult[]> {
   const [{ checkDatabase }, { readDatabaseUrl }] = await Promise.all([
     import('../doctor/check-database.ts'),
     import('../postgres/database-url.ts'),
@@ -93,12 +96,12 @@ async function checkUrl(url: string): Promise<Check[]> {
   try {
     return await checkDatabase(readDatabaseUrl(url));
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    return [wrong('database', error.message)];
+    if (!(error instanceof OperatorError)) throw error;
+    return [failed('database', error.message)];
   }
 }
 
-async function checkEmbedded(dataDir: string): Promise<Check[]> {
+async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
   const [{ checkDataFolder }, { checkDatabase }, { openEmbeddedPostgres }, { describeEmbedded }] =
     await Promise.all([
       import('../doctor/check-data-folder.ts'),
@@ -116,7 +119,7 @@ async function checkEmbedded(dataDir: string): Promise<Check[]> {
       await postgres.close();
     }
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    return [...checks, wrong('database', error.message)];
+    if (!(error instanceof OperatorError)) throw error;
+    return [...checks, failed('database', error.message)];
   }
 }

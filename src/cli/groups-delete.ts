@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 import type { Deletion } from '../group-deletion/delete-group.ts';
 import type { GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import type { Group } from '../groups/group.ts';
 import { ask } from './prompts.ts';
 import { formatTable, print } from './output.ts';
 import { readNumber } from './read-number.ts';
-import { createCommandCall, recorded, withDatabase, type CommandDatabase } from './command-context.ts';
+import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from './command-context.ts';
 
 type DeleteOptions = {
   reason?: string;
@@ -16,16 +16,16 @@ type DeleteOptions = {
   json?: true;
 };
 
-/** `group-api groups delete`: the same delete as that of the API. */
+/** `group-api groups delete`: the same delete as in the API. */
 export function createDeleteCommand(): Command {
   return new Command('delete')
-    .description('Delete groups, all of them or none. They can be restored for DELETED_GROUP_RETENTION_DAYS')
-    .argument('<id...>', '1 to 1000 ids of groups')
-    .option('--reason <text>', 'why, for the archive and the audit')
-    .option('--move-subscribers-to <id>', 'move the active subscribers to this group; for one id')
-    .option('--dry-run', 'do it all, and take it back')
-    .option('--yes', 'do not ask')
-    .option('--json', 'print JSON: the groups that were deleted, and until when they can be restored')
+    .description('Delete groups atomically. They can be restored for DELETED_GROUP_RETENTION_DAYS')
+    .argument('<id...>', '1 to 1000 group ids')
+    .option('--reason <text>', 'reason, stored in the archive and the audit log')
+    .option('--move-subscribers-to <id>', 'move the active subscribers to this group; only for a single id')
+    .option('--dry-run', 'run all checks without changing anything')
+    .option('--yes', 'skip the confirmation')
+    .option('--json', 'print JSON: the deleted groups, and until when they can be restored')
     .addHelpText(
       'after',
       `
@@ -49,8 +49,8 @@ async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise
     moveSubscribersTo: readNumber(options.moveSubscribersTo),
   });
   if (ids.length > 1 && deletion.moveSubscribersTo !== null) {
-    throw new StartError(
-      `--move-subscribers-to is for one id, not for ${ids.length}: delete them one by one`,
+    throw new OperatorError(
+      `--move-subscribers-to requires a single id, not ${ids.length}: delete the groups one by one`,
     );
   }
   const isDryRun = options.dryRun ?? false;
@@ -66,21 +66,24 @@ async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise
 
 async function deleteAll(
   ids: readonly number[],
-  what: Deletion,
+  request: Deletion,
   isDryRun: boolean,
   { prisma, mutations, config }: CommandDatabase,
 ): Promise<Group[]> {
   const { createGroupDeletion } = await import('../group-deletion/delete-group.ts');
   const deletion = createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
-  const { reason, moveSubscribersTo: target } = what;
+  const { reason, moveSubscribersTo: target } = request;
   const targetIds = target === null ? ids : [...ids, target];
   const call = createCommandCall('groups delete', targetIds, { reason, isDryRun });
-  return recorded(mutations, call, async () =>
-    ids.length === 1 ? [await deletion.deleteGroup(what, call)] : deletion.deleteGroups(ids, reason, call),
+  return auditedCommand(mutations, call, async () =>
+    ids.length === 1 ? [await deletion.deleteGroup(request, call)] : deletion.deleteGroups(ids, reason, call),
   );
 }
 
-/** Shows what the delete would meet, and asks. @throws StartError where the answer is not yes, or there is no terminal. */
+/**
+ * Shows a preview of the delete, and asks for confirmation. @throws OperatorError if it is declined, or stdin is no
+ * terminal.
+ */
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
@@ -99,10 +102,10 @@ async function confirm(
     });
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
-  const what = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
+  const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
-  if ((await ask(`Delete ${what}${moving}? (yes/no) `, 'add --yes')) !== 'yes') {
-    throw new StartError('Nothing was deleted');
+  if ((await ask(`Delete ${subject}${moving}? (yes/no) `, 'pass --yes')) !== 'yes') {
+    throw new OperatorError('Nothing was deleted');
   }
 }
 
@@ -113,12 +116,12 @@ function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletio
     const counts = [activeSubscribers, pendingSubscribers, endedSubscribers].map(String);
     return [String(group.id), group.name, ...counts, blockers.map(({ message }) => message).join('; ')];
   });
-  return formatTable(['ID', 'NAME', 'ACTIVE', 'PENDING', 'ENDED', 'IN THE WAY'], rows);
+  return formatTable(['ID', 'NAME', 'ACTIVE', 'PENDING', 'ENDED', 'BLOCKED BY'], rows);
 }
 
 /**
- * Returns when the archive purges a group, which is the same for all groups of a call; null if no archive is kept, undefined
- * if it cannot be looked up: the groups are deleted all the same.
+ * Returns when the archive purges a group, which is the same for all groups of a call; null if the archive is disabled,
+ * undefined if the database is unavailable: the groups are deleted nevertheless.
  */
 async function findPurgeDate(
   id: number,
@@ -143,7 +146,7 @@ function describeDeletion(
   const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}`);
   if (isDryRun || restorableUntil === undefined) return lines.join('\n');
   const restore = restorableUntil
-    ? `restoreGroup brings it back until ${restorableUntil.toISOString()}`
-    : 'No archive is kept: what was deleted cannot be restored';
+    ? `${groups.length === 1 ? 'It' : 'They'} can be restored with restoreGroup until ${restorableUntil.toISOString()}`
+    : 'The archive is disabled (DELETED_GROUP_RETENTION_DAYS=0): the delete cannot be undone';
   return [...lines, restore].join('\n');
 }

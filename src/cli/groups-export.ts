@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { openOutputFile } from './output-file.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
@@ -8,23 +8,23 @@ import { withDatabase } from './command-context.ts';
 
 type ExportOptions = { id: string[]; force?: true; json?: true };
 
-/** `group-api groups export`: a file that `groups import` takes. */
+/** `group-api groups export`: writes a file for `groups import`. */
 export function createExportCommand(): Command {
   return new Command('export')
-    .description('Write service groups, groups, subscribers and deleted groups to a file, as of one moment')
-    .argument('[file]', 'where to, as lines of JSON; "-" or none: standard output')
+    .description('Export a consistent snapshot of service groups, groups, subscribers and deleted groups')
+    .argument('[file]', 'output file, as lines of JSON; "-" or omitted: standard output')
     .option(
       '--id <ids>',
-      'only these groups, with what belongs to them: a list with commas, or repeated',
+      'only these groups, with their subscribers and service groups; comma-separated or repeated',
       collect,
       [],
     )
-    .option('--force', 'replace the file where it exists')
-    .option('--json', 'print JSON: how many there were. Only with a file')
+    .option('--force', 'replace an existing file')
+    .option('--json', 'print JSON: the numbers of records. Requires a file')
     .addHelpText(
       'after',
       `
-The file has the usernames of subscribers: only its owner may read it.
+The file contains the usernames of subscribers: it is readable by its owner only.
 
 Examples:
   group-api groups export plans.ndjson
@@ -42,7 +42,7 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)
-    throw new StartError('--json needs a file: standard output has the records');
+    throw new OperatorError('--json requires a file: the records go to standard output');
   const output = isStandardOutput ? undefined : await openOutputFile(file, options.force ?? false);
   const progress = createProgress('Exported');
   try {
@@ -69,7 +69,7 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
   }
 }
 
-/** A list with commas, as far as it was read before. */
-function collect(text: string, before: readonly string[]): string[] {
-  return [...before, ...text.split(',').map((each) => each.trim())];
+/** Appends the items of a comma-separated list to those of earlier uses of the option. */
+function collect(text: string, previous: readonly string[]): string[] {
+  return [...previous, ...text.split(',').map((item) => item.trim())];
 }

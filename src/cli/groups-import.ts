@@ -2,28 +2,27 @@ import { createReadStream } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { ImportCounts } from '../transfer/import-groups.ts';
 import { print } from './output.ts';
 import { createProgress } from './progress.ts';
-import { createCommandCall, recorded, withDatabase } from './command-context.ts';
+import { createCommandCall, auditedCommand, withDatabase } from './command-context.ts';
 
 type ImportOptions = { dryRun?: boolean; json?: true };
 
-/** `group-api groups import`: takes what `groups export` has written. */
+/** `group-api groups import`: imports a file of `groups export`. */
 export function createImportCommand(): Command {
   return new Command('import')
-    .description(
-      'Take the records of an exported file, all of them or none. Nothing is overwritten but sample data',
-    )
-    .argument('<file>', 'a file of `groups export`; "-": standard input')
-    .option('--dry-run', 'do it all, and take it back')
-    .option('--json', 'print JSON: how many were added, restored and unchanged')
+    .description('Import an exported file atomically. Only sample data is overwritten')
+    .argument('<file>', 'file of `groups export`; "-": standard input')
+    .option('--dry-run', 'run and roll back')
+    .option('--json', 'print JSON: the numbers of added, restored and unchanged records')
     .addHelpText(
       'after',
       `
-Ids stay as they are. What is there with the same content stays; a deleted group with the same content is restored; anything else
-that is in the way refuses the import. Sample groups that nobody has changed give way, to a whole export all of them. Other writers wait meanwhile, for as long as the file takes to come.
+Ids are preserved. Identical existing records are left unchanged; identical deleted groups are restored; any other conflict
+rejects the import. Unchanged sample groups are replaced; a complete export removes all of them.
+Writes to these tables block until the import finishes.
 
 Examples:
   group-api groups import plans.ndjson --dry-run
@@ -43,7 +42,7 @@ async function importFile(file: string, { dryRun = false, json }: ImportOptions)
         open: () => addAbortSignal(signal, openInput(file)),
         onProgress: (count: number) => progress.report(count),
       };
-      return recorded(mutations, call, () => importGroups(mutations, source, call));
+      return auditedCommand(mutations, call, () => importGroups(mutations, source, call));
     });
     progress.end();
     print(json, { ...counts, isDryRun: dryRun }, describeImport(counts, dryRun));
@@ -57,18 +56,18 @@ function openInput(file: string): Readable {
   return file === '-' ? process.stdin : createReadStream(file);
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function requireReadable(file: string): Promise<void> {
   if (file === '-') {
     if (process.stdin.isTTY)
-      throw new StartError('Standard input is a terminal: give a file, or send one by a pipe');
+      throw new OperatorError('Standard input is a terminal: pass a file, or pipe one to the command');
     return;
   }
   try {
     await access(file, constants.R_OK);
-    if ((await stat(file)).isDirectory()) throw new Error('it is a folder');
+    if ((await stat(file)).isDirectory()) throw new Error('is a folder');
   } catch (error) {
-    throw new StartError(`${file} cannot be read: ${(error as Error).message}`);
+    throw new OperatorError(`Cannot read ${file}: ${(error as Error).message}`);
   }
 }
 
@@ -87,9 +86,9 @@ function describeImport(counts: ImportCounts, isDryRun: boolean): string {
   const samples = counts.samplesRemoved;
   if (samples) {
     lines.push(
-      `sample data that nobody had changed was removed: ${samples.serviceGroups} service groups, ${samples.groups} groups, ` +
+      `unchanged sample data removed: ${samples.serviceGroups} service groups, ${samples.groups} groups, ` +
         `${samples.deletedGroups} deleted groups`,
     );
   }
-  return [...(isDryRun ? ['A dry run: nothing was changed. It would be'] : []), ...lines].join('\n');
+  return [...(isDryRun ? ['Dry run: nothing was changed. The import would be'] : []), ...lines].join('\n');
 }

@@ -14,16 +14,16 @@ type ListOptions = {
   json?: true;
 };
 
-/** `group-api groups list`: one page of the groups, by id. */
+/** `group-api groups list`: lists one page of the groups, by id. */
 export function createListCommand(): Command {
   return new Command('list')
     .description('List groups by id, a page at a time')
-    .option('--text <text>', 'only with this in the name, the description or the tag name')
-    .option('--tag-name <tagName>', 'only with exactly this tag name')
-    .option('--service-group <id>', 'only of this service group')
-    .option('--first <count>', 'how many at most, 1 to 200 (default: 50)')
-    .option('--after <cursor>', 'go on behind this place, which the page before ends with')
-    .option('--json', 'print JSON: the groups as the API shows them, and the cursor of the next page')
+    .option('--text <text>', 'only groups with this text in the name, description or tag name')
+    .option('--tag-name <tagName>', 'only groups with exactly this tag name')
+    .option('--service-group <id>', 'only groups of this service group')
+    .option('--first <count>', 'page size, 1 to 200 (default: 50)')
+    .option('--after <cursor>', 'continue after this cursor, from the end of the previous page')
+    .option('--json', 'print JSON: the groups as the API returns them, and the cursor of the next page')
     .addHelpText(
       'after',
       `
@@ -54,39 +54,39 @@ async function listGroups(options: ListOptions): Promise<void> {
     const last = nodes.at(-1);
     const endCursor = last === undefined ? null : formatGroupCursor(last, search.field);
     const groups = await describeGroups(nodes, { prisma, mutations });
-    const next = hasNextPage ? `\n\nThere are more: ${nextCommand(options, endCursor!)}` : '';
+    const next = hasNextPage ? `\n\nNext page: ${nextCommand(options, endCursor!)}` : '';
     print(json, { groups, pageInfo: { hasNextPage, endCursor } }, writeTable(groups) + next);
   });
 }
 
 function writeTable(groups: readonly GroupDescription[]): string {
-  const head = ['ID', 'NAME', 'TAG', 'DAYS', 'PRICE', 'SERVICE GROUP', 'SUBSCRIBERS', 'MARKS'];
+  const head = ['ID', 'NAME', 'TAG', 'DAYS', 'PRICE', 'SERVICE GROUP', 'SUBSCRIBERS', 'FLAGS'];
   return formatTable(head, groups.map(toCells));
 }
 
 function toCells(group: GroupDescription): string[] {
   const { id, name, tagName, duration, price, serviceGroup, subscriberCount } = group;
-  const family = serviceGroup ? `${serviceGroup.id} ${serviceGroup.name}` : '';
+  const serviceGroupCell = serviceGroup ? `${serviceGroup.id} ${serviceGroup.name}` : '';
   return [
     String(id),
     name,
     tagName,
     String(duration),
     price,
-    family,
+    serviceGroupCell,
     String(subscriberCount),
-    marksOf(group),
+    describeFlags(group),
   ];
 }
 
-function marksOf(group: Pick<Group, 'hidden' | 'protected'>): string {
-  return (['hidden', 'protected'] as const).filter((mark) => group[mark]).join(',');
+function describeFlags(group: Pick<Group, 'hidden' | 'protected'>): string {
+  return (['hidden', 'protected'] as const).filter((flag) => group[flag]).join(',');
 }
 
-/** The same command for the next page, to be pasted into a shell. */
+/** Returns the command for the next page, quoted for a shell. */
 function nextCommand({ text, tagName, serviceGroup, first }: ListOptions, cursor: string): string {
-  const given = { text, 'tag-name': tagName, 'service-group': serviceGroup, first, after: cursor };
-  const options = Object.entries(given).filter(([, value]) => value !== undefined);
+  const valueByOption = { text, 'tag-name': tagName, 'service-group': serviceGroup, first, after: cursor };
+  const options = Object.entries(valueByOption).filter(([, value]) => value !== undefined);
   return ['group-api groups list', ...options.map(([name, value]) => `--${name} ${quote(value!)}`)].join(' ');
 }
 

@@ -4,10 +4,10 @@ import { createExportCommand } from './groups-export.ts';
 import { createImportCommand } from './groups-import.ts';
 import { createListCommand } from './groups-list.ts';
 
-/** `group-api groups …`: the subscription plans. */
+/** `group-api groups …`: manages the subscription plans. */
 export function createGroupsCommand(): Command {
   return new Command('groups')
-    .description('The groups: list, delete, and carry them from one database to another')
+    .description('List, delete, export and import groups')
     .addCommand(createListCommand())
     .addCommand(createDeleteCommand())
     .addCommand(createExportCommand())

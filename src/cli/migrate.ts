@@ -2,15 +2,15 @@ import { Command } from 'commander';
 import { print } from './output.ts';
 import { withDatabase } from './command-context.ts';
 
-/** `group-api migrate`: the tables of this version. */
+/** `group-api migrate`: applies the migrations of this version. */
 export function createMigrateCommand(): Command {
   return new Command('migrate')
-    .description('Bring the database to this version, as the start of a server does')
+    .description('Apply pending migrations, as the start of a server does')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-It runs as the user of DATABASE_URL, who must own the database where something is to be done.
+Runs as the user of DATABASE_URL, who must own the database if migrations are pending.
 
 Examples:
   group-api migrate
@@ -24,7 +24,7 @@ async function migrateDatabase({ json }: { json?: true }): Promise<void> {
     const text =
       migrations.length > 0
         ? `Applied to ${description}: ${migrations.join(', ')}`
-        : `Nothing to do: ${description} is at this version`;
+        : `Nothing to do: ${description} is up to date`;
     print(json, { database: description, applied: migrations }, text);
   });
 }

@@ -7,26 +7,25 @@ import { parseNumberGroupId, type NumberGroup } from '../autodialer/number-group
 import { formatTable, print } from './output.ts';
 import { createCommandCall, withDatabase } from './command-context.ts';
 
-/** How many removed groups are listed. */
-const listLength = 1000;
+const maxListed = 1000;
 
-/** `group-api number-groups …`: what the autodialer's clients have removed. */
+/** `group-api number-groups …`: lists and restores number groups that were removed through the autodialer's API. */
 export function createNumberGroupsCommand(): Command {
   const numberGroups = new Command('number-groups')
-    .description("The autodialer's number groups")
+    .description("Manage the autodialer's number groups")
     .addHelpText('after', '\nExample:\n  group-api number-groups removed');
 
   numberGroups
     .command('removed')
-    .description(`List the removed groups that can be restored, the last ${listLength} at most`)
+    .description(`List removed groups that can be restored, the latest ${maxListed}`)
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExample:\n  group-api number-groups removed --json`)
     .action(listRemoved);
 
   numberGroups
     .command('restore')
-    .description('Bring a removed group back, with its id and its numbers')
-    .argument('<_id>', 'the id that it had, 24 hexadecimal digits')
+    .description('Restore a removed group with its id and its numbers')
+    .argument('<_id>', 'id of the removed group, 24 hexadecimal digits')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  group-api number-groups restore 6033876dc92de036d1390923')
     .action(restore);
@@ -35,17 +34,17 @@ export function createNumberGroupsCommand(): Command {
 }
 
 async function listRemoved({ json }: { json?: true }): Promise<void> {
-  const groups = await withRemovedGroups((removed) => removed.deletedNumberGroups(listLength));
+  const groups = await withRemovedGroups((removed) => removed.deletedNumberGroups(maxListed));
   const head = ['_ID', 'NAME', 'COUNT', 'REMOVED', 'BY', 'UNTIL'];
   print(json, groups.map(describeRemoved), formatTable(head, groups.map(toCells)));
 }
 
-async function restore(givenId: string, { json }: { json?: true }): Promise<void> {
-  const id = parseNumberGroupId(givenId, '_id');
+async function restore(idArgument: string, { json }: { json?: true }): Promise<void> {
+  const id = parseNumberGroupId(idArgument, '_id');
   const group = await withRemovedGroups((removed) =>
     removed.restoreNumberGroup(id, createCommandCall('number-groups restore', [id])),
   );
-  print(json, describe(group), `Number group ${id} is back: ${group.name}, ${group.count} numbers`);
+  print(json, describe(group), `Restored number group ${id}: ${group.name}, ${group.count} numbers`);
 }
 
 async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {

@@ -1,47 +1,48 @@
 import type { WriteStream } from 'node:fs';
 import { link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** A file that is there once it is whole: until then it has another name. */
+/** A file that appears under its name only when it is complete; until then it has a temporary name. */
 export type OutputFile = {
   readonly stream: WriteStream;
-  /** Gives the file its name. To be called when the stream has been written and closed. */
+  /** Renames the file to its final name. Call it after the stream was closed. */
   finish(): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Removes the incomplete file. */
   discard(): Promise<void>;
-  /** Puts what the file system complained about into words; other errors stay as they are. */
+  /** Converts an error of the file system to an OperatorError; returns other errors unchanged. */
   explain(error: unknown): unknown;
 };
 
-/** Opens a file to be written, for its owner only. @throws StartError where it exists and `isReplaced` is not set. */
-export async function openOutputFile(given: string, isReplaced: boolean): Promise<OutputFile> {
-  if (given === '') throw new StartError('Give the name of a file');
-  // What a link leads to is written, not the link.
-  const path = await realpath(given).catch(() => given);
+/** Creates a file that only its owner may read. @throws OperatorError if it exists and `isReplaced` is not set. */
+export async function openOutputFile(name: string, isReplaced: boolean): Promise<OutputFile> {
+  if (name === '') throw new OperatorError('The name of the file is empty');
+  // Replace the target of a symbolic link, not the link.
+  const path = await realpath(name).catch(() => name);
   const existing = await lstat(path).catch(() => undefined);
-  if (existing && !existing.isFile()) throw new StartError(`${given} is not a file: give another name`);
-  if (existing && !isReplaced) throw alreadyThere(given);
+  if (existing && !existing.isFile())
+    throw new OperatorError(`${name} is not a regular file: choose another name`);
+  if (existing && !isReplaced) throw alreadyExists(name);
 
   const explain = (error: unknown) => {
     const { syscall, code, message } = error as NodeJS.ErrnoException;
     return syscall === undefined || code === 'EPIPE'
       ? error
-      : new StartError(`${given} cannot be written: ${message}`);
+      : new OperatorError(`Cannot write ${name}: ${message}`);
   };
   const unfinished = `${path}.unfinished-${process.pid}`;
   const handle = await open(unfinished, 'wx', 0o600).catch((error: unknown) => {
     throw explain(error);
   });
-  // It is on the disk before it is closed.
+  // `flush` calls fsync before the file is closed.
   const stream = handle.createWriteStream({ flush: true });
   return {
     stream,
     explain,
     async finish() {
       if (isReplaced) return rename(unfinished, path);
-      // Unlike a renamed one, a link does not take the place of a file that has come meanwhile.
+      // Unlike `rename`, `link` does not replace a file that was created in the meantime.
       await link(unfinished, path).catch((error: NodeJS.ErrnoException) => {
-        throw error.code === 'EEXIST' ? alreadyThere(given) : error;
+        throw error.code === 'EEXIST' ? alreadyExists(name) : error;
       });
       await rm(unfinished);
     },
@@ -52,6 +53,6 @@ export async function openOutputFile(given: string, isReplaced: boolean): Promis
   };
 }
 
-function alreadyThere(path: string): StartError {
-  return new StartError(`${path} exists: give another name, or add --force`);
+function alreadyExists(name: string): OperatorError {
+  return new OperatorError(`${name} already exists: choose another name, or pass --force`);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
@@ -17,7 +17,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const onOutputError = (error: Error) => {
     // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
     if (outputError === undefined && !isClosedPipe(error))
-      void reportError(new StartError(`Standard output cannot be written: ${error.message}`), asJson);
+      void reportError(new OperatorError(`Standard output cannot be written: ${error.message}`), asJson);
     process.exitCode = exitCodes.failed;
     outputError ??= error;
   };
@@ -80,5 +80,5 @@ function listCommands(command: Command): Command[] {
 
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof CommanderError)) return exitCodes.failed;
-  return error.exitCode === 0 ? exitCodes.done : exitCodes.notUnderstood;
+  return error.exitCode === 0 ? exitCodes.done : exitCodes.usageError;
 }

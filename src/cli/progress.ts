@@ -1,7 +1,6 @@
-/** How often the line is written, in milliseconds. */
 const intervalMs = 200;
 
-/** Tells a person at a terminal how far a command has come, on one line of standard error. Elsewhere it writes nothing. */
+/** Shows the progress of a command on one line of standard error; does nothing if that is not a terminal. */
 export function createProgress(verb: string): { report(recordCount: number): void; end(): void } {
   if (!process.stderr.isTTY) return { report: () => undefined, end: () => undefined };
   const startedAt = performance.now();
@@ -14,7 +13,7 @@ export function createProgress(verb: string): { report(recordCount: number): voi
       const perSecond = Math.round(recordCount / ((now - startedAt) / 1000));
       process.stderr.write(`\r${verb} ${recordCount} records, ${perSecond} a second\u001b[K`);
     },
-    /** Takes the line away, for what is said in the end. */
+    /** Clears the line before the final output. */
     end() {
       if (writtenAt > 0) process.stderr.write('\r\u001b[K');
     },

@@ -1,39 +1,39 @@
 import { text as readAll } from 'node:stream/consumers';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** Asks the person at the terminal; `instead` says what to do where there is none. @throws StartError */
+/** Prompts at the terminal; `instead` says what to do without one. @throws OperatorError if there is none. */
 export async function ask(question: string, instead: string): Promise<string> {
   requireTerminal(instead);
   return readLine({ prompt: question });
 }
 
-/** Asks for a new password twice, without showing it. @throws StartError */
+/** Prompts twice for a new password, without echo. @throws OperatorError */
 export async function askPassword(instead: string): Promise<string> {
   requireTerminal(instead);
   const password = await readLine({ prompt: 'Password: ', silent: true });
-  const again = await readLine({ prompt: 'The same again: ', silent: true });
-  if (password !== again) throw new StartError('The two passwords differ; nothing was changed');
+  const repeated = await readLine({ prompt: 'Repeat password: ', silent: true });
+  if (password !== repeated) throw new OperatorError('The passwords do not match; nothing was changed');
   return password;
 }
 
-/** Reads a secret that a program writes to our standard input; a line break at its end does not belong to it. */
+/** Reads a secret from standard input, without the line break at its end. */
 export async function readSecretInput(): Promise<string> {
   return (await readAll(process.stdin)).replace(/\r?\n$/, '');
 }
 
-/** Standard output is left to what was asked for. */
+/** Prompts on standard error, since standard output is for the result of the command. */
 async function readLine(question: { prompt: string; silent?: true }): Promise<string> {
   const { read } = await import('read');
   try {
     const line = await read({ ...question, output: process.stderr });
-    // What is not shown does not end its line either.
+    // Silent input does not echo the line break.
     if (question.silent) process.stderr.write('\n');
     return line;
   } catch {
-    throw new StartError('Stopped; nothing was changed');
+    throw new OperatorError('Aborted; nothing was changed');
   }
 }
 
 function requireTerminal(instead: string): void {
-  if (!process.stdin.isTTY) throw new StartError(`There is no terminal to ask at: ${instead}`);
+  if (!process.stdin.isTTY) throw new OperatorError(`Not a terminal; ${instead}`);
 }

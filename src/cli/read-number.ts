@@ -1,4 +1,4 @@
-/** Reads what was typed for a number; what is none becomes NaN, which whoever takes the number refuses. */
+/** Parses a number argument. Invalid text becomes NaN, which the validation of the number rejects. */
 export function readNumber(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   return /^\d+$/.test(text) ? Number(text) : Number.NaN;

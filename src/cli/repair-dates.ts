@@ -1,21 +1,21 @@
 import { Command } from 'commander';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { ask } from './prompts.ts';
 import { print } from './output.ts';
-import { createCommandCall, recorded, withDatabase } from './command-context.ts';
+import { createCommandCall, auditedCommand, withDatabase } from './command-context.ts';
 
 type RepairOptions = { zone: string; dryRun?: boolean; yes?: true; json?: true };
 
-/** `group-api repair-dates`: the dates that earlier versions wrote in a database whose time zone is not UTC. */
+/** `group-api repair-dates`: corrects dates that earlier versions stored in a database whose time zone is not UTC. */
 export function createRepairDatesCommand(): Command {
   return new Command('repair-dates')
     .description(
-      'Move dates that versions before 0.2 stored with the offset of a time zone; doctor says whether',
+      'Correct dates that versions before 0.2 stored with a time zone offset; `doctor` reports if there are any',
     )
-    .requiredOption('--zone <zone>', 'the time zone that the database had then, such as Asia/Tehran')
-    .option('--dry-run', 'execute it, then undo it')
-    .option('--yes', 'do not ask')
-    .option('--json', 'print JSON: how many rows of each table were changed')
+    .requiredOption('--zone <zone>', 'time zone of the database at that time, such as Asia/Tehran')
+    .option('--dry-run', 'run and roll back')
+    .option('--yes', 'skip the confirmation')
+    .option('--json', 'print JSON: the number of changed rows of each table')
     .addHelpText(
       'after',
       `
@@ -32,22 +32,26 @@ Examples:
 async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptions): Promise<void> {
   if (!isDryRun && !yes) {
     const answer = await ask(
-      `Move the dates of all rows that were written in ${zone}? (yes/no) `,
-      'add --yes',
+      `Correct the dates of all rows that were stored in ${zone}? (yes/no) `,
+      'pass --yes',
     );
-    if (answer !== 'yes') throw new StartError('Nothing was changed');
+    if (answer !== 'yes') throw new OperatorError('Nothing was changed');
   }
   const { repairDates, repairOperation } = await import('../doctor/repair-dates.ts');
   await withDatabase(async ({ mutations }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });
-    const repaired = await recorded(mutations, call, () => repairDates(mutations, zone, call));
+    const repaired = await auditedCommand(mutations, call, () => repairDates(mutations, zone, call));
     const { rows, deletedWithSubscribers } = repaired;
     const verb = isDryRun ? 'Would change' : 'Changed';
     const counts = `${rows.subscribers} subscribers, ${rows.subscriberHistory} rows of their history, ${rows.groups} groups, ${rows.deletedGroups} deleted groups and ${rows.accounts} accounts`;
-    const stranded = deletedWithSubscribers.map(
+    const wronglyDeleted = deletedWithSubscribers.map(
       ({ groupId, activeSubscribers }) =>
-        `Group ${groupId} was deleted although it had active subscribers: ${activeSubscribers}, who are in its history`,
+        `Group ${groupId} was deleted although it had ${activeSubscribers} active subscribers, which are in its history`,
     );
-    print(json, { ...repaired, zone, isDryRun }, [`${verb} the dates of ${counts}`, ...stranded].join('\n'));
+    print(
+      json,
+      { ...repaired, zone, isDryRun },
+      [`${verb} the dates of ${counts}`, ...wronglyDeleted].join('\n'),
+    );
   });
 }

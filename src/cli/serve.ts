@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 
-/** `group-api serve`: the server. */
+/** `group-api serve`: runs the server. */
 export function createServeCommand(): Command {
   return new Command('serve')
-    .description('Run the server until a signal such as Ctrl-C or SIGTERM, as `npm start` does')
+    .description('Run the server until Ctrl-C or another stop signal, as `npm start` does')
     .addHelpText(
       'after',
       `

@@ -1,4 +1,4 @@
-/** A name that is none of the known ones, and the one that was probably meant. */
+/** An unknown name, and the valid name that was probably meant. */
 export type MisspeltName = { readonly name: string; readonly meant: string };
 
 /** Names that other programs and platforms give to a setting. */
@@ -14,26 +14,26 @@ const namesElsewhere: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds the names that are probably misspelt: equal to a known name but for case and separators, or a few typing mistakes away. A
- * known name that is among `names` itself is not taken to be meant.
+ * Finds names that are probably misspelt: they equal a valid name except for case and separators, or are a few typing
+ * mistakes away. A valid name that is in `names` itself is never suggested.
  */
-export function findMisspeltNames(names: readonly string[], known: readonly string[]): MisspeltName[] {
-  const candidates = known.filter((each) => !names.includes(each));
+export function findMisspeltNames(names: readonly string[], validNames: readonly string[]): MisspeltName[] {
+  const candidates = validNames.filter((candidate) => !names.includes(candidate));
   return names.flatMap((name) => {
-    if (known.includes(name)) return [];
+    if (validNames.includes(name)) return [];
     const meant = candidates.find((each) => namesElsewhere[name] === each || isMisspelling(name, each));
     return meant === undefined ? [] : [{ name, meant }];
   });
 }
 
-function isMisspelling(name: string, known: string): boolean {
-  // DATABASE_URL_OLD: a name that somebody made of the known one.
-  if (/^_\w/.test(name.slice(known.length)) && name.startsWith(known)) return false;
-  const [written, meant] = [normalise(name), normalise(known)];
+function isMisspelling(name: string, validName: string): boolean {
+  // A name with a suffix, such as DATABASE_URL_OLD, is intended.
+  if (/^_\w/.test(name.slice(validName.length)) && name.startsWith(validName)) return false;
+  const [written, meant] = [normalise(name), normalise(validName)];
   if (written === meant) return true;
-  // A letter away from a short name are words of other programs: POST, SORT, HOSTS.
+  // Other programs use words that differ from a short name by one letter: POST, SORT, HOSTS.
   if (meant.length < 6) return isTransposition(written, meant);
-  // The first letter is seldom the wrong one, and SSL_CERT_FILE is another program's.
+  // The first letter is rarely wrong, and SSL_CERT_FILE belongs to another program.
   const maxDistance = meant.length >= 10 && written[0] === meant[0] ? 2 : 1;
   return (
     Math.abs(written.length - meant.length) <= maxDistance && editDistance(written, meant) <= maxDistance
@@ -54,7 +54,7 @@ function sorted(text: string): string {
   return text.split('').toSorted().join('');
 }
 
-/** The number of letters to insert, remove, replace, or swap with their neighbour (optimal string alignment). */
+/** Returns the number of letters to insert, remove, replace or transpose (optimal string alignment distance). */
 function editDistance(one: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, column) => column);

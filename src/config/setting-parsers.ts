@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import { parseCidr } from '../validation/ip-address.ts';
 
-// Each reads the text of a setting, or throws an Error whose message completes "NAME must be …".
+// Each function parses the text of a setting, or throws an Error whose message completes "NAME must be …".
 
 export function parsePath(text: string): string {
   return isAbsolute(text) ? text : resolve(text);
@@ -25,13 +25,13 @@ export function parseBoolean(text: string): boolean {
 
 export function parseOneOf<const T extends string>(values: readonly T[]) {
   return (text: string): T => {
-    const value = values.find((each) => each === text);
+    const value = values.find((candidate) => candidate === text);
     if (!value) throw new Error(`one of ${values.join(', ')}, not "${text}"`);
     return value;
   };
 }
 
-/** The value is not repeated in the message, here and where it is a key: it is a secret. */
+/** The message does not quote the value, which is a secret (as in `parseApiKey`). */
 export function parsePostgresUrl(text: string): string {
   parseDatabaseUrl(text);
   return text;
@@ -49,8 +49,8 @@ export function parseApiKey(text: string): string {
 function parseList(text: string): string[] {
   return text
     .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 }
 
 export function parseNetworks(text: string): string[] {
@@ -63,19 +63,19 @@ export function parseNetworks(text: string): string[] {
 
 export function parseOrigins(text: string): string[] {
   const origins = parseList(text);
-  const isOrigin = (each: string) => each === '*' || (URL.canParse(each) && new URL(each).origin === each);
+  const isOrigin = (item: string) => item === '*' || (URL.canParse(item) && new URL(item).origin === item);
   if (!origins.every(isOrigin)) {
     throw new Error(`origins such as https://shop.example,http://localhost:3000, or *${notText(text)}`);
   }
   return origins;
 }
 
-/** Repeats a text in a message, unless it may hold a password. */
+/** Quotes a text in a message, unless it may contain a password. */
 function notText(text: string): string {
   return text.includes('@') ? '' : `, not "${text}"`;
 }
 
-/** Over plain HTTP anybody on the way could put in keys of their own. */
+/** HTTPS is required: over plain HTTP an attacker on the network could substitute keys. */
 export function parseJwksUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? '');
@@ -85,7 +85,7 @@ export function parseJwksUrl(text: string): URL {
   return url;
 }
 
-/** Reads the name of a time zone of the IANA database, such as `Asia/Tehran`. */
+/** Parses the name of a time zone of the IANA database, such as `Asia/Tehran`. */
 export function parseTimeZone(text: string): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;

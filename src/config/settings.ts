@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parsePublicKey } from './jwt-public-key.ts';
 import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { findMisspeltNames } from './misspelt-names.ts';
 import {
   parseApiKey,
@@ -18,230 +18,232 @@ import {
   parseTimeZone,
 } from './setting-parsers.ts';
 
-/** Where a person's Apollo Sandbox runs, which is a page of Apollo's. */
+/** Origin of Apollo Sandbox, a page that Apollo hosts. */
 const apolloSandboxOrigin = 'https://studio.apollographql.com';
-/** One setting: what its name means, how its text is read, and what holds when it is not set. */
+/** One setting: its meaning, its parser and its default. */
 type Setting<T> = {
   readonly meaning: string;
-  /** Reads the text; throws an Error whose message completes "NAME must be …". */
+  /** Parses the text; throws an Error whose message completes "NAME must be …". */
   readonly parse: (text: string) => T;
   readonly default: T | ((context: DefaultContext) => T);
-  /** The default as documentation shows it, where its value would not be clear. */
+  /** The default as shown in documentation, if the value itself would be unclear. */
   readonly defaultText?: string;
 };
 
-/** What defaults may depend on. */
+/** Facts that defaults may depend on. */
 type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; readonly isLocal: boolean };
 
 /** Every setting, all read from the environment. docs/settings.md is generated from this table. */
 export const settings = {
   HOST: setting({
-    meaning: 'The address that it listens on; `localhost`: both of the loopback addresses',
+    meaning: 'Address to listen on; `localhost` means both loopback addresses',
     parse: (text) => text,
     default: '127.0.0.1',
   }),
   PORT: setting({
-    meaning: 'The port that it listens on; `0` takes any free port',
+    meaning: 'Port to listen on; `0` selects any free port',
     parse: parseInteger(0, 65_535),
     default: 4000,
   }),
   DATABASE_URL: setting<string | undefined>({
-    meaning: 'PostgreSQL 14 or newer, as `postgresql://…`. None: an embedded PostgreSQL is started',
+    meaning: 'PostgreSQL 14 or newer, as `postgresql://…`. If unset, an embedded PostgreSQL is started',
     parse: parsePostgresUrl,
     default: undefined,
   }),
   DATABASE_POOL_SIZE: setting({
-    meaning: 'How many connections to the database it holds at most',
+    meaning: 'Maximum number of database connections',
     parse: parseInteger(1, 1000),
     default: 10,
   }),
   DATA_DIR: setting({
-    meaning: 'The folder where the embedded PostgreSQL keeps its files',
+    meaning: 'Data folder of the embedded PostgreSQL',
     parse: parsePath,
     default: ({ isRoot }) => (isRoot ? '/var/lib/group-api' : resolve('data')),
     defaultText: '`./data`; as root `/var/lib/group-api`',
   }),
   ADMIN_API_KEY: setting<string | undefined>({
     meaning:
-      'The key of the account `admin`, 32 characters at least, set at each start. None: one is made at the first start and printed once',
+      'API key of the account `admin`, at least 32 characters, applied at every start. If unset, one is generated on first start and printed once',
     parse: parseApiKey,
     default: undefined,
   }),
   SAMPLE_DATA: setting({
-    meaning: 'Whether an empty database gets a few sample groups',
+    meaning: 'Loads a few sample groups into an empty database',
     parse: parseBoolean,
     default: ({ isEmbedded }) => isEmbedded,
     defaultText: '`true` when embedded, else `false`',
   }),
   DELETED_GROUP_RETENTION_DAYS: setting({
-    meaning:
-      'How many days a deleted group can be restored, before the server purges it; `0`: no archive is kept',
+    meaning: 'Days during which a deleted group can be restored; then it is purged. `0` disables the archive',
     parse: parseInteger(0, 36_500),
     default: 30,
   }),
   JWT_JWKS_URL: setting<URL | undefined>({
-    meaning: 'Where the public keys for JSON Web Tokens are, as `https://…`. They are fetched and kept',
+    meaning: 'URL of the key set (JWKS) that verifies JSON Web Tokens, as `https://…`. Fetched and cached',
     parse: parseJwksUrl,
     default: undefined,
   }),
   JWT_PUBLIC_KEY: setting<KeyObject | undefined>({
-    meaning: 'Instead of that, one public key (RSA, EC or Ed25519) as PEM; `\\n` stands for a line break',
-    // A line of .env holds no line breaks.
+    meaning:
+      'Alternative to `JWT_JWKS_URL`: one public key (RSA, EC or Ed25519) as PEM; `\\n` stands for a line break',
+    // A line of .env cannot contain line breaks.
     parse: (text) => parsePublicKey(text.replaceAll('\\n', '\n')),
     default: undefined,
   }),
   JWT_ISSUER: setting<string | undefined>({
-    meaning: 'The `iss` that a token must have',
+    meaning: 'Required `iss` claim of a token',
     parse: (text) => text,
     default: undefined,
   }),
   JWT_AUDIENCE: setting<string | undefined>({
-    meaning: 'The `aud` that a token must have',
+    meaning: 'Required `aud` claim of a token',
     parse: (text) => text,
     default: undefined,
   }),
   FAILED_SIGN_INS_PER_MINUTE: setting({
     meaning:
-      'How many sign-ins may fail from a network address, before further ones get 429 until the minute is over',
+      'Failed sign-ins per minute and client address, before further attempts get 429 for the rest of the minute',
     parse: parseInteger(1, 1_000_000),
     default: 30,
   }),
   RATE_LIMIT_PER_ACCOUNT: setting({
-    meaning: 'How many requests an account may send a minute to one server; `0`: any number',
+    meaning: 'Requests per minute, account and server; `0` = unlimited',
     parse: parseInteger(0, 100_000_000),
     default: 0,
   }),
   RATE_LIMIT_PER_ADDRESS: setting({
-    meaning: 'The same for a network address (of IPv6: a /64)',
+    meaning: 'Requests per minute, client address (per /64 for IPv6) and server; `0` = unlimited',
     parse: parseInteger(0, 100_000_000),
     default: 0,
   }),
   TRUST_PROXY: setting<string[] | undefined>({
     meaning:
-      'The proxies whose `X-Forwarded-For` is believed: addresses or CIDR blocks, comma-separated. None: it is ignored',
+      'Trusted proxies, as comma-separated addresses or CIDR blocks: `X-Forwarded-For` is honored only from these. If unset, it is ignored',
     parse: parseNetworks,
     default: undefined,
   }),
   CORS_ORIGINS: setting<string[]>({
     meaning:
-      'The other origins whose pages may call the API, such as `https://shop.example`, comma-separated; `*`: any',
+      'Other origins whose pages may call the API, such as `https://shop.example`, comma-separated; `*` allows any',
     parse: parseOrigins,
     default: ({ isLocal }) => (isLocal ? [apolloSandboxOrigin] : []),
-    defaultText: 'on loopback that of Apollo Sandbox, else none',
+    defaultText: 'Apollo Sandbox when `HOST` is loopback, otherwise none',
   }),
   TLS_CERT_FILE: setting<string | undefined>({
-    meaning: 'The certificate chain for HTTPS, as a PEM file. A changed file is taken up within seconds',
+    meaning: 'Certificate chain for HTTPS, as a PEM file. Reloaded within seconds when the file changes',
     parse: parsePath,
     default: undefined,
   }),
   TLS_KEY_FILE: setting<string | undefined>({
-    meaning: 'The private key that goes with it',
+    meaning: 'Private key of the certificate, as a PEM file',
     parse: parsePath,
     default: undefined,
   }),
   INTROSPECTION: setting({
-    meaning: 'Whether accounts may ask for the schema, which explorers need',
+    meaning: 'Allows introspection of the schema, which explorers need',
     parse: parseBoolean,
     default: true,
   }),
   ALLOWED_OPERATIONS_FILE: setting<string | undefined>({
     meaning:
-      'A JSON file of the only operations that are taken: their texts by SHA-256, or an Apollo manifest. None: any',
+      'Allowlist of operations: a JSON map of SHA-256 to operation text, or an Apollo manifest. If unset, every operation is allowed',
     parse: parsePath,
     default: undefined,
   }),
   AUTODIALER: setting({
-    meaning: 'Whether there are number groups, with the REST API of the autodialer',
+    meaning: 'Enables the autodialer REST API with its number groups',
     parse: parseBoolean,
     default: true,
   }),
   AUTODIALER_TIME_ZONE: setting({
-    meaning: 'The time zone of the dates that it writes',
+    meaning: 'Time zone of the dates in autodialer responses',
     parse: parseTimeZone,
     default: 'Asia/Tehran',
   }),
   MAX_QUERY_TOKENS: setting({
-    meaning: 'How many tokens (names, signs, values) a query may have',
-    // Below, explorers cannot ask for the schema; above, some queries are too deep for the parser.
+    meaning: 'Maximum number of tokens (names, punctuators, values) in a query',
+    // The minimum is what an introspection query needs; above the maximum, the parser's recursion may overflow the
+    // stack.
     parse: parseInteger(200, 4000),
-    // The 1,000 ids of a deleteGroups written into it, and a selection of every field.
+    // Enough for a deleteGroups with 1,000 inline ids and a selection of every field.
     default: 1200,
   }),
   MAX_QUERY_DEPTH: setting({
-    meaning: 'How deep its fields may lie within each other',
+    meaning: 'Maximum query depth',
     parse: parseInteger(1, 1000),
     default: 12,
   }),
   MAX_QUERY_ALIASES: setting({
-    meaning: 'How many aliases it may have',
+    meaning: 'Maximum number of aliases in a query',
     parse: parseInteger(0, 100_000),
     default: 30,
   }),
   MAX_QUERY_ROOT_FIELDS: setting({
-    meaning: 'How many root fields it may have',
+    meaning: 'Maximum number of root fields in a query',
     parse: parseInteger(1, 100_000),
     default: 20,
   }),
   MAX_QUERY_DIRECTIVES: setting({
-    meaning: 'How many directives it may have',
+    meaning: 'Maximum number of directives in a query',
     parse: parseInteger(0, 100_000),
     default: 30,
   }),
   MAX_QUERY_COST: setting({
-    meaning: 'How many values its answer may hold at most, which the sizes of its lists tell beforehand',
+    meaning:
+      'Maximum query cost: the upper bound of values in the response, computed from the requested page sizes',
     parse: parseInteger(1, 999_999_999),
-    // Every field of 10,000 groups and of the objects in them, with room for fields to come.
+    // Enough for every field of 10,000 groups with their nested objects, and some margin for future fields.
     default: 300_000,
   }),
   MAX_CONCURRENT_REQUESTS: setting({
-    meaning: 'How many requests are worked on at the same moment; further ones get 503 at once',
+    meaning: 'Maximum number of concurrent requests; further ones get 503 immediately',
     parse: parseInteger(1, 100_000),
     default: 128,
   }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
     meaning:
-      'How late the event loop may be for two seconds, in milliseconds, before requests get 503 at once',
+      'Mean event-loop delay over two seconds, in milliseconds, above which requests get 503 immediately',
     parse: parseInteger(20, 60_000),
     default: 200,
   }),
   MAX_CONNECTIONS: setting({
-    meaning: 'How many connections are open at the same moment; further ones are closed at once',
+    meaning: 'Maximum number of open connections; further ones are closed immediately',
     parse: parseInteger(1, 1_000_000),
     default: 10_000,
   }),
   REQUEST_TIMEOUT_SECONDS: setting({
-    meaning: 'How long a client may take to send a whole request, in seconds; its headers: a third of that',
+    meaning: 'Time limit for receiving a whole request, in seconds; a third of it applies to the headers',
     parse: parseInteger(1, 600),
     default: 30,
   }),
   LOG_LEVEL: setting({
-    meaning: 'Which log lines are written: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
+    meaning: 'Minimum level of log lines: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
     parse: parseOneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     default: 'info',
   }),
 } as const;
 
-/** The settings as the server uses them: one value a name, of the type that its row in the table has. */
+/** The parsed settings: one value per name, of the type that its row in the table infers. */
 export type Config = {
   readonly [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer T> ? T : never;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings of this process, and warnings for the operator: one line each. */
+/** The settings of this process, and warnings for the operator, one line each. */
 export type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
 
-/** Reads the settings of this process: its environment, and what `.env` adds to it. @throws StartError */
+/** Loads the settings of this process from its environment and `.env`. @throws OperatorError */
 export function loadConfig(host: NodeJS.Process): LoadedConfig {
   const { config, problems, warnings } = inspectConfig(host);
-  if (problems.length > 0) throw new StartError(problems.join('\n'));
+  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
   return { config: config as Config, warnings };
 }
 
-/** The same for a caller that goes on with what is right: a setting that is wrong has no value. */
+/** Like `loadConfig`, but returns the problems instead of throwing: an invalid setting is undefined. */
 export function inspectConfig(host: NodeJS.Process): InspectedConfig {
   const warnings = findMisspelt(Object.keys(host.env)).map(
-    ({ name, meant }) => `${name} is not a setting, and is ignored: did you mean ${meant}?`,
+    ({ name, meant }) => `${name} is not a setting and is ignored: did you mean ${meant}?`,
   );
   const fileProblems = loadEnvFile(host);
   const { config, problems } = inspectEnvironment(host.env, host.getuid?.() === 0);
@@ -254,7 +256,7 @@ export type InspectedConfig = {
   readonly warnings: readonly string[];
 };
 
-/** Adds the settings of `.env` to the environment, which has the last word. Returns the problems of the file. */
+/** Adds the settings of `.env` to the environment, which takes precedence. Returns the problems of the file. */
 function loadEnvFile(host: NodeJS.Process): string[] {
   let bytes: Buffer;
   try {
@@ -270,12 +272,12 @@ function loadEnvFile(host: NodeJS.Process): string[] {
   return [...problems, ...checkNames(entries)];
 }
 
-/** A setting that is given twice has a line that is without effect, as one with a misspelt name has. */
+/** Reports lines without effect: a setting that is set twice, or a misspelt name. */
 function checkNames(entries: readonly EnvEntry[]): string[] {
   const lines = new Map(entries.toReversed().map(({ name, line }) => [name, line]));
   const repeated = entries
     .filter(({ name, line }) => Object.hasOwn(settings, name) && lines.get(name) !== line)
-    .map(({ name, line }) => describeProblem(line, `${name} is set on line ${lines.get(name)} already`));
+    .map(({ name, line }) => describeProblem(line, `${name} is already set on line ${lines.get(name)}`));
   const misspelt = findMisspelt([...lines.keys()]).map(({ name, meant }) =>
     describeProblem(lines.get(name)!, `${name} is not a setting: did you mean ${meant}?`),
   );
@@ -287,12 +289,12 @@ function findMisspelt(names: readonly string[]) {
 }
 
 /**
- * Reads the settings from an environment. An empty value counts as not set.
- * @throws StartError that names every problem at once.
+ * Parses the settings of an environment. An empty value counts as unset.
+ * @throws OperatorError that lists every problem.
  */
 export function readConfig(environment: Environment, isRoot: boolean): Config {
   const { config, problems } = inspectEnvironment(environment, isRoot);
-  if (problems.length > 0) throw new StartError(problems.join('\n'));
+  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
   return config as Config;
 }
 
@@ -321,7 +323,7 @@ function inspectEnvironment(
   return { config, problems: [...problems, ...companionProblems(environment)] };
 }
 
-/** Settings that make sense only together. */
+/** Reports settings that depend on each other. */
 function companionProblems(environment: Environment): string[] {
   const isSet = (name: keyof Config) => Boolean(environment[name]);
   const needs = (name: keyof Config, ...others: (keyof Config)[]) =>
@@ -347,7 +349,7 @@ export function describeSettings(): string {
     .join('\n');
 }
 
-/** Lets each row of the table have a type of its own. */
+/** Infers the type of each row separately. */
 function setting<T>(row: Setting<T>): Setting<T> {
   return row;
 }

@@ -1,23 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
-import { cut, type Client } from '../postgres/client.ts';
+import { destroySocket, type Client } from '../postgres/client.ts';
 import { openConnection } from '../postgres/connection.ts';
 
 const intervalMs = 1000;
-const answerTimeoutMs = 2000;
+const responseTimeoutMs = 2000;
 
 /**
- * Asks the database for a sign of life every second, over a connection of its own. Where none comes in time, because its
- * machine or the network has died without a word, the pool's connections are cut: whoever waits on one hears at once that
- * the database is away, rather than minutes later from TCP.
- * Each time `onAway` is called.
+ * Probes the database every second, over a separate connection. If there is no response in time, for example because
+ * the machine or the network has failed silently, destroys the sockets of the pool: pending queries then fail
+ * immediately instead of minutes later by TCP. Calls `onUnavailable` after every failed probe.
  */
 export function watchDatabase(
   pool: pg.Pool,
   connection: pg.ClientConfig,
   log: Logger,
-  onAway: () => void = () => undefined,
+  onUnavailable: () => void = () => undefined,
 ): { close(): Promise<void> } {
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
@@ -25,32 +24,32 @@ export function watchDatabase(
 
   const closing = new AbortController();
   let watcher: Client | undefined;
-  let isAway = false;
+  let isUnavailable = false;
 
-  const ask = async () => {
+  const probe = async () => {
     try {
       watcher ??= await openConnection({
         ...connection,
-        connectionTimeoutMillis: answerTimeoutMs,
-        query_timeout: answerTimeoutMs,
+        connectionTimeoutMillis: responseTimeoutMs,
+        query_timeout: responseTimeoutMs,
       });
       await watcher.query('SELECT 1');
-      if (isAway) log.info('the database is back');
-      isAway = false;
+      if (isUnavailable) log.info('the database is available again');
+      isUnavailable = false;
     } catch (error) {
-      if (watcher) cut(watcher);
+      if (watcher) destroySocket(watcher);
       watcher = undefined;
       if (closing.signal.aborted) return;
-      if (!isAway) log.warn({ reason: (error as Error).message }, 'the database does not answer');
-      isAway = true;
-      for (const client of clients) cut(client);
-      onAway();
+      if (!isUnavailable) log.warn({ reason: (error as Error).message }, 'the database is unavailable');
+      isUnavailable = true;
+      for (const client of clients) destroySocket(client);
+      onUnavailable();
     }
   };
 
   const watching = (async () => {
     while (!closing.signal.aborted) {
-      await ask();
+      await probe();
       await sleep(intervalMs, undefined, { signal: closing.signal }).catch(() => undefined);
     }
   })();

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, lockTimeout, serviceUnavailable, timeLimitReached } from '../errors.ts';
-import { isTimeLimit, isUndoneByOthers } from './conflict.ts';
+import { isTimeLimit, isRolledBackByConflict } from './conflict.ts';
 import { causesOf } from '../postgres/error-causes.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 
-/** Prisma's codes for a database that cannot be reached, closed the connection, or has none to spare; and the system's. */
+/**
+ * Codes of Prisma and of the system for a database that is unreachable, closed the connection, or has no free
+ * connection.
+ */
 const unavailableCodes = new Set([
   'P1001',
   'P1002',
@@ -22,69 +25,74 @@ const unavailableCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** PostgreSQL's: classes 08 (connection), 53 (resources) and 57P (shutdown), read-only after a failover. */
+/** PostgreSQL's codes: classes 08 (connection), 53 (resources) and 57P (shutdown), and read-only after a failover. */
 const unavailableSqlState = /^(08|53|57P0|25006)/;
-/** Prisma's adapter's words for the same, where it passes no code on. */
+/** The names that Prisma's adapter uses if it passes on no code. */
 const unavailableKinds: readonly unknown[] = [
   'ConnectionClosed',
   'DatabaseNotReachable',
   'SocketTimeout',
   'TooManyConnections',
 ];
-/** What `pg` says without any code. */
+/** Messages of `pg` that have no code. */
 const unavailableMessage =
   /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/;
 
-/** Makes every query of a client fail with SERVICE_UNAVAILABLE where the database is away; other errors pass. */
-export function withUnavailability(prisma: PrismaClient): PrismaClient {
+/**
+ * Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are
+ * unchanged.
+ */
+export function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
   return prisma.$extends({
     query: {
       async $allOperations({ args, query }) {
         try {
           return await query(args);
         } catch (error) {
-          throw toUnavailability(error);
+          throw toUnavailableError(error);
         }
       },
     },
-  }) as unknown as PrismaClient; // Prisma's type for an extended client leaves out nothing that we use.
+  }) as unknown as PrismaClient; // Prisma's type for an extended client omits nothing that we use.
 }
 
-/** Turns an error into SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other as it is. */
-export function toUnavailability(error: unknown): unknown {
+/**
+ * Converts an error to SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other
+ * unchanged.
+ */
+export function toUnavailableError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (isTimeLimit(error)) return timeLimitReached(error);
-  if (isUndoneByOthers(error)) return lockTimeout(error);
+  if (isRolledBackByConflict(error)) return lockTimeout(error);
   return isUnavailable(error) ? serviceUnavailable(error) : error;
 }
 
-/** For how long a read is repeated while the database is unavailable, and how often. */
 const retryForMs = 5000;
 const retryPauseMs = 100;
 
-/** Runs a read again while it fails because the database is unavailable, for some seconds. */
+/** Runs a read, and retries it for some seconds while the database is unavailable. */
 export async function retryWhileUnavailable<T>(read: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + retryForMs; ;) {
     try {
       return await read();
     } catch (error) {
-      const mayPass = error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE';
-      if (!mayPass || Date.now() > deadline) throw error;
+      const isRetryable = error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE';
+      if (!isRetryable || Date.now() > deadline) throw error;
       await sleep(retryPauseMs);
     }
   }
 }
 
 /**
- * Returns whether an error leaves open if a statement that was sent has been executed: the connection was lost, and neither
- * had it failed to open nor has the database said that it undid the statement.
+ * Returns whether it is unknown if a statement was executed: the connection was lost after it was opened, and the
+ * database has not reported that it rolled the statement back.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') return false;
-  return !isTimeLimit(error) && !isUndoneByOthers(error) && !isNotConnected(error);
+  return !isTimeLimit(error) && !isRolledBackByConflict(error) && !isNotConnected(error);
 }
 
-/** Codes and words for a connection that was never there. */
+/** Codes and messages for a connection that could not be opened. */
 const notConnectedCodes = new Set([
   'P1001',
   'P2024',

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import { cut } from '../postgres/client.ts';
+import { destroySocket } from '../postgres/client.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
@@ -18,26 +18,26 @@ import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-defaults.ts';
-import { plannedForItsValues } from './prepared-statements.ts';
-import { toUnavailability, withUnavailability } from './database-errors.ts';
+import { customPlan } from './prepared-statements.ts';
+import { toUnavailableError, withUnavailableErrors } from './database-errors.ts';
 import { watchDatabase } from './connection-watchdog.ts';
 
 /** A migrated database, ready for the repositories. */
 export type Database = {
   readonly prisma: PrismaClient;
-  /** Where it is, for a person: without credentials. */
+  /** The location for display, without credentials. */
   readonly description: string;
-  /** The migrations that it lacked when it was opened, and now has. */
+  /** The migrations that were applied while opening the database. */
   readonly migrations: readonly string[];
-  /** Tells whether the database answers within two seconds. */
+  /** Returns whether the database responds within two seconds. */
   readonly isReady: () => Promise<boolean>;
   close(): Promise<void>;
 };
 
-/** How long a call looks for a database before it answers that there is none: well under five seconds. */
+/** Well under five seconds, the maximum response time of a call while the database is unavailable. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
-/** How long a statement waits for a row that another one holds, so that a few such rows do not hold up everybody. */
+/** The time to wait for a row lock, so that a few locked rows do not block all connections. */
 const lockTimeoutMs = 3000;
 
 /** Which database to open, and how. */
@@ -45,17 +45,18 @@ export type DatabaseLocation = {
   readonly url: string | undefined;
   readonly dataDir: string;
   readonly poolSize: number;
-  /** Whether a database that accepts no changes is rejected, even if nothing is to be migrated. */
+  /** Rejects a read-only database, even if no migrations are pending. */
   readonly mustBeWritable?: boolean;
-  /** Whether an embedded one that ends by itself is started again. */
+  /** Restarts an embedded PostgreSQL that stops unexpectedly. */
   readonly isKeptRunning?: boolean;
   /** Ends the opening, which may wait for another server's migration or for PostgreSQL's recovery. */
   readonly signal?: AbortSignal;
 };
 
 /**
- * Opens the database at `url`, or an embedded one in `dataDir` where there is no URL, and migrates it.
- * @throws StartError that says what to do where it cannot be reached or is too old.
+ * Opens the database at `url`, or an embedded PostgreSQL in `dataDir` if `url` is unset, and applies pending
+ * migrations.
+ * @throws OperatorError if the server is unreachable, too old or otherwise unusable.
  */
 export async function openDatabase(
   { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, signal }: DatabaseLocation,
@@ -70,18 +71,18 @@ export async function openDatabase(
       ...connection,
       max: poolSize,
       connectionTimeoutMillis: connectTimeoutMs,
-      // Connections are kept: opening one costs as much as several deletes.
+      // Idle connections stay open: opening one costs as much as several deletes.
       idleTimeoutMillis: 0,
       keepAlive: true,
     },
     { lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
   );
-  // An idle connection that breaks is replaced at its next use; without a listener it would end us all.
+  // A lost idle connection is replaced at its next use; without an 'error' listener the process would crash.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
   const connections = new Set<pg.PoolClient>();
   pool.on('connect', (client) => connections.add(client));
-  const abort = () => connections.forEach((client) => cut(client));
+  const abort = () => connections.forEach((client) => destroySocket(client));
   signal?.addEventListener('abort', abort);
 
   let migrations: string[];
@@ -95,24 +96,24 @@ export async function openDatabase(
   } catch (error) {
     await pool.end();
     await embedded?.close();
-    throw signal?.aborted ? new StartError('Stopped') : explainUnavailable(error, description);
+    throw signal?.aborted ? new OperatorError('Stopped') : explainUnavailable(error, description);
   } finally {
     signal?.removeEventListener('abort', abort);
   }
 
-  const keeper = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
-  const watch = watchDatabase(pool, connection, log, () => keeper?.look());
+  const restarter = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
+  const watchdog = watchDatabase(pool, connection, log, () => restarter?.check());
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }),
   });
   return {
-    prisma: withUnavailability(prisma),
+    prisma: withUnavailableErrors(prisma),
     description,
     migrations,
     isReady: () => isReady(pool),
     async close() {
-      await watch.close();
-      await keeper?.close();
+      await watchdog.close();
+      await restarter?.close();
       await prisma.$disconnect();
       await pool.end();
       await embedded?.close();
@@ -120,31 +121,31 @@ export async function openDatabase(
   };
 }
 
-/** The embedded PostgreSQL in the form of a URL's parts. */
+/** Describes the embedded PostgreSQL like a parsed URL. */
 export function describeEmbedded({ connection }: EmbeddedPostgres, dataDir: string): DatabaseUrl {
   return { description: `embedded PostgreSQL in ${dataDir}`, schema: defaultSchema, connection };
 }
 
-/** @throws StartError */
+/** @throws OperatorError if the database is read-only. */
 async function requireWritable(pool: pg.Pool, description: string): Promise<void> {
   const reason = await findReadOnlyReason(pool);
-  if (reason !== undefined) throw new StartError(`${description} cannot be written. ${reason}`);
+  if (reason !== undefined) throw new OperatorError(`Cannot write to ${description}. ${reason}`);
 }
 
-/** A connection that is lost during the start is nothing that a stack would explain. */
+/** Converts a lost connection to an OperatorError, since its stack would not help. */
 function explainUnavailable(error: unknown, description: string): unknown {
-  return toUnavailability(error) === error
+  return toUnavailableError(error) === error
     ? error
-    : new StartError(describeConnectionError(error, description));
+    : new OperatorError(describeConnectionError(error, description));
 }
 
-/** Names each statement by its text, so that PostgreSQL parses and plans it once a connection. */
+/** Names each statement after its text, so that PostgreSQL parses and plans it once per connection. */
 function nameStatement({ sql }: { sql: string }): string {
-  if (sql.includes(plannedForItsValues)) return '';
+  if (sql.includes(customPlan)) return '';
   let name = statementNames.get(sql);
   if (!name) {
     name = createHash('sha256').update(sql).digest('base64url').slice(0, 32);
-    // Statements with lists of varying length would fill the memory, here and in PostgreSQL.
+    // Limit memory use, here and in PostgreSQL: statements with lists of varying length have unlimited texts.
     if (statementNames.size < maxStatementNames) statementNames.set(sql, name);
     else return '';
   }
@@ -156,12 +157,12 @@ const maxStatementNames = 500;
 async function isReady(pool: pg.Pool): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<false>((resolve) => (timer = setTimeout(resolve, readyTimeoutMs, false)));
-  const answer = pool.query('SELECT 1').then(
+  const response = pool.query('SELECT 1').then(
     () => true,
     () => false,
   );
   try {
-    return await Promise.race([answer, timeout]);
+    return await Promise.race([response, timeout]);
   } finally {
     clearTimeout(timer);
   }

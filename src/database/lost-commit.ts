@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, outcomeUnknown } from '../errors.ts';
 
-/** How long a call waits for the database to be reachable again, and how often it looks. */
+/** How long a call waits for the database to become reachable again. */
 const waitMs = 1500;
 const pollMs = 50;
-/** How long a commit that is not visible yet may take to become so, once the database is reachable. */
+/** How long a commit may take to become visible once the database is reachable. */
 const settleMs = 500;
 
 /**
- * Waits until a commit whose answer was lost with the connection can be looked for, and returns once `isCommitted` finds
- * it. Rejects with `failure` if it was not committed.
+ * Determines the outcome of a commit whose response was lost with the connection: returns once `isCommitted` finds
+ * it, rejects with `failure` if it was not committed.
  * @throws AppError SERVICE_UNAVAILABLE that says that the outcome is unknown, if the database cannot be reached.
  */
 export async function waitForCommit(failure: unknown, isCommitted: () => Promise<boolean>): Promise<void> {

@@ -1,61 +1,63 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** The names of migrations, by how a database stands to this version. */
+/** The names of migrations by their state in a database. */
 export type MigrationState = {
   readonly applied: readonly string[];
   readonly pending: readonly string[];
   readonly unknown: readonly string[];
   readonly changed: readonly string[];
-  /** Begun by `prisma migrate`, and neither finished nor rolled back. */
+  /** Started by `prisma migrate`, and neither completed nor rolled back. */
   readonly failed: readonly string[];
-  /** The names of this version, known or not to the database. */
-  readonly known: readonly string[];
-  /** What has the names of tables and functions that pending migrations make, but is not of an applied one. */
+  /** All migrations of this version. */
+  readonly ownNames: readonly string[];
+  /** Tables and functions with the names of objects that pending migrations create, not created by an applied one. */
   readonly obstacles: readonly string[];
 };
 
-/** Names of this project's migrations. Those of other applications that use Prisma begin with a date of 14 digits. */
+/** The names of our migrations. Those of other applications that use Prisma start with a date of 14 digits. */
 const ownName = /^\d{4}_/;
 const ownSchema =
-  'Use an empty database, or a schema for group-api alone: CREATE SCHEMA group_api, and ?schema=group_api in DATABASE_URL';
+  'Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and ?schema=group_api in DATABASE_URL';
 
-/** Why a database cannot be brought to this version, each with what to do. Empty: it can, or it is there. */
+/**
+ * Returns why a database cannot be migrated to this version, each with what to do; an empty list if it can, or needs
+ * no migration.
+ */
 export function findMigrationProblems(state: MigrationState, schema: string): string[] {
-  const { applied, pending, unknown, changed, failed, known, obstacles } = state;
-  const recorded = [...applied, ...failed];
-  const foreign = recorded.filter((name) => !known.includes(name) && !ownName.test(name));
+  const { applied, pending, unknown, changed, failed, ownNames, obstacles } = state;
+  const foreign = [...applied, ...failed].filter((name) => !ownNames.includes(name) && !ownName.test(name));
   if (foreign.length > 0) {
     const others = foreign.length > 1 ? ` and ${foreign.length - 1} more` : '';
     return [
-      `The table _prisma_migrations in the schema ${schema} is used by another application, which made the migration ` +
+      `The table _prisma_migrations in the schema ${schema} is used by another application, which created the migration ` +
         `${foreign[0]}${others}. ${ownSchema}`,
     ];
   }
   const problems = [
-    ...failed.map((name) => describeFailed(name, known.includes(name), schema)),
+    ...failed.map((name) => describeFailed(name, ownNames.includes(name), schema)),
     ...unknown.map(
       (name) =>
-        `The database has the migration ${name}, which this version of group-api does not know. Update group-api`,
+        `The database has the migration ${name}, which is unknown to this version of group-api. Update group-api`,
     ),
     ...changed.map(
       (name) => `The migration ${name} was changed after it was applied to this database. Restore its file`,
     ),
     ...pending.flatMap((name) => {
-      const later = applied.find((each) => each > name);
+      const later = applied.find((appliedName) => appliedName > name);
       return later === undefined || failed.includes(name) ? [] : [describeGap(name, later)];
     }),
   ];
   if (problems.length > 0 || obstacles.length === 0) return problems;
   return [
-    `The schema ${schema} has ${obstacles.join(', ')} already, which group-api did not make. ${ownSchema}`,
+    `The schema ${schema} already contains ${obstacles.join(', ')}, which group-api did not create. ${ownSchema}`,
   ];
 }
 
 function describeFailed(name: string, isKnown: boolean, schema: string): string {
   return (
-    `The migration ${name} was begun on this database and not finished. ${isKnown ? '' : 'Update group-api. '}` +
-    'Restore a backup from before it; or undo what it left behind, and run as the owner: ' +
+    `The migration ${name} was started on this database but not completed. ${isKnown ? '' : 'Update group-api. '}` +
+    'Restore a backup from before it; or undo its partial changes, and run as the owner: ' +
     `UPDATE "${schema}"._prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}' AND finished_at IS NULL`
   );
 }
@@ -67,51 +69,51 @@ function describeGap(name: string, later: string): string {
   );
 }
 
-type Place = { readonly schema: string; readonly migration: string | undefined };
+type Location = { readonly schema: string; readonly migration: string | undefined };
 
-/** Explains an error of PostgreSQL at a migration, of which nothing is left. Any other error passes as it is. */
-export function explainMigrationError(error: unknown, { schema, migration }: Place): unknown {
+/** Converts an error of PostgreSQL during a migration, which was rolled back. Returns any other error unchanged. */
+export function explainMigrationError(error: unknown, { schema, migration }: Location): unknown {
   const { code, message } = error as Partial<pg.DatabaseError>;
   const isOfPostgres = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
-  if (error instanceof StartError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
-  return new StartError(describe(code, message ?? code, schema, migration));
+  if (error instanceof OperatorError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
+  return new OperatorError(describe(code, message ?? code, schema, migration));
 }
 
 function describe(code: string, message: string, schema: string, migration: string | undefined): string {
   const isOfHistory = migration === undefined;
   if (code === '42501' && /_prisma_migrations/.test(message)) {
     return (
-      `The database's user may not read the migrations (${message}). GRANT SELECT ON "${schema}"._prisma_migrations to it: ` +
+      `The database user is not allowed to read the migrations (${message}). GRANT SELECT ON "${schema}"._prisma_migrations to it: ` +
       'see docs/operations.md'
     );
   }
   switch (code) {
     case '42501':
       return (
-        `The database's user may not create what is needed (${message}). ` +
+        `The database user is not allowed to create the required objects (${message}). ` +
         'Run `group-api migrate` once as the owner of the database: see docs/operations.md'
       );
     case '25006':
       return (
-        `The database takes no changes (${message}), and needs migrations. ` +
-        'Set DATABASE_URL to its primary, or set default_transaction_read_only = off'
+        `The database is read-only (${message}), but migrations are pending. ` +
+        'Set DATABASE_URL to the primary, or set default_transaction_read_only = off'
       );
     case '0A000':
     case '58P01':
       return (
         `The server lacks an extension that group-api needs (${message}). Install it on the server: on some systems it is in ` +
-        'a package postgresql-contrib'
+        'the package postgresql-contrib'
       );
     case '42P07':
     case '42710':
     case '42723':
-      return `The schema ${schema} has something already that group-api did not make (${message}). ${ownSchema}`;
+      return `The schema ${schema} already contains an object that group-api did not create (${message}). ${ownSchema}`;
     case '42703':
     case '42809':
       if (isOfHistory) {
-        return `_prisma_migrations in the schema ${schema} is not a table of Prisma's (${message}). ${ownSchema}`;
+        return `_prisma_migrations in the schema ${schema} is not Prisma's table (${message}). ${ownSchema}`;
       }
   }
-  const what = isOfHistory ? 'The migrations' : `The migration ${migration}`;
-  return `${what} failed, and nothing was changed: ${message}. Run \`group-api doctor\`, which says more`;
+  const subject = isOfHistory ? 'The migrations' : `The migration ${migration}`;
+  return `${subject} failed, and nothing was changed: ${message}. Run \`group-api doctor\` for details`;
 }

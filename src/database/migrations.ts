@@ -3,14 +3,14 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { defaultSchema, searchPathOf } from '../postgres/database-url.ts';
 import { explainMigrationError, findMigrationProblems, type MigrationState } from './migration-problems.ts';
 
-/** The number that `prisma migrate` locks too, so that neither works while the other does. */
+/** The advisory lock of `prisma migrate`, so that it and group-api never migrate concurrently. */
 const migrationLock = 72_707_369;
 
-/** The table that `prisma migrate` keeps, to the letter, so that both know what the other has done. */
+/** The same table as that of `prisma migrate`, so that both can be used. */
 const createMigrationsTable = (schema: string) => `
   CREATE TABLE IF NOT EXISTS ${migrationsTable(schema)} (
     id                  VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -24,8 +24,8 @@ const createMigrationsTable = (schema: string) => `
   )`;
 
 /**
- * The schema comes first, so that all is made and found there. Extensions that are installed in another schema, as managed
- * PostgreSQL have them, follow for the names of their operator classes.
+ * The schema comes first, so that all objects are created and found there. The schemas of extensions, which managed
+ * services install separately, follow for the names of operator classes.
  */
 const setSearchPath = `
   SELECT set_config('search_path', concat_ws(', ', $1::text, (
@@ -36,14 +36,13 @@ const setSearchPath = `
 type Queryable = pg.Pool | pg.PoolClient;
 export type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
-/** The migrations that come with this version. Found beside `src` and beside `dist` alike. */
+/** The folder of this version's migrations, next to both `src` and `dist`. */
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
- * Brings the tables in `schema` to this version: applies, in order and in one transaction, the migrations that are missing. Of
- * several servers that start concurrently, one does it and the others wait. Returns the names of those that it applied.
- * @throws StartError that says what to do if the migrations that were applied are not those of this version, or if a migration
- * fails.
+ * Applies the pending migrations to `schema`, in order and in one transaction. If several servers start concurrently,
+ * one migrates and the others wait. Returns the names of the applied migrations.
+ * @throws OperatorError if the applied migrations do not match this version, or if a migration fails.
  */
 export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {
   if ((await findPending(pool, schema)).length === 0) return [];
@@ -59,13 +58,13 @@ export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<st
     );
     await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
     await client.query(createMigrationsTable(schema));
-    // Read again: another server may have migrated while this one waited for the lock.
+    // Check again: another server may have migrated while this one waited for the lock.
     const pending = await findPending(client, schema);
     const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
     for (const migration of pending) {
       current = migration;
       const { name, sql, checksum } = migration;
-      // Anew for each, since the migration before may have added an extension.
+      // Set before every migration, since the previous one may have added an extension.
       await client.query(setSearchPath, [searchPathOf(schema), extensions, schema]);
       await client.query(sql);
       await client.query(
@@ -85,12 +84,12 @@ export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<st
   }
 }
 
-/** The names of the extensions that the SQL of migrations needs. */
+/** Returns the names of the extensions that the SQL of migrations requires. */
 export function findExtensions(sql: string): string[] {
   return [...sql.matchAll(/\bCREATE EXTENSION IF NOT EXISTS "(\w+)"/g)].map(([, name]) => name!);
 }
 
-/** The migrations that come with this version, in order. */
+/** Reads the migrations of this version, in order. */
 export async function readMigrations(): Promise<Migration[]> {
   const entries = await readdir(migrationsDir, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
@@ -102,18 +101,18 @@ export async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-/** @throws StartError */
+/** @throws OperatorError */
 async function findPending(client: Queryable, schema: string): Promise<Migration[]> {
   const migrations = await readMigrations();
   const state = await inspectMigrations(client, schema);
   const [problem] = findMigrationProblems(state, schema);
-  if (problem !== undefined) throw new StartError(problem);
+  if (problem !== undefined) throw new OperatorError(problem);
   return migrations.filter(({ name }) => state.pending.includes(name));
 }
 
 /**
- * Compares a database with this version, and changes nothing.
- * @throws StartError if the table of migrations cannot be read.
+ * Compares the migrations of a database with those of this version, without changes.
+ * @throws OperatorError if the table of migrations cannot be read.
  */
 export async function inspectMigrations(client: Queryable, schema = defaultSchema): Promise<MigrationState> {
   const migrations = await readMigrations();
@@ -121,16 +120,18 @@ export async function inspectMigrations(client: Queryable, schema = defaultSchem
   const finished = history.filter(({ isFailed }) => !isFailed);
   const checksums = new Map(finished.map(({ name, checksum }) => [name, checksum]));
   const isApplied = ({ name }: Migration) => checksums.has(name);
-  const known = new Map(migrations.map((migration) => [migration.name, migration]));
+  const ownMigrations = new Map(migrations.map((migration) => [migration.name, migration]));
   const names = [...checksums.keys()];
   const pending = migrations.filter((migration) => !isApplied(migration));
   return {
     applied: names,
     pending: pending.map(({ name }) => name),
-    unknown: names.filter((name) => !known.has(name)),
-    changed: names.filter((name) => known.has(name) && known.get(name)!.checksum !== checksums.get(name)),
+    unknown: names.filter((name) => !ownMigrations.has(name)),
+    changed: names.filter(
+      (name) => ownMigrations.has(name) && ownMigrations.get(name)!.checksum !== checksums.get(name),
+    ),
     failed: history.filter(({ isFailed }) => isFailed).map(({ name }) => name),
-    known: [...known.keys()],
+    ownNames: [...ownMigrations.keys()],
     obstacles: await findObstacles(client, schema, pending, migrations.filter(isApplied)),
   };
 }
@@ -160,10 +161,10 @@ async function findObstacles(
   applied: readonly Migration[],
 ): Promise<string[]> {
   if (pending.length === 0) return [];
-  const findNames = (of: readonly Migration[], kind: 'TABLE' | 'FUNCTION') =>
-    of
+  const findNames = (searched: readonly Migration[], kind: 'TABLE' | 'FUNCTION') =>
+    searched
       .flatMap(({ sql }) => [...sql.matchAll(/\bCREATE (\w+) "(\w+)"/g)])
-      .flatMap(([, what, name]) => (what === kind ? [name!] : []));
+      .flatMap(([, objectKind, name]) => (objectKind === kind ? [name!] : []));
   const findNew = (kind: 'TABLE' | 'FUNCTION') => {
     const earlier = new Set(findNames(applied, kind));
     return findNames(pending, kind).filter((name) => !earlier.has(name));

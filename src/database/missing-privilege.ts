@@ -1,19 +1,20 @@
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { sqlStateOf } from './prisma-error.ts';
 import { causesOf } from '../postgres/error-causes.ts';
 
 const insufficientPrivilege = '42501';
 
-/** Turns an error for lack of a privilege into a line for the operator; any other passes as it is. */
+/** Converts a permission error of PostgreSQL to an OperatorError; returns any other error unchanged. */
 export function explainMissingPrivilege(error: unknown): unknown {
-  if (error instanceof StartError || !isMissingPrivilege(error)) return error;
+  if (error instanceof OperatorError || !isMissingPrivilege(error)) return error;
   const texts = causesOf(error).flatMap(({ originalMessage, message }) => [originalMessage, message]);
   const text = texts.find(
-    (each) => typeof each === 'string' && /^(permission denied|must be owner)[^\n]*$/.test(each),
+    (candidate) =>
+      typeof candidate === 'string' && /^(permission denied|must be owner)[^\n]*$/.test(candidate),
   );
-  return new StartError(
-    `The database's user lacks a right${text === undefined ? '' : ` (${text as string})`}. ` +
-      'Run `group-api doctor`, which lists the GRANTs that are missing',
+  return new OperatorError(
+    `The database user lacks a privilege${text === undefined ? '' : ` (${text as string})`}. ` +
+      'Run `group-api doctor`, which lists the missing GRANTs',
   );
 }
 

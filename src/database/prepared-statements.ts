@@ -1,5 +1,5 @@
 /**
- * Marks a statement that is to be planned for the values that it has, each time. Planned once for any value, a search that finds
- * nearly all takes four times as long.
+ * Marks a statement that PostgreSQL should plan for its actual values at every execution (a custom plan). With a
+ * generic plan, a search that matches nearly all rows takes four times as long.
  */
-export const plannedForItsValues = '/* planned for its values */';
+export const customPlan = '/* custom plan */';

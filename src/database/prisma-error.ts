@@ -1,15 +1,15 @@
 import { Prisma } from '../generated/prisma/client.ts';
 import { causesOf } from '../postgres/error-causes.ts';
 
-/** Prisma's code for a row that an update or a delete did not find. */
+/** Prisma's code for an update or a delete of a row that does not exist. */
 export const recordNotFound = 'P2025';
-/** Prisma's code for a foreign key that points to nothing, or whose target is still in use. */
+/** Prisma's code for a foreign key whose target does not exist, or is still referenced. */
 export const foreignKeyViolated = 'P2003';
 
-/** Prisma's code for a unique key that is taken. */
+/** Prisma's code for a unique key that already exists. */
 export const uniqueKeyViolated = 'P2002';
 
-/** Tells whether a query failed for this reason. Only the code is stable between Prisma's versions. */
+/** Returns whether an error has a code of Prisma. Only the codes are stable between Prisma's versions. */
 export function isPrismaError(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
 }

@@ -1,15 +1,15 @@
 import type pg from 'pg';
 
-/** Where `default_transaction_read_only` may be set, by the source that PostgreSQL names, and how it is taken back. */
+/** How to reset `default_transaction_read_only`, by the source of the setting in `pg_settings`. */
 const readOnlyRepairs: Readonly<Record<string, string>> = {
   database: 'ALTER DATABASE %2$I RESET default_transaction_read_only',
   user: 'ALTER ROLE %1$I RESET default_transaction_read_only',
   'database user': 'ALTER ROLE %1$I IN DATABASE %2$I RESET default_transaction_read_only',
-  client: 'take default_transaction_read_only out of DATABASE_URL and PGOPTIONS',
+  client: 'remove default_transaction_read_only from DATABASE_URL and PGOPTIONS',
 };
 const readOnlyRepair = 'set default_transaction_read_only = off in the configuration of PostgreSQL';
 
-/** Returns why a database accepts no changes and what to do, or undefined if it does accept changes. */
+/** Returns why a database is read-only and what to do, or undefined if it is writable. */
 export async function findReadOnlyReason(client: pg.Pool): Promise<string | undefined> {
   const { rows } = await client.query<{ is_standby: boolean; is_read_only: boolean; repair: string }>(
     `SELECT pg_is_in_recovery() AS is_standby, setting = 'on' AS is_read_only,
@@ -18,6 +18,6 @@ export async function findReadOnlyReason(client: pg.Pool): Promise<string | unde
     [JSON.stringify(readOnlyRepairs), readOnlyRepair],
   );
   const { is_standby: isStandby, is_read_only: isReadOnly, repair } = rows[0]!;
-  if (isStandby) return 'It is a standby, which takes no changes: set DATABASE_URL to its primary';
-  return isReadOnly ? `It takes no changes: ${repair}` : undefined;
+  if (isStandby) return 'It is a standby, which is read-only: set DATABASE_URL to the primary';
+  return isReadOnly ? `It is read-only: ${repair}` : undefined;
 }

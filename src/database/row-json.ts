@@ -1,7 +1,7 @@
-/** A row as `to_jsonb()` writes it: the keys are column names, the values plain JSON. */
+/** A row as `to_jsonb()` returns it: the keys are column names, the values plain JSON. */
 export type RowJson = { readonly [column: string]: unknown };
 
-/** Turns column names into the names that the API uses, at every depth: `tag_name` into `tagName`. */
+/** Converts column names to the API's names, at every depth: `tag_name` to `tagName`. */
 export function camelCaseKeys(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(camelCaseKeys);
   if (!(json instanceof Object)) return json;
@@ -12,7 +12,7 @@ export function camelCaseKeys(json: unknown): unknown {
 
 const camelCaseByName = new Map<string, string>();
 
-/** Each name once: there are as many as there are columns. */
+/** Cached by name; there are only as many names as columns. */
 function camelCase(name: string): string {
   let camelCased = camelCaseByName.get(name);
   if (camelCased === undefined) {
@@ -22,7 +22,7 @@ function camelCase(name: string): string {
   return camelCased;
 }
 
-/** Turns the names that the API uses into column names: `tagName` into `tag_name`. What lies within the values stays as it is. */
+/** Converts the API's names to column names, at the top level only: `tagName` to `tag_name`. */
 export function toRowJson(record: object): RowJson {
   const columns = Object.entries(record).map(([name, value]) => [
     name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -1,10 +1,10 @@
-/** Seconds of the offset are written for zones before about 1920: Asia/Tehran had +03:25:44. */
+/** Offsets before about 1920 may have seconds: Asia/Tehran had +03:25:44. */
 const timestampPattern =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d(?:\.\d{1,6})?)(?:Z|([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?)( BC)?$/;
 
 /**
- * Parses a timestamp as PostgreSQL writes a `timestamptz` into JSON or text, in whichever zone the session was, or as
- * `toISOString()` writes it. Returns an invalid date for any other text, such as `infinity`.
+ * Parses a `timestamptz` as PostgreSQL formats it in JSON or text, in any session time zone, or the result of
+ * `toISOString()`. Returns an invalid date for any other text, such as `infinity`.
  */
 export function parseTimestamp(text: string): Date {
   const [, year, month, day, hours, minutes, seconds, sign, offsetHours, offsetMinutes, offsetSeconds, era] =

@@ -1,29 +1,29 @@
 import { stat, statfs } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
-import { ok, warning, wrong, type Check } from './check-result.ts';
+import { OperatorError } from '../errors.ts';
+import { passed, warned, failed, type CheckResult } from './check-result.ts';
 import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/cluster.ts';
 import { exists } from '../embedded-postgres/folders.ts';
 import { findServiceUser, serviceUser, type RunAs } from '../embedded-postgres/service-user.ts';
 
 const name = 'data folder';
 const gibibyte = 1024 ** 3;
-/** PostgreSQL stops where it cannot write its log: some files of 16 MiB. */
-const leastFreeBytes = gibibyte / 4;
-const comfortableFreeBytes = gibibyte;
+/** PostgreSQL shuts down if it cannot write its write-ahead log, a number of 16 MiB files. */
+const minFreeBytes = gibibyte / 4;
+const lowFreeBytes = gibibyte;
 
-/** Stands for the service user until the first start makes it: one who owns nothing either. */
-const nobody = { uid: 65_534, gid: 65_534 };
+/** Used instead of the service user until the first start creates it: uid 65534, which owns no files either. */
+const unprivilegedUser = { uid: 65_534, gid: 65_534 };
 
 /**
- * Checks the folder of the embedded PostgreSQL by the rules of its start, and tells whether there is one yet. It makes nothing.
- * `uid` is the user that we run as; as root it is another one who owns the folder.
+ * Checks the data folder by the rules of the embedded PostgreSQL's start, and returns whether it contains a cluster.
+ * Creates nothing. `uid` is the user of this process; if it is root, the service user owns the folder.
  */
 export async function checkDataFolder(
   dataDir: string,
   uid: number | undefined,
-): Promise<{ checks: Check[]; hasCluster: boolean }> {
+): Promise<{ checks: CheckResult[]; hasCluster: boolean }> {
   const isRoot = uid === 0;
-  const runAs = isRoot ? ((await findServiceUser()) ?? nobody) : undefined;
+  const runAs = isRoot ? ((await findServiceUser()) ?? unprivilegedUser) : undefined;
   const clusterDir = clusterDirOf(dataDir);
   const hasCluster = await exists(clusterDir);
   const problem = await findProblem(dataDir, runAs);
@@ -31,37 +31,41 @@ export async function checkDataFolder(
     problem ??
     (hasCluster
       ? await checkOwner(clusterDir, runAs?.uid ?? uid, isRoot)
-      : ok(name, `There is no embedded database yet: the first start makes it in ${dataDir}`));
+      : passed(name, `No embedded database yet: the first start creates it in ${dataDir}`));
   return { checks: [folder, await checkSpace(dataDir)], hasCluster: hasCluster && folder.state !== 'wrong' };
 }
 
-async function findProblem(dataDir: string, runAs: RunAs): Promise<Check | undefined> {
+async function findProblem(dataDir: string, runAs: RunAs): Promise<CheckResult | undefined> {
   try {
     await requireUsableDataDir(dataDir, runAs);
     return undefined;
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    return wrong(name, error.message);
+    if (!(error instanceof OperatorError)) throw error;
+    return failed(name, error.message);
   }
 }
 
-async function checkOwner(clusterDir: string, owner: number | undefined, isRoot: boolean): Promise<Check> {
-  const found = await stat(clusterDir);
-  const who = isRoot ? `the user ${serviceUser}` : `the user that runs this (uid ${owner})`;
-  if (owner !== undefined && found.uid !== owner) {
-    return wrong(
+async function checkOwner(
+  clusterDir: string,
+  owner: number | undefined,
+  isRoot: boolean,
+): Promise<CheckResult> {
+  const { uid } = await stat(clusterDir);
+  const ownerName = isRoot ? `user ${serviceUser}` : `the current user (uid ${owner})`;
+  if (owner !== undefined && uid !== owner) {
+    return failed(
       name,
-      `${clusterDir} belongs to uid ${found.uid}, not to ${who}: chown -R it, or set another DATA_DIR`,
+      `${clusterDir} belongs to uid ${uid}, not to ${ownerName}: chown -R it, or choose another DATA_DIR`,
     );
   }
-  return ok(name, `${clusterDir} is there and belongs to ${who}`);
+  return passed(name, `${clusterDir} exists and belongs to ${ownerName}`);
 }
 
-async function checkSpace(dataDir: string): Promise<Check> {
+async function checkSpace(dataDir: string): Promise<CheckResult> {
   const { bavail, bsize } = await statfs(await findExisting(dataDir));
   const freeBytes = bavail * bsize;
-  const text = `${(freeBytes / gibibyte).toFixed(1)} GiB are free for ${dataDir}`;
-  if (freeBytes < leastFreeBytes)
-    return wrong('disk space', `Only ${text}: make room, or PostgreSQL will stop`);
-  return freeBytes < comfortableFreeBytes ? warning('disk space', `Only ${text}`) : ok('disk space', text);
+  const text = `${(freeBytes / gibibyte).toFixed(1)} GiB free for ${dataDir}`;
+  if (freeBytes < minFreeBytes)
+    return failed('disk space', `Only ${text}: free some space before PostgreSQL shuts down`);
+  return freeBytes < lowFreeBytes ? warned('disk space', `Only ${text}`) : passed('disk space', text);
 }

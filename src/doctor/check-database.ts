@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readTables } from './check-structure.ts';
 import { checkTimeZone } from './check-time-zone.ts';
-import { ok, warning, wrong, type Check } from './check-result.ts';
+import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { createPool } from '../postgres/connection.ts';
 import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
@@ -12,18 +12,18 @@ import { requireServer } from '../postgres/require-server.ts';
 
 const connectTimeoutMs = 3000;
 const statementTimeoutMs = 10_000;
-/** How far the clocks of two machines are usually apart, and how far they must not be: purges, expiries and tokens go by both. */
-const usualClockDifferenceMs = 2000;
-const greatestClockDifferenceMs = 60_000;
+/** Purges, expiries and tokens depend on the clocks of both machines. */
+const clockSkewWarningMs = 2000;
+const maxClockSkewMs = 60_000;
 
 const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-/** What the server does with a table where it does not do all. docs/operations.md has the same as GRANTs. */
-const fewerPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
+/** Tables that need fewer privileges. docs/operations.md lists the same as GRANTs. */
+const reducedPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
 
-/** Checks a database as far as it gets, and without any change. */
-export async function checkDatabase(database: DatabaseUrl): Promise<Check[]> {
+/** Checks a database without changing it. Later checks are skipped if the server cannot be used. */
+export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[]> {
   const { connection, description, schema } = database;
-  // One connection, of which a failure to connect is told by the first query.
+  // One connection; the first query reports a failure to connect.
   const pool = createPool(
     {
       ...connection,
@@ -36,11 +36,11 @@ export async function checkDatabase(database: DatabaseUrl): Promise<Check[]> {
   pool.on('error', () => undefined);
   try {
     const version = await requireServer(pool, database);
-    // Not as a start-up parameter, which PgBouncer rejects.
+    // Set by a statement, since PgBouncer rejects it as a start-up parameter.
     await pool.query(`SET statement_timeout = ${statementTimeoutMs}`);
     const writable = await checkWritable(
       pool,
-      `${description} answers: PostgreSQL ${version}, encoded in UTF8, schema ${schema}`,
+      `Connected to ${description}: PostgreSQL ${version}, encoding UTF8, schema ${schema}`,
     );
     await pool.query('SET default_transaction_read_only = on');
     return [
@@ -50,20 +50,20 @@ export async function checkDatabase(database: DatabaseUrl): Promise<Check[]> {
       await checkClock(pool),
     ];
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    return [wrong('database', error.message)];
+    if (!(error instanceof OperatorError)) throw error;
+    return [failed('database', error.message)];
   } finally {
     await pool.end();
   }
 }
 
-/** `answer` is what is said of one that takes changes. */
-async function checkWritable(client: pg.Pool, answer: string): Promise<Check> {
+/** Checks that the database accepts writes. `summary` describes the server. */
+async function checkWritable(client: pg.Pool, summary: string): Promise<CheckResult> {
   const reason = await findReadOnlyReason(client);
-  return reason === undefined ? ok('database', answer) : wrong('database', `${answer}. ${reason}`);
+  return reason === undefined ? passed('database', summary) : failed('database', `${summary}. ${reason}`);
 }
 
-async function checkTables(client: pg.Pool, schema: string): Promise<Check[]> {
+async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult[]> {
   const { rows } = await client.query<{ user: string }>('SELECT current_user AS user');
   const { user } = rows[0]!;
   return [
@@ -74,11 +74,11 @@ async function checkTables(client: pg.Pool, schema: string): Promise<Check[]> {
   ];
 }
 
-async function checkPrivileges(client: pg.Pool, user: string): Promise<Check> {
+async function checkPrivileges(client: pg.Pool, user: string): Promise<CheckResult> {
   const tables = Object.keys(readTables(client));
   const privileges = {
     ...Object.fromEntries(tables.map((table) => [table, readAndWrite])),
-    ...fewerPrivileges,
+    ...reducedPrivileges,
   };
   const { rows } = await client.query<{ table: string; missing: string[] }>(
     `SELECT entry.key AS table, array_agg(privilege ORDER BY privilege) AS missing
@@ -87,12 +87,12 @@ async function checkPrivileges(client: pg.Pool, user: string): Promise<Check> {
      GROUP BY entry.key ORDER BY entry.key`,
     [JSON.stringify(privileges)],
   );
-  if (rows.length === 0) return ok('permissions', `${user} may do what the server does with each table`);
+  if (rows.length === 0) return passed('permissions', `${user} has all required privileges`);
   const grants = rows.map(({ table, missing }) => `GRANT ${missing.join(', ')} ON ${table} TO ${user}`);
-  return wrong('permissions', `${user} lacks rights: ${grants.join('; ')}`);
+  return failed('permissions', `${user} lacks privileges: ${grants.join('; ')}`);
 }
 
-async function checkSequences(client: pg.Pool, user: string): Promise<Check[]> {
+async function checkSequences(client: pg.Pool, user: string): Promise<CheckResult[]> {
   const { rows } = await client.query<{ sequence: string; may_read: boolean; may_set: boolean }>(
     `SELECT name AS sequence, has_sequence_privilege(to_regclass(name), 'SELECT') AS may_read,
        has_sequence_privilege(to_regclass(name), 'UPDATE') AS may_set
@@ -102,18 +102,20 @@ async function checkSequences(client: pg.Pool, user: string): Promise<Check[]> {
   const unreadable = rows.filter(({ may_read: mayRead }) => !mayRead).map(({ sequence }) => sequence);
   if (unreadable.length > 0) {
     return [
-      wrong(name, `${user} lacks rights: GRANT SELECT ON SEQUENCE ${unreadable.join(', ')} TO ${user}`),
+      failed(name, `${user} lacks privileges: GRANT SELECT ON SEQUENCE ${unreadable.join(', ')} TO ${user}`),
     ];
   }
   const fixed = rows.filter(({ may_set: maySet }) => !maySet).map(({ sequence }) => sequence);
   if (fixed.length > 0) {
     const grant = `GRANT UPDATE ON SEQUENCE ${fixed.join(', ')} TO ${user}`;
-    return [warning(name, `${user} cannot run \`groups import\`: where it shall, ${grant}`)];
+    return [warned(name, `${user} cannot run \`groups import\`. To allow it: ${grant}`)];
   }
-  return rows.length > 0 ? [ok(name, `${user} may read them, and move them on at an import`)] : [];
+  return rows.length > 0
+    ? [passed(name, `${user} can read the sequences, and advance them during an import`)]
+    : [];
 }
 
-async function checkAudit(client: pg.Pool, user: string): Promise<Check[]> {
+async function checkAudit(client: pg.Pool, user: string): Promise<CheckResult[]> {
   const { rows } = await client.query<{ may: boolean; is_owner: boolean; is_guarded: boolean }>(
     `SELECT has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
          OR has_table_privilege(c.oid, 'TRUNCATE') AS may,
@@ -122,40 +124,38 @@ async function checkAudit(client: pg.Pool, user: string): Promise<Check[]> {
          AND tgenabled IN ('O', 'A')) AS is_guarded
      FROM pg_class c WHERE c.oid = to_regclass('audit_events')`,
   );
-  const [found] = rows;
-  if (!found) return [];
+  const [table] = rows;
+  if (!table) return [];
   const name = 'audit';
-  const { may: mayChange, is_owner: isOwner, is_guarded: isGuarded } = found;
+  const { may: mayChange, is_owner: isOwner, is_guarded: isGuarded } = table;
   if (!isGuarded) {
     const repair = 'As the owner: ALTER TABLE audit_events ENABLE TRIGGER audit_events_append_only';
-    const problem = `The trigger that keeps the audit from being changed is not there, or disabled. ${repair}`;
-    return [mayChange ? wrong(name, problem) : warning(name, problem)];
+    const problem = `The trigger that makes the audit log append-only is missing or disabled. ${repair}`;
+    return [mayChange ? failed(name, problem) : warned(name, problem)];
   }
   if (mayChange && !isOwner) {
     return [
-      warning(
+      warned(
         name,
-        `${user} needs no such rights: REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM ${user}`,
+        `${user} has unnecessary privileges: REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM ${user}`,
       ),
     ];
   }
-  const guard = mayChange
-    ? 'by its trigger, since the tables are its own'
-    : 'by its rights, and by a trigger';
-  return [ok(name, `It is append-only for ${user}: ${guard}`)];
+  const guard = mayChange ? 'by a trigger, since it owns the tables' : 'by its privileges and by a trigger';
+  return [passed(name, `The audit log is append-only for ${user}: ${guard}`)];
 }
 
-async function checkClock(client: pg.Pool): Promise<Check> {
+async function checkClock(client: pg.Pool): Promise<CheckResult> {
   const sentAt = Date.now();
   const { rows } = await client.query<{ now: string }>(
     'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now',
   );
-  const answeredAt = Date.now();
-  const differenceMs = Math.round(Number(rows[0]!.now) - (sentAt + answeredAt) / 2);
+  const receivedAt = Date.now();
+  const differenceMs = Math.round(Number(rows[0]!.now) - (sentAt + receivedAt) / 2);
   const text = `The database's clock is ${Math.abs(differenceMs)} ms ${differenceMs < 0 ? 'behind' : 'ahead of'} this machine's`;
-  // The half of a slow answer's time may be on either way.
-  const certainMs = Math.abs(differenceMs) - (answeredAt - sentAt) / 2;
-  const advice = 'Let both keep time by NTP, since retention, expiry and tokens go by them';
-  if (certainMs > greatestClockDifferenceMs) return wrong('clock', `${text}. ${advice}`);
-  return certainMs > usualClockDifferenceMs ? warning('clock', `${text}. ${advice}`) : ok('clock', text);
+  // The round trip may be spent in either direction, so half of it is uncertain.
+  const certainMs = Math.abs(differenceMs) - (receivedAt - sentAt) / 2;
+  const advice = 'Synchronize both by NTP, since retention, expiry and tokens depend on them';
+  if (certainMs > maxClockSkewMs) return failed('clock', `${text}. ${advice}`);
+  return certainMs > clockSkewWarningMs ? warned('clock', `${text}. ${advice}`) : passed('clock', text);
 }

@@ -1,64 +1,64 @@
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { checkStructure } from './check-structure.ts';
-import { ok, warning, wrong, type Check } from './check-result.ts';
+import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { findExtensions, inspectMigrations, readMigrations } from '../database/migrations.ts';
 import type { MigrationState } from '../database/migration-problems.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
 
 const name = 'migrations';
 
-/** Checks the migrations and, if all are applied, that what they made is there. `user` is who is connected. */
-export async function checkMigrations(pool: pg.Pool, schema: string, user: string): Promise<Check[]> {
+/** Checks the migrations and, if all are applied, that the objects they created exist. `user` is the database user. */
+export async function checkMigrations(pool: pg.Pool, schema: string, user: string): Promise<CheckResult[]> {
   let state: MigrationState;
   try {
     state = await inspectMigrations(pool, schema);
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    return [wrong(name, error.message)];
+    if (!(error instanceof OperatorError)) throw error;
+    return [failed(name, error.message)];
   }
   const { applied, pending } = state;
   const problems = findMigrationProblems(state, schema);
-  if (problems.length > 0) return problems.map((problem) => wrong(name, problem));
+  if (problems.length > 0) return problems.map((problem) => failed(name, problem));
   if (pending.length === 0) {
     return [
-      ok(name, `All ${applied.length} are applied`),
+      passed(name, `All ${applied.length} migrations are applied`),
       await checkStructure(pool, await readSql(applied)),
     ];
   }
-  const found = `${applied.length} are applied, ${pending.join(', ')} are not`;
-  const lacks = await findLacks(pool, schema, await readSql(pending));
-  return lacks.length > 0
+  const progress = `${applied.length} migrations are applied, pending: ${pending.join(', ')}`;
+  const missing = await findMissingPrivileges(pool, schema, await readSql(pending));
+  return missing.length > 0
     ? [
-        wrong(
+        failed(
           name,
-          `${found}: run \`group-api migrate\` as the owner of the database, since ${user} lacks ${lacks.join(', ')}`,
+          `${progress}. Run \`group-api migrate\` as the owner of the database, since ${user} lacks ${missing.join(', ')}`,
         ),
       ]
-    : [warning(name, `${found}: the next start applies them, or \`group-api migrate\``)];
+    : [warned(name, `${progress}. The next start or \`group-api migrate\` applies them`)];
 }
 
 async function readSql(names: readonly string[]): Promise<string> {
   const migrations = await readMigrations();
   return migrations
-    .filter((each) => names.includes(each.name))
+    .filter((migration) => names.includes(migration.name))
     .map(({ sql }) => sql)
     .join('\n');
 }
 
-/** What a user lacks to run the SQL of migrations, as far as their statements tell. */
-async function findLacks(pool: pg.Pool, schema: string, sql: string): Promise<string[]> {
-  const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, found]) => found!);
-  const { rows } = await pool.query<{ lack: string }>(
+/** Finds what the current user lacks to run the SQL of migrations, as far as the statements show it. */
+async function findMissingPrivileges(pool: pg.Pool, schema: string, sql: string): Promise<string[]> {
+  const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, match]) => match!);
+  const { rows } = await pool.query<{ missing: string }>(
     `WITH extension AS (
        SELECT needed FROM unnest($1::text[]) AS needed WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = needed)
      )
-     SELECT format('CREATE on the schema %I', $4::text) AS lack WHERE NOT has_schema_privilege($4, 'CREATE')
+     SELECT format('CREATE on the schema %I', $4::text) AS missing WHERE NOT has_schema_privilege($4, 'CREATE')
      UNION ALL
      SELECT format('CREATE on the database, for the extension %s', needed) FROM extension
      WHERE NOT has_database_privilege(current_database(), 'CREATE')
      UNION ALL
-     SELECT format('the files of the extension %s, which some systems have in a package postgresql-contrib', needed)
+     SELECT format('the files of the extension %s, which some systems install by the package postgresql-contrib', needed)
      FROM extension WHERE NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = needed)
      UNION ALL
      SELECT 'INSERT on _prisma_migrations'
@@ -76,5 +76,5 @@ async function findLacks(pool: pg.Pool, schema: string, sql: string): Promise<st
       schema,
     ],
   );
-  return rows.map(({ lack }) => lack);
+  return rows.map(({ missing }) => missing);
 }

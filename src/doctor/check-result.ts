@@ -1,18 +1,18 @@
-/** What was found about one thing that a server needs. `message` says what is wrong and what to do. */
-export type Check = {
+/** The result of one check. `message` says what is wrong and what to do. */
+export type CheckResult = {
   readonly name: string;
   readonly state: 'ok' | 'warning' | 'wrong';
   readonly message: string;
 };
 
-export function ok(name: string, message: string): Check {
+export function passed(name: string, message: string): CheckResult {
   return { name, state: 'ok', message };
 }
 
-export function warning(name: string, message: string): Check {
+export function warned(name: string, message: string): CheckResult {
   return { name, state: 'warning', message };
 }
 
-export function wrong(name: string, message: string): Check {
+export function failed(name: string, message: string): CheckResult {
   return { name, state: 'wrong', message };
 }

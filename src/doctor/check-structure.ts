@@ -1,9 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { ok, wrong, type Check } from './check-result.ts';
+import { passed, failed, type CheckResult } from './check-result.ts';
 
-/** The part of schema.prisma that Prisma's client carries with it. */
+/** The part of schema.prisma that Prisma's client contains. */
 type DataModel = {
   readonly models: Readonly<
     Record<
@@ -20,7 +20,7 @@ type DataModel = {
   >;
 };
 
-/** The columns of each table of this version, as schema.prisma has them. */
+/** Returns the columns of each table of this version, by schema.prisma. */
 export function readTables(pool: pg.Pool): Record<string, readonly string[]> {
   const client: unknown = new PrismaClient({ adapter: new PrismaPg(pool) });
   const { models } = (client as { _runtimeDataModel: DataModel })._runtimeDataModel;
@@ -32,8 +32,8 @@ export function readTables(pool: pg.Pool): Record<string, readonly string[]> {
   );
 }
 
-/** Checks that all is there that the SQL of the migrations made: what somebody removed since, none brings back. */
-export async function checkStructure(pool: pg.Pool, sql: string): Promise<Check> {
+/** Checks that all objects of the migrations' SQL exist: no migration re-creates an object that was dropped later. */
+export async function checkStructure(pool: pg.Pool, sql: string): Promise<CheckResult> {
   const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, name]) => name!);
   const { rows } = await pool.query<{ missing: string }>(
     `SELECT 'the table ' || entry.key AS missing FROM jsonb_each($1::jsonb) AS entry WHERE to_regclass(entry.key) IS NULL
@@ -56,6 +56,6 @@ export async function checkStructure(pool: pg.Pool, sql: string): Promise<Check>
   );
   const missing = rows.map((row) => row.missing);
   return missing.length > 0
-    ? wrong('tables', `It lacks ${missing.join(', ')}. Restore a backup`)
-    : ok('tables', 'Each table, column, function and extension of this version is there');
+    ? failed('tables', `The database lacks ${missing.join(', ')}. Restore a backup`)
+    : passed('tables', 'All tables, columns, functions and extensions of this version exist');
 }

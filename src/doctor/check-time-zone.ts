@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { ok, warning, wrong, type Check } from './check-result.ts';
+import { passed, warned, failed, type CheckResult } from './check-result.ts';
 import { firstMigrationInUtc, repairOperation } from './repair-dates.ts';
 
 const name = 'time zone';
@@ -8,16 +8,16 @@ const zonesOfUtc = /^(etc\/)?(utc|uct|gmt|gmt0|zulu|universal|greenwich)$/i;
 type Zones = {
   readonly session: string;
   readonly dateStyle: string;
-  /** What other programs get. */
+  /** The default that other programs get. */
   readonly default: string;
   readonly defaultDateStyle: string;
 };
 
 /**
- * Checks that the session settings for dates hold, which a pooler may drop, and whether earlier versions have written dates
- * with the offset of another zone.
+ * Checks that sessions use the date settings of the server, which a pooler may drop, and whether earlier versions
+ * stored dates with the offset of another zone.
  */
-export async function checkTimeZone(pool: pg.Pool): Promise<Check> {
+export async function checkTimeZone(pool: pg.Pool): Promise<CheckResult> {
   const { rows } = await pool.query<Zones>(
     `SELECT current_setting('TimeZone') AS session, current_setting('DateStyle') AS "dateStyle",
        max(reset_val) FILTER (WHERE name = 'TimeZone') AS default,
@@ -26,22 +26,22 @@ export async function checkTimeZone(pool: pg.Pool): Promise<Check> {
   );
   const zones = rows[0]!;
   if (!zonesOfUtc.test(zones.session) || !zones.dateStyle.startsWith('ISO')) {
-    return wrong(
+    return failed(
       name,
-      `A session has TimeZone ${zones.session} and DateStyle ${zones.dateStyle} although UTC and ISO were set: what is ` +
-        'between here and PostgreSQL drops session settings. Set DATABASE_URL to PostgreSQL itself',
+      `A session has TimeZone ${zones.session} and DateStyle ${zones.dateStyle} although UTC and ISO were set: a proxy ` +
+        'in front of PostgreSQL drops session settings. Set DATABASE_URL to PostgreSQL itself',
     );
   }
   const zone = (await readConfiguredZone(pool)) ?? zones.default;
   if (!zonesOfUtc.test(zone) && (await hasDatesOfEarlierVersion(pool))) {
-    return warning(
+    return warned(
       name,
       `The database has the time zone ${zone}, and versions before 0.2 stored dates with its offset. See CHANGELOG.md, then: ` +
         `group-api repair-dates --zone ${zone} --dry-run`,
     );
   }
   const others = zonesOfUtc.test(zone) && zones.defaultDateStyle.startsWith('ISO');
-  return ok(
+  return passed(
     name,
     others
       ? 'Dates are written and read in UTC'
@@ -49,7 +49,7 @@ export async function checkTimeZone(pool: pg.Pool): Promise<Check> {
   );
 }
 
-/** The zone of an embedded PostgreSQL's configuration, which the start overrides. */
+/** Reads the time zone in the configuration of an embedded PostgreSQL, which the server's start overrides. */
 async function readConfiguredZone(pool: pg.Pool): Promise<string | undefined> {
   const { rows } = await pool.query<{ may: boolean }>(
     `SELECT has_table_privilege('pg_file_settings', 'SELECT')

@@ -1,13 +1,13 @@
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
-/** What a repair did and found. */
+/** The result of a repair. */
 export type DateRepair = {
-  /** How many rows of each table had dates that were moved. */
+  /** The number of rows of each table whose dates were moved. */
   readonly rows: RepairedRows;
-  /** Deleted groups that had active subscribers, who are in the history since. */
+  /** Deleted groups that had active subscribers, which are in the history now. */
   readonly deletedWithSubscribers: readonly {
     readonly groupId: number;
     readonly activeSubscribers: number;
@@ -22,16 +22,16 @@ export type RepairedRows = {
   readonly accounts: number;
 };
 
-/** The audit entries by which a repair knows that it was made, and the rows that this version has written. */
+/** The operation of a repair in the audit log, by which a second repair is rejected. */
 export const repairOperation = 'repair-dates';
 /** The first migration of the version that writes dates in UTC. */
 export const firstMigrationInUtc = '0005_text_rules';
 
 /**
- * Moves the dates that versions before 0.2 wrote in a database whose time zone is not UTC to the instants that were meant:
- * those versions wrote a time of UTC as if it were one of `zone`. Rows that this version has written stay as they are, as its
- * audit tells them; dates that the database itself set were right. All of it in one transaction, once a database.
- * @throws StartError if the zone is unknown, or there is nothing to repair.
+ * Corrects dates that versions before 0.2 stored in a database whose time zone is not UTC: those versions wrote a
+ * time of UTC as if it were one of `zone`. Rows that this version has written, by its audit log, and dates that the
+ * database itself set are left unchanged. Runs in one transaction, at most once per database.
+ * @throws OperatorError if the zone is unknown, or there is nothing to repair.
  */
 export async function repairDates(
   mutations: MutationRunner,
@@ -45,7 +45,7 @@ export async function repairDates(
     const updatedAt = await readUpdateTime(transaction);
     const moved = (date: string) =>
       Prisma.sql`(${Prisma.raw(date)} AT TIME ZONE ${zone}::text AT TIME ZONE 'UTC')`;
-    /** Whether this version has written a row, by an entry of one of these operations. */
+    /** True if the audit log has an entry of this version, of one of these operations, for a row. */
     const isWrittenSince = (operations: readonly string[], condition: string) => Prisma.sql`EXISTS (
       SELECT FROM audit_events AS entry WHERE entry.at >= ${updatedAt} AND entry.outcome = 'done'
         AND entry.operation = ANY (${operations}::text[]) AND ${Prisma.raw(condition)})`;
@@ -60,7 +60,7 @@ export async function repairDates(
 
     const moveSubscriptions = async (table: string) => transaction.$executeRaw`
       UPDATE ${Prisma.raw(table)} SET starts_at = ${moved('starts_at')}, expires_at = CASE WHEN expires_at IS NOT NULL THEN
-        -- An hour that summer time left out was stored an hour late.
+        -- A time in the hour that summer time skips was stored an hour late.
         greatest(${moved('expires_at')}, ${moved('starts_at')} + interval '1 millisecond') END
       WHERE NOT ${isSubscribedSince}`;
     const rows: RepairedRows = {
@@ -101,29 +101,31 @@ export async function repairDates(
 }
 
 async function requireZone(transaction: Transaction, zone: string): Promise<void> {
-  const known = await transaction.$queryRaw<unknown[]>`SELECT FROM pg_timezone_names WHERE name = ${zone}`;
-  if (known.length === 0)
-    throw new StartError(
+  const zones = await transaction.$queryRaw<unknown[]>`SELECT FROM pg_timezone_names WHERE name = ${zone}`;
+  if (zones.length === 0)
+    throw new OperatorError(
       `--zone must be the name of a time zone of PostgreSQL, such as Asia/Tehran, not "${zone}"`,
     );
 }
 
-/** Returns when the database was updated to the first version that writes in UTC. @throws StartError */
+/** Returns when the database was updated to the first version that writes in UTC. @throws OperatorError */
 async function readUpdateTime(transaction: Transaction): Promise<Date> {
-  const [found] = await transaction.$queryRaw<{ updatedAt: Date; isNew: boolean; repairedAt: Date | null }[]>`
+  const [update] = await transaction.$queryRaw<
+    { updatedAt: Date; isNew: boolean; repairedAt: Date | null }[]
+  >`
     SELECT finished_at AS "updatedAt",
       finished_at - (SELECT min(finished_at) FROM _prisma_migrations) < interval '1 minute' AS "isNew",
       (SELECT max(at) FROM audit_events WHERE operation = ${repairOperation} AND outcome = 'done') AS "repairedAt"
     FROM _prisma_migrations WHERE migration_name = ${firstMigrationInUtc}`;
-  if (!found || found.isNew) {
-    throw new StartError(
-      'There is nothing to repair: the database was created by a version that writes dates in UTC',
+  if (!update || update.isNew) {
+    throw new OperatorError(
+      'Nothing to repair: the database was created by a version that writes dates in UTC',
     );
   }
-  if (found.repairedAt) {
-    throw new StartError(
-      `The dates were repaired at ${found.repairedAt.toISOString()}: a second time would move them again`,
+  if (update.repairedAt) {
+    throw new OperatorError(
+      `The dates were already repaired at ${update.repairedAt.toISOString()}: a second repair would move them again`,
     );
   }
-  return found.updatedAt;
+  return update.updatedAt;
 }

@@ -3,23 +3,23 @@ import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { openConnection } from '../postgres/connection.ts';
-import { exists, moveInto } from './folders.ts';
-import { findFolderHolder, type FolderHolder } from './postmaster-lock.ts';
+import { exists, renameOrDiscard } from './folders.ts';
+import { findClusterProcess, type ClusterProcess } from './postmaster-lock.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './binaries.ts';
 import { findFailure, readLogPosition, startLogOf } from './postgres-log.ts';
 import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './service-user.ts';
 
-/** A PostgreSQL of our own, reached through a Unix socket in its data folder, which nobody else can enter. */
+/** An embedded PostgreSQL, reached through a Unix socket in its data folder, which other users cannot access. */
 export type EmbeddedPostgres = {
   readonly connection: pg.ClientConfig;
   /**
-   * Starts PostgreSQL if it has ended, and returns why, as far as its log says so; nothing if it has not ended.
-   * @throws StartError if it cannot be started; the reason of `signal`, if that was aborted.
+   * Restarts PostgreSQL if it has stopped, and returns the reason from its log; returns undefined if it is running.
+   * @throws OperatorError if it cannot be started; the reason of `signal` if that was aborted.
    */
-  startAgain(signal: AbortSignal): Promise<{ readonly reason: string } | undefined>;
-  /** Stops PostgreSQL, unless another server process still uses it. Close your own connections first. */
+  restart(signal: AbortSignal): Promise<{ readonly reason: string } | undefined>;
+  /** Stops PostgreSQL, unless another process still uses it. Close all connections first. */
   close(): Promise<void>;
 };
 
@@ -27,25 +27,25 @@ const majorVersion = '18';
 const superuser = 'postgres';
 const port = 5432;
 const startTimeoutMs = 30_000;
-/** Shorter where it is tried again anyway: the log says sooner what is wrong. */
+/** Shorter than the first start: failed restarts are retried, and should be logged soon. */
 const restartTimeoutMs = 5000;
-/** How long it may recover from a crash, for as long as it says that it does. */
+/** The limit of crash recovery, while PostgreSQL reports that it is recovering. */
 const recoveryTimeoutMs = 10 * 60_000;
-/** How long `pg_ctl` waits, before we look for ourselves. */
+/** How long `pg_ctl` waits before we check ourselves. */
 const pgCtlTimeoutSeconds = 5;
-/** How long the connections of a server that has ended may take to go. */
-const goodbyeTimeoutMs = 2000;
+/** How long connections of a stopped server process may take to close. */
+const disconnectTimeoutMs = 2000;
 const cannotConnectNow = '57P03';
-/** The lock file of the socket, next to that of the folder. */
+/** The lock file of the socket, next to the lock file of the data folder. */
 const socketLockName = `.s.PGSQL.${port}.lock`;
-/** The length of `sun_path` on the strictest platform, less the closing NUL. */
+/** The length of `sun_path` on the strictest platform, without the terminating NUL. */
 const maxSocketPathBytes = 103;
 
-/** The marks by which processes that share one embedded PostgreSQL know each other. */
+/** Processes that share an embedded PostgreSQL recognize each other's connections by this prefix. */
 const applicationNamePrefix = 'group-api:';
 export const applicationName = `${applicationNamePrefix}${process.pid}`;
 
-/** Where the embedded PostgreSQL keeps its files, once it has been made. */
+/** Returns the folder of the embedded PostgreSQL's cluster. */
 export function clusterDirOf(dataDir: string): string {
   return join(dataDir, 'postgres');
 }
@@ -53,7 +53,7 @@ export function clusterDirOf(dataDir: string): string {
 /**
  * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
  * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
- * @throws StartError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
+ * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
  */
 export async function openEmbeddedPostgres(
   dataDir: string,
@@ -79,15 +79,17 @@ export async function openEmbeddedPostgres(
 
   return {
     connection,
-    async startAgain(signal) {
+    async restart(signal) {
       if (!(await connectOnce(connection))) return undefined;
       const reason = await findFailure(clusterDir, logPosition);
       const isStarted = await start(cluster, restartTimeoutMs, signal);
       logPosition = await readLogPosition(clusterDir);
-      return isStarted ? { reason: reason ?? 'unknown: it was killed, or its machine ended it' } : undefined;
+      return isStarted
+        ? { reason: reason ?? 'unknown: it was killed, or the machine was restarted' }
+        : undefined;
     },
     async close() {
-      // A folder that was moved meanwhile is another one's.
+      // A folder that was moved in the meantime may belong to another server.
       if (!(await exists(clusterDir)) || (await isUsedByOthers(connection))) return;
       await stop();
     },
@@ -97,41 +99,42 @@ export async function openEmbeddedPostgres(
 function requireShortSocketPath(dataDir: string): void {
   const socketPath = join(clusterDirOf(dataDir), `.s.PGSQL.${port}`);
   if (Buffer.byteLength(socketPath) <= maxSocketPathBytes) return;
-  throw new StartError(
+  throw new OperatorError(
     `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
   );
 }
 
 /**
- * Refuses a folder that PostgreSQL cannot have, before anything is made. `runAs` is who runs it, where that is another user.
- * @throws StartError
+ * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if
+ * not the current one.
+ * @throws OperatorError
  */
 export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   requireShortSocketPath(dataDir);
   try {
-    const place = await findExisting(dataDir);
-    if (!(await stat(place)).isDirectory()) throw new Error(`${place} is not a folder`);
-    await access(place, constants.W_OK);
-    if (runAs) await requireOpenTo(runAs, dataDir);
+    const folder = await findExisting(dataDir);
+    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+    await access(folder, constants.W_OK);
+    if (runAs) await requireAccessible(dataDir, runAs);
   } catch (error) {
-    throw explainUnusable(error);
+    throw dataDirError(error);
   }
 }
 
-async function requireOpenTo(runAs: NonNullable<RunAs>, dataDir: string): Promise<void> {
-  // The folder itself is handed over; those above stay as they are.
-  const above = await findExisting(dirname(dataDir));
-  if (!(await canEnter(above, runAs)))
+async function requireAccessible(dataDir: string, runAs: NonNullable<RunAs>): Promise<void> {
+  // Only the owner of the folder itself is changed, not that of its parents.
+  const parent = await findExisting(dirname(dataDir));
+  if (!(await canEnter(parent, runAs)))
     throw new Error(
-      `the user ${serviceUser} cannot enter ${above}. Open the path to it, or choose another DATA_DIR`,
+      `the user ${serviceUser} cannot enter ${parent}. Allow access to it, or choose another DATA_DIR`,
     );
-  if (!(await exists(dataDir)) || (await isToHandOver(dataDir))) return;
+  if (!(await exists(dataDir)) || (await canChangeOwner(dataDir))) return;
   if ((await stat(dataDir)).uid !== runAs.uid)
     throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
 }
 
-/** A folder with something in it may be anybody's, /srv or /home; it does not change hands. */
-async function isToHandOver(dataDir: string): Promise<boolean> {
+/** Only an empty folder gets another owner: any other, such as /srv or /home, may belong to someone else. */
+async function canChangeOwner(dataDir: string): Promise<boolean> {
   return (await readdir(dataDir)).every(isBinariesCopy);
 }
 
@@ -139,17 +142,17 @@ async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
   await requireUsableDataDir(dataDir, runAs);
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o755 });
-    if (runAs && (await isToHandOver(dataDir))) await chown(dataDir, runAs.uid, runAs.gid);
+    if (runAs && (await canChangeOwner(dataDir))) await chown(dataDir, runAs.uid, runAs.gid);
   } catch (error) {
-    throw explainUnusable(error);
+    throw dataDirError(error);
   }
 }
 
-function explainUnusable(error: unknown): StartError {
-  return new StartError(`DATA_DIR must be a folder that can be written: ${(error as Error).message}`);
+function dataDirError(error: unknown): OperatorError {
+  return new OperatorError(`DATA_DIR must be a writable folder: ${(error as Error).message}`);
 }
 
-/** The folder itself, or the next one above that exists. */
+/** Returns the path itself if it exists, or its closest existing parent. */
 export async function findExisting(path: string): Promise<string> {
   return (await exists(path)) ? path : findExisting(dirname(path));
 }
@@ -160,58 +163,59 @@ async function initialise(
   binaries: Binaries,
   runAs: RunAs,
 ): Promise<void> {
-  // Made aside and then renamed, so that a killed start leaves no half-made cluster, and one of two racing starts wins.
+  // Created under a temporary name and then renamed: a killed start leaves no partial cluster, and one of two racing
+  // starts wins.
   const prefix = 'postgres.unfinished-';
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(prefix)) continue;
     const pid = Number(name.slice(prefix.length));
-    // One of our own id is of a killed start: in a container it had the same.
+    // A folder with our own pid is left by a killed start: in a container the pid is always the same.
     if (pid === process.pid || !isAlive(pid)) await rm(join(dataDir, name), { recursive: true, force: true });
   }
   const unfinished = join(dataDir, `${prefix}${process.pid}`);
-  const runInitdb = (letters: string) =>
+  const runInitdb = (lcCtype: string) =>
     run(
       binaries.initdb,
       [
         `--pgdata=${unfinished}`,
         `--username=${superuser}`,
-        // Whoever can enter the folder of the socket, mode 0700, is the owner of the data anyway.
+        // Safe: only the owner of the data can access the folder of the socket, mode 0700.
         '--auth-local=trust',
         '--auth-host=reject',
         '--encoding=UTF8',
         '--locale-provider=builtin',
         '--builtin-locale=C.UTF-8',
         '--locale=C',
-        `--lc-ctype=${letters}`,
-        // PostgreSQL's own log: a file a weekday, each begun anew a week later.
+        `--lc-ctype=${lcCtype}`,
+        // PostgreSQL's own log: one file per weekday, overwritten after a week.
         ...[
           'timezone=UTC',
           'logging_collector=on',
           'log_filename=postgresql-%a.log',
           'log_truncate_on_rotation=on',
-        ].flatMap((each) => ['--set', each]),
+        ].flatMap((parameter) => ['--set', parameter]),
       ],
       dataDir,
       runAs,
     );
-  // By the system's locale trigrams know what a letter is. Where it has none for that, only Latin ones are.
+  // pg_trgm classifies letters by LC_CTYPE. Fall back to C (ASCII letters only) if the system has no C.UTF-8.
   let { code, output } = await runInitdb('C.UTF-8');
   if (code !== 0) ({ code, output } = await runInitdb('C'));
   if (code !== 0) {
-    throw new StartError(
+    throw new OperatorError(
       `The embedded PostgreSQL could not be created in ${dataDir}: ${lastLine(output)}. ` +
-        `Is the path open to the user "${runAs ? serviceUser : 'that runs this'}"? Else choose another DATA_DIR`,
+        `Check that ${runAs ? `the user ${serviceUser}` : 'the current user'} can access the path, or choose another DATA_DIR`,
     );
   }
-  await moveInto(unfinished, clusterDir);
+  await renameOrDiscard(unfinished, clusterDir);
 }
 
 async function requireMajorVersion(clusterDir: string): Promise<void> {
   const version = (await readFile(join(clusterDir, 'PG_VERSION'), 'utf8')).trim();
   if (version !== majorVersion) {
-    throw new StartError(
-      `${clusterDir} was made by PostgreSQL ${version}, and this is ${majorVersion}. ` +
-        'Dump it with the version of group-api that made it, then load it into an empty DATA_DIR',
+    throw new OperatorError(
+      `${clusterDir} was created by PostgreSQL ${version}, but this is ${majorVersion}. ` +
+        'Dump it with the version of group-api that created it, then load it into an empty DATA_DIR',
     );
   }
 }
@@ -224,8 +228,9 @@ type Cluster = {
 };
 
 /**
- * Starts PostgreSQL if none runs in the folder, and waits until it can be used. Returns whether it was started here.
- * @throws StartError
+ * Starts PostgreSQL if it is not running in the folder, and waits until it accepts connections. Returns whether this
+ * call started it.
+ * @throws OperatorError
  */
 async function start(
   { clusterDir, connection, binaries, runAs }: Cluster,
@@ -240,19 +245,19 @@ async function start(
     signal?.throwIfAborted();
     const problem = await connectOnce(connection);
     if (!problem) return isStarted;
-    const holder = isNoListener(problem) ? await findFolderHolder(clusterDir, socketLockName) : undefined;
-    // It replays what it had not written to its tables when it was killed.
+    const running = isNoListener(problem) ? await findClusterProcess(clusterDir, socketLockName) : undefined;
+    // Crash recovery replays the write-ahead log.
     if (problem.code === cannotConnectNow) deadline = Math.min(Date.now() + timeoutMs, longestDeadline);
-    if (Date.now() > deadline) throw describeHolder(clusterDir, problem, holder);
-    if (!isNoListener(problem) || holder) {
-      // It is starting or shutting down.
+    if (Date.now() > deadline) throw createNoResponseError(clusterDir, problem, running);
+    if (!isNoListener(problem) || running) {
+      // PostgreSQL is starting or shutting down.
       await sleep(100);
       continue;
     }
     isStarted = true;
     const { code, output } = await run(
       binaries.pgCtl,
-      // A relative socket folder, so that the whole of DATA_DIR can be moved.
+      // A relative socket folder, so that DATA_DIR can be moved.
       [
         'start',
         '-D',
@@ -263,39 +268,43 @@ async function start(
         '-t',
         String(pgCtlTimeoutSeconds),
         '-o',
-        // A cluster of an earlier version has the machine's zone in its configuration.
+        // A cluster of an earlier version has the time zone of the machine in its configuration.
         `-h '' -p ${port} -k . -c timezone=UTC`,
       ],
       clusterDir,
       runAs,
     );
-    // The first failure may mean that another process was quicker.
-    if (code !== 0 && !(await findFolderHolder(clusterDir, socketLockName)) && ++failures > 1) {
+    // The first failure may mean that another process has started it concurrently.
+    if (code !== 0 && !(await findClusterProcess(clusterDir, socketLockName)) && ++failures > 1) {
       const reason = (await findFailure(clusterDir, logPosition)) ?? lastLine(output);
-      throw new StartError(
-        `The embedded PostgreSQL did not start: ${reason}. See the logs in ${clusterDir}/log`,
+      throw new OperatorError(
+        `The embedded PostgreSQL failed to start: ${reason}. See the logs in ${clusterDir}/log`,
       );
     }
   }
 }
 
-/** Nothing listens on the socket: no PostgreSQL runs, or it has not got that far. */
+/** Returns whether nothing listens on the socket: PostgreSQL is not running, or does not listen yet. */
 function isNoListener({ code }: NodeJS.ErrnoException): boolean {
   return code === 'ENOENT' || code === 'ECONNREFUSED';
 }
 
-function describeHolder(clusterDir: string, problem: Error, holder: FolderHolder | undefined): StartError {
-  const what = `The embedded PostgreSQL in ${clusterDir} does not answer: ${problem.message}`;
-  if (!holder) return new StartError(`${what}. See the logs in ${clusterDir}/log`);
-  return new StartError(
-    holder.isCertain
-      ? `${what}. It is the process ${holder.pid}: end that, then start again`
-      : `${what}. Its file postmaster.pid names the process ${holder.pid}, which may be one and cannot be looked at. ` +
-          'If that is no PostgreSQL of this folder, remove the file',
+function createNoResponseError(
+  clusterDir: string,
+  problem: Error,
+  running: ClusterProcess | undefined,
+): OperatorError {
+  const text = `The embedded PostgreSQL in ${clusterDir} does not respond: ${problem.message}`;
+  if (!running) return new OperatorError(`${text}. See the logs in ${clusterDir}/log`);
+  return new OperatorError(
+    running.isCertain
+      ? `${text}. It runs as the process ${running.pid}: stop the process, then start again`
+      : `${text}. Its file postmaster.pid names the process ${running.pid}, which cannot be inspected. ` +
+          'If that process is not the PostgreSQL of this folder, remove the file',
   );
 }
 
-/** Returns why no connection could be made, or nothing if one could. */
+/** Returns the error of a connection attempt, or undefined if it succeeded. */
 async function connectOnce(connection: pg.ClientConfig): Promise<NodeJS.ErrnoException | undefined> {
   try {
     const client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
@@ -310,18 +319,18 @@ async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
   let client: pg.Client | undefined;
   try {
     client = await openConnection({ ...connection, connectionTimeoutMillis: 2000 });
-    for (const deadline = Date.now() + goodbyeTimeoutMs; ; await sleep(50)) {
+    for (const deadline = Date.now() + disconnectTimeoutMs; ; await sleep(50)) {
       const { rows } = await client.query<{ pid: number }>(
         `SELECT substr(application_name, length($1) + 1)::int AS pid FROM pg_stat_activity
          WHERE application_name ~ ('^' || $1 || '[0-9]{1,9}$') AND application_name <> $2`,
         [applicationNamePrefix, applicationName],
       );
       if (rows.length === 0) return false;
-      // The connections of one that has just ended may outlive it; one in another container is not seen here.
+      // Connections may briefly outlive their process; a process in another container is not visible here.
       if (rows.some(({ pid }) => isAlive(pid)) || Date.now() > deadline) return true;
     }
   } catch {
-    // It does not answer, so nobody else is using it either.
+    // No process uses a PostgreSQL that does not respond.
     return false;
   } finally {
     await client?.end().catch(() => undefined);

@@ -1,7 +1,7 @@
 import { access, rename, rm } from 'node:fs/promises';
 
-/** Renames a folder; where another process has put its own there first, that one stays and ours goes. */
-export async function moveInto(from: string, to: string): Promise<void> {
+/** Renames a folder. If another process created `to` first, keeps that and deletes `from`. */
+export async function renameOrDiscard(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
   } catch (error) {

@@ -2,16 +2,16 @@ import type { Logger } from '../log.ts';
 import type { EmbeddedPostgres } from './cluster.ts';
 
 const firstPauseMs = 1000;
-const longestPauseMs = 30_000;
+const maxPauseMs = 30_000;
 
 /**
- * Starts an embedded PostgreSQL again that has ended, for as long as the server runs: at `look`, which is called whenever the
- * database does not answer. After a failure it pauses, for longer after each. Several servers may do so side by side.
+ * Restarts an embedded PostgreSQL that has stopped. Call `check` whenever the database is unavailable. Failed
+ * attempts are retried with exponential backoff. Safe for several servers that share the PostgreSQL.
  */
 export function keepRunning(
-  postgres: Pick<EmbeddedPostgres, 'startAgain'>,
+  postgres: Pick<EmbeddedPostgres, 'restart'>,
   log: Logger,
-): { look(): void; close(): Promise<void> } {
+): { check(): void; close(): Promise<void> } {
   const closing = new AbortController();
   let attempt: Promise<void> | undefined;
   let pauseMs = firstPauseMs;
@@ -19,23 +19,23 @@ export function keepRunning(
 
   const start = async () => {
     try {
-      const ended = await postgres.startAgain(closing.signal);
+      const failure = await postgres.restart(closing.signal);
       pauseMs = firstPauseMs;
-      if (ended)
-        log.warn({ reason: ended.reason }, 'the embedded PostgreSQL had ended, and was started again');
+      if (failure)
+        log.warn({ reason: failure.reason }, 'restarted the embedded PostgreSQL, which had stopped');
     } catch (error) {
       if (closing.signal.aborted) return;
       log.error(
         { reason: (error as Error).message, nextAttemptInSeconds: pauseMs / 1000 },
-        'the embedded PostgreSQL could not be started again',
+        'failed to restart the embedded PostgreSQL',
       );
       notBefore = Date.now() + pauseMs;
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      pauseMs = Math.min(pauseMs * 2, maxPauseMs);
     }
   };
 
   return {
-    look() {
+    check() {
       if (closing.signal.aborted || Date.now() < notBefore) return;
       attempt ??= start().finally(() => (attempt = undefined));
     },

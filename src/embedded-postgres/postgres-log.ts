@@ -1,26 +1,26 @@
 import { open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Up to where each log file was read: its size by its path. */
+/** The end of each log file at some time: its size by its path. */
 export type LogPosition = ReadonlyMap<string, number>;
 
-/** How much of a log is searched, from its end. */
+/** The part of a log that is searched, from its end. */
 const maxSearchedBytes = 64 * 1024;
-/** PostgreSQL ends where it cannot write a file of 16 MiB, and cannot write that into its log either. */
-const leastFreeBytes = 16 * 1024 ** 2;
+/** PostgreSQL shuts down if it cannot write a file of 16 MiB, and cannot log that either. */
+const minFreeBytes = 16 * 1024 ** 2;
 const mebibyte = 1024 ** 2;
-/** Some of what ends a start is no more than a LOG line. */
+/** Some failures of a start have only the level LOG. */
 const failure = /\b(?:(?:FATAL|PANIC): +|LOG: +(?=could not ))(.*)/g;
-/** What it tells clients while it starts or ends: the consequence, not the reason. */
+/** Messages to clients during start-up and shutdown: consequences, not the reason. */
 const consequence =
   /^(the database system is |terminating connection |terminating background |sorry, too many clients)/;
 
-/** The file into which `pg_ctl` puts what PostgreSQL writes before it has its own log. */
+/** Returns the file for PostgreSQL's output before it opens its own log. */
 export function startLogOf(clusterDir: string): string {
   return join(dirname(clusterDir), 'postgres-start.log');
 }
 
-/** Where the logs of a data folder end now. */
+/** Returns the current end of each log of a data folder. */
 export async function readLogPosition(clusterDir: string): Promise<LogPosition> {
   const folder = join(clusterDir, 'log');
   const names = await readdir(folder).catch(() => []);
@@ -36,12 +36,15 @@ export async function readLogPosition(clusterDir: string): Promise<LogPosition> 
   return new Map(paths.map((path, index) => [path, sizes[index]!]));
 }
 
-/** Finds why PostgreSQL has ended, or could not start, by what it has logged since a position; nothing if it did not say. */
+/**
+ * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show
+ * it.
+ */
 export async function findFailure(clusterDir: string, since: LogPosition): Promise<string | undefined> {
   const failures: string[] = [];
   for (const [path, size] of await readLogPosition(clusterDir)) {
     const from = since.get(path) ?? 0;
-    // One that has shrunk was begun anew.
+    // A file that is shorter than before was overwritten.
     const text = await readFrom(path, Math.max(from > size ? 0 : from, size - maxSearchedBytes)).catch(
       () => '',
     );
@@ -67,6 +70,6 @@ async function readFrom(path: string, start: number): Promise<string> {
 async function describeFullDisk(clusterDir: string): Promise<string | undefined> {
   const { bavail, bsize } = await statfs(clusterDir);
   const freeBytes = bavail * bsize;
-  if (freeBytes >= leastFreeBytes) return undefined;
-  return `No space left on device: ${(freeBytes / mebibyte).toFixed(1)} MiB are free for ${clusterDir}`;
+  if (freeBytes >= minFreeBytes) return undefined;
+  return `No space left on device: ${(freeBytes / mebibyte).toFixed(1)} MiB free for ${clusterDir}`;
 }

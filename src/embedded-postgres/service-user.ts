@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** Who runs PostgreSQL, which refuses to run as root. None: the user that we run as. */
+/** The user that runs PostgreSQL, which does not run as root. If undefined, the current user. */
 export type RunAs = { readonly uid: number; readonly gid: number } | undefined;
 
-/** The name of the system user that runs PostgreSQL when we are root. */
+/** The system user that runs PostgreSQL if the current user is root. */
 export const serviceUser = 'group-api';
 
-/** Finds the system user that runs PostgreSQL when we are root, or creates it. @throws StartError */
+/** Finds or creates the system user that runs PostgreSQL. @throws OperatorError */
 export async function requireServiceUser(): Promise<RunAs> {
   const existing = await findServiceUser();
   if (existing) return existing;
@@ -27,13 +27,13 @@ export async function requireServiceUser(): Promise<RunAs> {
   // Looked up even after a failure: another process may have been quicker.
   const created = await findServiceUser();
   if (created) return created;
-  throw new StartError(
+  throw new OperatorError(
     `PostgreSQL does not run as root, and the user "${serviceUser}" could not be created: ${lastLine(output)}. ` +
-      `Start group-api as an ordinary user, or set DATABASE_URL to a PostgreSQL server`,
+      `Start group-api as an unprivileged user, or set DATABASE_URL to a PostgreSQL server`,
   );
 }
 
-/** The system user that runs PostgreSQL when we are root, where there is one. */
+/** Finds the system user that runs PostgreSQL; undefined if it does not exist. */
 export async function findServiceUser(): Promise<RunAs> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
   const fields = passwd
@@ -43,19 +43,19 @@ export async function findServiceUser(): Promise<RunAs> {
   return fields && { uid: Number(fields[2]), gid: Number(fields[3]) };
 }
 
-/** Tells whether a user can enter a folder: by trying, since access control lists count too. */
+/** Returns whether a user can enter a folder, by trying it: file modes do not show access control lists. */
 export async function canEnter(folder: string, runAs: RunAs): Promise<boolean> {
   return (await run('sh', ['-c', 'cd "$1"', 'sh', folder], '/', runAs)).code === 0;
 }
 
-/** Runs a program to its end. Rejects only where it cannot be run at all. */
+/** Runs a program to its end. Rejects only if the program cannot be started. */
 export function run(
   command: string,
   args: string[],
   cwd: string,
   runAs: RunAs,
 ): Promise<{ code: number; output: string }> {
-  // PGPORT, PGDATA and their like are meant for other servers.
+  // PGPORT, PGDATA and similar variables are meant for other servers.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -69,12 +69,12 @@ export function run(
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
     child.on('error', reject);
-    // Not 'close': the PostgreSQL that pg_ctl starts may hold the pipes open for as long as it lives.
+    // Not 'close': the PostgreSQL that pg_ctl starts inherits the pipes and keeps them open.
     child.on('exit', (code) => resolve({ code: code ?? -1, output }));
   });
 }
 
-/** What a program said last, which is mostly what went wrong. */
+/** Returns the last line of a program's output, which usually is the error. */
 export function lastLine(output: string): string {
   return output.trim().split('\n').at(-1) ?? '';
 }

@@ -32,7 +32,7 @@ export const graphQLHeaders: readonly string[] = ['content-type', ...programHead
 /** The settings of the GraphQL server. */
 export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
 
-/** Starts Apollo Server on the schema. Stop it with `stop()`. @throws StartError */
+/** Starts Apollo Server on the schema. Stop it with `stop()`. @throws OperatorError */
 export async function openGraphQLServer(
   schema: GraphQLSchema,
   { limits, introspection }: GraphQLSettings,

@@ -15,7 +15,7 @@ export function readSchemaSource(): string {
 
 /**
  * Creates the schema from `schema.graphql` and the resolvers.
- * @throws StartError if a field has no scope; an error if a resolver has no field
+ * @throws OperatorError if a field has no scope; an error if a resolver has no field
  */
 export function createSchema(): GraphQLSchema {
   const schema = makeExecutableSchema({

@@ -10,7 +10,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { hasScope, isScope, allScopes, type Scope } from '../accounts/scopes.ts';
-import { AppError, StartError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { auditRejectedCall } from './recorded.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
@@ -18,7 +18,7 @@ import { collectFields, selectionSetsOf, type Fragments } from './limits/selecti
 /**
  * Authorizes root fields, including the scopes of nested selections, before a mutation runs: a mutation must not be
  * executed only to hide its result. The scopes come from `schema.graphql` and are added to the descriptions.
- * @throws StartError if a root field has no scope, or a field has an unknown one
+ * @throws OperatorError if a root field has no scope, or a field has an unknown one
  */
 export function requireScopes(schema: GraphQLSchema): void {
   const declared = readScopes(schema);
@@ -58,7 +58,7 @@ function readScopes(schema: GraphQLSchema): Declared {
   for (const type of Object.values(schema.getTypeMap())) {
     // The concrete type would have to be known before the field is resolved.
     if (isAbstractType(type))
-      throw new StartError(`${type.name} is abstract: scopes are checked for object types only`);
+      throw new OperatorError(`${type.name} is abstract: scopes are checked for object types only`);
     if (!isObjectType(type)) continue;
     for (const field of Object.values(type.getFields())) {
       const scope = field.astNode && getDirectiveValues(directive, field.astNode)?.['scope'];
@@ -67,7 +67,7 @@ function readScopes(schema: GraphQLSchema): Declared {
     }
   }
   if (problems.length > 0) {
-    throw new StartError(
+    throw new OperatorError(
       `schema.graphql must give each of these fields @requiresScope with one of ${allScopes.join(', ')}: ${problems.join(', ')}`,
     );
   }

@@ -6,9 +6,9 @@ import {
   type Transaction,
 } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isLockTimeout, isTimeLimit, isUndoneByOthers, retryOnConflict } from '../database/conflict.ts';
+import { isLockTimeout, isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
+import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
@@ -41,7 +41,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     runSingle: (request) => runSingle(prisma, request, retentionDays),
     // If the database is unavailable. A statement that failed because of a lock or a time limit was rolled back and may
     // be retried.
-    isFatal: (error) => error instanceof AppError && !isUndoneByOthers(error) && !isTimeLimit(error),
+    isFatal: (error) => error instanceof AppError && !isRolledBackByConflict(error) && !isTimeLimit(error),
   });
 
   /** Deletes a group in a transaction, and moves its subscribers if they are all that blocks the delete. */
@@ -164,7 +164,7 @@ async function runSingle(
       });
     });
   } catch (error) {
-    const [result] = await recoverResults(prisma, [request], toUnavailability(error));
+    const [result] = await recoverResults(prisma, [request], toUnavailableError(error));
     return result!;
   }
 }

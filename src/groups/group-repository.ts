@@ -3,7 +3,7 @@ import type { MutationRunner, Transaction } from '../mutations/mutation-runner.t
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { plannedForItsValues } from '../database/prepared-statements.ts';
+import { customPlan } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
@@ -107,7 +107,7 @@ function whereFilter({ filter }: GroupSearch): Prisma.Sql {
   const conditions = [
     // The same expression as in the index groups_search_idx.
     text !== undefined &&
-      Prisma.sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text}) ${Prisma.raw(plannedForItsValues)}`,
+      Prisma.sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text}) ${Prisma.raw(customPlan)}`,
     tagName !== undefined && Prisma.sql`tag_name = ${tagName}`,
     serviceGroupId !== undefined && Prisma.sql`service_group_id = ${serviceGroupId}::int`,
     hidden !== undefined && Prisma.sql`hidden = ${hidden}::boolean`,

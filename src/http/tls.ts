@@ -1,6 +1,6 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** The PEM files of a certificate chain and its private key. */
@@ -11,7 +11,7 @@ export type Certificate = { readonly cert: Buffer; readonly key: Buffer };
 /** The interval at which the files are checked for changes. */
 const checkIntervalMs = 5000;
 
-/** Reads a certificate and its key. @throws StartError if they cannot be read or do not match */
+/** Reads a certificate and its key. @throws OperatorError if they cannot be read or do not match */
 export function readCertificate({ certFile, keyFile }: CertificateFiles): Certificate {
   const certificate = {
     cert: readSetting('TLS_CERT_FILE', certFile),
@@ -20,7 +20,7 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
   try {
     createSecureContext(certificate);
   } catch (error) {
-    throw new StartError(
+    throw new OperatorError(
       `TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key, both as PEM: ${(error as Error).message}`,
     );
   }
@@ -49,6 +49,6 @@ function readSetting(setting: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new StartError(`${setting} must be a readable file: ${(error as Error).message}`);
+    throw new OperatorError(`${setting} must be a readable file: ${(error as Error).message}`);
   }
 }

@@ -1,4 +1,4 @@
-import { plannedForItsValues } from '../database/prepared-statements.ts';
+import { customPlan } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 
@@ -44,7 +44,7 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
   ];
   return sql`WITH RECURSIVE ${join(ctes, ', ')}
     SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id) ORDER BY id DESC
-    ${raw(plannedForItsValues)}`;
+    ${raw(customPlan)}`;
 }
 
 /** Writes the statement that counts the events that match a filter, as `count`. Its cost grows with that number. */
@@ -59,7 +59,7 @@ export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>
     SELECT count(*)::int AS count FROM audit_events
     WHERE at >= ${timeOf(filter.from, '-infinity')} AND at < ${timeOf(filter.to, 'infinity')} AND ${isTarget}
       AND ${writeConditions({ ...filter, from: undefined, to: undefined })}
-    ${raw(plannedForItsValues)}`;
+    ${raw(customPlan)}`;
 }
 
 /** Returns disjoint subsets of the matching events, each of which one index can find. */

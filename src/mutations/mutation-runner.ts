@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailability } from '../database/database-errors.ts';
+import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
@@ -70,7 +70,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
           await writeAuditEvent(prisma, call, { outcome: 'dry-run', ...error.mutation });
           return error.mutation.result as Result;
         }
-        const failure = toUnavailability(error);
+        const failure = toUnavailableError(error);
         if (committing === undefined || !isOutcomeUnknown(failure)) throw failure;
         // The connection was lost during the commit: return the result if the change was committed.
         const { result, eventId } = committing;

@@ -19,20 +19,23 @@ export class Client extends pg.Client {
       return super.connect().then(
         () => this,
         (error: unknown) => {
-          cut(this);
+          destroySocket(this);
           throw error;
         },
       );
     }
     super.connect((error: Error) => {
-      // Null if it is connected, whatever the type of pg says.
-      if (error as Error | null) cut(this);
+      // Null on success, contrary to pg's type.
+      if (error as Error | null) destroySocket(this);
       callback(error);
     });
   }
 }
 
-/** Closes a connection without a farewell, which might never be heard. The type of `pg` keeps its socket to itself. */
-export function cut(client: pg.ClientBase): void {
+/**
+ * Destroys the socket of a connection: a Terminate message could hang on a dead peer. pg's type does not expose the
+ * socket.
+ */
+export function destroySocket(client: pg.ClientBase): void {
   (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }

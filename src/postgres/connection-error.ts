@@ -1,32 +1,33 @@
 import { causesOf } from './error-causes.ts';
 
 type Explanation = {
-  /** What happened. Unset: the message of the error. */
+  /** What happened. If unset, the message of the error. */
   readonly reason?: string;
   readonly advice: string;
 };
 
-const defaultAdvice = 'Check that the server runs and that DATABASE_URL is right';
+const defaultAdvice = 'Check that the server is running and that DATABASE_URL is correct';
 const addAuthority =
   'Add sslrootcert=/path/of/its/authority.pem to DATABASE_URL, or sslmode=no-verify to accept any certificate';
-const checkNetwork =
-  'Check the host and the port in DATABASE_URL, and that no firewall or route is in the way';
+const checkNetwork = 'Check the host and the port in DATABASE_URL, the firewalls and the routes';
 
 /** Codes of Node, OpenSSL and PostgreSQL. */
 const explanationByCode: Readonly<Record<string, Explanation>> = {
-  ENOTFOUND: { advice: 'The host name is unknown: check the host in DATABASE_URL, and the name server' },
+  ENOTFOUND: { advice: 'The host name is unknown: check the host in DATABASE_URL, and the DNS' },
   EAI_AGAIN: {
-    advice: 'The host name cannot be looked up now: check the host in DATABASE_URL, and the name server',
+    advice: 'The host name cannot be resolved currently: check the host in DATABASE_URL, and the DNS',
   },
   ECONNREFUSED: {
-    advice: 'Check that the server runs and listens there, and that host and port in DATABASE_URL are right',
+    advice: 'Check that the server is running, and that host and port in DATABASE_URL are correct',
   },
-  ECONNRESET: { advice: 'The connection was cut. Check that PostgreSQL listens on that port' },
+  ECONNRESET: { advice: 'The connection was reset. Check that PostgreSQL listens on that port' },
   EHOSTUNREACH: { advice: checkNetwork },
   ENETUNREACH: { advice: checkNetwork },
   ETIMEDOUT: { advice: checkNetwork },
-  ENOENT: { advice: 'There is no such socket. Check that the server runs, and the host in DATABASE_URL' },
-  EACCES: { advice: 'The socket may not be used by the user that runs group-api' },
+  ENOENT: {
+    advice: 'There is no such socket. Check that the server is running, and the host in DATABASE_URL',
+  },
+  EACCES: { advice: 'The user that runs group-api has no permission to use the socket' },
   DEPTH_ZERO_SELF_SIGNED_CERT: { reason: 'its certificate is self-signed', advice: addAuthority },
   SELF_SIGNED_CERT_IN_CHAIN: { reason: 'an unknown authority signed its certificate', advice: addAuthority },
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
@@ -54,20 +55,20 @@ const explanationByCode: Readonly<Record<string, Explanation>> = {
   '57P03': { advice: 'Try again later: the server is starting up or shutting down' },
 };
 
-/** What is said without a code of its own, by pg and by PgBouncer. */
+/** Messages of pg and PgBouncer that have no specific code. */
 const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Explanation])[] = [
   [
     /does not support SSL connections/,
     {
-      reason: 'the server has no TLS',
-      advice: 'Switch TLS on at the server, or use sslmode=disable in DATABASE_URL if the network is trusted',
+      reason: 'the server does not support TLS',
+      advice: 'Enable TLS on the server, or use sslmode=disable in DATABASE_URL if the network is trusted',
     },
   ],
   [/pg_hba\.conf .*no encryption/s, { advice: 'Add sslmode=verify-full to DATABASE_URL' }],
   [
     /client password must be a string|password is required|no password supplied/i,
     {
-      reason: 'the server asks for a password',
+      reason: 'the server requires a password',
       advice: 'Add one to DATABASE_URL: postgresql://user:password@host/…',
     },
   ],
@@ -94,11 +95,11 @@ const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Ex
   [/Connection terminated unexpectedly/, { advice: 'Check that PostgreSQL listens on that port' }],
 ];
 
-/** Why a connection failed and what to do, as one line without credentials. `description` is where it was to lead. */
+/** Describes why a connection to `description` failed and what to do, as one line without credentials. */
 export function describeConnectionError(error: unknown, description: string): string {
   const codes = causesOf(error).map(({ code }) => code);
-  const code = codes.find((each) => typeof each === 'string');
-  const message = firstLine((error as Error).message) || code || 'it failed';
+  const code = codes.find((candidate) => typeof candidate === 'string');
+  const message = firstLine((error as Error).message) || code || 'unknown error';
   const parameter = /unsupported startup parameter(?: in options)?: "?([\w.]+)"?/.exec(message)?.[1];
   if (parameter !== undefined) {
     return (
@@ -107,8 +108,8 @@ export function describeConnectionError(error: unknown, description: string): st
     );
   }
   const [, byMessage] = explanationByMessage.find(([pattern]) => pattern.test(message)) ?? [];
-  const known = byMessage ?? (code === undefined ? undefined : explanationByCode[code]);
-  const { reason = message, advice } = known ?? { advice: defaultAdvice };
+  const explanation = byMessage ?? (code === undefined ? undefined : explanationByCode[code]);
+  const { reason = message, advice } = explanation ?? { advice: defaultAdvice };
   return `Cannot connect to ${description}: ${reason}. ${advice}`;
 }
 

@@ -1,10 +1,10 @@
 import pg from 'pg';
-import { Client, cut } from './client.ts';
+import { Client, destroySocket } from './client.ts';
 
 /**
- * The session settings that statements rely on. They are set in every connection, so that the defaults of the machine,
- * the database and the role do not matter: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day
- * is 24 hours only in a zone without summer time, and statements are written for READ COMMITTED.
+ * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
+ * database and the role: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day has 24 hours
+ * only in a zone without summer time, and statements are written for READ COMMITTED.
  */
 const sessionSettings = {
   TimeZone: 'UTC',
@@ -17,44 +17,44 @@ const sessionSettings = {
 const setSessionTimeoutMs = 3000;
 
 /**
- * Session settings that a connection needs in addition to those that every connection has. With `search_path` unqualified
- * names mean the tables of one schema, whatever the role, the database or the environment has.
+ * Additional session settings of a pool. `search_path` makes unqualified names refer to one schema, regardless of the
+ * settings of the role, the database and the environment.
  */
-export type MoreSettings = { readonly lock_timeout?: string; readonly search_path?: string };
+export type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
 
 /**
- * Creates a pool whose connections all have the session settings before their first use. They are set by a statement and
- * not as start-up parameters, which some poolers reject or drop.
+ * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers
+ * reject or drop start-up parameters.
  */
-export function createPool(config: pg.PoolConfig, more: MoreSettings = {}): pg.Pool {
+export function createPool(config: pg.PoolConfig, extra: ExtraSettings = {}): pg.Pool {
   return new pg.Pool({
     ...config,
     Client,
-    onConnect: (client) => setSession(client, more),
+    onConnect: (client) => setSession(client, extra),
   });
 }
 
-/** Opens a single connection with the session settings. Rejects, with nothing left open, if it cannot be opened. */
+/** Opens a single connection with the session settings. If that fails, rejects and leaves nothing open. */
 export async function openConnection(config: pg.ClientConfig): Promise<Client> {
   const client = new Client(config);
-  // Without a listener a connection that breaks while it is idle would crash the program.
+  // Without a listener, an error on an idle connection would crash the program.
   client.on('error', () => undefined);
   try {
     await client.connect();
     await setSession(client);
     return client;
   } catch (error) {
-    cut(client);
+    destroySocket(client);
     throw error;
   }
 }
 
-async function setSession(client: pg.ClientBase, more: MoreSettings = {}): Promise<void> {
-  const settings = Object.entries({ ...sessionSettings, ...more });
+async function setSession(client: pg.ClientBase, extra: ExtraSettings = {}): Promise<void> {
+  const settings = Object.entries({ ...sessionSettings, ...extra });
   const query: pg.QueryConfig & { query_timeout: number } = {
     text: 'SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS setting (name, value)',
     values: [settings.map(([name]) => name), settings.map(([, value]) => value)],
-    // A server that accepts connections and then hangs would hold up the pool.
+    // A server that accepts connections but does not respond would block the pool.
     query_timeout: setSessionTimeoutMs,
   };
   await client.query(query);

@@ -1,42 +1,42 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 
-/** What a `DATABASE_URL` asks for. */
+/** A parsed `DATABASE_URL`. */
 export type DatabaseUrl = {
-  /** Where the database is, without credentials. */
+  /** The location for display, without credentials. */
   readonly description: string;
-  /** The one schema of all tables. */
+  /** The schema of all tables. */
   readonly schema: string;
-  /** What pg needs to connect. The schema is not part of it: each session sets its search path. */
+  /** The configuration of pg's client, without the schema: every session sets its search path. */
   readonly connection: pg.ClientConfig;
 };
 
-/** The schema of all tables, if the URL names none. */
+/** The schema of all tables, if the URL sets none. */
 export const defaultSchema = 'public';
 
 const example = 'postgresql://user:password@host:5432/database';
 const encodingHint =
   'In the user name and the password, write / as %2F, # as %23, ? as %3F, % as %25, @ as %40, : as %3A, & as %26';
-/** No text of the URL is repeated: in a malformed URL, any part may be a part of the password. */
+/** Quotes no part of the URL: in a malformed URL, any part may belong to the password. */
 const malformed = `a URL such as ${example}. ${encodingHint}`;
 
 /**
- * Parses a `DATABASE_URL`. Every part of it is either applied or rejected.
- * @throws Error whose message completes "DATABASE_URL must be …" and repeats no part of a password.
+ * Parses a `DATABASE_URL`. Every part is either applied or rejected.
+ * @throws Error whose message completes "DATABASE_URL must be …" and quotes no part of a password.
  */
 export function parseDatabaseUrl(text: string): DatabaseUrl {
   const [, authority, rest] = /^postgres(?:ql)?:\/\/([^/?#]*)(.*)$/is.exec(text) ?? [];
   if (authority === undefined || rest === undefined) throw new Error(malformed);
   const hosts = authority.slice(authority.lastIndexOf('@') + 1);
   if (hosts.includes(',') && !rest.includes('@')) throw new Error(singleHost);
-  // An unencoded "/", "#" or "?" in a password ends the authority early, and leaves the "@" in the rest.
+  // An unencoded "/", "#" or "?" in a password ends the authority early, so that the rest contains the "@".
   if (/[\s\p{Cc}]/u.test(text) || /[@#]/.test(rest) || !URL.canParse(text)) throw new Error(malformed);
   const url = new URL(text);
   const parameters = readParameters(url.searchParams);
 
   const user = parameters.user ?? decode(url.username);
-  // An encoded ":" between user name and password would show the password wherever the user name is shown.
+  // With an encoded ":" the password would be part of the user name, which is shown in messages.
   if (user.includes(':')) throw new Error(malformed);
   const password = parameters.password ?? decode(url.password);
   const host = parameters.host ?? decode(url.hostname.replace(/^\[(.+)\]$/, '$1'));
@@ -50,7 +50,7 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
     throw new Error(`a URL whose schema has 1 to ${maxIdentifierBytes} bytes`);
   }
   if (schema.includes('"')) {
-    // Prisma does not escape it.
+    // Prisma does not escape double quotes.
     throw new Error('a URL whose schema has no double quote');
   }
   // "$user" is a variable of search_path.
@@ -72,13 +72,13 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
   };
 }
 
-/** The schema's name as the value of `search_path`. */
+/** Returns the value of `search_path` for a schema. */
 export function searchPathOf(schema: string): string {
   return pg.escapeIdentifier(schema);
 }
 
-const singleHost = 'a URL with one host: name the primary, or a proxy that leads to it';
-/** PostgreSQL cuts off longer names. */
+const singleHost = 'a URL with one host: use the primary, or a proxy in front of it';
+/** PostgreSQL truncates longer names. */
 const maxIdentifierBytes = 63;
 
 /** The parameters that are applied. */
@@ -103,18 +103,18 @@ const parameterNames = [
 ] as const;
 type Parameters = Partial<Record<(typeof parameterNames)[number], string>>;
 
-/** Well-known parameters that are not applied, and what to do instead. */
+/** Well-known parameters that are rejected, and what to do instead. */
 const rejectedParameters: Readonly<Record<string, string>> = {
   connection_limit: 'set DATABASE_POOL_SIZE instead',
   pgbouncer:
     'a pooler in transaction mode is not supported yet. Connect to PostgreSQL directly, or to a pooler with pool_mode = session',
   search_path: 'use schema=… instead',
   currentSchema: 'use schema=… instead',
-  dbname: 'name the database in the path of the URL',
+  dbname: 'put the name of the database into the path of the URL',
   hostaddr: 'use host instead',
-  lock_timeout: 'group-api sets it itself',
+  lock_timeout: 'group-api sets its own value',
   connect_timeout: 'group-api waits for a connection for 3 seconds',
-  target_session_attrs: 'name the primary, or a proxy that leads to it',
+  target_session_attrs: 'use the primary, or a proxy in front of it',
 };
 
 function readParameters(searchParams: URLSearchParams): Parameters {
@@ -127,7 +127,7 @@ function readParameters(searchParams: URLSearchParams): Parameters {
     throw new Error(describeUnknown(unknown[0]!));
   }
   const repeated = parameterNames.find((name) => searchParams.getAll(name).length > 1);
-  if (repeated) throw new Error(`a URL with ${repeated} once`);
+  if (repeated) throw new Error(`a URL that sets ${repeated} only once`);
   const parameters: Parameters = Object.fromEntries(searchParams);
   if ([...searchParams.values()].some((value) => value.includes('\0'))) throw new Error(malformed);
   return parameters;
@@ -168,15 +168,15 @@ function describe(host: string, port: number | undefined, database: string): str
 const sslModes = ['disable', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
 /**
- * TLS is checked unless the URL says otherwise: `require` too needs a certificate that a known authority has signed for
- * this host, since encryption alone does not keep a third party from reading the password.
+ * Verifies certificates unless the URL disables it. `require`, too, requires a certificate from a trusted authority
+ * for this host: encryption alone does not protect the password from a man in the middle.
  */
 function readTls(parameters: Parameters): pg.ClientConfig {
   const { sslmode, ssl, sslrootcert, sslcert, sslkey, sslnegotiation } = parameters;
   if (sslmode === 'prefer' || sslmode === 'allow') {
     throw new Error(
-      `a URL without sslmode=${sslmode}, which may send everything unencrypted. Use sslmode=verify-full, or ` +
-        'sslmode=disable if the server has no TLS',
+      `a URL without sslmode=${sslmode}, which allows unencrypted connections. Use sslmode=verify-full, or ` +
+        'sslmode=disable if the server does not support TLS',
     );
   }
   if (sslmode !== undefined && !sslModes.includes(sslmode)) {
@@ -193,22 +193,22 @@ function readTls(parameters: Parameters): pg.ClientConfig {
   }
   const isOff = sslmode === 'disable' || ssl === 'false' || ssl === '0';
   const files = { sslrootcert, sslcert, sslkey };
-  const isAsked = [sslmode, ssl, ...Object.values(files)].some((value) => value !== undefined);
+  const isRequested = [sslmode, ssl, ...Object.values(files)].some((value) => value !== undefined);
   if (sslnegotiation === 'direct' && isOff) {
-    throw new Error('a URL whose sslmode is not disable, since sslnegotiation=direct needs TLS');
+    throw new Error('a URL whose sslmode is not disable, since sslnegotiation=direct requires TLS');
   }
   if (isOff) return { ssl: false };
-  if (!isAsked && sslnegotiation !== 'direct') return {};
+  if (!isRequested && sslnegotiation !== 'direct') return {};
   if ((sslcert === undefined) !== (sslkey === undefined))
     throw new Error('a URL with both sslcert and sslkey');
-  const isUnchecked = sslmode === 'no-verify' || ssl === 'no-verify';
+  const isUnverified = sslmode === 'no-verify' || ssl === 'no-verify';
   return {
     ssl: {
       ...(sslrootcert !== undefined && { ca: readPem('sslrootcert', sslrootcert) }),
       ...(sslcert !== undefined && { cert: readPem('sslcert', sslcert) }),
       ...(sslkey !== undefined && { key: readPem('sslkey', sslkey) }),
-      ...(isUnchecked && { rejectUnauthorized: false }),
-      // Without an authority of the operator's own, anyone has a certificate that a known authority has signed.
+      ...(isUnverified && { rejectUnauthorized: false }),
+      // Only with a private authority: anyone can get a certificate for some host from a public one.
       ...(sslmode === 'verify-ca' && sslrootcert !== undefined && { checkServerIdentity: () => undefined }),
     },
     ...(sslnegotiation !== undefined && { sslnegotiation }),
@@ -219,8 +219,8 @@ function readPem(name: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const { code = 'it cannot be read' } = error as NodeJS.ErrnoException;
-    throw new Error(`a URL whose ${name} is a PEM file that can be read: ${code}, ${path}`, { cause: error });
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw new Error(`a URL whose ${name} is a readable PEM file: ${code}, ${path}`, { cause: error });
   }
 }
 
@@ -260,11 +260,11 @@ function readTimeout(name: string, text: string): number {
   throw new Error(`a URL whose ${name} is a whole number of milliseconds`);
 }
 
-/** Parses a URL that the settings have accepted. @throws StartError if a file of it is gone since. */
+/** Parses a URL that was validated with the settings. @throws OperatorError if one of its files was removed since. */
 export function readDatabaseUrl(text: string): DatabaseUrl {
   try {
     return parseDatabaseUrl(text);
   } catch (error) {
-    throw new StartError(`DATABASE_URL must be ${(error as Error).message}`);
+    throw new OperatorError(`DATABASE_URL must be ${(error as Error).message}`);
   }
 }

@@ -1,11 +1,11 @@
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { describeConnectionError } from './connection-error.ts';
 import type { DatabaseUrl } from './database-url.ts';
 import { isTransactionPooler } from './transaction-pooler.ts';
 
-/** PostgreSQL 14, as its `server_version_num`. */
-const oldestServerVersion = 140_000;
+/** The `server_version_num` of PostgreSQL 14. */
+const minServerVersion = 140_000;
 
 type Server = {
   readonly number: number;
@@ -13,13 +13,13 @@ type Server = {
   readonly encoding: string;
   readonly pid: number;
   readonly user: string;
-  /** Unset: there is no such schema. */
+  /** Null if the schema does not exist. */
   readonly may_use_schema: boolean | null;
 };
 
 /**
- * Returns the version of a server that group-api can use: its version, its encoding, the schema of the tables, and that sessions
- * are kept. @throws StartError that says what to do.
+ * Checks that group-api can use a server: its version, its encoding, the schema of the tables, and that a client
+ * keeps its session. Returns the version. @throws OperatorError that says what to do.
  */
 export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<string> {
   const { description, schema, connection } = database;
@@ -40,10 +40,10 @@ export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promi
       client.release();
     }
   } catch (error) {
-    throw new StartError(describeConnectionError(error, description));
+    throw new OperatorError(describeConnectionError(error, description));
   }
   const problem = findProblem(server, isPooler, database);
-  if (problem !== undefined) throw new StartError(problem);
+  if (problem !== undefined) throw new OperatorError(problem);
   return server.version;
 }
 
@@ -54,18 +54,18 @@ function findProblem(
 ): string | undefined {
   if (isPooler) {
     return (
-      `${description} is a pooler that gives each transaction another session, such as PgBouncer with ` +
+      `${description} is a pooler that assigns sessions per transaction or statement, such as PgBouncer with ` +
       'pool_mode = transaction or statement. Set pool_mode = session for this database, or connect to PostgreSQL directly'
     );
   }
-  if (server.number < oldestServerVersion) {
-    return `${description} has version ${server.version}: PostgreSQL 14 or newer is needed`;
+  if (server.number < minServerVersion) {
+    return `${description} has version ${server.version}: PostgreSQL 14 or newer is required`;
   }
   if (server.encoding !== 'UTF8') {
-    return `${description} is encoded in ${server.encoding}: create the database with ENCODING 'UTF8'`;
+    return `${description} uses the encoding ${server.encoding}: create the database with ENCODING 'UTF8'`;
   }
-  const [name, user] = [schema, server.user].map((each) =>
-    /^[a-z_][a-z0-9_]*$/.test(each) ? each : pg.escapeIdentifier(each),
+  const [name, user] = [schema, server.user].map((identifier) =>
+    /^[a-z_][a-z0-9_]*$/.test(identifier) ? identifier : pg.escapeIdentifier(identifier),
   );
   if (server.may_use_schema === null) {
     return (
@@ -74,7 +74,7 @@ function findProblem(
     );
   }
   if (!server.may_use_schema) {
-    return `The user ${user} may not use the schema ${name} of ${description}: GRANT USAGE ON SCHEMA ${name} TO ${user}`;
+    return `The user ${user} lacks USAGE on the schema ${name} of ${description}: GRANT USAGE ON SCHEMA ${name} TO ${user}`;
   }
   return undefined;
 }

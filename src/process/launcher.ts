@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 const intervalMs = 250;
 
 /**
- * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended. npm runs a script by a shell, and
- * a shell that is killed does not pass the signal on. Does nothing in a process that npm did not start, or started in the
- * background. Returns a function that stops watching.
+ * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended: npm runs scripts in
+ * a shell, and a killed shell does not forward the signal. Does nothing if npm did not start this process, or started
+ * it in the background. Returns a function that stops watching.
  */
 export function watchLauncher(onGone: () => void): () => void {
   const launcher = findLauncher(process.env['npm_lifecycle_script']);
@@ -25,12 +25,12 @@ export function watchLauncher(onGone: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** The parent of this process, and if that is the shell of npm, the shell's parent. */
+/** The parent of this process and, if it is npm's shell, the parent of the shell. */
 type Launcher = { readonly parent: number; readonly shellParent: number | undefined };
 
-/** The environment alone does not prove it: a daemon that was once started by npm passes its variables on. */
+/** The environment alone is no proof: a daemon that npm once started passes npm's variables to its children. */
 function findLauncher(script: string | undefined): Launcher | undefined {
-  // A background process is meant to outlive its script. 2>&1 and && are something else.
+  // A background process (&) may outlive its script. 2>&1 and && do not start one.
   if (script === undefined || /(^|[^&>])&([^&>]|$)/.test(script)) return undefined;
   const parent = process.ppid;
   const command = readCommand(parent);
@@ -49,7 +49,7 @@ function readCommand(pid: number): string | undefined {
   }
 }
 
-/** Only where it costs no process to look. */
+/** Uses /proc only: `ps` would start a process at every interval. */
 function readParent(pid: number): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,14 +1,15 @@
-import { StartError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { watchLauncher } from './launcher.ts';
 
-/** Ctrl-C, `kill`, a terminal that is closed, Ctrl-\. */
+/** Sent by Ctrl-C, `kill`, a closed terminal and Ctrl-\. */
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-/** One key stroke may arrive twice: from the terminal, and from npm or the shell, which pass it on. */
-const repeatedWithinMs = 1000;
+/** A key stroke may arrive twice: from the terminal, and from npm or the shell, which forward it. */
+const duplicateSignalMs = 1000;
 
 /**
- * Calls `onStop` once, with the reason, when the process is to stop: at a signal, or when the npm that started it is gone. Later
- * signals have no effect, or end the process at once if `endsAtSecond`. Returns a function that listens no longer.
+ * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it
+ * has ended. Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that
+ * removes the listeners.
  */
 export function listenToStop(
   onStop: (reason: string) => void,
@@ -19,7 +20,7 @@ export function listenToStop(
     if (stoppedAt === undefined) {
       stoppedAt = Date.now();
       onStop(reason);
-    } else if (endsAtSecond && Date.now() - stoppedAt > repeatedWithinMs) {
+    } else if (endsAtSecond && Date.now() - stoppedAt > duplicateSignalMs) {
       end();
       process.kill(process.pid, reason);
     }
@@ -36,16 +37,16 @@ export function listenToStop(
 }
 
 /**
- * Carries out work that a stop signal ends in an orderly way, by `signal`: its changes are undone, its connections closed. Another
- * one, a second later or more, ends the process at once. @throws StartError if it was stopped.
+ * Runs work that a stop signal aborts by `signal`: its changes are rolled back, its connections closed. A second stop
+ * signal, at least a second later, ends the process immediately. @throws OperatorError if the work was aborted.
  */
-export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stopping = new AbortController();
-  const end = listenToStop(() => stopping.abort(), { endsAtSecond: true });
+export async function withAbortSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const end = listenToStop(() => controller.abort(), { endsAtSecond: true });
   try {
-    return await work(stopping.signal);
+    return await work(controller.signal);
   } catch (error) {
-    throw stopping.signal.aborted ? new StartError('Stopped; nothing was changed') : error;
+    throw controller.signal.aborted ? new OperatorError('Aborted; nothing was changed') : error;
   } finally {
     end();
   }

@@ -18,25 +18,25 @@ import {
   type RecordKind,
 } from './format.ts';
 
-/** What to export, and who is told how many records have been written so far. */
+/** What to export, with a callback for the progress. */
 export type ExportRequest = {
-  /** Only these groups, live or deleted, with their service groups and subscribers. None: everything. */
+  /** Only these groups, live or deleted, with their service groups and subscribers. If undefined, everything. */
   readonly ids: readonly number[] | undefined;
   readonly onProgress: (recordCount: number) => void;
-  /** Stops it where it is. */
+  /** Aborts the export. */
   readonly signal?: AbortSignal;
 };
 
-/** For as long as a slow reader takes. */
+/** Long enough for a slow reader. */
 const transactionTimeoutMs = 24 * 60 * 60 * 1000;
 const connectionWaitMs = 3000;
-/** How many ids an error names. */
+/** The maximum number of ids in an error. */
 const maxNamed = 10;
 
 /**
- * Writes groups and what belongs to them to `destination`, as of one moment, and answers how many of each kind there were. It
- * goes no faster than it is read, and holds a batch of rows at a time.
- * @throws AppError NOT_FOUND where a group of `ids` is neither live nor deleted; whatever the destination fails with.
+ * Writes a consistent snapshot of groups with their subscribers, service groups and archive to `destination`, and
+ * returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
+ * @throws AppError NOT_FOUND if one of the `ids` is neither a live nor a deleted group; any error of the destination.
  */
 export async function exportGroups(
   prisma: PrismaClient,
@@ -48,7 +48,7 @@ export async function exportGroups(
     async (transaction) => {
       await transaction.$executeRaw`SET TRANSACTION READ ONLY`;
       if (request.ids) await requireGroups(transaction, request.ids);
-      // A batch is one piece, of which one waits while another is written.
+      // One piece is a batch; the next one is read while one is written.
       const pieces = Readable.from(writePieces(transaction, request, counts), { highWaterMark: 1 });
       await pipeline(pieces, destination, { ...(request.signal && { signal: request.signal }) });
     },
@@ -74,7 +74,7 @@ async function* writePieces(
   yield writeEnd(counts);
 }
 
-/** The rows of a kind by their keys, a batch at a time. */
+/** Reads the rows of a kind in batches, sorted by key. */
 async function* readRows(
   transaction: Transaction,
   kind: RecordKind,
@@ -82,7 +82,7 @@ async function* readRows(
 ): AsyncGenerator<RowJson[]> {
   await declareCursor[kind](transaction, ids);
   for (;;) {
-    // A statement of this kind takes no parameters, hence the number. With the longest texts it is some ten megabytes.
+    // FETCH accepts no parameters, hence the literal. A batch with the longest texts takes some ten megabytes.
     const rows = await transaction.$queryRaw<{ row: RowJson }[]>`FETCH 1000 FROM records`;
     if (rows.length === 0) break;
     yield rows.map(({ row }) => row);
@@ -91,8 +91,8 @@ async function* readRows(
 }
 
 /**
- * What is read of each kind, and in which order. Usernames are sorted by their code points, so that a file does not depend on a
- * database's collation: no index has that order, so that pages by key would read a large group again for each.
+ * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the
+ * collation of a database. No index has that order: keyset pagination would sort a large group again for every page.
  */
 const declareCursor: Record<
   RecordKind,
@@ -113,7 +113,7 @@ const declareCursor: Record<
     DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(subscribers) AS row FROM subscribers
     WHERE ${ids}::int[] IS NULL OR group_id = ANY (${ids}::int[])
     ORDER BY group_id, username COLLATE "C"`,
-  // What has had its time is gone, whether or not the purge has come by.
+  // Expired groups count as removed, even if they are not purged yet.
   deletedGroup: (transaction, ids) => transaction.$executeRaw`
     DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(deleted_groups) AS row FROM deleted_groups
     WHERE (${ids}::int[] IS NULL OR id = ANY (${ids}::int[])) AND purge_at > now()
@@ -137,7 +137,7 @@ function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {
   };
 }
 
-/** Ids are not given out twice, not even those of groups that are gone without a trace. */
+/** The last assigned ids, so that ids are never reused, not even those of purged groups. */
 async function readLastIds(transaction: Transaction): Promise<LastIds> {
   const [last] = await transaction.$queryRaw<LastIds[]>`
     SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM service_groups_id_seq)::int AS "serviceGroup",
@@ -147,15 +147,15 @@ async function readLastIds(transaction: Transaction): Promise<LastIds> {
 
 async function requireGroups(transaction: Transaction, ids: readonly number[]): Promise<void> {
   const missing = await transaction.$queryRaw<{ id: number }[]>`
-    SELECT id FROM unnest(${ids}::int[]) AS given (id)
-    WHERE NOT EXISTS (SELECT FROM groups WHERE groups.id = given.id)
-      AND NOT EXISTS (SELECT FROM deleted_groups WHERE deleted_groups.id = given.id AND purge_at > now())
+    SELECT id FROM unnest(${ids}::int[]) AS requested (id)
+    WHERE NOT EXISTS (SELECT FROM groups WHERE groups.id = requested.id)
+      AND NOT EXISTS (SELECT FROM deleted_groups WHERE deleted_groups.id = requested.id AND purge_at > now())
     ORDER BY id`;
   if (missing.length === 0) return;
   const named = missing.slice(0, maxNamed).map(({ id }) => id);
   throw new AppError(
     'NOT_FOUND',
-    `${missing.length} of the ids are of no group, live or deleted: ${named.join(', ')}${missing.length > maxNamed ? ', …' : ''}`,
+    `${missing.length} of the ids belong to no group, live or deleted: ${named.join(', ')}${missing.length > maxNamed ? ', …' : ''}`,
     { count: missing.length, ids: named },
   );
 }

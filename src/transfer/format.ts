@@ -15,23 +15,23 @@ import { parseExportedServiceGroup, parseServiceGroupId } from '../service-group
 import { parseStoredUsername, parseSubscription, startSubscription } from '../subscribers/subscriber.ts';
 
 /**
- * The file of `groups export`: lines of JSON. A header, then one line a record, by kind and within a kind by key, each key once;
- * in the end the counts, without which a file is not whole. docs/operations.md shows one.
+ * The file format of `groups export`, as lines of JSON: a header, one line per record, sorted by kind and unique key,
+ * and a footer with the record counts, without which the file is truncated. docs/operations.md shows an example.
  */
 export const formatName = 'group-api export';
 export const formatVersion = 1;
 
-/** The highest id that is taken: those above are left for groups that are created later. */
+/** The highest id that is accepted, to leave ids for groups that are created later. */
 export const maxId = 2_000_000_000;
 
-/** How long a line may be. One of ours is a quarter of it at most, however its letters are escaped. */
+/** The maximum length of a line: four times that of the longest exported one, with all characters escaped. */
 export const maxLineBytes = 128 * 1024;
 
-/** The kinds of records in the order in which a file has them, each after those that it refers to. */
+/** The kinds of records in the order of a file: each kind comes after those that it refers to. */
 export const recordKinds = ['serviceGroup', 'group', 'subscriber', 'deletedGroup'] as const;
 export type RecordKind = (typeof recordKinds)[number];
 
-/** How many records of each kind there are. */
+/** The number of records of each kind. */
 export type RecordCounts = {
   readonly serviceGroups: number;
   readonly groups: number;
@@ -39,7 +39,7 @@ export type RecordCounts = {
   readonly deletedGroups: number;
 };
 
-/** Under which name the records of a kind are counted. */
+/** The name of the count of each kind. */
 export const countNames = {
   serviceGroup: 'serviceGroups',
   group: 'groups',
@@ -47,19 +47,19 @@ export const countNames = {
   deletedGroup: 'deletedGroups',
 } as const satisfies Record<RecordKind, keyof RecordCounts>;
 
-/** The highest ids that a database has given out, which it does not give out again. */
+/** The last ids that a database has assigned, which are never reused. */
 export type LastIds = { readonly serviceGroup: number; readonly group: number };
 
-/** One line of a file, read and checked. */
+/** A parsed and validated line of a file. */
 export type TransferLine =
   | { readonly kind: 'header'; readonly lastIds: LastIds | undefined }
   | { readonly kind: RecordKind; readonly key: RecordKey; readonly row: RowJson }
   | { readonly kind: 'end'; readonly counts: RecordCounts };
 
-/** What a record is known by within its kind: its id, or its group's id and its username. */
+/** The key of a record within its kind: its id, or the id of its group and its username. */
 export type RecordKey = readonly [id: number, username?: string];
 
-/** The fields of each kind as a line has them: every one of them, in this order. */
+/** The fields of each kind, all required, in the order of a line. */
 const fieldNames = {
   serviceGroup: ['id', 'name', 'description', 'language', 'discount'],
   group: [
@@ -90,7 +90,7 @@ export function writeHeader(exportedAt: Date, lastIds: LastIds | undefined): str
   return writeLine({ kind: 'header', format: formatName, version: formatVersion, exportedAt, lastIds });
 }
 
-/** Writes a record that has, beside others, the fields of its kind. */
+/** Writes the fields of a record's kind; ignores other fields. */
 export function writeRecord(kind: RecordKind, record: object): string {
   if (kind !== 'deletedGroup') return writeLine({ kind, ...pick(record, fieldNames[kind]) });
   const { group, ...rest } = pick(record, fieldNames.deletedGroup);
@@ -101,7 +101,7 @@ export function writeEnd(counts: RecordCounts): string {
   return writeLine({ kind: 'end', ...counts });
 }
 
-/** Reads a line by the rules by which the API reads its arguments. @throws AppError BAD_USER_INPUT */
+/** Parses a line by the same rules as arguments of the API. @throws AppError BAD_USER_INPUT */
 export function readLine(line: string): TransferLine {
   const record = parseJsonObject(line);
   switch (record['kind']) {
@@ -127,7 +127,7 @@ function readHeader({ format, version, lastIds }: Record<string, unknown>): Tran
   if (version !== formatVersion) {
     throw badInput(
       'version',
-      `version must be ${formatVersion}: this version of group-api knows no other. Update group-api, or export again`,
+      `version must be ${formatVersion}: this version of group-api supports no other. Update group-api, or export again`,
     );
   }
   if (lastIds === undefined) return { kind: 'header', lastIds };
@@ -204,7 +204,7 @@ function readDeletedGroup(record: Record<string, unknown>): TransferLine {
   };
 }
 
-/** Taken as it is: those of tokens are whatever their issuer made them. */
+/** Accepts any name: issuers of tokens choose their own. */
 const accountName: Parse<string> = (value, argument) => {
   if (typeof value === 'string' && /^\P{Cc}{1,512}$/u.test(value)) return value;
   throw badInput(argument, `${argument} must be the name of an account`);
@@ -212,7 +212,7 @@ const accountName: Parse<string> = (value, argument) => {
 
 function requireLowId(id: number, argument: string): number {
   if (id <= maxId) return id;
-  throw badInput(argument, `${argument} must be at most ${maxId}, so that ids are left for later groups`);
+  throw badInput(argument, `${argument} must be at most ${maxId}, to leave ids for later groups`);
 }
 
 function readEnd(record: Record<string, unknown>): TransferLine {
@@ -231,19 +231,19 @@ function readEnd(record: Record<string, unknown>): TransferLine {
   };
 }
 
-/** @throws AppError BAD_USER_INPUT where a date is none that a file can hold, such as PostgreSQL's infinity. */
+/** @throws AppError BAD_USER_INPUT for a date that JSON cannot represent, such as PostgreSQL's infinity. */
 function writeLine(line: object): string {
   return JSON.stringify(line, requireDates) + '\n';
 }
 
-/** `JSON.stringify` itself would make null of it. */
+/** A replacer of `JSON.stringify`, which would convert an invalid date to null. */
 function requireDates(this: unknown, name: string, value: unknown): unknown {
-  const given = (this as Record<string, unknown>)[name];
-  if (!(given instanceof Date) || !Number.isNaN(given.getTime())) return value;
+  const original = (this as Record<string, unknown>)[name];
+  if (!(original instanceof Date) || !Number.isNaN(original.getTime())) return value;
   const record = JSON.stringify(this).slice(0, 100);
   throw badInput(
     name,
-    `${name} is no date that a file can hold: change it, then export again. It is that of ${record}`,
+    `${name} is a date that cannot be exported: change it, then export again. The record is ${record}`,
   );
 }
 
@@ -256,7 +256,7 @@ function parseJsonObject(line: string): Record<string, unknown> {
   try {
     return requireObject(JSON.parse(line), 'line');
   } catch {
-    throw badInput('line', 'it must be a JSON object');
+    throw badInput('line', 'not a JSON object');
   }
 }
 
@@ -266,15 +266,15 @@ function requireObject(value: unknown, argument: string): Record<string, unknown
   return value as Record<string, unknown>;
 }
 
-/** What this version does not know would be lost; what is not there would take a default that nobody chose. */
+/** Rejects unknown fields, which would be lost, and missing fields, which would silently get a default. */
 function requireExactly(record: Record<string, unknown>, names: readonly string[], argument: string): void {
   const missing = names.find((name) => record[name] === undefined);
-  if (missing) throw badInput(`${argument}.${missing}`, `${argument}.${missing} must be given`);
+  if (missing) throw badInput(`${argument}.${missing}`, `${argument}.${missing} is required`);
   const unknown = Object.keys(record).find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw badInput(
       `${argument}.${unknown}`,
-      `${argument}.${unknown} is not a field: there are ${names.join(', ')}`,
+      `${argument}.${unknown} is not a field: the fields are ${names.join(', ')}`,
     );
   }
 }

@@ -2,8 +2,8 @@ import type { MutationRunner, Transaction } from '../mutations/mutation-runner.t
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { SampleIds } from '../groups/sample-groups.ts';
-import { AppError, lockTimeout, StartError } from '../errors.ts';
-import { importBatch, isObstacle, type Obstruction, type OutcomeCount } from './import-statements.ts';
+import { AppError, lockTimeout, OperatorError } from '../errors.ts';
+import { importBatch, isConflicting, type ConflictOutcome, type OutcomeCount } from './import-statements.ts';
 import { countRows, openSamples, type Samples } from './import-samples.ts';
 import { lineError, readLines } from './read-lines.ts';
 import {
@@ -19,41 +19,41 @@ import {
 } from './format.ts';
 
 /**
- * How many records of each kind an import added, brought back from the archive, and left as they were; and how many sample records
- * gave way to it, if any did.
+ * The numbers of records of each kind that an import added, restored from the archive, and left unchanged; and of the
+ * sample records that it removed, if any.
  */
 export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>> & {
   readonly samplesRemoved?: Readonly<Record<keyof SampleIds, number>>;
 };
 type Counts = Record<'added' | 'restored' | 'unchanged', number>;
 
-/** What to import: `open` starts to read the file, and may be called once. */
+/** The source of an import: `open` starts to read the file, and may be called once. */
 export type ImportSource = {
   readonly open: () => AsyncIterable<Buffer>;
   readonly onProgress: (recordCount: number) => void;
 };
 
-/** A record that is in the way of one of the file. */
-type Obstacle = {
+/** A record of the file that conflicts with existing data. */
+type Conflict = {
   readonly kind: RecordKind;
   readonly key: RecordKey;
-  readonly outcome: Obstruction;
+  readonly outcome: ConflictOutcome;
 };
 
-/** How many records are imported by a statement. */
+/** The maximum number of records of a statement. */
 const maxBatchSize = 1000;
-/** And of how many characters: Prisma keeps the arguments of its last hundred statements, for a log that nobody reads. */
+/** The maximum number of characters: Prisma keeps the arguments of its last hundred statements in memory. */
 const maxBatchLength = 256 * 1024;
-/** For as long as a slow file takes. */
+/** Long enough for a slow input. */
 const timeoutMs = 24 * 60 * 60 * 1000;
-/** How many obstacles an error names. */
+/** The maximum number of conflicts in an error. */
 const maxNamed = 10;
 
 /**
- * Imports a file of `exportGroups`, all of it or nothing, with one audit entry. What is there already with the same content stays,
- * a deleted group with the same content comes back, and nothing is overwritten, but for the samples: those that nobody has touched give
- * way to a whole export, and to a file that one of them is in the way of. Reads go on meanwhile, other writers wait.
- * @throws AppError BAD_USER_INPUT that names the line; ALREADY_EXISTS with the first ten that are in the way.
+ * Imports a file of `exportGroups` atomically, with one audit entry. Identical records are left unchanged, identical
+ * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
+ * conflicts with one of them, replaces them. Reads continue during the import, other writers are blocked.
+ * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
  */
 export async function importGroups(
   mutations: MutationRunner,
@@ -63,11 +63,11 @@ export async function importGroups(
   let isOpen = false;
   const work = async (transaction: Transaction) => {
     if (isOpen) throw lockTimeout();
-    await holdTables(transaction, call.isDryRun);
+    await lockTables(transaction, call.isDryRun);
     isOpen = true;
     const samples = await openSamples(transaction);
     const { counts, lastIds } = await importFile(transaction, open(), { samples, onProgress });
-    if (!call.isDryRun) await moveSequencesOn(transaction, lastIds);
+    if (!call.isDryRun) await advanceSequences(transaction, lastIds);
     const { removed } = samples;
     if (removed.groups.length + removed.deletedGroups.length + removed.serviceGroups.length === 0)
       return { result: counts, after: counts };
@@ -82,7 +82,7 @@ export async function importGroups(
   return mutations.run(call, work, { timeoutMs });
 }
 
-/** What is known of a file once it has been read: what became of its records, and the ids up to which it has any. */
+/** The result of reading a file: the counts of its records by outcome, and its highest ids. */
 type FileImport = { readonly counts: ImportCounts; readonly lastIds: LastIds };
 
 async function importFile(
@@ -94,24 +94,25 @@ async function importFile(
   let lastIds: LastIds | undefined;
   let lineCount = 0;
   let hasHeader = false;
-  let isWhole = false;
+  let hasFooter = false;
   for await (const { number, text } of readLines(chunks, maxLineBytes)) {
     lineCount = number;
     if (text.trim() === '') continue;
-    if (isWhole) throw lineError(number, 'the file goes on behind its counts');
+    if (hasFooter) throw lineError(number, 'the footer must be the last line');
     const line = readNumberedLine(number, text);
     if (hasHeader === (line.kind === 'header')) {
-      throw lineError(number, 'the header must be the first line, and no other');
+      throw lineError(number, 'the header must be the first line, and must not be repeated');
     }
     hasHeader = true;
     if (line.kind === 'header') lastIds = line.lastIds;
     else if (line.kind === 'end') {
       requireCounts(number, line.counts, await records.end());
-      isWhole = true;
+      hasFooter = true;
     } else await records.add(number, line, text.length);
   }
-  if (!isWhole) throw lineError(lineCount + 1, 'the file ends without its counts, so that it is not whole');
-  // Only a whole export has them. A copy of some groups leaves the samples of a server that is being tried out.
+  if (!hasFooter)
+    throw lineError(lineCount + 1, 'the file is truncated: the footer with the record counts is missing');
+  // Only a complete export has the last ids. A partial export leaves the samples of a trial server.
   if (lastIds) await samples.remove();
   return records.finish(lastIds ?? { serviceGroup: 0, group: 0 });
 }
@@ -121,7 +122,7 @@ type RecordImportOptions = {
   readonly onProgress: (recordCount: number) => void;
 };
 
-/** Takes the records of a file as they come, and imports them in batches. */
+/** Collects the records of a file, and imports them in batches. */
 function createRecordImport(transaction: Transaction, { samples, onProgress }: RecordImportOptions) {
   const read = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 };
   const counts = {
@@ -131,8 +132,8 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
     deletedGroups: emptyCounts(),
   };
   const highest = { serviceGroup: 0, group: 0 };
-  const obstacles: Obstacle[] = [];
-  let obstacleCount = 0;
+  const conflicts: Conflict[] = [];
+  let conflictCount = 0;
 
   let kind: RecordKind = recordKinds[0];
   let lastKey: RecordKey | undefined;
@@ -142,15 +143,15 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
 
   const importRows = async () => {
     if (batch.length === 0) return;
-    const inTheWay: Obstacle[] = [];
-    const note = ({ outcome, count, keys }: OutcomeCount) => {
-      if (isObstacle(outcome)) {
-        obstacleCount += count;
-        inTheWay.push(...keys.map((key) => ({ kind, key, outcome })));
+    const batchConflicts: Conflict[] = [];
+    const addOutcome = ({ outcome, count, keys }: OutcomeCount) => {
+      if (isConflicting(outcome)) {
+        conflictCount += count;
+        batchConflicts.push(...keys.map((key) => ({ kind, key, outcome })));
       } else if (outcome !== 'orphaned') {
         counts[countNames[kind]][outcome] += count;
-      } else if (obstacleCount === 0) {
-        // Else its group may be what is in the way, which is told of in the end.
+      } else if (conflictCount === 0) {
+        // After a conflict the missing group may be the conflicting record, which is reported at the end.
         const orphan = batch.find(({ key }) => key.join() === keys[0]!.join())!;
         throw lineError(orphan.line, orphanMessage(kind, orphan.row));
       }
@@ -158,23 +159,23 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
     const send = (rows: typeof batch) =>
       importBatch[kind](transaction, JSON.stringify(rows.map(({ row }) => row)));
     const outcomes = await send(batch);
-    const samplesInTheWay = samples.findInTheWay(kind, outcomes);
-    for (const each of outcomes) note(leaveOut(each, samplesInTheWay));
-    const again = batch.filter(({ key: [id] }) => samplesInTheWay.includes(id));
-    for (const row of batch) if (!again.includes(row)) samples.markRead(kind, row.key);
-    if (again.length > 0) {
+    const conflictingSamples = samples.findConflicting(kind, outcomes);
+    for (const outcome of outcomes) addOutcome(withoutRecords(outcome, conflictingSamples));
+    const retried = batch.filter(({ key: [id] }) => conflictingSamples.includes(id));
+    for (const row of batch) if (!retried.includes(row)) samples.markRead(kind, row.key);
+    if (retried.length > 0) {
       await samples.remove();
-      for (const each of await send(again)) note(each);
+      for (const outcome of await send(retried)) addOutcome(outcome);
     }
-    const inOrder = inTheWay.toSorted((one, other) => (isBehind(one.key, other.key) ? -1 : 1));
-    obstacles.push(...inOrder.slice(0, maxNamed - obstacles.length));
+    const inOrder = batchConflicts.toSorted((one, other) => (isAfter(one.key, other.key) ? -1 : 1));
+    conflicts.push(...inOrder.slice(0, maxNamed - conflicts.length));
     onProgress((importedCount += batch.length));
     batch = [];
     batchLength = 0;
   };
 
   return {
-    /** @throws AppError BAD_USER_INPUT where the record is not in its place. */
+    /** @throws AppError BAD_USER_INPUT if the record is out of order. */
     async add(
       line: number,
       record: { kind: RecordKind; key: RecordKey; row: RowJson },
@@ -189,11 +190,11 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
         kind = record.kind;
         lastKey = undefined;
       }
-      if (lastKey && !isBehind(lastKey, key)) {
+      if (lastKey && !isAfter(lastKey, key)) {
         const names = [nameRecord(kind, key), nameRecord(kind, lastKey)];
         throw lineError(
           line,
-          `${names.join(' must not come after ')}: records stand by their keys, each once`,
+          `${names.join(' must not come after ')}: records must be sorted by key without duplicates`,
         );
       }
       lastKey = key;
@@ -205,15 +206,15 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
       if (batch.length === maxBatchSize || batchLength > maxBatchLength) await importRows();
     },
 
-    /** Imports what is left, and answers how many records there were of each kind. */
+    /** Imports the last batch, and returns the number of records of each kind. */
     async end(): Promise<RecordCounts> {
       await importRows();
       return read;
     },
 
-    /** @throws AppError ALREADY_EXISTS where something was in the way. */
+    /** @throws AppError ALREADY_EXISTS if records conflict with existing data. */
     finish(lastIds: LastIds): FileImport {
-      if (obstacleCount > 0) throw obstacleError(obstacleCount, obstacles);
+      if (conflictCount > 0) throw conflictError(conflictCount, conflicts);
       return {
         counts,
         lastIds: {
@@ -225,10 +226,10 @@ function createRecordImport(transaction: Transaction, { samples, onProgress }: R
   };
 }
 
-/** What came of a batch, less the records that are imported again. */
-function leaveOut({ outcome, count, keys }: OutcomeCount, ids: readonly number[]): OutcomeCount {
-  const left = isObstacle(outcome) ? keys.filter(([id]) => !ids.includes(id)) : keys;
-  return { outcome, count: count - (keys.length - left.length), keys: left };
+/** Returns an outcome without the records that are imported again. */
+function withoutRecords({ outcome, count, keys }: OutcomeCount, ids: readonly number[]): OutcomeCount {
+  const remainingKeys = isConflicting(outcome) ? keys.filter(([id]) => !ids.includes(id)) : keys;
+  return { outcome, count: count - (keys.length - remainingKeys.length), keys: remainingKeys };
 }
 
 function emptyCounts(): Counts {
@@ -236,27 +237,27 @@ function emptyCounts(): Counts {
 }
 
 /**
- * Keeps all others out but plain reads: writers, and those who lock a row to write later, so that what was looked at stays so. Before
- * the file is opened, since this may have to be tried again.
+ * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is
+ * opened, since it may be retried.
  */
-async function holdTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
-  const [may] = await transaction.$queryRaw<{ move: boolean }[]>`
+async function lockTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
+  const [privilege] = await transaction.$queryRaw<{ move: boolean }[]>`
     SELECT has_sequence_privilege('service_groups_id_seq', 'UPDATE')
       AND has_sequence_privilege('groups_id_seq', 'UPDATE') AS move`;
-  if (!may?.move && !isDryRun) {
-    throw new StartError(
-      "The database's user may not move the sequences of the ids on, which an import needs. As their owner: " +
-        'GRANT UPDATE ON SEQUENCE service_groups_id_seq, groups_id_seq TO it. See docs/operations.md',
+  if (!privilege?.move && !isDryRun) {
+    throw new OperatorError(
+      'The database user lacks the privilege to advance the id sequences, which an import requires. As their owner: ' +
+        'GRANT UPDATE ON SEQUENCE service_groups_id_seq, groups_id_seq TO the user. See docs/operations.md',
     );
   }
   await transaction.$executeRaw`
     LOCK TABLE service_groups, groups, subscribers, deleted_groups IN EXCLUSIVE MODE`;
-  // The tables grow by the batch: what was planned for small ones would read large ones from end to end.
+  // The tables grow with every batch: a plan for small tables would scan large ones sequentially.
   await transaction.$executeRaw`SET LOCAL plan_cache_mode = force_custom_plan`;
 }
 
-/** Never back, and in the end of all: no transaction undoes it. */
-async function moveSequencesOn(transaction: Transaction, { serviceGroup, group }: LastIds): Promise<void> {
+/** Only forward, and last: setval is not transactional. */
+async function advanceSequences(transaction: Transaction, { serviceGroup, group }: LastIds): Promise<void> {
   await transaction.$queryRaw`
     SELECT setval('service_groups_id_seq', ${serviceGroup}::int)::int FROM service_groups_id_seq
     WHERE ${serviceGroup}::int > CASE WHEN is_called THEN last_value ELSE 0 END`;
@@ -274,8 +275,8 @@ function readNumberedLine(number: number, text: string): TransferLine {
   }
 }
 
-/** As PostgreSQL's collation "C" sorts: by the bytes of UTF-8. */
-function isBehind([lastId, lastUsername = '']: RecordKey, [id, username = '']: RecordKey): boolean {
+/** Compares keys like PostgreSQL's collation "C": by the bytes of UTF-8. */
+function isAfter([lastId, lastUsername = '']: RecordKey, [id, username = '']: RecordKey): boolean {
   if (id !== lastId) return id > lastId;
   return Buffer.compare(Buffer.from(username), Buffer.from(lastUsername)) > 0;
 }
@@ -283,7 +284,7 @@ function isBehind([lastId, lastUsername = '']: RecordKey, [id, username = '']: R
 function requireCounts(line: number, expected: RecordCounts, read: RecordCounts): void {
   for (const name of Object.values(countNames)) {
     if (read[name] === expected[name]) continue;
-    throw lineError(line, `the file was written with ${expected[name]} ${name}, and has ${read[name]}`);
+    throw lineError(line, `the footer counts ${expected[name]} ${name}, but the file has ${read[name]}`);
   }
 }
 
@@ -297,21 +298,21 @@ function nameRecord(kind: RecordKind, [id, username]: RecordKey): string {
   return kind === 'subscriber' ? `subscriber ${JSON.stringify(username)} of group ${id}` : `${kind} ${id}`;
 }
 
-function obstacleError(count: number, obstacles: readonly Obstacle[]): AppError {
-  const problems = obstacles.map(({ kind, key, outcome }) => `${nameRecord(kind, key)} ${meanings[outcome]}`);
+function conflictError(count: number, conflicts: readonly Conflict[]): AppError {
+  const problems = conflicts.map(({ kind, key, outcome }) => `${nameRecord(kind, key)} ${meanings[outcome]}`);
   const more = count > problems.length ? `; and ${count - problems.length} more` : '';
-  const records = obstacles.map(({ kind, key: [id, username], outcome }) =>
+  const records = conflicts.map(({ kind, key: [id, username], outcome }) =>
     kind === 'subscriber' ? { kind, groupId: id, username, outcome } : { kind, id, outcome },
   );
   return new AppError(
     'ALREADY_EXISTS',
-    `What is there is in the way of ${count} of the file's records, and nothing is overwritten: ${problems.join('; ')}${more}. Nothing was imported`,
+    `${count} ${count === 1 ? 'record conflicts' : 'records conflict'} with existing data, and nothing is overwritten: ${problems.join('; ')}${more}. Nothing was imported`,
     { count, records },
   );
 }
 
-const meanings: Record<Obstacle['outcome'], string> = {
-  differs: 'is there with other content',
-  archived: 'is deleted, and the archive has other content',
-  live: 'is live: it is not deleted',
+const meanings: Record<ConflictOutcome, string> = {
+  differs: 'exists with different content',
+  archived: 'is deleted, and its archived content is different',
+  live: 'exists: it is not deleted',
 };

@@ -1,12 +1,12 @@
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import { findUntouchedSamples, removeSamples, type SampleRows } from '../groups/sample-groups.ts';
-import { isObstacle, type OutcomeCount } from './import-statements.ts';
+import { isConflicting, type OutcomeCount } from './import-statements.ts';
 import type { RecordKey, RecordKind } from './format.ts';
 
-/** The sample records of a database that nobody has touched, while a file is imported that they may have to give way to. */
+/** The unchanged sample records of a database, which an import may replace. */
 export type Samples = Awaited<ReturnType<typeof openSamples>>;
 
-/** How many records of each kind there are. */
+/** Counts the records of each kind. */
 export function countRows(rows: SampleRows): Record<keyof SampleRows, number> {
   const { serviceGroups, groups, deletedGroups } = rows;
   return {
@@ -16,10 +16,10 @@ export function countRows(rows: SampleRows): Record<keyof SampleRows, number> {
   };
 }
 
-/** Finds the samples. No one else may write to the tables meanwhile. */
+/** Finds the unchanged samples. The tables must be locked against other writers. */
 export async function openSamples(transaction: Transaction) {
   const ids = await findUntouchedSamples(transaction);
-  /** Those that may be removed: neither are they yet, nor does the file have them. */
+  /** The samples that may still be removed: not removed yet, and not in the file. */
   const left = {
     serviceGroups: new Set(ids.serviceGroups),
     groups: new Set([...ids.groups, ...ids.deletedGroups]),
@@ -28,19 +28,19 @@ export async function openSamples(transaction: Transaction) {
 
   const leftOf = (kind: RecordKind) => (kind === 'serviceGroup' ? left.serviceGroups : left.groups);
   return {
-    /** The samples among what is in the way of a batch: they have the lowest ids, and so are among the keys that are named. */
-    findInTheWay(kind: RecordKind, outcomes: readonly OutcomeCount[]): number[] {
+    /** Returns the samples that conflict with a batch. They have the lowest ids, and so are among the listed keys. */
+    findConflicting(kind: RecordKind, outcomes: readonly OutcomeCount[]): number[] {
       return outcomes.flatMap(({ outcome, keys }) =>
-        isObstacle(outcome) ? keys.map(([id]) => id).filter((id) => leftOf(kind).has(id)) : [],
+        isConflicting(outcome) ? keys.map(([id]) => id).filter((id) => leftOf(kind).has(id)) : [],
       );
     },
 
-    /** Notes that the file has a record, so that it is not removed. */
+    /** Marks a record of the file, so that it is not removed. */
     markRead(kind: RecordKind, [id]: RecordKey): void {
       leftOf(kind).delete(id);
     },
 
-    /** Removes all samples but those that the file has too, as far as it has been read. */
+    /** Removes all samples that are not among the records read so far. */
     async remove(): Promise<void> {
       if (left.serviceGroups.size + left.groups.size === 0) return;
       const rows = await removeSamples(transaction, {

@@ -2,21 +2,21 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RecordKey, RecordKind } from './format.ts';
 
 /**
- * What becomes of a record. It is `added`, brought back from the archive (`restored`), or was there as it is (`unchanged`).
- * It is in the way where it is there with other content (`differs`), where its group is `archived` with other content, or where it
- * is an archived group that is `live`. It is `orphaned` where what it refers to is nowhere.
+ * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`).
+ * It conflicts with existing data if that `differs`, if its group is `archived` with different content, or if it is a
+ * deleted group that is `live`. It is `orphaned` if the record that it refers to does not exist.
  */
 export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
 
-/** An outcome that refuses the import. */
-export type Obstruction = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
+/** An outcome that rejects the import. */
+export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
 
-/** Returns whether a record has an obstacle in its way. */
-export function isObstacle(outcome: ImportOutcome): outcome is Obstruction {
+/** Returns whether a record conflicts with existing data. */
+export function isConflicting(outcome: ImportOutcome): outcome is ConflictOutcome {
   return outcome === 'differs' || outcome === 'archived' || outcome === 'live';
 }
 
-/** How many records of a batch had an outcome, and the keys of the first ten of them. */
+/** The number of records of a batch with an outcome, and the keys of the first ten of them. */
 export type OutcomeCount = {
   readonly outcome: ImportOutcome;
   readonly count: number;
@@ -24,9 +24,10 @@ export type OutcomeCount = {
 };
 
 /**
- * Imports one batch of a kind, JSON of rows of which no two have the same key, by one statement. Nobody else may write to the
- * tables meanwhile. What is in the way stays as it is. What has had its time in the archive is gone, whether or not the purge has
- * come by. A file of an older version lacks columns that were added since: they get their defaults, and do not count as a difference.
+ * Imports one batch of a kind, a JSON array of rows with unique keys, by one statement. The tables must be locked
+ * against other writers. Conflicting records are left unchanged. Expired records of the archive count as removed,
+ * even if they are not purged yet. Columns that a file of an older version lacks get their defaults, and are not
+ * compared.
  */
 export const importBatch: Record<
   RecordKind,
@@ -34,30 +35,30 @@ export const importBatch: Record<
 > = {
   serviceGroup: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
-      SELECT given, CASE
+      SELECT imported, CASE
           WHEN present.id IS NULL THEN 'added'
           WHEN present IS DISTINCT FROM jsonb_populate_record(present, line) THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
       FROM jsonb_array_elements(${rows}::jsonb) AS lines (line)
-      CROSS JOIN LATERAL jsonb_populate_record(NULL::service_groups, (SELECT row_defaults('service_groups')) || line) AS given
-      LEFT JOIN service_groups AS present ON present.id = given.id
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::service_groups, (SELECT row_defaults('service_groups')) || line) AS imported
+      LEFT JOIN service_groups AS present ON present.id = imported.id
     ),
     added AS (
-      INSERT INTO service_groups OVERRIDING SYSTEM VALUE SELECT (given).* FROM examined WHERE outcome = 'added'
+      INSERT INTO service_groups OVERRIDING SYSTEM VALUE SELECT (imported).* FROM examined WHERE outcome = 'added'
     )
     SELECT outcome, count(*)::int,
-      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+      to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
   group: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
-      SELECT given, CASE
+      SELECT imported, CASE
           WHEN present.id IS NOT NULL AND present IS DISTINCT FROM jsonb_populate_record(present, line) THEN 'differs'
           WHEN present.id IS NOT NULL THEN 'unchanged'
           WHEN archived.id IS NOT NULL AND jsonb_populate_record(NULL::groups, defaults || archived.group_row)
-            IS DISTINCT FROM given THEN 'archived'
-          WHEN given.service_group_id IS NOT NULL AND service_groups.id IS NULL THEN 'orphaned'
+            IS DISTINCT FROM imported THEN 'archived'
+          WHEN imported.service_group_id IS NOT NULL AND service_groups.id IS NULL THEN 'orphaned'
           WHEN archived.id IS NOT NULL THEN 'restored'
           ELSE 'added'
         END AS outcome
@@ -66,24 +67,24 @@ export const importBatch: Record<
       LEFT JOIN groups AS present ON present.id = (line ->> 'id')::int
       LEFT JOIN deleted_groups AS archived ON archived.id = (line ->> 'id')::int AND archived.purge_at > now()
       CROSS JOIN LATERAL
-        jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS given
-      LEFT JOIN service_groups ON service_groups.id = given.service_group_id
+        jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS imported
+      LEFT JOIN service_groups ON service_groups.id = imported.service_group_id
     ),
     taken_out AS (
       DELETE FROM deleted_groups USING examined
-      WHERE deleted_groups.id = (given).id AND outcome IN ('added', 'restored')
+      WHERE deleted_groups.id = (imported).id AND outcome IN ('added', 'restored')
     ),
     added AS (
       INSERT INTO groups OVERRIDING SYSTEM VALUE
-      SELECT (given).* FROM examined WHERE outcome IN ('added', 'restored')
+      SELECT (imported).* FROM examined WHERE outcome IN ('added', 'restored')
     )
     SELECT outcome, count(*)::int,
-      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+      to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
   subscriber: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
-      SELECT given, CASE
+      SELECT imported, CASE
           WHEN present.group_id IS NOT NULL AND present IS DISTINCT FROM jsonb_populate_record(present, line)
             THEN 'differs'
           WHEN present.group_id IS NOT NULL THEN 'unchanged'
@@ -91,45 +92,45 @@ export const importBatch: Record<
           ELSE 'added'
         END AS outcome
       FROM jsonb_array_elements(${rows}::jsonb) AS lines (line)
-      CROSS JOIN LATERAL jsonb_populate_record(NULL::subscribers, (SELECT row_defaults('subscribers')) || line) AS given
-      LEFT JOIN subscribers AS present ON present.group_id = given.group_id AND present.username = given.username
-      LEFT JOIN groups ON groups.id = given.group_id
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::subscribers, (SELECT row_defaults('subscribers')) || line) AS imported
+      LEFT JOIN subscribers AS present ON present.group_id = imported.group_id AND present.username = imported.username
+      LEFT JOIN groups ON groups.id = imported.group_id
     ),
-    added AS (INSERT INTO subscribers SELECT (given).* FROM examined WHERE outcome = 'added')
-    SELECT outcome, count(*)::int, to_jsonb((array_agg(jsonb_build_array((given).group_id, (given).username)
-        ORDER BY (given).group_id, (given).username COLLATE "C"))[1:10]) AS keys
+    added AS (INSERT INTO subscribers SELECT (imported).* FROM examined WHERE outcome = 'added')
+    SELECT outcome, count(*)::int, to_jsonb((array_agg(jsonb_build_array((imported).group_id, (imported).username)
+        ORDER BY (imported).group_id, (imported).username COLLATE "C"))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
-  // The rows are compared as rows, and kept as group_row() writes them: dates and prices are written in several ways.
+  // Compared as rows and stored as group_row() formats them: dates and prices have several JSON representations.
   deletedGroup: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
-      SELECT given, original, CASE
+      SELECT imported, original, CASE
           WHEN groups.id IS NOT NULL THEN 'live'
           WHEN present.id IS NULL THEN 'added'
           WHEN jsonb_populate_record(NULL::groups, defaults || present.group_row)
-              IS DISTINCT FROM jsonb_populate_record(NULL::groups, defaults || present.group_row || given.group_row)
+              IS DISTINCT FROM jsonb_populate_record(NULL::groups, defaults || present.group_row || imported.group_row)
             OR (present.deleted_at, present.deleted_by, present.reason, present.purge_at, present.subscribers_moved)
               IS DISTINCT FROM
-              (given.deleted_at, given.deleted_by, given.reason, given.purge_at, given.subscribers_moved)
+              (imported.deleted_at, imported.deleted_by, imported.reason, imported.purge_at, imported.subscribers_moved)
             THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
       FROM (SELECT row_defaults('groups') AS defaults) AS base
-      CROSS JOIN jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS given
-      CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, defaults || given.group_row) AS original
-      LEFT JOIN deleted_groups AS present ON present.id = given.id AND present.purge_at > now()
-      LEFT JOIN groups ON groups.id = given.id
+      CROSS JOIN jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS imported
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, defaults || imported.group_row) AS original
+      LEFT JOIN deleted_groups AS present ON present.id = imported.id AND present.purge_at > now()
+      LEFT JOIN groups ON groups.id = imported.id
     ),
     added AS (
       INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved)
-      SELECT (given).id, group_row(original), (given).deleted_at, (given).deleted_by, (given).reason, (given).purge_at,
-        (given).subscribers_moved
+      SELECT (imported).id, group_row(original), (imported).deleted_at, (imported).deleted_by, (imported).reason, (imported).purge_at,
+        (imported).subscribers_moved
       FROM examined WHERE outcome = 'added'
       ON CONFLICT (id) DO UPDATE SET group_row = excluded.group_row, deleted_at = excluded.deleted_at,
         deleted_by = excluded.deleted_by, reason = excluded.reason, purge_at = excluded.purge_at,
         subscribers_moved = excluded.subscribers_moved
     )
     SELECT outcome, count(*)::int,
-      to_jsonb((array_agg(jsonb_build_array((given).id) ORDER BY (given).id))[1:10]) AS keys
+      to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 };

@@ -3,8 +3,8 @@ import { AppError } from '../errors.ts';
 const lineFeed = 0x0a;
 
 /**
- * Reads a stream of UTF-8 as lines, a chunk at a time, so that as much is held as a chunk and a line.
- * @throws AppError BAD_USER_INPUT that names the line where it is too long or not UTF-8.
+ * Splits a stream of UTF-8 into lines, with at most one chunk and one line in memory.
+ * @throws AppError BAD_USER_INPUT with the line number if a line is too long or not UTF-8.
  */
 export async function* readLines(
   chunks: AsyncIterable<Buffer>,
@@ -18,7 +18,7 @@ export async function* readLines(
       const text = decoder.decode(bytes);
       return { number: number++, text };
     } catch {
-      throw lineError(number, 'it must be UTF-8');
+      throw lineError(number, 'not valid UTF-8');
     }
   };
 
@@ -35,7 +35,7 @@ export async function* readLines(
   if (rest.length > 0) yield decode(rest);
 }
 
-/** A line of a file is wrong; `message` says why. */
+/** Creates an error for an invalid line of a file. */
 export function lineError(line: number, message: string, details: object = {}): AppError {
   return new AppError('BAD_USER_INPUT', `Line ${line}: ${message}. Nothing was imported`, {
     ...details,
@@ -44,5 +44,5 @@ export function lineError(line: number, message: string, details: object = {}): 
 }
 
 function tooLong(line: number, maxLineBytes: number): AppError {
-  return lineError(line, `it must have at most ${maxLineBytes} bytes`);
+  return lineError(line, `longer than ${maxLineBytes} bytes`);
 }

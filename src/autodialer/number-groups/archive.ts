@@ -12,16 +12,16 @@ export type DeletedNumberGroup = NumberGroup & {
   readonly purgeAt: Date;
 };
 
-/** Where removed groups are listed, restored and purged. */
+/** Lists, restores and purges removed groups. */
 export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumberGroupRepository>;
 
-/** How many groups one purge takes at most. */
+/** The maximum number of groups of one purge. */
 const purgeBatchSize = 1000;
 
 /** The archive of removed number groups. */
 export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
-    /** The latest ones, the last removed first. */
+    /** Returns the most recently removed groups, latest first. */
     async deletedNumberGroups(limit: number): Promise<DeletedNumberGroup[]> {
       const rows = await prisma.deletedNumberGroup.findMany({
         where: { purgeAt: { gt: new Date() } },
@@ -37,8 +37,8 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
     },
 
     /**
-     * Brings a group back, with the same id, fields and numbers.
-     * @throws AppError NOT_FOUND; ALREADY_EXISTS where the group is there.
+     * Restores a group with the same id, fields and numbers.
+     * @throws AppError NOT_FOUND; ALREADY_EXISTS if the group exists.
      */
     async restoreNumberGroup(id: string, call: MutationCall): Promise<NumberGroup> {
       const row = await mutations.run(call, async (transaction) => {
@@ -54,7 +54,10 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
       return readNumberGroupRow(row);
     },
 
-    /** Purges the groups whose time is over, with an audit entry for each, and answers how many. Their lists are left to their own clean-up. */
+    /**
+     * Purges expired groups, with an audit entry for each, and returns their number. `removeUnused` removes their
+     * lists later.
+     */
     async purgeExpired({ account, requestId }: { account: string; requestId: string }): Promise<number> {
       return prisma.$executeRaw`
         WITH expired AS (

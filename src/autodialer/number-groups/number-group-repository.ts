@@ -1,6 +1,6 @@
 import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
-import { plannedForItsValues } from '../../database/prepared-statements.ts';
+import { customPlan } from '../../database/prepared-statements.ts';
 import type { RowJson } from '../../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import {
@@ -10,34 +10,34 @@ import {
   type NumberGroup,
   type NumberGroupFields,
 } from './number-group.ts';
-import { releaseList, type NumberSource } from './number-list-repository.ts';
+import { detachList, type NumberSource } from './number-list-repository.ts';
 
-/** What a search can be sorted by, in the vendor's words. */
+/** The vendor's names of sort keys. */
 export type SortKey = 'name' | 'date' | 'count' | 'description' | '_id';
 
 /** A search for number groups. */
 export type NumberGroupSearch = {
-  /** Whether the conditions are to be contained, as fold_text() compares texts, or to be equal. */
+  /** True if values must contain the conditions, compared by fold_text(); false if they must be equal. */
   readonly alike: boolean;
-  /** An empty one holds for all. */
+  /** An empty condition matches all groups. */
   readonly conditions: { readonly name: string; readonly description: string };
   readonly start: number;
   readonly count: number;
-  /** By what to sort, the most important first; the id breaks ties. */
+  /** Sort keys, most significant first; the id breaks ties. */
   readonly sorting: readonly (readonly [SortKey, 'ascending' | 'descending'])[];
 };
 
-/** Where number groups are added, changed, removed and found. */
+/** Adds, updates, removes and searches number groups. */
 export type NumberGroupRepository = ReturnType<typeof createNumberGroupRepository>;
 
-/** The autodialer's number groups. What is removed is kept for `retentionDays`; 0 keeps nothing. */
+/** Creates the repository. Removed groups are archived for `retentionDays`; 0 disables the archive. */
 export function createNumberGroupRepository(
   prisma: PrismaClient,
   mutations: MutationRunner,
   retentionDays: number,
 ) {
   return {
-    /** Answers the new group's id. @throws AppError BAD_USER_INPUT; NOT_FOUND where there is no such upload. */
+    /** Adds a group, and returns its id. @throws AppError BAD_USER_INPUT; NOT_FOUND if there is no such upload. */
     async addNumberGroup(
       { name, description = '' }: NumberGroupFields & { name: string },
       source: NumberSource,
@@ -45,7 +45,7 @@ export function createNumberGroupRepository(
     ): Promise<string> {
       const id = createNumberGroupId();
       const added = await mutations.run(call, async (transaction) => {
-        const list = await source.keep(transaction);
+        const list = await source.attach(transaction);
         const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
           INSERT INTO number_groups (id, name, description, count, list_id)
           VALUES (${id}, ${name}, ${description}, ${list.count}, ${list.id})
@@ -55,7 +55,10 @@ export function createNumberGroupRepository(
       return added.id;
     },
 
-    /** Changes what is given. @throws AppError BAD_USER_INPUT; NOT_FOUND where there is no such group, or no such upload. */
+    /**
+     * Updates the given fields. @throws AppError BAD_USER_INPUT; NOT_FOUND if there is no such group, or no such
+     * upload.
+     */
     async updateNumberGroup(
       id: string,
       { name, description }: NumberGroupFields,
@@ -64,19 +67,19 @@ export function createNumberGroupRepository(
     ): Promise<NumberGroup> {
       const row = await mutations.run(call, async (transaction) => {
         const before = await lockRow(transaction, id);
-        const list = await source?.keep(transaction);
+        const list = await source?.attach(transaction);
         const [group] = await transaction.$queryRaw<{ row: RowJson }[]>`
           UPDATE number_groups SET name = coalesce(${name ?? null}, name),
             description = coalesce(${description ?? null}, description),
             count = coalesce(${list?.count ?? null}::int, count), list_id = coalesce(${list?.id ?? null}::bigint, list_id)
           WHERE id = ${id} RETURNING number_group_row(number_groups) AS row`;
-        if (list) await releaseList(transaction, readNumberGroupRow(before).listId);
+        if (list) await detachList(transaction, readNumberGroupRow(before).listId);
         return { result: group!.row, before, after: group!.row };
       });
       return readNumberGroupRow(row);
     },
 
-    /** Removes a group into the archive, its list as it is. @throws AppError NOT_FOUND */
+    /** Moves a group to the archive; its list is unchanged. @throws AppError NOT_FOUND */
     async removeNumberGroup(id: string, call: MutationCall): Promise<void> {
       await mutations.run(call, async (transaction) => {
         const [removed] = await transaction.$queryRaw<{ row: RowJson }[]>`
@@ -96,9 +99,9 @@ export function createNumberGroupRepository(
       });
     },
 
-    /** One page of a search, and how many groups it finds on all pages. */
+    /** Returns one page of a search, and the number of matching groups on all pages. */
     async searchNumberGroups(search: NumberGroupSearch): Promise<{ groups: NumberGroup[]; total: number }> {
-      const where = Prisma.sql`WHERE ${writeConditions(search)} ${Prisma.raw(plannedForItsValues)}`;
+      const where = Prisma.sql`WHERE ${writeConditions(search)} ${Prisma.raw(customPlan)}`;
       const [groups, [counted]] = await Promise.all([
         prisma.$queryRaw<NumberGroup[]>`
           SELECT id, name, description, count, created_at AS "createdAt", list_id AS "listId" FROM number_groups
@@ -120,13 +123,13 @@ async function lockRow(transaction: Transaction, id: string): Promise<RowJson> {
 const columns = ['name', 'description'] as const;
 
 function writeConditions({ alike, conditions }: NumberGroupSearch): Prisma.Sql {
-  const given = columns.filter((column) => conditions[column] !== '');
-  const written = given.map((column) => {
+  const conditionColumns = columns.filter((column) => conditions[column] !== '');
+  const terms = conditionColumns.map((column) => {
     const value = conditions[column];
     if (!alike) return Prisma.sql`${Prisma.raw(column)} = ${value}`;
     return Prisma.sql`${Prisma.raw(`${column}_key`)} LIKE fold_pattern(${value})`;
   });
-  return Prisma.join([Prisma.sql`true`, ...written], ' AND ');
+  return Prisma.join([Prisma.sql`true`, ...terms], ' AND ');
 }
 
 const columnOf: Record<SortKey, string> = {
@@ -137,7 +140,7 @@ const columnOf: Record<SortKey, string> = {
   _id: 'id',
 };
 
-/** The id goes the way of the last key, so that an index of both can be read in that order. */
+/** Sorts the id in the direction of the last key, so that an index on both can be used. */
 function writeOrder({ sorting }: NumberGroupSearch): Prisma.Sql {
   const last = sorting.at(-1)?.[1] ?? 'ascending';
   const terms = [...sorting, ['_id', last] as const].map(

@@ -11,50 +11,50 @@ export type NumberGroup = {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** How many numbers its list has. */
+  /** The number of numbers in its list. */
   readonly count: number;
   readonly createdAt: Date;
   readonly listId: bigint;
 };
 
-/** In code points, as that of the description. */
+/** In code points, like `maxDescriptionLength`. */
 export const maxNameLength = 128;
-/** Short enough for an index that sorts by it. */
+/** Short enough for a btree index. */
 export const maxDescriptionLength = 500;
 
-/** How each field is read that a caller gives. */
+/** The parsers of a group's fields. */
 export const numberGroupFields = {
   name: textParser({ min: 1, max: maxNameLength }),
   description: textParser({ max: maxDescriptionLength, multiline: true }),
 };
 
-/** The fields of a group that a caller gave. */
+/** The parsed fields of a group. */
 export type NumberGroupFields = Parsed<typeof numberGroupFields>;
 
-/** Makes an id as the vendor's look: seconds since 1970, then 64 random bits. */
+/** Creates an id in the vendor's format: seconds since 1970, then 64 random bits. */
 export function createNumberGroupId(now = Date.now()): string {
   const seconds = Math.floor(now / 1000).toString(16);
   return seconds.padStart(8, '0') + randomBytes(8).toString('hex');
 }
 
-/** What ids are like: any case is read, lower case is kept. */
+/** The format of ids: case-insensitive, stored in lower case. */
 export const numberGroupIdPattern = /^[0-9a-fA-F]{24}$/;
 
-/** Reads the id of a number group. @throws AppError BAD_USER_INPUT */
+/** Parses the id of a number group. @throws AppError BAD_USER_INPUT */
 export function parseNumberGroupId(value: unknown, argument: string): string {
   if (typeof value !== 'string' || !numberGroupIdPattern.test(value))
     throw badInput(argument, `${argument} must be 24 hexadecimal digits`);
   return value.toLowerCase();
 }
 
-/** What phone numbers are like. */
+/** The format of stored phone numbers. */
 export const numberPattern = /^[+\d*#]{1,32}$/;
-/** How many numbers a group has at most. */
+/** The maximum number of numbers in a group. */
 export const maxNumbers = 1_000_000;
-/** How many numbers are taken in for it, of which some may be there more than once. */
+/** The maximum number of numbers in a request or an upload, before duplicates are removed. */
 export const maxNumbersWithDuplicates = 5 * maxNumbers;
 
-/** Reads a row that the database function `number_group_row()` of this version or an older one wrote. */
+/** Converts a row of the database function `number_group_row()`, of this version or an older one. */
 export function readNumberGroupRow(storedRow: RowJson): NumberGroup {
   const row = withRowDefaults('number_groups', storedRow);
   return {
@@ -67,7 +67,7 @@ export function readNumberGroupRow(storedRow: RowJson): NumberGroup {
   };
 }
 
-/** There is no group with the id that was given. */
+/** Creates the error for an id without a group. */
 export function numberGroupNotFound(): AppError {
   return new AppError('NOT_FOUND', 'There is no such group', { argument: '_id' });
 }

@@ -5,56 +5,56 @@ import { AppError, badInput } from '../../errors.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import { maxNumbers, maxNumbersWithDuplicates } from './number-group.ts';
 
-/** A list that somebody holds from now on. */
-type KeptList = { readonly id: bigint; readonly count: number };
+/** A list that is attached to a group or an upload. */
+type StoredList = { readonly id: bigint; readonly count: number };
 
-/** Where the numbers of a group come from. */
+/** The source of a group's numbers: a new list or an upload. */
 export type NumberSource = {
-  /** Has the list kept when the transaction is committed. @throws AppError BAD_USER_INPUT, NOT_FOUND */
-  keep(transaction: Transaction): Promise<KeptList>;
+  /** Attaches the list to a group as part of the transaction. @throws AppError BAD_USER_INPUT, NOT_FOUND */
+  attach(transaction: Transaction): Promise<StoredList>;
 };
 
-/** A list that is being written, a number at a time; no more than a chunk of it is in memory. Nobody sees it until it is kept. */
+/** A list that is being written, with at most one chunk in memory. It is not visible until it is attached. */
 export type NumberListDraft = NumberSource & {
-  /** Adds a number at the end, unless it is in the list. @throws AppError BAD_USER_INPUT where there are too many. */
+  /** Appends a number, unless the list contains it. @throws AppError BAD_USER_INPUT if there are too many. */
   readonly add: (number: string) => Promise<void>;
-  /** To be called when the last number is added. @throws AppError BAD_USER_INPUT where there are too many. */
+  /** Call after the last number. @throws AppError BAD_USER_INPUT if there are too many. */
   finish(): Promise<void>;
-  /** Has the list wait as an upload for a group to take it. */
-  keepAsUpload(transaction: Transaction, filename: string): Promise<KeptList>;
-  /** To be called in the end: leaves nothing behind, unless the list was kept. */
+  /** Stores the list as an upload that a group can claim. */
+  attachToUpload(transaction: Transaction, filename: string): Promise<StoredList>;
+  /** Call at the end: removes the list, unless it was attached. */
   discard(): Promise<void>;
 };
 
-/** Where lists are written, kept and read. */
+/** Writes, attaches and reads lists. */
 export type NumberListRepository = ReturnType<typeof createNumberListRepository>;
 
-/** How many numbers a row holds. */
+/** The number of phone numbers in a row. */
 const chunkSize = 5000;
-/** How long an upload waits for a group. A list that a group gave up can be read for as long. */
+/** How long an upload can be claimed, and a detached list can still be read. */
 const unusedLifetime = Prisma.sql`interval '1 day'`;
-/** How many lists one clean-up takes at most. */
+/** The maximum number of lists of one clean-up. */
 const cleanUpBatchSize = 100;
 
-/** The lists of phone numbers. */
+/** Creates the repository of phone number lists. */
 export function createNumberListRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
-    /** Starts a list of the numbers that a caller gives in this field. */
+    /** Starts a list. `field` is the request field that errors name. */
     startList: (field: string): NumberListDraft => createDraft(prisma, field),
 
-    /** Has a list wait, under a name, for a group to take it. @throws AppError BAD_USER_INPUT where it has no numbers. */
-    async keepUpload(draft: NumberListDraft, filename: string, call: MutationCall): Promise<void> {
+    /** Stores a list as an upload, until a group claims it. @throws AppError BAD_USER_INPUT if it has no numbers. */
+    async storeUpload(draft: NumberListDraft, filename: string, call: MutationCall): Promise<void> {
       await mutations.run(call, async (transaction) => {
-        const { count } = await draft.keepAsUpload(transaction, filename);
+        const { count } = await draft.attachToUpload(transaction, filename);
         if (count === 0) throw badInput('file', 'file must hold phone numbers');
         return { result: { filename }, after: { filename, count } };
       });
     },
 
-    /** The list of an upload, which one group can take. */
-    takeUpload: (filename: string): NumberSource => ({
-      async keep(transaction) {
-        const [list] = await transaction.$queryRaw<KeptList[]>`
+    /** Returns the list of an upload as a source. Only one group can claim it. */
+    claimUpload: (filename: string): NumberSource => ({
+      async attach(transaction) {
+        const [list] = await transaction.$queryRaw<StoredList[]>`
           UPDATE number_lists SET unused_since = NULL, filename = NULL
           WHERE filename = ${filename} AND unused_since > now() - ${unusedLifetime} RETURNING id, count`;
         if (list) return list;
@@ -63,11 +63,11 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
       },
     }),
 
-    /** The numbers of a list in order, some thousand at a time. */
+    /** Yields the numbers of a list in order, in chunks. */
     async *readNumbers(listId: bigint): AsyncGenerator<string[]> {
       for (let position = -1; ;) {
         const after = { listId, position: { gt: position } };
-        // The start of the answer may be on its way already, for a change that is committed.
+        // The change is committed, and the start of the response may already be sent.
         const chunk = await retryWhileUnavailable(() =>
           prisma.numberListChunk.findFirst({ where: after, orderBy: { position: 'asc' } }),
         );
@@ -77,7 +77,10 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
       }
     },
 
-    /** Removes lists that nobody has held for a day, and answers how many. Of several servers each takes what no other is just taking. */
+    /**
+     * Removes lists that have been unused for a day, and returns their number. Safe to run concurrently (SKIP
+     * LOCKED).
+     */
     async removeUnused(): Promise<number> {
       return prisma.$executeRaw`
         WITH unused AS (
@@ -90,8 +93,8 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
   };
 }
 
-/** Gives a list up: it is removed after a day, until when a slow reader may still read it. */
-export async function releaseList(transaction: Transaction, id: bigint): Promise<void> {
+/** Detaches a list from its group. It is removed after a day, so that slow readers can finish. */
+export async function detachList(transaction: Transaction, id: bigint): Promise<void> {
   await transaction.$executeRaw`UPDATE number_lists SET unused_since = now() WHERE id = ${id}`;
 }
 
@@ -110,15 +113,15 @@ function createDraft(prisma: PrismaClient, field: string): NumberListDraft {
     chunk = new Set();
   };
 
-  const keep = async (transaction: Transaction, filename: string | null): Promise<KeptList> => {
+  const attach = async (transaction: Transaction, filename: string | null): Promise<StoredList> => {
     if (id === undefined) {
       const listId = await insertList(transaction);
       await transaction.$executeRaw`
         INSERT INTO number_list_chunks (list_id, position, numbers)
         SELECT ${listId}, 0, numbers FROM (VALUES (${[...chunk]}::text[])) AS chunk (numbers) WHERE cardinality(numbers) > 0`;
-      return setKept(transaction, { id: listId, count }, filename);
+      return markInUse(transaction, { id: listId, count }, filename);
     }
-    return setKept(transaction, { id, count }, filename);
+    return markInUse(transaction, { id, count }, filename);
   };
 
   return {
@@ -136,8 +139,8 @@ function createDraft(prisma: PrismaClient, field: string): NumberListDraft {
       }
       if (count > maxNumbers) throw tooManyNumbers(field);
     },
-    keep: (transaction) => keep(transaction, null),
-    keepAsUpload: (transaction, filename) => keep(transaction, filename),
+    attach: (transaction) => attach(transaction, null),
+    attachToUpload: (transaction, filename) => attach(transaction, filename),
     async discard() {
       if (id === undefined) return;
       await prisma.$executeRaw`
@@ -161,7 +164,11 @@ async function insertList(client: Pick<PrismaClient, '$queryRaw'>): Promise<bigi
   return list!.id;
 }
 
-async function setKept(transaction: Transaction, list: KeptList, filename: string | null): Promise<KeptList> {
+async function markInUse(
+  transaction: Transaction,
+  list: StoredList,
+  filename: string | null,
+): Promise<StoredList> {
   await transaction.$executeRaw`
     UPDATE number_lists SET count = ${list.count}, filename = ${filename},
       unused_since = CASE WHEN ${filename}::text IS NOT NULL THEN now() END
@@ -169,11 +176,14 @@ async function setKept(transaction: Transaction, list: KeptList, filename: strin
   return list;
 }
 
-/** Writes a list anew behind its chunks, each number where it was first, and answers how many are left. It is the database that needs the memory. */
+/**
+ * Rewrites a list without duplicates, in the order of first occurrence, and returns its length. Sorting uses the
+ * database's memory.
+ */
 async function removeDuplicates(prisma: PrismaClient, id: bigint, chunks: number): Promise<number> {
   const [list] = await prisma.$queryRaw<{ count: number }[]>`
     WITH raw AS (DELETE FROM number_list_chunks WHERE list_id = ${id} RETURNING position, numbers),
-    -- Compared byte by byte: in the order of a language it takes twice as long.
+    -- Compared bytewise: with the collation of a language it takes twice as long.
     distinct_numbers AS (
       SELECT number COLLATE "C" AS number, min(position * ${chunkSize}::bigint + ordinal) AS place
       FROM raw, unnest(numbers) WITH ORDINALITY AS entry (number, ordinal) GROUP BY 1

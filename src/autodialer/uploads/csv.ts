@@ -3,17 +3,17 @@ import { findPhoneColumns, isFaxLabel, type PhoneColumn } from './phone-columns.
 import { appendPhoneNumbers, type PhoneProblem } from './phone-number.ts';
 import { badLine, countSkip, type NumberReader, type SkipCounts } from './number-reader.ts';
 
-/** How long a record may be whose quotes go over several lines: one that is never closed would take in the whole file. */
+/** The maximum length of a record with quoted line breaks: an unclosed quote would otherwise consume the whole file. */
 const maxRecordLength = 10_000;
 /** How many columns a record may have: the work for a record grows with them. */
 const maxColumns = 1000;
 const delimiters = [',', ';', '\t'] as const;
-/** How many columns an error names. */
+/** The maximum number of columns in an error. */
 const maxNamedColumns = 30;
 
 /**
- * Reads CSV, separated by `,`, `;` or tabs. With a header the numbers are in the columns that the header calls so, all of them;
- * without one every cell that is a number counts. Counts in `skips` what holds no number.
+ * Reads CSV, separated by `,`, `;` or tabs. With a header, reads the numbers of all columns whose name means phone
+ * numbers; without one, every cell that is a number. Counts skipped cells in `skips`.
  * @see https://www.rfc-editor.org/rfc/rfc4180
  */
 export function createCsvReader(skips: SkipCounts): NumberReader {
@@ -25,17 +25,17 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
 
   return {
     readLines(lines, firstLineNumber) {
-      const given = [...open, ...lines];
-      // Excel may say in the first line what separates.
+      const allLines = [...open, ...lines];
+      // Excel may declare the separator in the first line.
       const declared =
-        delimiter === undefined ? /^"?sep=([,;\t])"?$/i.exec(given[0]?.trimStart() ?? '') : undefined;
+        delimiter === undefined ? /^"?sep=([,;\t])"?$/i.exec(allLines[0]?.trimStart() ?? '') : undefined;
       if (declared) {
-        [delimiter, given[0]] = [declared[1]!, ''];
+        [delimiter, allLines[0]] = [declared[1]!, ''];
         countSkip(skips, 'headerLines');
       }
-      const firstGiven = firstLineNumber - open.length;
-      delimiter ??= findDelimiter(given);
-      const { data, errors } = Papa.parse<string[]>(given.join('\n'), { delimiter, newline: '\n' });
+      const startLineNumber = firstLineNumber - open.length;
+      delimiter ??= findDelimiter(allLines);
+      const { data, errors } = Papa.parse<string[]>(allLines.join('\n'), { delimiter, newline: '\n' });
       const rowsWith = (problem: string) =>
         new Set(errors.filter(({ code }) => code === problem).map(({ row }) => row));
       const invalid = rowsWith('InvalidQuotes');
@@ -45,14 +45,14 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
       open = [];
       let line = 0;
       for (const [row, cells] of data.entries()) {
-        if (cells.length > maxColumns) throw tooManyColumns(firstGiven + line, cells.length);
-        if (invalid.has(row)) throw badLine(firstGiven + line, 'there is text behind a closing quote');
+        if (cells.length > maxColumns) throw tooManyColumns(startLineNumber + line, cells.length);
+        if (invalid.has(row)) throw badLine(startLineNumber + line, 'there is text behind a closing quote');
         if (unclosed.has(row)) {
-          open = given.slice(line);
-          if (cells.join('').length > maxRecordLength) throw unclosedQuote(firstGiven + line);
+          open = allLines.slice(line);
+          if (cells.join('').length > maxRecordLength) throw unclosedQuote(startLineNumber + line);
           break;
         }
-        const lineNumber = firstGiven + line;
+        const lineNumber = startLineNumber + line;
         line += 1 + countLineBreaks(cells);
         if (cells.every(isBlank)) {
           countSkip(skips, 'blankLines');
@@ -61,7 +61,7 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
         if (readRecord) readRecord(cells, lineNumber, numbers);
         else readRecord = startRecords(cells, lineNumber, numbers, skips);
       }
-      openedAt = firstGiven + line;
+      openedAt = startLineNumber + line;
       return numbers;
     },
 
@@ -72,10 +72,10 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
   };
 }
 
-/** Appends the numbers of a record. @throws AppError BAD_USER_INPUT that names the line and the column. */
+/** Appends the numbers of a record. @throws AppError BAD_USER_INPUT with the line and the column. */
 type RecordReader = (cells: readonly string[], lineNumber: number, numbers: string[]) => void;
 
-/** Reads the first record, which may be a header, and returns how the others are read. */
+/** Reads the first record, which may be a header, and returns the reader of the other records. */
 function startRecords(
   cells: readonly string[],
   lineNumber: number,
@@ -93,7 +93,10 @@ function startRecords(
   return createHeaderReader(columns, skips);
 }
 
-/** A record with text and without a number; one that calls a column a phone may have a short number too, such as a year. */
+/**
+ * Returns whether a record is a header: it has text and no number, or names a phone column and has only short
+ * numbers, such as a year.
+ */
 function isHeader(cells: readonly string[]): boolean {
   const values = cells.filter((cell) => !isBlank(cell));
   const figures = values.map(findNumber).filter((number) => number !== undefined);
@@ -106,7 +109,7 @@ function isHeader(cells: readonly string[]): boolean {
 }
 const maxFigureDigits = 4;
 
-/** For a file with a header. */
+/** Creates the reader for a file with a header. */
 function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts): RecordReader {
   return (cells, lineNumber, numbers) => {
     for (const { index, header, labelIndex } of columns) {
@@ -127,10 +130,10 @@ function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts):
   };
 }
 
-/** For a file without a header, of which `first` is the first record. */
+/** Creates the reader for a file without a header. `first` is the first record. */
 function createPlainReader(first: readonly string[], skips: SkipCounts): RecordReader {
   const rowNumbers = findRowNumbers(first);
-  /** Columns that had a number in some record: what is there later must be one too. */
+  /** Columns that had a number in some record: all later cells must be numbers too. */
   const numberColumns = new Set<number>();
   const isList = isBlank(first[1] ?? '');
   return (record, lineNumber, numbers) => {
@@ -143,7 +146,7 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
         countSkip(skips, 'rowNumbers');
         continue;
       }
-      // Most cells that are no numbers are names and the like, which need no closer look.
+      // Fast path: most cells that are not numbers are names.
       if (!numberColumns.has(index) && !mayBeNumber.test(cell)) {
         countSkip(skips, 'otherCells');
         continue;
@@ -158,13 +161,16 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
         numberColumns.add(index);
       }
     }
-    if (!hasNumber) requireNothing(cells, lineNumber);
+    if (!hasNumber) rejectUnreadableCells(cells, lineNumber);
   };
 }
 const mayBeNumber = /[\d۰-۹٠-٩+*#]/;
 
-/** Names the cell of a record without a number that was meant as one: rather one with digits than a name. @throws AppError BAD_USER_INPUT */
-function requireNothing(cells: readonly string[], lineNumber: number): void {
+/**
+ * Rejects a record without a number, and names the cell that was probably meant as one: preferably one with digits.
+ * @throws AppError BAD_USER_INPUT
+ */
+function rejectUnreadableCells(cells: readonly string[], lineNumber: number): void {
   const problems = cells.map((cell) =>
     isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, []),
   );
@@ -173,7 +179,10 @@ function requireNothing(cells: readonly string[], lineNumber: number): void {
   if (index !== -1) throw badLine(lineNumber, problems[index]!.message, nameColumn(index, undefined));
 }
 
-/** Whether the delimiters of a record are the pause after a complete number, as in `02188001122,,12#` in a list of numbers. */
+/**
+ * Returns whether the delimiters of a record are the pause after a complete number, as in `02188001122,,12#` in a
+ * list of numbers.
+ */
 function isPaused([first = '', ...others]: readonly string[]): boolean {
   const dialledLater = others.filter((cell) => !isBlank(cell));
   return (
@@ -183,7 +192,7 @@ function isPaused([first = '', ...others]: readonly string[]): boolean {
   );
 }
 
-/** The column that counts the records from 0 or 1 on, next to a complete number. */
+/** Finds the column with row numbers, which starts with 0 or 1 next to a complete number. */
 function findRowNumbers(first: readonly string[]): number | undefined {
   const numbers = first.map(findNumber);
   const index = numbers.findIndex((number) => number === '0' || number === '1');
@@ -196,17 +205,20 @@ function isBlank(cell: string): boolean {
   return cell.trim() === '';
 }
 
-/** The number of a cell, or the first one of several. */
+/** Returns the first number of a cell. */
 function findNumber(cell: string): string | undefined {
-  const found: string[] = [];
-  return appendPhoneNumbers(cell, found) ? undefined : found[0];
+  const numbers: string[] = [];
+  return appendPhoneNumbers(cell, numbers) ? undefined : numbers[0];
 }
 
 const yearFirst = /^(?:1[2-9]|20)\d\d([-/.])\d\d?\1\d\d?(?:[T ].*)?$/;
 const yearLast = /^\d\d?([-/.])\d\d?\1(?:1[2-9]|20)\d\d$/;
 const amount = /^\d{1,5}[.,]\d\d?$/;
 
-/** Dates of the Gregorian and the Persian calendar, and decimals: where no header says what a cell is, these are no numbers. */
+/**
+ * Recognizes dates of the Gregorian and the Persian calendar, and decimals: without a header these are not phone
+ * numbers.
+ */
 function isDateOrAmount(cell: string): boolean {
   const text = cell.trim();
   return yearFirst.test(text) || yearLast.test(text) || amount.test(text);
@@ -239,11 +251,11 @@ function shorten(text: string): string {
 }
 const maxNameLength = 40;
 
-/** The first line with something in it tells by what it has most of; what is in quotes does not count. */
+/** Returns the most frequent delimiter of the first non-blank line, outside of quotes. */
 function findDelimiter(lines: readonly string[]): string | undefined {
-  const line = lines.find((each) => each.trim() !== '')?.replace(/"[^"]*"/g, '');
+  const line = lines.find((text) => text.trim() !== '')?.replace(/"[^"]*"/g, '');
   if (line === undefined) return undefined;
-  const counts = delimiters.map((each) => line.split(each).length);
+  const counts = delimiters.map((delimiter) => line.split(delimiter).length);
   return delimiters[counts.indexOf(Math.max(...counts))];
 }
 

@@ -1,12 +1,12 @@
 import { badInput } from '../../errors.ts';
 
-/** How a file's text is encoded. */
+/** The encoding of a file. */
 export type FileEncoding = 'utf-8' | 'utf-16le' | 'utf-16be';
 
-/** How many bytes tell what a file is. */
+/** The number of bytes that identify a file type. */
 const markLength = 8;
 
-/** What files begin with that are taken for CSV by mistake. */
+/** The first bytes of files that are uploaded as CSV by mistake. */
 const otherFiles: readonly (readonly [start: string, name: string])[] = [
   ['504b0304', 'an Excel workbook (.xlsx) or another ZIP archive'],
   ['d0cf11e0', 'an Excel workbook (.xls)'],
@@ -15,14 +15,14 @@ const otherFiles: readonly (readonly [start: string, name: string])[] = [
   ['1f8b', 'a gzip archive'],
 ];
 
-/** How to get a file that can be read, for messages. */
+/** Advice for messages. */
 export const saveAsUtf8 =
   'Save it as UTF-8: in Excel by "Save As" and the file type "CSV UTF-8", in other programs by the character set of the export';
 
 /**
- * Decodes a file as its bytes come in: UTF-16 where a byte order mark says so, else UTF-8. What is not valid becomes U+FFFD.
- * `onEncoding` is called before the first text.
- * @throws AppError BAD_USER_INPUT where the file is no text, or UTF-16 without a mark.
+ * Decodes a file as its bytes arrive: as UTF-16 if it has such a byte order mark, otherwise as UTF-8. Invalid bytes
+ * become U+FFFD. Calls `onEncoding` before the first text.
+ * @throws AppError BAD_USER_INPUT if the file is not text, or UTF-16 without a byte order mark.
  */
 export async function* decodeFile(
   bytes: AsyncIterable<Buffer>,

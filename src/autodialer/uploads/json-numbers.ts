@@ -3,21 +3,21 @@ import { Tokenizer, TokenType } from '@streamparser/json';
 import { AppError, badInput } from '../../errors.ts';
 import { appendPhoneNumbers } from './phone-number.ts';
 
-/** What a body holds beside its numbers, which were handed on. */
+/** The fields of a body, except its numbers, which were passed on. */
 export type NumbersBody = {
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Tells lists of numbers apart; none where the body has no list. */
+  /** A digest of the numbers for the fingerprint; undefined if the body has no list. */
   readonly numbersDigest: string | undefined;
 };
 
-/** How long a name or a value may be, in bytes, beside which nothing is held in memory. */
+/** The maximum length of a name or a value, in bytes, which bounds the memory use. */
 const maxTokenBytes = 65_536;
 const maxFields = 20;
 
 /**
- * Reads a JSON object whose values are plain, but for a list `numbers`, each of which is handed to `add` as it comes in: a
- * million of them are never in memory.
- * @throws AppError BAD_REQUEST where it is no such JSON; BAD_USER_INPUT that names the field; and whatever `add` throws.
+ * Reads a JSON object of scalar values and a list `numbers`, whose items are passed to `add` as they arrive, so that
+ * a million numbers are never in memory.
+ * @throws AppError BAD_REQUEST if the body is not such JSON; BAD_USER_INPUT with the field; any error of `add`.
  */
 export async function readNumbersBody(
   bytes: AsyncIterable<Buffer>,
@@ -42,7 +42,7 @@ export async function readNumbersBody(
     try {
       step();
     } catch (error) {
-      throw error instanceof AppError ? error : unreadable();
+      throw error instanceof AppError ? error : invalidJson();
     }
   };
 
@@ -62,13 +62,13 @@ export async function readNumbersBody(
     decoder.decode();
     if (!tokenizer.isEnded) tokenizer.end();
   });
-  if (next !== expectNothing) throw unreadable();
+  if (next !== expectNothing) throw invalidJson();
   return {
     fields: Object.fromEntries(fields),
     numbersDigest: fields.has('numbers') ? digest.digest('base64url') : undefined,
   };
 
-  // Where in the object the parser is: each function takes the next token, and says which one takes the one behind it.
+  // The states of the parser: each function handles one token, and sets the function for the next token.
   function expectBody(token: TokenType) {
     next = requireToken(token === TokenType.LEFT_BRACE, expectFirstKey);
   }
@@ -95,7 +95,7 @@ export async function readNumbersBody(
     if (token === TokenType.LEFT_BRACE || token === TokenType.LEFT_BRACKET)
       throw badInput(key, `${key} must be a string`);
     fields.set(key, value);
-    next = requireToken(isPlain(token), expectComma);
+    next = requireToken(isScalar(token), expectComma);
   }
   function expectComma(token: TokenType) {
     if (token === TokenType.RIGHT_BRACE) next = expectNothing;
@@ -107,7 +107,7 @@ export async function readNumbersBody(
   }
   function expectNumber(token: TokenType, value: unknown) {
     entry++;
-    if (token === TokenType.COMMA || token === TokenType.RIGHT_BRACKET) throw unreadable();
+    if (token === TokenType.COMMA || token === TokenType.RIGHT_BRACKET) throw invalidJson();
     const before = arrived.length;
     const problem = token === TokenType.STRING ? appendPhoneNumbers(value as string, arrived) : undefined;
     if (problem?.isDamaged) throw badInput('numbers', `value ${entry}: ${problem.message}`);
@@ -120,16 +120,16 @@ export async function readNumbersBody(
     else next = requireToken(token === TokenType.COMMA, expectNumber);
   }
   function expectNothing() {
-    throw unreadable();
+    throw invalidJson();
   }
 }
 
 function requireToken<T>(isExpected: boolean, next: T): T {
-  if (!isExpected) throw unreadable();
+  if (!isExpected) throw invalidJson();
   return next;
 }
 
-const plainTokens: readonly TokenType[] = [
+const scalarTokens: readonly TokenType[] = [
   TokenType.STRING,
   TokenType.NUMBER,
   TokenType.TRUE,
@@ -137,10 +137,10 @@ const plainTokens: readonly TokenType[] = [
   TokenType.NULL,
 ];
 
-function isPlain(token: TokenType): boolean {
-  return plainTokens.includes(token);
+function isScalar(token: TokenType): boolean {
+  return scalarTokens.includes(token);
 }
 
-function unreadable(): AppError {
+function invalidJson(): AppError {
   return new AppError('BAD_REQUEST', 'The body is not valid JSON');
 }

@@ -7,7 +7,10 @@ import { missing } from '../request-validation.ts';
 
 const maxFileBytes = 64 * 1024 * 1024;
 
-/** What the parser of multipart bodies takes. A file that is too large is told from its bytes, so that it may have one more. */
+/**
+ * The limits of the multipart parser. `readBytes` rejects files that are too large, so the parser accepts one byte
+ * more.
+ */
 export const multipartLimits = {
   fileSize: maxFileBytes + 1,
   files: 1,
@@ -19,9 +22,9 @@ export const multipartLimits = {
 };
 
 /**
- * Reads the phone numbers of the file in the field `file`, as they come in, and hands each to `add`. The file is nowhere but in
- * the stream; its name is not looked at. Returns what was read, without any of the file's content.
- * @throws AppError UNSUPPORTED_MEDIA_TYPE, BAD_REQUEST, PAYLOAD_TOO_LARGE; BAD_USER_INPUT that names the field or the line.
+ * Reads the phone numbers of the file in the field `file` as they arrive, and passes each to `add`. The file is only
+ * streamed, never stored; its name is ignored. Returns a report without any content of the file.
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE, BAD_REQUEST, PAYLOAD_TOO_LARGE; BAD_USER_INPUT with the field or the line.
  */
 export async function readUpload(
   request: FastifyRequest,
@@ -34,7 +37,7 @@ export async function readUpload(
   for (let part = await nextPart(parts); part; part = await nextPart(parts)) {
     if (part.type !== 'file') continue;
     if (part.fieldname === 'file') report = await readNumbersFile(readBytes(part.file, maxFileBytes), add);
-    // What is not read would hold up the rest.
+    // An unread file would block the following parts.
     else part.file.resume();
   }
   if (!report) throw missing('file');
@@ -42,14 +45,14 @@ export async function readUpload(
 }
 
 /**
- * Keeps other sites' pages from uploading with the password that a browser remembers: unlike JSON, a form may send a file to
- * anywhere without asking first.
+ * CSRF: rejects uploads from the pages of other sites, which could use the Basic credentials that a browser has
+ * cached. Unlike JSON, a multipart form is sent cross-site without a CORS preflight.
  * @throws AppError FORBIDDEN
  */
-export function requireKnownPage(request: FastifyRequest, corsOrigins: readonly string[]): void {
+export function requireAllowedOrigin(request: FastifyRequest, corsOrigins: readonly string[]): void {
   const { origin } = request.headers;
-  const known = [`${request.protocol}://${request.host}`, ...corsOrigins];
-  if (origin === undefined || known.includes(origin) || known.includes('*')) return;
+  const allowed = [`${request.protocol}://${request.host}`, ...corsOrigins];
+  if (origin === undefined || allowed.includes(origin) || allowed.includes('*')) return;
   throw new AppError('FORBIDDEN', `The origin ${origin} is not in CORS_ORIGINS`, { origin });
 }
 

@@ -3,25 +3,25 @@ import { decodeFile, saveAsUtf8, type FileEncoding } from './file-text.ts';
 import { badLine, type NumberReader, type SkipCounts } from './number-reader.ts';
 import { createVcardReader } from './vcard.ts';
 
-/** What an uploaded file is, as its first line tells: its name is nothing to rely on. */
+/** The format of an uploaded file, detected by its first line: names are unreliable. */
 export type NumbersFileKind = 'csv' | 'vcf';
 
-/** What was read of a file. It holds nothing of the file's content. */
+/** A report on a file, without any of its content. */
 export type NumbersFileReport = {
   readonly kind: NumbersFileKind;
   readonly encoding: FileEncoding;
   readonly lines: number;
-  /** How many phone numbers, of which some may be there more than once. */
+  /** The number of phone numbers, including duplicates. */
   readonly numbers: number;
   readonly skipped: Readonly<SkipCounts>;
 };
 
-/** Longer than any picture of a vCard in one line. */
+/** Longer than any picture in a single line of a vCard. */
 const maxLineLength = 1_048_576;
 
 /**
- * Reads the phone numbers of a file in UTF-8 or UTF-16, as its bytes come in, and passes each to `add`.
- * @throws AppError BAD_USER_INPUT that names the line; and whatever `add` throws.
+ * Reads the phone numbers of a file in UTF-8 or UTF-16 as its bytes arrive, and passes each to `add`.
+ * @throws AppError BAD_USER_INPUT with the line; any error of `add`.
  */
 export async function readNumbersFile(
   bytes: AsyncIterable<Buffer>,
@@ -37,7 +37,7 @@ export async function readNumbersFile(
     for (const number of numbers) await add(number);
     numberCount += numbers.length;
   };
-  const text = decodeFile(bytes, (found) => (encoding = found));
+  const text = decodeFile(bytes, (detected) => (encoding = detected));
   for await (const { lines, firstLineNumber } of splitLines(text, () => encoding)) {
     kind ??= findKind(lines);
     reader ??= kind && (kind === 'vcf' ? createVcardReader(skipped) : createCsvReader(skipped));
@@ -48,14 +48,14 @@ export async function readNumbersFile(
   return { kind: kind ?? 'csv', encoding, lines: lineCount, numbers: numberCount, skipped };
 }
 
-/** What the first line tells that has something in it. */
+/** Detects the format by the first non-blank line. */
 function findKind(lines: readonly string[]): NumbersFileKind | undefined {
-  const line = lines.find((each) => each.trim() !== '');
+  const line = lines.find((text) => text.trim() !== '');
   if (line === undefined) return undefined;
   return /^BEGIN:VCARD\s*$/i.test(line) ? 'vcf' : 'csv';
 }
 
-/** Splits a text into lines, as many at a time as come in together. Line ends are those of any system. */
+/** Splits a text into batches of lines as it arrives, with the line breaks of any system. */
 async function* splitLines(
   text: AsyncIterable<string>,
   encodingOf: () => FileEncoding,
@@ -64,10 +64,10 @@ async function* splitLines(
   let rest = '';
 
   const split = (arrived: string, isLast: boolean) => {
-    // A carriage return at the end may be the half of a line end.
+    // A carriage return at the end may be the first half of a line break.
     const lines = arrived.split(isLast ? /\r\n|\n|\r/ : /\r\n|\n|\r(?!$)/);
     rest = isLast ? '' : lines.pop()!;
-    // A line end at the end of the file begins no line.
+    // A line break at the end of the file does not start another line.
     if (isLast && lines.at(-1) === '') lines.pop();
     const batch = { lines, firstLineNumber };
     for (const [index, line] of [...lines, rest].entries()) {

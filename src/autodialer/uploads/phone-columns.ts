@@ -1,15 +1,16 @@
-/** A column that holds phone numbers. */
+/** A column of phone numbers. */
 export type PhoneColumn = {
   readonly index: number;
-  /** As the header has it; undefined in a file without one. */
+  /** The text of the header; undefined in a file without one. */
   readonly header: string | undefined;
-  /** The column that says of what kind the number of the same row is, as Google's `Phone 1 - Label`. */
+  /** The column with the type of the number in the same row, such as Google's `Phone 1 - Label`. */
   readonly labelIndex: number | undefined;
 };
 
-// Headers are compared as foldHeader() writes them: in lower case, without diacritics, with Persian letters, split into words.
+// Headers are compared in the form of foldHeader(): in lower case, without diacritics, with Persian letters, split
+// into words.
 
-/** Words that say that a column holds phone numbers. */
+/** Words that mean a column of phone numbers. */
 const phoneWord = new RegExp(
   [
     // Compounds of English and German: cellphone, phonenumber, mobiltelefon, telefonnummer, rufnummer …
@@ -25,17 +26,20 @@ const phoneWord = new RegExp(
   'u',
 );
 
-/** Words that say so alone, or next to a word for a number or a phone: in Persian "with oneself", "handset" and "contact". */
+/**
+ * Words that mean this alone, or next to a word for a number or a phone: in Persian "mobile", "handset" and
+ * "contact".
+ */
 const phoneWordOfSome = /^(?:همراه|گوشی|تماس|contact|dial|caller|callee|destination|sim)$/u;
 
-/** Words for a number of any kind: a column that is called so alone holds the phone numbers of a file that has no others. */
+/** Words for any kind of number: such a column has the phone numbers if the file has no other phone column. */
 const numberWord = /^(?:numbers?|no|nr|nummern?|numero|شماره|شمارهها|شمارههای|رقم)$/u;
 
-/** Words of devices that do not speak; an autodialer does not call them. */
+/** Words for devices without voice, which an autodialer does not call. */
 const faxWord = /^(?:\w*fax\w*|فکس|نمابر|دورنگار)$/u;
 const deviceWord = /^(?:pager|telex|isdn|tty|tdd|modem|horbehinderte|پیجر|تلکس|داخلی)$/u;
 
-/** Words of what is known about a phone, where the last word, and in Persian the first one, says what a column holds. */
+/** Words for attributes of a phone, as the last word of a header, or in Persian as the first one. */
 const otherLastWord = new RegExp(
   '^(?:type|label|typ|art|kind|carrier|operator|provider|model|brand|os|imei|status|verified|valid|active|ids?|codes?|vorwahl' +
     '|prefix|ext|extn|extension|country|date|time|datum|names?|email|mail|address|notes?|comments?|price|cost|plan|owner|count)$',
@@ -47,12 +51,12 @@ const ofWord = /^(?:of|de|du|del|der|des)$/;
 type Kind = 'phone' | 'number' | 'fax';
 
 /**
- * Finds the columns of phone numbers by the headers of a file: all that are called a phone or a mobile; else those that are
- * called just "number"; else those of faxes. Returns none where no header says so.
+ * Finds the columns of phone numbers by the headers of a file: all with a word for a phone; otherwise those named
+ * just "number"; otherwise those of faxes. Returns an empty list if no header matches.
  */
 export function findPhoneColumns(headers: readonly string[]): readonly PhoneColumn[] {
   const kinds = headers.map(findKind);
-  const kind = (['phone', 'number', 'fax'] as const).find((each) => kinds.includes(each));
+  const kind = (['phone', 'number', 'fax'] as const).find((candidate) => kinds.includes(candidate));
   if (kind === undefined) return [];
   const findLabel = createLabelSearch(headers);
   return headers.flatMap((header, index) =>
@@ -60,7 +64,7 @@ export function findPhoneColumns(headers: readonly string[]): readonly PhoneColu
   );
 }
 
-/** Whether a label, such as Google's "Work Fax", says that a number is of a device that does not speak. */
+/** Returns whether a label, such as Google's "Work Fax", means a device without voice. */
 export function isFaxLabel(label: string): boolean {
   return readWords(label).some((word) => faxWord.test(word) || deviceWord.test(word));
 }
@@ -70,7 +74,7 @@ function findKind(header: string): Kind | undefined {
   if (words.some((word) => deviceWord.test(word))) return undefined;
   if (words.some((word) => faxWord.test(word))) return 'fax';
   const isNumber = words.length > 0 && words.every((word) => numberWord.test(word));
-  // "No" and "Nr" count rows; "شماره" may, which is why it comes after those that are called a phone.
+  // "No" and "Nr" mean row numbers; "شماره" may, and so ranks below columns with a word for a phone.
   if (isNumber) return words.some((word) => word.length > 2) ? 'number' : undefined;
   const isNamed = words.some((word) => phoneWord.test(word));
   const ofSome = words.filter((word) => phoneWordOfSome.test(word)).length;
@@ -82,7 +86,7 @@ function findKind(header: string): Kind | undefined {
   return isAboutPhones(namesIn(outsideBrackets)) ? undefined : 'phone';
 }
 
-/** Whether a header names what is known about a phone, such as its type, not the number. */
+/** Returns whether a header names an attribute of a phone, such as its type, instead of the number. */
 function isAboutPhones(words: readonly string[]): boolean {
   const phoneAt = words.findLastIndex((word) => phoneWord.test(word) || phoneWordOfSome.test(word));
   return (
@@ -92,7 +96,7 @@ function isAboutPhones(words: readonly string[]): boolean {
   );
 }
 
-/** The words of a header without its numbers. */
+/** Returns the words of a header without numbers. */
 function namesIn(header: string): readonly string[] {
   return readWords(header).filter((word) => !/^\d+$/.test(word));
 }
@@ -129,7 +133,7 @@ function foldHeader(header: string): string {
     header
       .normalize('NFKD')
       .toLowerCase()
-      // A zero-width non-joiner parts words, other invisible characters part nothing.
+      // A zero-width non-joiner separates words; other invisible characters do not.
       .replace(/\u200c/g, ' ')
       .replace(/[\p{Mn}\p{Cf}\u0640]/gu, '')
       .replace(/[يى]/g, 'ی')

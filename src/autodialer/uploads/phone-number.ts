@@ -1,6 +1,6 @@
 import { numberPattern } from '../number-groups/number-group.ts';
 
-/** Longer than any number with what is written around it; it also bounds the time of the expressions below. */
+/** Longer than any formatted number. Also bounds the run time of the regular expressions below. */
 const maxWrittenLength = 200;
 /** Longer than any text with several numbers. */
 const maxTextLength = 10_000;
@@ -10,7 +10,7 @@ const minCompleteDigits = 8;
 const separators = String.raw`\s()[\]{}<>.·/\\_\p{Pd}\u2212`;
 const separator = new RegExp(`[${separators}]`, 'gu');
 const pauses = ',;،؛';
-/** What is left of a number from here on is dialled after the call is answered, or is a parameter of a `tel:` URI. */
+/** The start of a suffix that is dialled after the call is answered, or of a parameter of a `tel:` URI. */
 const pauseOrParameter = new RegExp(`^[${pauses}]`);
 const extension = new RegExp(
   String.raw`^(?:extension|extn?|x|p|w|داخلی|داخلي)[\s.:=()\-]*\d[\d*#,;xpw\s()\-]*$`,
@@ -18,7 +18,7 @@ const extension = new RegExp(
 );
 const beforeSuffix = new RegExp(String.raw`^([^${pauses}\p{L}]*)(.*)$`, 'su');
 
-/** What a phone number may look like in a JSON string, for the API's document. */
+/** The pattern of accepted phone numbers in a JSON string, for the OpenAPI document. */
 export const writtenNumberPattern = (() => {
   const around = String.raw`[\s\p{Cf}()\[\]{}<>.·\/\\_\p{Pd}\u2212]*`;
   const suffix = String.raw`[${pauses}].*|([eE][xX][tT](n|ension)?|[xXpPwW]|داخلی|داخلي)[^\p{L}]*\d[^\p{L}]*`;
@@ -28,16 +28,15 @@ export const writtenNumberPattern = (() => {
 /** Why a text is not a phone number. */
 export type PhoneProblem = {
   readonly message: string;
-  /** It was a number, of which a spreadsheet has left something else. */
+  /** True if a spreadsheet has converted the number to another format. */
   readonly isDamaged: boolean;
 };
 
 /**
- * Reads what people and exports write for a phone number, and appends the number that is meant to `numbers`: digits with
- * `+`, `*` and `#`. Removes blanks, brackets, dots, dashes, slashes, invisible characters, the marks of Excel for a text, and an
- * extension or a pause with what follows it. A text that clearly holds several complete numbers appends each of them; one that
- * holds nothing but what is removed appends none. Returns what is wrong where it is not a phone number, and
- * appends nothing then.
+ * Parses a formatted phone number, and appends it to `numbers` as digits with `+`, `*` and `#`. Removes blanks,
+ * brackets, dots, dashes, slashes, invisible characters, Excel's text markers, and an extension or a pause with all
+ * that follows. Appends every number of a text with several complete numbers, and none for a text of removed
+ * characters only. Returns the problem if the text is not a phone number, and appends nothing.
  */
 export function appendPhoneNumbers(written: string, numbers: string[]): PhoneProblem | undefined {
   if (numberPattern.test(written)) {
@@ -86,22 +85,22 @@ function quote(written: string): string {
   return JSON.stringify(Array.from(written.slice(0, 200)).slice(0, 40).join(''));
 }
 
-/** Takes off what marks a text or a URI, and turns Persian and Arabic-Indic digits into ASCII ones. */
+/** Removes the markers of a text or a URI, and converts Persian and Arabic-Indic digits to ASCII. */
 function plainText(written: string): string {
   const text = written
     .replace(/\p{Cf}/gu, '')
     .replace(/[۰-۹٠-٩]/g, (digit) => String(digit.charCodeAt(0) & 0xf))
     .trim()
-    // Excel's formula for a text, and the apostrophe that makes a cell of a spreadsheet a text.
+    // Excel's formula for a text, and the apostrophe that marks a cell as text.
     .replace(/^="(.*)"$/s, '$1')
     .replace(/^['’‘`´]/, '')
     .replace(/^tel:/i, '')
     .trim();
-  // A number that a program took for a float.
+  // A number that a program has converted to a float.
   return text.replace(/^(\d{6,})\.0$/, '$1');
 }
 
-/** The number without what is around it: empty where nothing is left, undefined where it is none. */
+/** Returns the number without formatting: an empty string if nothing is left, undefined if the text is not a number. */
 function plainNumber(text: string): string | undefined {
   const [, before, suffix] = beforeSuffix.exec(text)!;
   if (suffix !== '' && !pauseOrParameter.test(suffix!) && !extension.test(suffix!)) return undefined;
@@ -111,7 +110,7 @@ function plainNumber(text: string): string | undefined {
   return numberPattern.test(number) ? number : undefined;
 }
 
-/** Between complete numbers in one text, each with what the numbers after it must begin with. */
+/** Dividers between complete numbers in one text, each with the required start of the following numbers. */
 const dividers: readonly (readonly [divider: RegExp, next: RegExp])[] = [
   [/\s*[|/]\s*/, /^/],
   [/\s*[,;،؛]\s*/, /^[+0]/],
@@ -121,9 +120,12 @@ const dividers: readonly (readonly [divider: RegExp, next: RegExp])[] = [
   [/\s+/, /^[+0]/],
 ];
 
-/** Splits a text that holds several complete numbers: without that they would become one wrong number, or all but one be lost. */
+/**
+ * Splits a text with several complete numbers, which would otherwise be joined to one wrong number, or be lost except
+ * for one.
+ */
 function splitNumbers(text: string): readonly string[] {
-  // Most texts are too short for two.
+  // Fast path: most texts are too short for two numbers.
   if (text.length < 2 * minCompleteDigits) return [text];
   for (const [divider, next] of dividers) {
     const parts = text.split(divider);

@@ -3,21 +3,22 @@ import { badLine, countSkip, type NumberReader, type SkipCounts } from './number
 import { isFaxLabel } from './phone-columns.ts';
 import { appendPhoneNumbers } from './phone-number.ts';
 
-/** How long a property may be whose value goes over several lines. */
+/** The maximum length of a property with several lines. */
 const maxPropertyLength = 10_000;
 
 const maxCardDepth = 10;
 
-/** A property that may go on in the next line. */
+/** A property that may continue on the next line. */
 type Property = { text: string; readonly line: number; readonly isTelephone: boolean };
 
 /**
- * Reads the telephone numbers of vCards, of which versions 2.1, 3.0 and 4.0 may be mixed; a card may have several numbers, or none.
- * Numbers of faxes and pagers are left out. Counts in `skips` what holds no number.
- * @see https://www.rfc-editor.org/rfc/rfc6350, https://www.rfc-editor.org/rfc/rfc2426, and for 2.1 the Versit Consortium's
+ * Reads the telephone numbers of vCards, which may mix the versions 2.1, 3.0 and 4.0. A card may have any number of
+ * telephones. Omits faxes and pagers, and counts skipped properties in `skips`.
+ * @see https://www.rfc-editor.org/rfc/rfc6350, https://www.rfc-editor.org/rfc/rfc2426, and for 2.1 the Versit
+ * Consortium's
  */
 export function createVcardReader(skips: SkipCounts): NumberReader {
-  /** Where the cards began that have not ended: version 2.1 has cards within cards. */
+  /** The first lines of open cards: version 2.1 allows nested cards. */
   const openedAt: number[] = [];
   let property: Property | undefined;
 
@@ -45,7 +46,7 @@ export function createVcardReader(skips: SkipCounts): NumberReader {
   const readLine = (line: string, lineNumber: number): readonly string[] => {
     if (property && (/^[ \t]/.test(line) || isSoftBroken(property.text))) {
       const isFolded = /^[ \t]/.test(line) && !isSoftBroken(property.text);
-      // Of what is no number only the end is of interest: a picture may have a million lines.
+      // Only the end of other properties matters: a picture may have a million lines.
       const before = property.isTelephone ? property.text.replace(/=$/, '') : headOf(property.text);
       property.text = before + (isFolded ? line.slice(1) : line);
       if (property.isTelephone && property.text.length > maxPropertyLength)
@@ -69,7 +70,7 @@ export function createVcardReader(skips: SkipCounts): NumberReader {
   };
 }
 
-/** Version 2.1 breaks lines of quoted-printable text by a `=` at their end. */
+/** In version 2.1, a `=` at the end of a line of quoted-printable text continues it. */
 function isSoftBroken(text: string): boolean {
   return text.endsWith('=') && /QUOTED-PRINTABLE/i.test(headOf(text));
 }
@@ -78,7 +79,7 @@ function headOf(text: string): string {
   return text.slice(0, text.indexOf(':') + 1);
 }
 
-/** A number as it is written, and of what kinds it is. */
+/** The text of a number, and its types. */
 type Telephone = { readonly value: string; readonly types: readonly string[] };
 
 function readTelephone(text: string, line: number): Telephone {
@@ -89,17 +90,17 @@ function readTelephone(text: string, line: number): Telephone {
   } catch {
     throw badLine(line, 'it is not a property of a vCard');
   }
-  const given = [(property[1] as Record<string, string | string[]>)['type'] ?? []].flat();
+  const namedTypes = [(property[1] as Record<string, string | string[]>)['type'] ?? []].flat();
   const isQuotedPrintable = /QUOTED-PRINTABLE/i.test(headOf(text));
   return {
     value: isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]),
-    types: [...types, ...given.flatMap((type) => type.split(','))],
+    types: [...types, ...namedTypes.flatMap((type) => type.split(','))],
   };
 }
 
 /**
- * Splits a property into its parameters `NAME=value`, its types and its value. Version 2.1 has types without a name, as in
- * `TEL;CELL;PREF:…`, and telephones of Samsung and Nokia write things there that no version knows, as in
+ * Splits a property into its parameters `NAME=value`, its types and its value. Version 2.1 has types without a name,
+ * as in `TEL;CELL;PREF:…`, and phones of Samsung and Nokia write parameters that no version defines, as in
  * `TEL;X-CUSTOM(CHARSET=UTF-8,ENCODING=QUOTED-PRINTABLE,=D9=81):…`.
  */
 function splitTelephone(text: string, line: number): Telephone & { readonly head: string } {

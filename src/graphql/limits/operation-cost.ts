@@ -16,7 +16,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
-import { AppError, StartError } from '../../errors.ts';
+import { AppError, OperatorError } from '../../errors.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** A validated operation, which therefore has no fragment cycles. */
@@ -53,7 +53,7 @@ const maxVisited = 10_000;
 /**
  * Creates a function that computes root fields, depth and cost by walking the selection set. Above `maxCost` the walk
  * may stop early, so that it does not itself become expensive.
- * @throws StartError if the schema has a list without a size
+ * @throws OperatorError if the schema has a list without a size
  */
 export function createCostCalculator(
   schema: GraphQLSchema,
@@ -158,7 +158,7 @@ function listLengthOf(
   return sizes.length === 0 ? assumedSize : Math.min(Math.max(1, ...sizes), assumedSize);
 }
 
-/** @throws StartError if a list of objects has no size, so that its cost would be ignored */
+/** @throws OperatorError if a list of objects has no size, so that its cost would be ignored */
 function readListSizes(schema: GraphQLSchema): ListSizes {
   const directive = schema.getDirective('listSize')!;
   const sizes = readIntrospectionSizes(schema);
@@ -178,7 +178,7 @@ function readListSizes(schema: GraphQLSchema): ListSizes {
     lists.delete(field);
   }
   if (lists.size > 0) {
-    throw new StartError(
+    throw new OperatorError(
       `schema.graphql must give these lists a @listSize: ${[...lists.values()].join(', ')}`,
     );
   }

@@ -60,7 +60,7 @@ function countTokens(query: string): number {
 
 /**
  * Creates the check that rejects operations above the limits with AppError QUERY_TOO_COMPLEX.
- * @throws StartError if the schema has a list without a size
+ * @throws OperatorError if the schema has a list without a size
  */
 export function createLimitCheck(
   schema: GraphQLSchema,

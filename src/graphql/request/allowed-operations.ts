@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse, validate, type GraphQLSchema } from 'graphql';
-import { AppError, StartError } from '../../errors.ts';
+import { AppError, OperatorError } from '../../errors.ts';
 import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
 
 /**
  * Reads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL
  * Code Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL
  * over HTTP) or as `extensions.persistedQuery` (Apollo clients).
- * @throws StartError if the file has neither format, a hash does not match its text, or a text is not valid against the
+ * @throws OperatorError if the file has neither format, a hash does not match its text, or a text is not valid against the
  * schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
@@ -42,7 +42,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE must be a JSON file: ${(error as Error).message}`);
+    throw new OperatorError(`ALLOWED_OPERATIONS_FILE must be a JSON file: ${(error as Error).message}`);
   }
   const { operations } = (content ?? {}) as { operations?: unknown };
   const entries = Array.isArray(operations)
@@ -51,7 +51,7 @@ function readTexts(file: string): [hash: string, text: string][] {
   return entries.map(([id, text]) => {
     const hash = String(id).replace(/^sha256:/, '');
     if (typeof text !== 'string' || hashOf(text) !== hash.toLowerCase()) {
-      throw new StartError(
+      throw new OperatorError(
         `ALLOWED_OPERATIONS_FILE must map SHA-256 hashes to operation texts; ${hash} is not the hash of its text`,
       );
     }
@@ -67,7 +67,7 @@ function requireValid(hash: string, text: string, schema: GraphQLSchema): void {
     problem = (error as Error).message;
   }
   if (problem !== undefined) {
-    throw new StartError(`ALLOWED_OPERATIONS_FILE contains an invalid operation, ${hash}: ${problem}`);
+    throw new OperatorError(`ALLOWED_OPERATIONS_FILE contains an invalid operation, ${hash}: ${problem}`);
   }
 }
 
