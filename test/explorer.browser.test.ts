@@ -76,7 +76,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readAccount()).toBe('signed in as reader: groups:read, audit:read');
       expect(await readStorage()).not.toContain(apiKey);
       await explorer.run();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"requiredScope": "groups:delete"');
     });
 
@@ -95,7 +95,7 @@ describeInBrowser('the explorer in Chromium', () => {
     test('with a wrong key says what to do', async () => {
       await explorer.open('#key=not-a-key-of-this-server-at-all....');
       const problem = await explorer.readProblem();
-      expect(problem).toContain('does not know this key');
+      expect(problem).toContain('Invalid API key');
       expect(problem).toContain('npx group-api accounts rotate <account>');
       await typeKey(testKey);
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
@@ -113,7 +113,7 @@ describeInBrowser('the explorer in Chromium', () => {
         await explorer.run();
         await explorer.page.waitForTimeout(200);
       }
-      expect(await explorer.readProblem()).toContain('does not know this key');
+      expect(await explorer.readProblem()).toContain('Invalid API key');
       await explorer.waitForResponse('sign in with your API key first');
     });
 
@@ -152,7 +152,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await typeKey(testKey, { isRemembered: true });
       await explorer.readAccount();
       await explorer.page.evaluate("location.hash = '#key=another-key-that-is-wrong-in-here'");
-      expect(await explorer.readProblem()).toContain('does not know this key');
+      expect(await explorer.readProblem()).toContain('Invalid API key');
       expect(await readStorage()).toContain(testKey);
       await explorer.open();
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
@@ -161,7 +161,7 @@ describeInBrowser('the explorer in Chromium', () => {
     test.each(['€', 'a%0d%0ab'])('with a key that cannot be sent (%s) says so', async (key) => {
       await explorer.open(`#key=${key}`);
       expect(await explorer.readProblem()).toBe(
-        'Not sent: the key or a header holds a character that no header can have.',
+        'Not sent: the key or a header contains a character that is not allowed in HTTP headers.',
       );
     });
 
@@ -175,7 +175,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByRole('button', { name: 'Sign out' }).click();
       await typeKey(testKey, { isRemembered: true });
       await explorer.readAccount();
-      expect(await explorer.readProblem()).toBe('This browser does not let the page remember the key.');
+      expect(await explorer.readProblem()).toBe('This browser does not allow the page to store the key.');
     });
   });
 
@@ -185,7 +185,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await signIn();
       const { page } = explorer;
       await explorer.run();
-      const dialog = page.getByRole('dialog', { name: 'Send deleteGroup?' });
+      const dialog = page.getByRole('dialog', { name: 'Run deleteGroup?' });
       await dialog.getByRole('row', { name: '1 Trial can be deleted 0 0' }).waitFor();
       await explorer.screenshot('light-asks');
       await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -198,7 +198,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await groupNames()).toStrictEqual(before);
 
       await explorer.run();
-      await page.getByRole('button', { name: 'Send it' }).click();
+      await page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"name": "Trial"');
       expect(await groupNames()).toStrictEqual(before.slice(1));
       await explorer.screenshot('light-deleted');
@@ -225,7 +225,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.run();
       const row = { name: '2 One month Cannot delete group with active subscribers 1 0' };
       await explorer.page.getByRole('row', row).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"code": "HAS_ACTIVE_SUBSCRIBERS"');
     });
 
@@ -234,9 +234,9 @@ describeInBrowser('the explorer in Chromium', () => {
       await signIn();
       await explorer.writeQuery('mutation { deleteGroup(id: 4, moveSubscribersTo: 3) { name } }');
       await explorer.run();
-      const row = { name: '4 Family year its active subscribers are to move to group 3 1 0' };
+      const row = { name: '4 Family year its active subscribers will move to group 3 1 0' };
       await explorer.page.getByRole('row', row).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"name": "Family year"');
       expect(await app.sql("SELECT group_id FROM subscribers WHERE username = 'omid'")).toStrictEqual([
         { group_id: 3 },
@@ -275,7 +275,7 @@ describeInBrowser('the explorer in Chromium', () => {
         await route.continue();
       });
       await explorer.run();
-      const send = explorer.page.getByRole('button', { name: 'Send it' });
+      const send = explorer.page.getByRole('button', { name: 'Delete', exact: true });
       expect(await send.isDisabled()).toBe(true);
       await explorer.page.getByRole('row', { name: 'Trial' }).waitFor();
       expect(await send.isDisabled()).toBe(false);
@@ -290,7 +290,7 @@ describeInBrowser('the explorer in Chromium', () => {
       );
       await explorer.writeQuery(`mutation { ${many.join(' ')} deleteGroups(ids: [99999999999, 1]) { id } }`);
       await explorer.run();
-      const dialog = explorer.page.getByRole('dialog', { name: 'Send deleteGroup × 25, deleteGroups?' });
+      const dialog = explorer.page.getByRole('dialog', { name: 'Run deleteGroup × 25, deleteGroups?' });
       await dialog.getByText('… and 16 more fields.').waitFor();
       await dialog.getByText('… and 17 more groups, which are not shown here.').waitFor();
       await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -317,7 +317,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.writeVariables({ id: 4711 });
       await explorer.run();
       await explorer.page.getByRole('row', { name: '4711 Group not found ? ?' }).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"code": "NOT_FOUND"');
     });
   });
@@ -344,12 +344,14 @@ describeInBrowser('the explorer in Chromium', () => {
     await explorer.page.route(/\/(graphql|whoami)$/, (route) => route.fulfill({ status, contentType, body }));
     await explorer.openTab('SearchGroups');
     await explorer.run();
-    const expected = `with the status ${status}, is not group-api`;
+    const expected = `Unexpected response (${status}) that did not come from group-api`;
     const response = await explorer.waitForResponse(expected);
-    expect(response).not.toMatch(/Nobody knows|stack/);
+    expect(response).not.toMatch(/It is unknown|stack/);
     await explorer.openTab('CreateGroup');
     await explorer.run();
-    await explorer.waitForResponse('Nobody knows whether the mutation was carried out');
+    await explorer.waitForResponse(
+      'It is unknown whether the mutation was executed; check the AuditEvents tab.',
+    );
     await explorer.page.getByRole('button', { name: 'Sign out' }).click();
     await typeKey(testKey);
     expect(await explorer.readProblem()).toContain(expected);
@@ -363,11 +365,11 @@ describeInBrowser('the explorer in Chromium', () => {
     await page.openTab('SearchGroups');
     await brief.close();
     await page.run();
-    await page.waitForResponse('The server does not answer. See whether it still runs (npm start)');
+    await page.waitForResponse('The server does not respond. Check that it is running (npm start)');
     await page.page.getByRole('button', { name: 'Sign out' }).click();
     await page.page.getByLabel('API key').fill(testKey);
     await page.page.getByRole('button', { name: 'Sign in' }).click();
-    expect(await page.readProblem()).toContain('The server does not answer');
+    expect(await page.readProblem()).toContain('The server does not respond');
     expect(page.foreignRequests).toStrictEqual([]);
     await page.close();
   });
