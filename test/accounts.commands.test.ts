@@ -30,7 +30,7 @@ const run = async (...given: string[]) => {
   return printed;
 };
 
-test('an account is created, listed, edited, given another key, disabled, enabled and removed', async () => {
+test('accounts create, list, edit, rotate, disable, enable and remove work in this process', async () => {
   const created = JSON.parse(await run('create', 'clerk', '--scope', 'groups:read', '--json'));
   expect(created).toMatchObject({ username: 'clerk', apiKey: expect.stringMatching(/^ga_/) });
   expect(await run('list')).toMatch(/^clerk +api-key +groups:read +any +enabled$/m);
@@ -45,13 +45,13 @@ test('an account is created, listed, edited, given another key, disabled, enable
   expect(await app.sql(`SELECT FROM accounts WHERE username = 'clerk'`)).toStrictEqual([]);
 });
 
-test('what is missing is refused', async () => {
+test('accounts create without a credential is rejected', async () => {
   await expect(run('create', 'clerk', '--scope', '*', '--no-api-key')).rejects.toThrow('An account needs');
   await expect(run('edit', 'admin')).rejects.toThrow('Give --scope, --network or --expires');
   await expect(run('rotate', 'nobody')).rejects.toThrow('There is no account "nobody"');
 });
 
-test('a removed number group is listed and restored', async () => {
+test('number-groups list and restore work in this process', async () => {
   const { addGroup, call } = createAutodialerClient(() => app);
   const id = await addGroup({ name: 'back' });
   await call('remove', { _id: id });

@@ -37,7 +37,7 @@ const ask = async (headers: Record<string, string>, { from = address, url = app.
   return { status: response.status, message: errors?.[0]!.message, headers: response.headers };
 };
 
-describe('the credentials of the two vendors work as they are written', () => {
+describe("both vendors' documented credentials are accepted", () => {
   const vendorBasic = { Authorization: 'Basic dGVzdDpBYTEyMzQ1Ng==' };
   const vendorKey = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG' };
 
@@ -53,7 +53,7 @@ describe('the credentials of the two vendors work as they are written', () => {
   });
 });
 
-describe('what is sent has to be right, all of it', () => {
+describe('every credential of a request has to be valid', () => {
   test.each([
     [
       'a right key beside a wrong password',
@@ -113,25 +113,28 @@ describe('what is sent has to be right, all of it', () => {
       'The API key is not known',
     ],
   ] as [string, () => Record<string, string>, string][])(
-    '%s opens nothing',
+    '%s is rejected with 401',
     async (_name, headers, message) => {
       expect(await ask(headers())).toMatchObject({ status: 401, message });
     },
   );
 
-  test.each(['Authorization', 'X-APIKEY'])('two %s headers open nothing, right as they are', async (name) => {
-    const right = name === 'Authorization' ? bearer(testKey).Authorization : testKey;
-    const status = await new Promise((resolve, reject) => {
-      const headers = ['Host', 'x', name, right, name, right, 'Content-Type', 'application/json'];
-      request(`${app.httpUrl}/graphql`, { method: 'POST', headers })
-        .on('response', (response) => resolve(response.resume().statusCode))
-        .on('error', reject)
-        .end('{"query":"{ __typename }"}');
-    });
-    expect(status).toBe(401);
-  });
+  test.each(['Authorization', 'X-APIKEY'])(
+    'two %s headers are rejected, even with valid values',
+    async (name) => {
+      const right = name === 'Authorization' ? bearer(testKey).Authorization : testKey;
+      const status = await new Promise((resolve, reject) => {
+        const headers = ['Host', 'x', name, right, name, right, 'Content-Type', 'application/json'];
+        request(`${app.httpUrl}/graphql`, { method: 'POST', headers })
+          .on('response', (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end('{"query":"{ __typename }"}');
+      });
+      expect(status).toBe(401);
+    },
+  );
 
-  test('browsers are asked for a key only, others are told of Basic too', async () => {
+  test('a 401 asks browsers for a bearer token only, other clients for Basic too', async () => {
     const plain = (headers: Record<string, string>) =>
       new Promise((resolve, reject) => {
         request(`${app.httpUrl}/graphql`, { headers })
@@ -144,7 +147,7 @@ describe('what is sent has to be right, all of it', () => {
   });
 });
 
-describe('an account that is changed', () => {
+describe('a changed account', () => {
   let other: TestApp;
   beforeAll(async () => {
     other = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] }, useTestDatabase(app.url));
@@ -161,7 +164,7 @@ describe('an account that is changed', () => {
     await sleep(1100);
   };
 
-  test('stops working in every server when it is disabled, and works again when it is enabled', async () => {
+  test('a disabled account is rejected by every server within a second; an enabled one works again', async () => {
     const { byKey, byPassword } = await createTestAccount(app, { username: 'changing', password });
     expect(await everywhere(byKey)).toStrictEqual([200, 200]);
     expect(await everywhere(byPassword)).toStrictEqual([200, 200]);
@@ -179,7 +182,7 @@ describe('an account that is changed', () => {
     );
   });
 
-  test('is not let in by a password that was remembered, once it has another', async () => {
+  test('a cached password is rejected once the account has a new one', async () => {
     const first = await createTestAccount(app, { username: 'first', password });
     await createTestAccount(app, { username: 'second', password: 'another-password' });
     expect(await everywhere(first.byPassword)).toStrictEqual([200, 200]);
@@ -193,7 +196,7 @@ describe('an account that is changed', () => {
   });
 });
 
-test('an account with networks works from there only, by IPv4 and IPv6', async () => {
+test('an account with allowed networks is accepted from them only, over IPv4 and IPv6', async () => {
   const networks = ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7/32'];
   const { byKey } = await createTestAccount(app, { username: 'networks', allowedNetworks: networks });
   const statusFrom = async (from: string) => (await ask(byKey, { from })).status;
@@ -211,8 +214,8 @@ test('an account with networks works from there only, by IPv4 and IPv6', async (
     expect([from, await statusFrom(from)]).toStrictEqual([from, 403]);
 });
 
-describe('many failures from an address', () => {
-  test('slow it down with 429, without locking out who is known, or other addresses', async () => {
+describe('failed attempts from one address', () => {
+  test('failed attempts are limited with 429; valid credentials and other addresses are not locked out', async () => {
     const { byKey, byPassword } = await createTestAccount(app, { username: 'known', password });
     expect((await ask(byPassword)).status).toBe(200);
     for (let count = 0; count < 30; count++)
@@ -233,19 +236,19 @@ describe('many failures from an address', () => {
     expect((await ask(basic('known', 'a-guess-of-it'), { from: '198.51.100.200' })).status).toBe(401);
   });
 
-  test('of one network of IPv6 count together', async () => {
+  test('failed attempts from one IPv6 /64 network count together', async () => {
     for (let count = 0; count < 30; count++)
       await ask({ 'X-APIKEY': 'x' }, { from: `2001:db8:5:5::${count}` });
     expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:5:ffff::1' })).status).toBe(429);
     expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:6::1' })).status).toBe(401);
   });
 
-  test('are none where nothing was tried', async () => {
+  test('requests without credentials do not count as failed attempts', async () => {
     for (let count = 0; count < 40; count++) expect((await ask({})).status).toBe(401);
   });
 });
 
-test('an unknown username costs as much as a wrong password: one hash', async () => {
+test('an unknown username costs one password hash, as a wrong password does', async () => {
   const kinds = {
     known: basic('test', 'a-wrong-password'),
     unknown: basic('nobody', 'a-wrong-password'),
@@ -280,7 +283,7 @@ test('credentials are stored as hashes', async () => {
   expect(row!['hex']).toHaveLength(64);
 });
 
-test('without TRUST_PROXY nobody chooses an address', async () => {
+test('without TRUST_PROXY the X-Forwarded-For header is ignored', async () => {
   const direct = await openTestApp();
   const { byKey } = await createTestAccount(direct, { username: 'inside', allowedNetworks: ['10.0.0.0/8'] });
   for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'X-Client-IP']) {

@@ -211,11 +211,11 @@ describe.each(services)('the service $service', ({ service, scope }) => {
   });
 });
 
-test('every operation has the scope that it is to have', () => {
+test('every operation declares the scope of the contract', () => {
   expect(Object.fromEntries(operations.map(({ name, scope }) => [name, scope]))).toStrictEqual(scopeOf);
 });
 
-test('what leads from groups to who is on them, or back, declares the scope of what it leads to', () => {
+test("fields that cross between groups and subscribers require the target's scope", () => {
   const familyOf = (type: GraphQLObjectType) => /Group|Subscriber|Audit/.exec(type.name)?.[0];
   const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
   const crossings = objects
@@ -239,7 +239,7 @@ test('what leads from groups to who is on them, or back, declares the scope of w
   });
 });
 
-test('the matrix has its size, and nothing of it has changed anything', async () => {
+test('the matrix is complete, and its calls have changed nothing', async () => {
   const callers = unauthenticated.length + wrongNetwork.length + 2 * credentials.length;
   expect(headersOf.size).toBe(callers);
   process.stdout.write(
@@ -248,7 +248,7 @@ test('the matrix has its size, and nothing of it has changed anything', async ()
   expect(await readState()).toStrictEqual([]);
 });
 
-test('a mutation that the scope forbids is in the audit, as any other refusal', async () => {
+test('a mutation without the required scope is rejected and recorded in the audit', async () => {
   const headers = headersOf.get('a key with the wrong scope')!('groups:delete');
   await sendTo('/deleteGroup', { ...headers, 'X-Request-Id': 'forbidden' }, { id: 5, reason: 'because' });
   const rows = await app.sql(
@@ -268,9 +268,9 @@ test('a mutation that the scope forbids is in the audit, as any other refusal', 
   ]);
 });
 
-describe('without the scope nobody learns what exists', () => {
+describe('an account without the scope cannot find out which groups exist', () => {
   test.each([['deleteGroup'], ['group'], ['groupDeletionImpact'], ['restoreGroup']])(
-    '%s answers the same for a group that is there and one that is not',
+    '%s returns the same error for an existing and a missing group',
     async (name) => {
       const id = await app.createGroup();
       const scope = operations.find((each) => each.name === name)!.scope;
@@ -283,7 +283,7 @@ describe('without the scope nobody learns what exists', () => {
     },
   );
 
-  test('and what is selected below counts, before a mutation is done', async () => {
+  test('a mutation whose selection requires another scope is rejected before it is executed', async () => {
     const id = await app.createGroup();
     const { byKey } = await createTestAccount(app, { username: 'deleter', scopes: ['groups:delete'] });
     const queries = [
@@ -306,7 +306,7 @@ describe('without the scope nobody learns what exists', () => {
   });
 });
 
-test('who is on both groups is told to those only who may read subscribers', async () => {
+test('the usernames on both groups are returned only to accounts that may read subscribers', async () => {
   const [from, to] = [await app.createGroup(), await app.createGroup()];
   for (const groupId of [from, to]) await app.post('/subscribe', { username: 'mina', groupId });
   const ask = async (username: string, granted: string[]) => {

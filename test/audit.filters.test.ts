@@ -39,7 +39,7 @@ type Entry = {
   readonly requestId: string;
 };
 
-describe('filters', () => {
+describe('auditEvents with filters', () => {
   let entries: readonly Entry[];
   beforeAll(async () => {
     // The times are those of long transactions too: up to an hour before those of entries with lower ids.
@@ -90,7 +90,7 @@ describe('filters', () => {
 
   const starts = fc.oneof(fc.constant(0), fc.nat());
 
-  test(`any of them, alone or together, find exactly what a look at every entry finds (SEED=${seed})`, async () => {
+  test(`any combination of filters returns exactly the matching entries (SEED=${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(filters, fc.integer({ min: 1, max: 60 }), starts, async (filter, first, place) => {
         const expected = entries.filter((entry) => matches(entry, filter));
@@ -108,7 +108,7 @@ describe('filters', () => {
     );
   });
 
-  test('of each field at its limits: a time is within from its first millisecond on, and up to before its last', async () => {
+  test('the filters match at their limits: from is inclusive, to is exclusive', async () => {
     const entry = entries[1234]!;
     const same = entries.filter(({ at }) => at.getTime() === entry.at.getTime()).map(toNode);
     const from = entry.at.toISOString();
@@ -140,7 +140,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
     );
   });
 
-  test('has pages, from the first to the last, and a total', async () => {
+  test('a target with many entries has pages from the first to the last, and a total', async () => {
     const rows = await app.sql<{ id: string }>(
       `SELECT id FROM audit_events WHERE account = 'crowd' ORDER BY id DESC`,
     );
@@ -161,12 +161,12 @@ describe(`a target with ${crowdedCount} entries`, () => {
     [{ from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }, crowdedCount],
     [{ to: '2020-01-01T00:00:00Z' }, 0],
     [{ requestId: 'crowd7' }, 1],
-  ])('together with %j', async (filter, count) => {
+  ])('the target filter combines with %j', async (filter, count) => {
     const { nodes, totalCount } = await readPage({ targetId: 'crowded', ...filter }, { first: 200 });
     expect([nodes.length, totalCount]).toStrictEqual([Math.min(count, 200), count]);
   });
 
-  test('with ids beyond what a number can hold', async () => {
+  test('pages work with entry ids above Number.MAX_SAFE_INTEGER', async () => {
     await app.sql(
       `INSERT INTO audit_events (id, account, credential, address, request_id, operation, target_ids, outcome)
        OVERRIDING SYSTEM VALUE SELECT 900719925474099200 + n, 'late', 'api-key', '127.0.0.1', 'late', 'editGroup',
@@ -208,7 +208,7 @@ const countBlocks = async (filter: { from?: string; to?: string }): Promise<numb
   }
 };
 
-describe.each(['without', 'with'])('a page of many entries reads few blocks, %s statistics,', (having) => {
+describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s statistics,', (having) => {
   beforeAll(async () => {
     if (having === 'with') await app.sql('ANALYZE audit_events');
   });
@@ -233,7 +233,7 @@ describe.each(['without', 'with'])('a page of many entries reads few blocks, %s 
     expect(await countBlocks(filter)).toBeLessThan(5000);
   });
 
-  test('with times as soon as a server has cleaned up, whose index is up to date then', async () => {
+  test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
     const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
     // The table has more than 1,000 blocks. What is read of them is one range of blocks, and the entries of the page.
     while ((await countBlocks({ to: '2026-01-01T12:00:00Z' })) > 500) await sleep(50);

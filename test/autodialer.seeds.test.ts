@@ -55,7 +55,7 @@ const expectRemoved = async () => {
     { id, deleted_by: 'test' },
   ]);
 };
-test("curl's sample removes the group, and says so once", async () => {
+test("the vendor's documented curl example removes the group once", async () => {
   const run = async () =>
     (await promisify(execFile)('sh', ['-c', `${sampleIn('bash').trim()} --silent`])).stdout;
   const first = await run();
@@ -69,7 +69,7 @@ const php = spawnSync('php', ['-r', 'exit(function_exists("curl_init") ? 0 : 1);
 if (php.status !== 0) say('PHP', 'its sample is skipped, since php-cli with php-curl is not installed');
 const withPhp = php.status === 0 ? describe : describe.skip;
 withPhp('where PHP with curl is installed,', () => {
-  test("PHP's sample removes the group, and says so once", async () => {
+  test("the vendor's documented PHP example removes the group once", async () => {
     const run = async () => {
       // The code as a file has it: behind the tag that opens it, which nothing may stand in front of.
       const child = promisify(execFile)('php', []);
@@ -84,7 +84,7 @@ withPhp('where PHP with curl is installed,', () => {
   });
 });
 
-describe("jQuery's sample, in a page of another origin,", () => {
+describe("the vendor's documented jQuery example on a page of another origin", () => {
   const jquery = readFileSync(createRequire(import.meta.url).resolve('jquery'), 'utf8');
 
   /** Opens the sample's page, with jQuery in the place of the network's, and answers what it prints. */
@@ -112,7 +112,7 @@ describe("jQuery's sample, in a page of another origin,", () => {
     return printed;
   };
 
-  test('removes the group', async () => {
+  test('the jQuery example removes the group', async () => {
     // On success jQuery hands `always` the data and not the request, which the sample prints all the same.
     expect(await openPage(page)).toStrictEqual([
       'response code: undefined undefined',
@@ -121,13 +121,13 @@ describe("jQuery's sample, in a page of another origin,", () => {
     await expectRemoved();
   });
 
-  test('is refused where its origin is not in CORS_ORIGINS, and nothing is removed', async () => {
+  test('the jQuery example is rejected if its origin is not in CORS_ORIGINS, and removes nothing', async () => {
     const before = await readNumbers();
     expect((await openPage('http://evil.example'))[0]).toBe('response code: 0 error');
     expect(await readNumbers()).toStrictEqual(before);
   });
 
-  test('reads the body of an error', async () => {
+  test('the jQuery example can read the body of an error', async () => {
     await app.sql(`UPDATE accounts SET scopes = '{groups:read}' WHERE username = 'test'`);
     // An account is looked up again within a second.
     await new Promise((resolve) => setTimeout(resolve, 1100));
@@ -139,7 +139,7 @@ describe("jQuery's sample, in a page of another origin,", () => {
   });
 });
 
-test('without one of the two credentials that the account needs the samples are refused', async () => {
+test("the vendor's examples are rejected without one of the two credentials that the account requires", async () => {
   for (const headers of [
     { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG' },
     { 'X-APIKEY': '', Authorization: 'Basic dGVzdDpBYTEyMzQ1Ng==' },

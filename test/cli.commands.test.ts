@@ -49,7 +49,7 @@ const doctor = async () => {
   return checks.filter(({ state }) => state !== 'ok').map(({ name, message }) => `${name}: ${message}`);
 };
 
-test('groups are listed a page at a time, exported, deleted, and imported again', async () => {
+test('groups list, export, delete and import work in this process', async () => {
   const ids = [await app.createGroup({ name: 'One' }), await app.createGroup({ name: 'Two' })];
   await app.post('/subscribe', { username: 'mina', groupId: ids[0] });
   expect(await run('groups', 'list', '--text', 'one')).toMatch(/One/);
@@ -86,7 +86,7 @@ test('groups are listed a page at a time, exported, deleted, and imported again'
   expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(4);
 });
 
-test('several groups are deleted together, or none', async () => {
+test('groups delete of several ids deletes all of them or none', async () => {
   const ids = [await app.createGroup({ name: 'Three' }), await app.createGroup({ protected: true })];
   await expect(run('groups', 'delete', ...ids.map(String), '--yes')).rejects.toMatchObject({
     code: 'GROUP_PROTECTED',
@@ -97,11 +97,11 @@ test('several groups are deleted together, or none', async () => {
   expect(await app.sql('SELECT FROM groups WHERE id = ANY ($1)', [ids])).toStrictEqual([]);
 });
 
-test('a database at this version needs no migration', async () => {
+test('migrate applies nothing to a database at the current version', async () => {
   expect(await run('migrate')).toMatch(/^Nothing to do: PostgreSQL at .* is at this version\n$/);
 });
 
-test('doctor finds nothing wrong, and then what is', async () => {
+test('doctor reports no problem, and then a planted one', async () => {
   expect(await doctor()).toStrictEqual([]);
 
   await app.sql('ALTER TABLE idempotency_keys RENAME TO keys_elsewhere');
@@ -118,7 +118,7 @@ test('doctor finds nothing wrong, and then what is', async () => {
   expect(settings).toContainEqual(expect.stringMatching(/^settings: TLS_CERT_FILE /));
 });
 
-test('doctor tells that there is no embedded database yet, and makes none', async () => {
+test('doctor reports that there is no embedded database yet, and creates none', async () => {
   delete process.env['DATABASE_URL'];
   process.env['DATA_DIR'] = join(folder, 'data');
   expect(await doctor()).toStrictEqual([]);

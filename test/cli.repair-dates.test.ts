@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('doctor says that dates of an earlier version are to be repaired, and with which command', async () => {
+test('doctor reports dates of an earlier version, and the command that repairs them', async () => {
   expect(await doctorLine()).toStrictEqual({
     name: 'time zone',
     state: 'warning',
@@ -57,13 +57,13 @@ test('doctor says that dates of an earlier version are to be repaired, and with 
   });
 });
 
-test('an unknown zone is rejected; without --yes and a terminal nothing is changed', async () => {
+test('repair-dates rejects an unknown zone; without --yes and a terminal it changes nothing', async () => {
   expect(await commands.run('repair-dates', '--zone', 'Asia/Teheran1', '--yes')).toMatchObject({ code: 1 });
   expect(await commands.run('repair-dates', '--zone', zone)).toMatchObject({ code: 1 });
   expect(await commands.run('repair-dates')).toMatchObject({ code: 2 });
 });
 
-test('it moves the dates of earlier versions to the instants that were meant, once, and no others', async () => {
+test('repair-dates corrects the dates of earlier versions once, and no others', async () => {
   const readDates = async () => ({
     ali: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'ali'`),
     endless: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'endless'`),
@@ -113,7 +113,7 @@ test('it moves the dates of earlier versions to the instants that were meant, on
   expect(await doctorLine()).toMatchObject({ state: 'ok' });
 });
 
-test('a database that this version has created has nothing to repair', async () => {
+test('a database that this version has created has no dates to repair', async () => {
   const fresh = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
   try {
     const { run } = createCommandLine(() => fresh);

@@ -133,7 +133,7 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
   return ids;
 }
 
-test('whatever is exported is imported as it was, once and again, all of it and a part', async () => {
+test('an export of generated data is imported unchanged, whole or in part; a second import changes nothing', async () => {
   const seed = chooseSeed('transfer');
   await fc.assert(
     fc.asyncProperty(state, async (given) => {

@@ -58,8 +58,8 @@ const names = async () =>
   (await fresh.sql<{ name: string }>('SELECT name FROM groups ORDER BY id')).map(({ name }) => name);
 const samples = ['Trial', 'One month', 'One year', 'Family year', 'Static address'];
 
-describe('an export is imported into a server that was started once', () => {
-  test('the samples give way: afterwards it is what was exported, and the audit has what they were', async () => {
+describe('an import into a server with its sample groups', () => {
+  test('replaces the sample groups with the exported state; the audit has the replaced rows', async () => {
     await fill();
     const exported = await exportFrom(there);
     const dryRun = await importHere('--dry-run');
@@ -103,7 +103,7 @@ describe('an export is imported into a server that was started once', () => {
     expect(again).toMatchObject({ outcome: 'done', target_ids: [], before: null });
   });
 
-  test('also if they were deleted, and lie in the archive', async () => {
+  test('replaces deleted sample groups in the archive', async () => {
     await fill();
     await exportFrom(there);
     for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
@@ -118,7 +118,7 @@ describe('an export is imported into a server that was started once', () => {
     ]);
   });
 
-  test('samples of another server take the place of its own; its own export changes nothing', async () => {
+  test('replaces its sample groups with those of another server; its own export changes nothing', async () => {
     const other = await openTestApp({ SAMPLE_DATA: true });
     try {
       await other.sql(`UPDATE groups SET created_at = '2020-01-01Z', updated_at = '2020-01-01Z'`);
@@ -138,7 +138,7 @@ describe('an export is imported into a server that was started once', () => {
     }
   });
 
-  test('a copy of some groups leaves the samples, unless one of them is in its way', async () => {
+  test('keeps the sample groups that do not conflict with a partial export', async () => {
     await fresh.createGroup({ name: 'Own' });
     await exportFrom(here, '--id', '3', '--id', '6');
     for (const id of [3, 6]) await fresh.post('/deleteGroup', { id });
@@ -154,7 +154,7 @@ describe('an export is imported into a server that was started once', () => {
   });
 });
 
-describe('what gives way is untouched samples only', () => {
+describe('an import replaces unchanged sample groups only', () => {
   const refused = async () => {
     const before = await fresh.sql('SELECT group_row(groups) FROM groups ORDER BY id');
     const { code, stderr } = await here.run('groups', 'import', file, '--json');
@@ -190,20 +190,20 @@ describe('what gives way is untouched samples only', () => {
         await fresh.post('/removeUserSubscription', { username: 'ali', groupId: 2 });
       },
     ],
-  ])('a sample %s stays', async (_what, change) => {
+  ])('a sample group %s is kept', async (_what, change) => {
     await exportPlain();
     await change();
     expect(await refused()).toStrictEqual(isInTheWay(2));
   });
 
-  test('a sample that was edited and then deleted stays in the archive', async () => {
+  test('a sample group that was edited and then deleted is kept in the archive', async () => {
     await exportPlain();
     await fresh.post('/editGroup', { id: 2, group: { name: 'Mine' } });
     await fresh.post('/deleteGroup', { id: 2 });
     expect(await refused()).toStrictEqual(isInTheWay(2, 'archived'));
   });
 
-  test("an operator's group stays, also with the content of a sample and its id", async () => {
+  test("an operator's group is kept, even with the id and content of a sample group", async () => {
     await exportPlain();
     const { body } = await fresh.graphql(
       '{ group(id: 1) { name description tagName duration price dailyBandwidth downloadUpload ip } }',
@@ -213,7 +213,7 @@ describe('what gives way is untouched samples only', () => {
     expect(await refused()).toStrictEqual(isInTheWay(1));
   });
 
-  test('a sample service group stays with a group of the operator in it, live or deleted', async () => {
+  test("a sample service group is kept if it has an operator's group, live or deleted", async () => {
     await exportPlain();
     const kept = await fresh.createGroup({ name: 'Kept', serviceGroupId: 1 });
     const deleted = await fresh.createGroup({ name: 'Deleted', serviceGroupId: 2 });
@@ -229,7 +229,7 @@ describe('what gives way is untouched samples only', () => {
   });
 });
 
-describe('the lines of a file', () => {
+describe('the lines of an import file', () => {
   const edit = async (change: (lines: string[]) => string) => {
     await fill();
     await exportFrom(there);
@@ -242,7 +242,7 @@ describe('the lines of a file', () => {
     ['the line breaks of Windows', (lines) => `${lines.join('\r\n')}\r\n\r\n`],
     ['a byte order mark', (lines) => `\ufeff${lines.join('\n')}\n`],
     ['a byte order mark on a line of its own', (lines) => `\ufeff\r\n${lines.join('\r\n')}`],
-  ])('may have %s', async (_what, change) => {
+  ])('an import file may have %s', async (_what, change) => {
     await edit(change);
     expect(await importHere()).toMatchObject({
       groups: added(3),
@@ -268,7 +268,7 @@ describe('the lines of a file', () => {
       'Line 10: the file goes on behind its counts',
     ],
     ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
-  ])('are counted with the blank ones: %s', async (_what, change, message) => {
+  ])('line numbers in errors count blank lines: %s', async (_what, change, message) => {
     await edit(change);
     const { code, stderr } = await here.run('groups', 'import', file);
     expect([code, stderr]).toStrictEqual([1, expect.stringContaining(message)]);

@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test(`${groupCount} groups of 4 KB go from one database to another with a heap of ${heapMb} MB`, async () => {
+test(`${groupCount} groups of 4 KB are exported and imported with a heap of ${heapMb} MB`, async () => {
   const environment = { NODE_OPTIONS: `--max-old-space-size=${heapMb}` };
   const from = createCommandLine(() => full);
   const to = createCommandLine(() => empty);
@@ -49,7 +49,7 @@ test(`${groupCount} groups of 4 KB go from one database to another with a heap o
   expect(await empty.sql(digest)).toStrictEqual(await full.sql(digest));
 }, 240_000);
 
-test('an export shows one moment, goes no faster than it is read, and ends quietly where nobody reads on', async () => {
+test('an export is a consistent snapshot, waits for its reader, and ends without an error if the pipe is closed', async () => {
   const start = () =>
     spawn(process.execPath, [bin, 'groups', 'export'], {
       cwd,

@@ -91,7 +91,7 @@ beforeEach(async () => {
 });
 
 describe('export', () => {
-  test('has all fields as the API names them, in the order of the keys, between a header and the counts', async () => {
+  test("an export has all fields under the API's names, ordered by key, between a header and the counts", async () => {
     await exportAgain();
     const lines = (await readLines()).map((line) => JSON.parse(line));
     const { full, plain, deleted, purged, serviceGroupId } = ids;
@@ -148,7 +148,7 @@ describe('export', () => {
     });
   });
 
-  test('of some ids has only these groups and what belongs to them', async () => {
+  test('an export of some ids has only these groups with their subscribers, service groups and archive', async () => {
     await exportAgain('--id', String(ids.plain), '--id', String(ids.plain));
     expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
       'header',
@@ -171,7 +171,7 @@ describe('export', () => {
     ]);
   });
 
-  test('writes a file for its owner, and none before it is whole; an existing one stays unless --force is given', async () => {
+  test('an export writes a complete file that only its owner can read; an existing file is kept without --force', async () => {
     const path = join(folder, 'own.ndjson');
     const answer = await here.run('groups', 'export', path, '--json');
     expect(JSON.parse(answer.stdout)).toStrictEqual({
@@ -204,7 +204,7 @@ describe('export', () => {
     );
   });
 
-  test('says where it cannot write, in a line', async () => {
+  test('an export that cannot write its file prints one line with the path', async () => {
     const run = (script: string) =>
       promisify(execFile)('sh', ['-c', script], { cwd, env: { ...process.env, DATABASE_URL: app.url } }).then(
         () => '',
@@ -218,7 +218,7 @@ describe('export', () => {
     expect(await run(`${command} ''`)).toBe('group-api: Give the name of a file\n');
   });
 
-  test('writes what a link leads to, and keeps the link', async () => {
+  test('an export to a symbolic link writes the target and keeps the link', async () => {
     const link = join(folder, 'link.ndjson');
     await symlink(file, link);
     const answer = await here.run('groups', 'export', link, '--force');
@@ -227,7 +227,7 @@ describe('export', () => {
     expect(JSON.parse((await readLines(file)).at(-1)!)).toMatchObject({ kind: 'end', groups: 2 });
   });
 
-  test('refuses what a file cannot hold', async () => {
+  test('an export rejects values that its format cannot hold', async () => {
     await app.sql(`UPDATE deleted_groups SET purge_at = 'infinity'`);
     const { code, stderr } = await here.run('groups', 'export', join(folder, 'infinite.ndjson'));
     expect([code, stderr]).toStrictEqual([
@@ -237,7 +237,7 @@ describe('export', () => {
     expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
 
-  test('leaves no group, and adds nothing to the audit', async () => {
+  test('an export changes no group and adds no audit entry', async () => {
     const before = [await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')];
     expect((await here.run('groups', 'export', '-')).code).toBe(0);
     expect([await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')]).toStrictEqual(
@@ -247,7 +247,7 @@ describe('export', () => {
 });
 
 describe('import', () => {
-  test('brings back what was exported before a delete: the same state', async () => {
+  test('an import after a delete restores the exported state', async () => {
     await app.post('/editGroup', { id: ids.full, group: { protected: false } });
     const { full, plain } = ids;
     await exportAgain();
@@ -283,7 +283,7 @@ describe('import', () => {
     });
   });
 
-  test('takes no notice of what has had its time in the archive', async () => {
+  test('an import ignores expired rows of the archive', async () => {
     await exportAgain();
     await app.sql('DELETE FROM subscribers');
     await app.post('/deleteGroup', { id: ids.plain });
@@ -298,14 +298,14 @@ describe('import', () => {
     ]);
   });
 
-  test('takes the name of who deleted as it is', async () => {
+  test('an import accepts any name of the deleting account', async () => {
     await app.sql(`UPDATE deleted_groups SET deleted_by = 'cafe' || chr(769) || ' '`);
     await exportAgain();
     const { stdout } = await here.run('groups', 'import', file, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ deletedGroups: counts(0, 1) });
   });
 
-  test('keeps those out who would lock a row and then write, and comes to its end', async () => {
+  test('an import blocks concurrent row locks, and completes', async () => {
     await exportAgain();
     await app.sql(`DELETE FROM subscribers WHERE username = 'ended'`);
     const lines = (await readFile(file, 'utf8')).split(/(?<=\n)/);
@@ -340,7 +340,7 @@ describe('import', () => {
     const exportThere = async () => (await there.run('groups', 'export')).stdout;
     const close = () => other.drop();
 
-    test('makes one that exports the same bytes, gives out no id again, and is imported twice as once', async () => {
+    test('an import creates a database that exports the same bytes and never reuses an id; a second import changes nothing', async () => {
       expect((await there.run('groups', 'import', file)).stdout).toBe(
         [
           'service groups: 1 added, 0 unchanged',
@@ -369,7 +369,7 @@ describe('import', () => {
       await close();
     });
 
-    test('--dry-run does it all, and leaves nothing but an audit entry marked so', async () => {
+    test('an import with --dry-run changes nothing but adds a marked audit entry', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
       expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^A dry run[^]*groups: 2 added/)]);
@@ -382,7 +382,7 @@ describe('import', () => {
       ['SIGKILL', [null, '']],
       ['SIGTERM', [1, 'group-api: Stopped; nothing was changed\n']],
       ['SIGINT', [1, 'group-api: Stopped; nothing was changed\n']],
-    ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
+    ] as const)('an import that is ended by %s changes nothing', async (signal, ending) => {
       const before = await readTables(other);
       const text = await readFile(file, 'utf8');
       const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
@@ -416,7 +416,7 @@ describe('import', () => {
       ['a half of a line', 0.5],
       ['nothing but the header', 0.02],
       ['nothing', 0],
-    ])('a file that was cut off leaves nothing: %s', async (_what, share) => {
+    ])('an import of a truncated file changes nothing: %s', async (_what, share) => {
       const before = await readTables(other);
       const lines = await readLines();
       const whole = lines.slice(0, -1).join('\n');
@@ -430,7 +430,7 @@ describe('import', () => {
     });
   });
 
-  describe('refuses, and changes nothing:', () => {
+  describe('an import rejects, and changes nothing:', () => {
     type Lines = Record<string, Json>[];
     const at = (lines: Lines, kind: string) => lines.findIndex((line) => line['kind'] === kind);
     const change = (kind: string, changes: object) => (lines: Lines) =>
@@ -537,14 +537,14 @@ describe('import', () => {
       });
     });
 
-    test('a line without an end, and one that is not UTF-8', async () => {
+    test('a line that is too long, and one that is not UTF-8', async () => {
       const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
       expect(long.stderr).toContain('Line 1: it must have at most 131072 bytes');
       await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
       expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: it must be UTF-8');
     });
 
-    test('a subscriber of a group that is nowhere', async () => {
+    test('a subscriber of a group that does not exist', async () => {
       await exportAgain();
       const lines = (await readLines()).map((line) => JSON.parse(line));
       const orphan = { ...lines[6], groupId: 2_000_000 };
@@ -560,7 +560,7 @@ describe('import', () => {
       );
     });
 
-    test('what is there with other content, be it live or deleted: the first ten, and how many', async () => {
+    test('live or deleted rows with other content: it names the first ten, and their number', async () => {
       const more = [];
       for (let i = 0; i < 8; i++) more.push(await app.createGroup());
       await exportAgain();
@@ -596,7 +596,7 @@ describe('import', () => {
       });
     });
 
-    test('a deleted group whose archive has other content, and an archived one that is live', async () => {
+    test('a deleted group with other content in the archive, and an archived group that is live', async () => {
       await exportAgain();
       await app.sql('DELETE FROM subscribers');
       await app.sql('UPDATE groups SET version = 9 WHERE id = $1', [ids.plain]);
@@ -637,7 +637,7 @@ describe('import', () => {
       });
     });
 
-    test('a file that is not there', async () => {
+    test('a file that does not exist', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/^group-api: \/no\/file cannot be read: /),

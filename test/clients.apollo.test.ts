@@ -8,7 +8,7 @@ import { openTestApp, testKey } from './support/test-app.ts';
 
 testGroupClient({ createGroupClient, readRefusal });
 
-test('a client with persisted queries sends the query itself, once it is told that there are none', async () => {
+test('an Apollo client with persisted queries sends the full query after PERSISTED_QUERY_NOT_SUPPORTED', async () => {
   const app = await openTestApp();
   const id = await app.createGroup();
   const asked: unknown[] = [];

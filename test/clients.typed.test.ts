@@ -24,7 +24,7 @@ const urqlClient = (url: string) =>
   new Client({ url, exchanges: [fetchExchange], preferGetMethod: false, fetchOptions: { headers } });
 const requestClient = (url: string) => new GraphQLClient(url, { headers });
 
-describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (door) => {
+describe.each(['/graphql', '/deleteGroup'])('the generated typed document at %s', (door) => {
   test.each([
     ['Apollo Client', (url: string, id: number) => deleteByApollo(apolloClient(url), id)],
     ['urql', (url: string, id: number) => deleteByUrql(urqlClient(url), id)],
@@ -40,7 +40,7 @@ describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (d
     expect(await groupRow(other)).toHaveLength(1);
   });
 
-  test('takes no variable of a wrong type: the compiler says so, and the server', async () => {
+  test('a variable of the wrong type is rejected by the compiler and by the server', async () => {
     const url = app.httpUrl + door;
     const variables = { id: 'seven' };
     const before = await readState();

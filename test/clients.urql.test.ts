@@ -6,7 +6,7 @@ import { openTestApp, testKey } from './support/test-app.ts';
 
 testGroupClient({ createGroupClient, readRefusal });
 
-test('queries by GET, as it sends them by itself, are answered at /graphql and not at the path of the operation', async () => {
+test("urql's queries by GET succeed at /graphql, and are rejected at the operation's path", async () => {
   const app = await openTestApp();
   const id = await app.createGroup();
   const methods: unknown[] = [];

@@ -25,7 +25,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('calls that are in flight when PostgreSQL stops answer 503 too', async () => {
+test('calls in flight get 503 when PostgreSQL stops', async () => {
   const id = await app.createGroup();
   const holding = app.sql(
     `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(60); END $$`,
@@ -45,7 +45,7 @@ test('calls that are in flight when PostgreSQL stops answer 503 too', async () =
   postgres = await openEmbeddedPostgres(dataDir);
 });
 
-test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work again when it goes on', async () => {
+test('calls get 503 within 5 s while PostgreSQL hangs, and succeed after it resumes', async () => {
   const id = await app.createGroup();
   const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
   // The parent is stopped first and goes on last: meanwhile a child that ends stays, and can be sent signals.
@@ -68,7 +68,7 @@ test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work
   expect((await app.post('/group', { id })).status).toBe(200);
 });
 
-test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is back they work again', async () => {
+test('calls get 503 within 5 s while PostgreSQL is stopped, and succeed after its restart', async () => {
   const id = await app.createGroup();
   await postgres.close();
 

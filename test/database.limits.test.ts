@@ -18,7 +18,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
   const repeat = <T>(count: number, send: (index: number) => Promise<T>) =>
     Promise.all(Array.from({ length: count }, (_, index) => send(index)));
 
-  test('each of 24 concurrent edits of a group is made', async () => {
+  test('24 concurrent edits of a group are all applied', async () => {
     const id = await app.createGroup();
     const edited = await repeat(24, (index) => app.post('/editGroup', { id, group: { duration: index } }));
     expect(edited.map(({ status }) => status)).toStrictEqual(Array(24).fill(200));
@@ -26,7 +26,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
     expect(versions).toStrictEqual(Array.from({ length: 24 }, (_, index) => index + 2));
   });
 
-  test('concurrent subscriptions, moves to and fro, and deletes end as if one came after the other', async () => {
+  test('concurrent subscriptions, moves and deletes have a serial result', async () => {
     const [one, other] = [await app.createGroup(), await app.createGroup()];
     const subscribed = await repeat(16, (index) =>
       app.post('/subscribe', { username: `user-${index}`, groupId: one }),
@@ -134,7 +134,7 @@ describe.each([
   });
 });
 
-test('an import whose transaction is ended for being idle says so in a line, and imports nothing', async () => {
+test('an import whose idle transaction is ended prints one line, and imports nothing', async () => {
   const app = await openTestApp(
     {},
     await createTestDatabase({ settings: { idle_in_transaction_session_timeout: '300ms' } }),

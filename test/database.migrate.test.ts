@@ -26,7 +26,7 @@ const names = readdirSync(new URL('../prisma/migrations', import.meta.url), { wi
   .map(({ name }) => name)
   .toSorted();
 
-test('of eight servers that start at once on an empty database, one migrates it', async () => {
+test('of eight servers that start concurrently on an empty database, one migrates it', async () => {
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(pool)));
 
   expect(applied.flat()).toStrictEqual(names);
@@ -38,7 +38,7 @@ test('of eight servers that start at once on an empty database, one migrates it'
   );
 });
 
-test('a server waits for another one that migrates for long', async () => {
+test('a server waits while another server migrates', async () => {
   const empty = await createTestDatabase({ isEmpty: true });
   const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
   const migrating = empty.sql(
@@ -51,7 +51,7 @@ test('a server waits for another one that migrates for long', async () => {
   await empty.drop();
 });
 
-test("the migrations make the very tables that Prisma's engine makes of schema.prisma", async () => {
+test('the migrations produce the tables of schema.prisma', async () => {
   const bySchema = await createTestDatabase({ isEmpty: true });
   try {
     // Prisma's schema language leaves extensions to a feature that is not out yet.
@@ -63,7 +63,7 @@ test("the migrations make the very tables that Prisma's engine makes of schema.p
   }
 });
 
-describe('refuses a database', () => {
+describe('migrate rejects a database', () => {
   test('that a newer version has migrated', async () => {
     await database.sql(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_future', now())`,
@@ -85,7 +85,7 @@ describe('refuses a database', () => {
   });
 });
 
-describe('constraints refuse, whoever writes,', () => {
+describe("the database's constraints reject", () => {
   const plain = { name: 'n', tag_name: 't', duration: 1, price: 1 };
   test.each([
     ['name', ''],

@@ -77,7 +77,7 @@ describe('a migrated database', () => {
     expect([doctor.wrong, migrate.code]).toStrictEqual([[], 0]);
   });
 
-  test('that takes no changes', async () => {
+  test('that is read-only', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, doctor, everything } = await runEverywhere(database.url);
@@ -165,7 +165,7 @@ describe('an empty database', () => {
     await expectLine(message);
   });
 
-  test('that takes no changes', async () => {
+  test('that is read-only', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, migrate, doctor, everything } = await runEverywhere(database.url);
@@ -178,7 +178,7 @@ describe('an empty database', () => {
   });
 });
 
-test('a server without the files of pg_trgm is one line in each program', async () => {
+test('a PostgreSQL without the files of pg_trgm is reported in one line by each program', async () => {
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const installed = dirname(dirname((await findBinaries(runAs)).postgres));
   const folder = await createTestFolder();

@@ -55,7 +55,7 @@ describeWithPgBouncer('PgBouncer', () => {
     ['transaction, with sessions by turns', { pool_mode: 'transaction', server_round_robin: 1, ...ignoring }],
     ['statement', { pool_mode: 'statement', ...ignoring }],
   ])(
-    'in the mode %s is rejected by each program, and nothing is written',
+    'PgBouncer in the mode %s is rejected by each program, and nothing is written',
     async (_, settings) => {
       const pooler = await startPgBouncer(postgres.port, settings);
       // Sessions that are ready, as they are behind a pooler that has been running.
@@ -77,7 +77,7 @@ describeWithPgBouncer('PgBouncer', () => {
     60_000,
   );
 
-  test('in the mode transaction is rejected while other clients use all of its sessions', async () => {
+  test('PgBouncer in transaction mode is rejected while other clients use all of its sessions', async () => {
     const pooler = await startPgBouncer(postgres.port, {
       pool_mode: 'transaction',
       default_pool_size: 4,
@@ -106,7 +106,7 @@ describeWithPgBouncer('PgBouncer', () => {
     // The server and its watch of the database need one each.
     ['two sessions', { default_pool_size: 2 }],
   ])(
-    'in the mode session with %s works, with deletes',
+    'PgBouncer in session mode with %s is accepted, and deletes work',
     async (_, settings) => {
       const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring, ...settings });
       url = urlOfPort(pooler.port);
@@ -121,7 +121,7 @@ describeWithPgBouncer('PgBouncer', () => {
     60_000,
   );
 
-  test('in the mode session with a single session is not rejected', async () => {
+  test('PgBouncer in session mode with a single session is not rejected', async () => {
     const pooler = await startPgBouncer(postgres.port, {
       pool_mode: 'session',
       default_pool_size: 1,
@@ -133,7 +133,7 @@ describeWithPgBouncer('PgBouncer', () => {
     expect([stdout, code]).toStrictEqual([expect.stringMatching(/^ok +database .*answers/m), 0]);
   }, 60_000);
 
-  test('names the start-up parameter that it rejects, by each program', async () => {
+  test('each program names the startup parameter that PgBouncer rejects', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
     const { serve, migrate, doctor } = await runEverywhere(
       `${urlOfPort(pooler.port)}?idle_in_transaction_session_timeout=5000`,
@@ -147,7 +147,7 @@ describeWithPgBouncer('PgBouncer', () => {
     expect(doctor.wrong).toHaveLength(1);
   }, 60_000);
 
-  test('says which database it does not have', async () => {
+  test('each program names the database that PgBouncer does not have', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
     const { everything, doctor } = await runEverywhere(urlOfPort(pooler.port).replace(/postgres$/, 'none'));
     await pooler.close();
@@ -158,7 +158,7 @@ describeWithPgBouncer('PgBouncer', () => {
   }, 60_000);
 });
 
-test('a direct connection is accepted for a user who may have no second one', async () => {
+test('a direct connection is accepted for a user with a connection limit of 1', async () => {
   await postgres.sql(`CREATE ROLE guest LOGIN PASSWORD 'guest' CONNECTION LIMIT 1`);
   url = `postgresql://guest:guest@127.0.0.1:${postgres.port}/postgres`;
   const { stdout } = await run('doctor');

@@ -34,7 +34,7 @@ const send = async ({ method, address, headers, body, name }: WrittenRequest) =>
   return { status: response.status, answer };
 };
 
-test('has every operation at its own path, and every service of the autodialer', () => {
+test('docs/group-api.http has every operation at its path, and every autodialer service', () => {
   const schema = createSchema();
   const operations = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
     Object.keys(type.getFields()),
@@ -48,7 +48,7 @@ test('has every operation at its own path, and every service of the autodialer',
 });
 
 test.each(requests.map((request, index) => [index + 1, request.title, request] as const))(
-  'number %i is done on the sample groups, after those before it: %s',
+  'request %i of docs/group-api.http succeeds on the sample groups, after the previous ones: %s',
   async (_number, _title, request) => {
     const { status, answer } = await send(request);
     expect([status, answer.errors]).toStrictEqual([200, undefined]);
@@ -63,7 +63,7 @@ test.each(requests.map((request, index) => [index + 1, request.title, request] a
   },
 );
 
-test('leaves what its deletes left', async () => {
+test('docs/group-api.http leaves the groups that it has not deleted', async () => {
   expect(await app.sql('SELECT id FROM groups ORDER BY id')).toStrictEqual([1, 6, 7].map((id) => ({ id })));
   expect(await app.sql('SELECT id FROM deleted_groups ORDER BY id')).toStrictEqual(
     [3, 4, 5].map((id) => ({ id })),

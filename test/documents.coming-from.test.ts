@@ -43,7 +43,7 @@ const readAnswer = (text: string) => {
   };
 };
 
-test('every request has its answer behind it', () => {
+test('every request in docs/coming-from.md is followed by its response', () => {
   expect(exchanges.length).toBeGreaterThan(15);
   for (const [request, answer] of exchanges) {
     expect(request).toMatch(/^POST /);
@@ -52,7 +52,7 @@ test('every request has its answer behind it', () => {
 });
 
 test.each(exchanges.map(([request, answer], index) => [index + 1, request, answer] as const))(
-  'exchange %i is as the page has it, after those before it',
+  'exchange %i of docs/coming-from.md is as documented, after the previous ones',
   async (_number, request, shown) => {
     const { method, address, headers, body } = readRequest(fillIn(request, () => testKey));
     const response = await fetch(app.httpUrl + address, { method, headers, body });

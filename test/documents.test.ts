@@ -31,11 +31,11 @@ const anchorsOf = (markdown: string) =>
 describe('README', () => {
   const readme = read('README.md');
 
-  test('has every setting, as the code has it', () => {
+  test('README has every setting of the code', () => {
     for (const row of rowsOf(describeSettings())) expect(rowsOf(readme)).toContain(row);
   });
 
-  test('has every error with the status that the code has, and no other', () => {
+  test('README has every error with its status, and no other', () => {
     const rows = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) /gm)].map(([, code, status]) => [
       code,
       Number(status),
@@ -43,7 +43,7 @@ describe('README', () => {
     expect(Object.fromEntries(rows)).toStrictEqual(httpStatusByCode);
   });
 
-  test('its curl deletes the first sample group of a new server', async () => {
+  test("README's curl deletes the first sample group of a new server", async () => {
     const server = startServer({ DATA_DIR: join(await createTestFolder(), 'data'), ADMIN_API_KEY: testKey });
     const { url } = await server.ready;
     const [line] = /^curl .*/m.exec(readme)!;
@@ -62,7 +62,7 @@ describe('README', () => {
     });
   });
 
-  test('says of its speed what the latest results have', () => {
+  test('README quotes the latest benchmark results', () => {
     const names = readdirSync(join(root, 'bench/results')).filter((name) => /^[\d-]+\.md$/.test(name));
     const latest = names.toSorted().at(-1)!;
     expect(readme).toContain(`bench/results/${latest.replace('.md', '.svg')}`);
@@ -95,7 +95,7 @@ describe('README', () => {
     'docs/autodialer.md',
     'docs/explorer.md',
     'docs/performance.md',
-  ])('the links in %s lead somewhere', (name) => {
+  ])('the links in %s have a target', (name) => {
     for (const [, target = '', anchor] of read(name).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
       const file = target === '' ? name : join(dirname(name), target);
       expect([file, existsSync(join(root, file))]).toStrictEqual([file, true]);
@@ -110,18 +110,18 @@ describe('docs/clients.md', () => {
     ([, name, code]) => [name!, code!] as const,
   );
 
-  test('shows the examples that the tests run', () => {
+  test('docs/clients.md shows the tested examples', () => {
     const names = readdirSync(join(root, 'test/clients'))
       .filter((name) => /\.[jt]s$/.test(name))
       .map((name) => `test/clients/${name}`);
     expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
-  test.each(examples)('has %s as it is', (name, code) => {
+  test.each(examples)('docs/clients.md has %s unchanged', (name, code) => {
     expect(code).toBe(read(name));
   });
 
-  test('says of each refusal what the tests expect', () => {
+  test('docs/clients.md has each error that the tests expect', () => {
     const rows = refusals.map(
       ({ what, statuses, extensions }) =>
         `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
@@ -141,12 +141,12 @@ test('every dependency has its reason in DECISIONS.md', () => {
 });
 
 describe('container files', () => {
-  test('the Dockerfile has no fault that its validator knows, and does not run as root', () => {
+  test('the Dockerfile passes its validator, and does not run as root', () => {
     expect(validate(read('Dockerfile'))).toStrictEqual([]);
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 
-  test('what the Dockerfile copies from here is there and not ignored, and from the build is made by it', () => {
+  test('the files that the Dockerfile copies exist and are not ignored, or come from its build', () => {
     const kept = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
@@ -165,7 +165,7 @@ describe('container files', () => {
       expect(kept).toContain(name);
   });
 
-  test('docker-compose.yml has no fault that its linter knows', async () => {
+  test('docker-compose.yml passes its linter', async () => {
     const bin = join(root, 'node_modules/.bin/dclint');
     const { stdout } = await promisify(execFile)(bin, ['--formatter', 'json', 'docker-compose.yml'], {
       cwd: root,
@@ -173,7 +173,7 @@ describe('container files', () => {
     expect(JSON.parse(stdout)).toMatchObject([{ errorCount: 0 }]);
   });
 
-  test('docker-compose.yml gives the server settings that it takes, after a healthy database', () => {
+  test('docker-compose.yml sets valid settings, and starts the server after a healthy database', () => {
     const { services, volumes } = parseYaml(read('docker-compose.yml'));
     const { environment, depends_on } = services.api;
     expect(() => readConfig({ ...environment, ADMIN_API_KEY: testKey }, false)).not.toThrow();
@@ -213,7 +213,7 @@ describe('the direction of imports', () => {
     order.findIndex((rooms) => rooms.includes(name.split('/')[0]!.replace(/\.ts$/, '')));
 
   test.each(files.map(({ name, source }) => [name, source]))(
-    '%s imports nothing that stands before it',
+    '%s imports nothing above it',
     (name, source) => {
       for (const { from, isType } of importsOf(source)) {
         if (!from.startsWith('.')) continue;
@@ -224,7 +224,7 @@ describe('the direction of imports', () => {
     },
   );
 
-  test('Prisma, GraphQL and HTTP stay in their rooms', () => {
+  test('Prisma, GraphQL and HTTP are imported in their own folders only', () => {
     const users = (pattern: RegExp) =>
       files
         .filter(({ source }) => importsOf(source).some(({ from, isType }) => !isType && pattern.test(from)))
@@ -237,7 +237,7 @@ describe('the direction of imports', () => {
     for (const name of users(/^pg$/)) expect(name).toMatch(/^database\//);
   });
 
-  test('only main.ts, the command line and what starts the embedded PostgreSQL touch the process', () => {
+  test('only main.ts, the command line and the embedded PostgreSQL use the process', () => {
     const touching = files
       .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
       .map(({ name }) => name);

@@ -67,7 +67,7 @@ const stop = async (server: ServerProcess) => {
   return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
-test('a killed PostgreSQL is started again: 503 meanwhile, then everything is there, and a stop ends both', async () => {
+test('a killed PostgreSQL is restarted: calls get 503 meanwhile, no data is lost, and a stop ends both processes', async () => {
   const dataDir = join(dir, 'killed');
   const { server, url } = await start(dataDir);
   expect((await deleteGroup(url, 1)).id).toBe(1);
@@ -95,7 +95,7 @@ test('a killed PostgreSQL is started again: 503 meanwhile, then everything is th
   expect(starts[0]).toMatchObject({ level: 40, reason: expect.any(String) });
 });
 
-test('of two servers that share it one starts it again, and both go on', async () => {
+test('of two servers that share a PostgreSQL one restarts it, and both continue', async () => {
   const dataDir = join(dir, 'shared');
   const servers = [await start(dataDir), await start(dataDir)];
   const pid = kill(dataDir);
@@ -111,7 +111,7 @@ test('of two servers that share it one starts it again, and both go on', async (
   expect(() => pidOf(dataDir)).toThrow('ENOENT');
 });
 
-test('where the disk is full it is tried again and again, the log says why, and once there is room it works', async () => {
+test('on a full disk the restart is retried and the reason logged; it succeeds once there is space', async () => {
   const dataDir = join(dir, 'full');
   const { server, url } = await start(dataDir);
   // A file that PostgreSQL writes at each start. The system's error is that of a full disk.
@@ -144,7 +144,7 @@ test('where the disk is full it is tried again and again, the log says why, and 
   expect(attempts[0]).toMatchObject({ level: 50, nextAttemptInSeconds: 1 });
 });
 
-test('a command does not start one again that has ended', async () => {
+test('a command does not restart a PostgreSQL that has ended', async () => {
   const dataDir = join(dir, 'killed');
   const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
     cwd,

@@ -57,7 +57,7 @@ describeInBrowser('the explorer in Chromium', () => {
     (await app.sql('SELECT name FROM groups ORDER BY id')).map(({ name }) => name as string);
 
   describe('signing in', () => {
-    test('by the URL takes the key out of it, and stores it nowhere', async () => {
+    test('signing in by the URL removes the key from the URL, and does not store it', async () => {
       await signIn();
       expect(explorer.page.url()).toBe(`${app.httpUrl}/`);
       expect(await readStorage()).not.toContain(testKey);
@@ -65,7 +65,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByLabel('API key').waitFor();
     });
 
-    test('by the form says whose key it is, and with which scopes', async () => {
+    test('signing in by the form shows the account and its scopes, and does not store the key', async () => {
       const { apiKey } = await createTestAccount(app, {
         username: 'reader',
         scopes: ['groups:read', 'audit:read'],
@@ -80,7 +80,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.waitForResponse('"requiredScope": "groups:delete"');
     });
 
-    test('remembers the key where the person asks for it, until they sign out', async () => {
+    test('the key is stored if the user asks for it, until they sign out', async () => {
       await explorer.open();
       await typeKey(testKey, { isRemembered: true });
       await explorer.readAccount();
@@ -92,7 +92,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByLabel('API key').waitFor();
     });
 
-    test('with a wrong key says what to do', async () => {
+    test('signing in with a wrong key shows what to do', async () => {
       await explorer.open('#key=not-a-key-of-this-server-at-all....');
       const problem = await explorer.readProblem();
       expect(problem).toContain('Invalid API key');
@@ -101,7 +101,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
     });
 
-    test('ends when the key stops working, and says so', async () => {
+    test('a key that stops working signs the user out, with a message', async () => {
       const { apiKey } = await createTestAccount(app, { username: 'leaver' });
       await explorer.open(`#key=${apiKey}`);
       await explorer.readAccount();
@@ -117,7 +117,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.waitForResponse('sign in with your API key first');
     });
 
-    test('as another account sees nothing of what the one before was answered', async () => {
+    test('another account sees no responses of the previous account', async () => {
       const { apiKey } = await createTestAccount(app, { username: 'next', scopes: ['groups:read'] });
       await signIn();
       await explorer.openTab('AuditEvents');
@@ -134,7 +134,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readResponse()).toBe('');
     });
 
-    test('keeps no headers that were written, and sends none that are credentials', async () => {
+    test('headers from the headers pane are not stored, and credentials in it are not sent', async () => {
       await signIn();
       await explorer.openTab('SearchGroups');
       await explorer.page.getByRole('button', { name: 'Headers' }).click();
@@ -147,7 +147,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(stored).not.toContain('s3cr3t');
     });
 
-    test('with another key that is wrong leaves the remembered one, and signs out', async () => {
+    test('signing in with a wrong key signs out, and keeps the stored key', async () => {
       await explorer.open();
       await typeKey(testKey, { isRemembered: true });
       await explorer.readAccount();
@@ -158,14 +158,17 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
     });
 
-    test.each(['€', 'a%0d%0ab'])('with a key that cannot be sent (%s) says so', async (key) => {
-      await explorer.open(`#key=${key}`);
-      expect(await explorer.readProblem()).toBe(
-        'Not sent: the key or a header contains a character that is not allowed in HTTP headers.',
-      );
-    });
+    test.each(['€', 'a%0d%0ab'])(
+      'a key that is not valid in a header (%s) is rejected with a message',
+      async (key) => {
+        await explorer.open(`#key=${key}`);
+        expect(await explorer.readProblem()).toBe(
+          'Not sent: the key or a header contains a character that is not allowed in HTTP headers.',
+        );
+      },
+    );
 
-    test('works where the browser lets the page store nothing', async () => {
+    test('the explorer works in a browser that denies storage', async () => {
       await explorer.page.addInitScript(
         "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })",
       );
@@ -180,7 +183,7 @@ describeInBrowser('the explorer in Chromium', () => {
   });
 
   describe('deleting', () => {
-    test('shows whom it meets and asks; then the group is gone, and can be brought back', async () => {
+    test('a delete shows its preview and asks; cancelled it changes nothing; confirmed it deletes, and the group can be restored', async () => {
       const before = await groupNames();
       await signIn();
       const { page } = explorer;
@@ -218,7 +221,7 @@ describeInBrowser('the explorer in Chromium', () => {
       ]);
     });
 
-    test('a group with subscribers is shown to be blocked, and then refused', async () => {
+    test('a delete of a group with subscribers shows the blocker; confirmed it is rejected', async () => {
       await app.post('/subscribe', { username: 'mina', groupId: 2 });
       await signIn();
       await explorer.writeVariables({ id: 2 });
@@ -229,7 +232,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.waitForResponse('"code": "HAS_ACTIVE_SUBSCRIBERS"');
     });
 
-    test('a group whose subscribers are moved is shown to be free, and to where they move', async () => {
+    test('a delete with moveSubscribersTo shows the target; confirmed it moves the subscribers', async () => {
       await app.post('/subscribe', { username: 'omid', groupId: 4 });
       await signIn();
       await explorer.writeQuery('mutation { deleteGroup(id: 4, moveSubscribersTo: 3) { name } }');
@@ -256,7 +259,7 @@ describeInBrowser('the explorer in Chromium', () => {
         'mutation ($family: Int! = 2) { deleteServiceGroup(id: $family) { id } }',
         'deleteServiceGroup(id: 2)',
       ],
-    ])('asks where it is hidden in %s', async (_where, query, shown) => {
+    ])('a delete that is hidden in %s asks, and cancelled it is not sent', async (_where, query, shown) => {
       const audited = await app.sql('SELECT count(*) FROM audit_events');
       await signIn();
       await explorer.writeQuery(query);
@@ -268,7 +271,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await app.sql('SELECT count(*) FROM audit_events')).toStrictEqual(audited);
     });
 
-    test('is not sent before it has been shown whom it meets', async () => {
+    test('a delete cannot be confirmed before its preview is loaded', async () => {
       await signIn();
       await explorer.page.route('**/graphql', async (route) => {
         await explorer.page.waitForTimeout(1500);
@@ -282,7 +285,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByRole('button', { name: 'Cancel' }).click();
     });
 
-    test('many at once are summed up, and what is no id is said to be none', async () => {
+    test('many deletes are summarized, and an invalid id is reported', async () => {
       await signIn();
       const many = Array.from(
         { length: 25 },
@@ -303,7 +306,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByRole('button', { name: 'Cancel' }).click();
     });
 
-    test('a dry run is not asked for', async () => {
+    test('a dry run is sent without asking', async () => {
       const before = await groupNames();
       await signIn();
       await explorer.writeQuery('mutation { deleteGroup(id: 1, dryRun: true) { name } }');
@@ -312,7 +315,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await groupNames()).toStrictEqual(before);
     });
 
-    test('a group that is not there is said not to be there, before and after', async () => {
+    test('a delete of a missing group shows "Group not found"; confirmed it returns NOT_FOUND', async () => {
       await signIn();
       await explorer.writeVariables({ id: 4711 });
       await explorer.run();
@@ -328,7 +331,7 @@ describeInBrowser('the explorer in Chromium', () => {
     ['CreateGroup', '"name": "Ten days"', ''],
     ['SearchGroups', '"totalCount": 2', ''],
     ['AuditEvents', '"operation": "deleteGroup"', ''],
-  ])('the tab %s works on the sample groups as it stands', async (name, expected, operationName) => {
+  ])('the example tab %s works on the sample groups unchanged', async (name, expected, operationName) => {
     await signIn();
     await explorer.openTab(name);
     await explorer.run(operationName);
@@ -339,25 +342,30 @@ describeInBrowser('the explorer in Chromium', () => {
     ['HTML of a proxy', 502, 'text/html', '<h1>Bad Gateway</h1>'],
     ['JSON of a proxy', 503, 'application/json', '{"message":"no upstream"}'],
     ['nothing', 200, 'application/json', 'null'],
-  ])('%s in the place of an answer is said to be none of ours', async (_what, status, contentType, body) => {
-    await signIn();
-    await explorer.page.route(/\/(graphql|whoami)$/, (route) => route.fulfill({ status, contentType, body }));
-    await explorer.openTab('SearchGroups');
-    await explorer.run();
-    const expected = `Unexpected response (${status}) that did not come from group-api`;
-    const response = await explorer.waitForResponse(expected);
-    expect(response).not.toMatch(/It is unknown|stack/);
-    await explorer.openTab('CreateGroup');
-    await explorer.run();
-    await explorer.waitForResponse(
-      'It is unknown whether the mutation was executed; check the AuditEvents tab.',
-    );
-    await explorer.page.getByRole('button', { name: 'Sign out' }).click();
-    await typeKey(testKey);
-    expect(await explorer.readProblem()).toContain(expected);
-  });
+  ])(
+    '%s instead of a response is reported as not from group-api',
+    async (_what, status, contentType, body) => {
+      await signIn();
+      await explorer.page.route(/\/(graphql|whoami)$/, (route) =>
+        route.fulfill({ status, contentType, body }),
+      );
+      await explorer.openTab('SearchGroups');
+      await explorer.run();
+      const expected = `Unexpected response (${status}) that did not come from group-api`;
+      const response = await explorer.waitForResponse(expected);
+      expect(response).not.toMatch(/It is unknown|stack/);
+      await explorer.openTab('CreateGroup');
+      await explorer.run();
+      await explorer.waitForResponse(
+        'It is unknown whether the mutation was executed; check the AuditEvents tab.',
+      );
+      await explorer.page.getByRole('button', { name: 'Sign out' }).click();
+      await typeKey(testKey);
+      expect(await explorer.readProblem()).toContain(expected);
+    },
+  );
 
-  test('a server that has stopped is said to have stopped, and what to do', async () => {
+  test('a stopped server is reported with what to do', async () => {
     const brief = await openTestApp({ SAMPLE_DATA: true });
     const page = await openExplorerPage(browser, brief.httpUrl);
     await page.open(`#key=${testKey}`);
@@ -374,14 +382,14 @@ describeInBrowser('the explorer in Chromium', () => {
     await page.close();
   });
 
-  describe('looks', () => {
+  describe('accessibility', () => {
     test.each([
       ['light', { colorScheme: 'light' }],
       ['dark', { colorScheme: 'dark' }],
       ['narrow', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
       ['narrow-dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
     ] as const)(
-      '%s without a fault of accessibility that axe finds',
+      'the explorer in %s has no accessibility violations that axe finds',
       async (name, options) => {
         const looked = await openExplorerPage(browser, app.httpUrl, options);
         const expectNoFaults = async (what: string) => {

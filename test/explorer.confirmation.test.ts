@@ -110,7 +110,7 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
     expect(await groupRow(id)).toHaveLength(1);
   });
 
-  test('the operation that is chosen, of several', async () => {
+  test('the selected operation, of several', async () => {
     const id = await app.createGroup();
     const query = `query a { group(id: ${id}) { id } } mutation b { deleteGroup(id: ${id}, dryRun: false) { id } }`;
     expect(await send(query, {}, 'a')).toStrictEqual({ data: { group: { id } } });
@@ -121,7 +121,7 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
   });
 });
 
-describe('does not ask where nothing is taken away', () => {
+describe('does not ask if nothing is deleted', () => {
   test.each<[what: string, query: string, variables?: object]>([
     ['dryRun: true', mutation(', dryRun: true')],
     ['a variable that is true', mutation(', dryRun: $d', '($d: Boolean)'), { d: true }],

@@ -28,7 +28,7 @@ const unknownId = (index: number) => String(2_000_000_000 + index);
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
 
-describe('an operation is carried out at the limit, and refused beyond it with the limit and the value', () => {
+describe('an operation is executed at the limit, and rejected above it with the limit and the value', () => {
   type Case = [limit: string, atLimit: string, beyond: string, maximum: number, value: number];
   const cases: Case[] = [
     [
@@ -87,7 +87,7 @@ describe('an operation is carried out at the limit, and refused beyond it with t
   });
 });
 
-test('the cost by default', async () => {
+test('the default limit of the cost', async () => {
   // An object costs one for each of its fields, a list one more.
   const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
   const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
@@ -98,7 +98,7 @@ test('the cost by default', async () => {
 });
 
 describe('the documented maximum of', () => {
-  test('1,000 ids is accepted if the ids are written into the text, with every field of the result', async () => {
+  test('accepts 1,000 ids in the query text, with every field of the result', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     const fields = `${twelveFields} serviceGroup { id name } hidden protected version subscriberCount createdAt updatedAt __typename`;
     const text = (ids: readonly (number | string)[]) =>
@@ -123,7 +123,7 @@ describe('the documented maximum of', () => {
     'deletedGroups(first: $first) { totalCount }',
     'auditEvents(first: $first) { totalCount }',
     'allGroups { subscribers(first: $first) { totalCount } }',
-  ])('200 entries of a page is accepted, 201 and 0 are not: %s', async (field) => {
+  ])('accepts 200 entries per page, and rejects 201 and 0: %s', async (field) => {
     await app.createGroup();
     const query = `query ($first: Int) { ${field} }`;
     for (const first of [1, 200]) expect((await app.graphql(query, { first })).body.errors).toBeUndefined();
@@ -136,7 +136,7 @@ describe('the documented maximum of', () => {
   });
 });
 
-describe('every operation of the schema with every field, those of the objects in it, and __typename everywhere', () => {
+describe('every operation of the schema with all fields, nested objects and __typename', () => {
   const schema = createSchema();
   const leaves = (type: GraphQLObjectType) =>
     Object.values(type.getFields()).filter(({ type: of }) => isLeafType(getNamedType(of)));
@@ -184,7 +184,7 @@ describe('every operation of the schema with every field, those of the objects i
   );
 });
 
-test('the cost is taken at the limit, and refused beyond it', async () => {
+test('an operation is executed at the cost limit, and rejected above it', async () => {
   const strict = await openTestApp({ MAX_QUERY_COST: 12 });
   expect((await strict.graphql('{ searchGroups(first: 10) { nodes { id } } }')).body.errors).toBeUndefined();
   expect((await strict.graphql('{ searchGroups(first: 11) { nodes { id } } }')).body).toStrictEqual({
@@ -293,18 +293,18 @@ describe('the cost', () => {
       { n: null },
       1 + 1 + 50,
     ],
-  ])('counts %s', async (_what, query, variables, cost) => {
+  ])('the cost counts %s', async (_what, query, variables, cost) => {
     expect(await costOf(query, variables)).toBe(cost);
   });
 });
 
-test('a limit is told at the path of an operation too, with its status', async () => {
+test("an exceeded limit at an operation's path has its status", async () => {
   const query = `mutation { deleteGroup(id: 1) { ${repeat(31, (i) => `a${i}: id`)} } }`;
   const answer = await app.post('/deleteGroup', { query });
   expect([answer.status, answer.body.errors[0].extensions.limit]).toStrictEqual([400, 'aliases']);
 });
 
-test('the longest lists, and what explorers ask, are within the limits', async () => {
+test('the longest lists and the introspection of explorers are within the limits', async () => {
   const introspection = await app.graphql(
     getIntrospectionQuery({
       inputValueDeprecation: true,
@@ -321,7 +321,7 @@ test('the longest lists, and what explorers ask, are within the limits', async (
   for (const query of lists) expect((await app.graphql(query)).body.errors).toBeUndefined();
 });
 
-test('introspection that goes in circles is refused', async () => {
+test('circular introspection is rejected', async () => {
   const circle = (levels: number): string =>
     levels === 0 ? 'name' : `fields { type { ${circle(levels - 1)} } }`;
   const { body } = await app.graphql(`{ __schema { types { ${circle(6)} } } }`);
@@ -339,25 +339,25 @@ describe('INTROSPECTION=false', () => {
     '{ __schema { types { name } } }',
     '{ __type(name: "Group") { name } }',
     getIntrospectionQuery(),
-  ])('hides the schema', async (query) => {
+  ])('INTROSPECTION=false rejects introspection', async (query) => {
     const { body } = await closed.graphql(query);
     expect(body).not.toHaveProperty('data');
     expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
   });
 
-  test('hides what suggestions would tell, and says which setting does so', async () => {
+  test('INTROSPECTION=false removes suggestions from errors, and names the setting', async () => {
     const { body } = await closed.graphql('{ allGroup { id } }');
     expect(body.errors[0].message).not.toContain('allGroups');
     const refused = await closed.graphql('{ __schema { types { name } } }');
     expect(refused.body.errors[0].message).toBe('The setting INTROSPECTION keeps the schema to itself');
   });
 
-  test('leaves __typename and operations alone', async () => {
+  test('INTROSPECTION=false accepts __typename and operations', async () => {
     expect((await closed.graphql('{ __typename allGroups { __typename } }')).body.errors).toBeUndefined();
   });
 });
 
-test('suggestions are for accounts only', async () => {
+test('errors have suggestions for authenticated callers only', async () => {
   const body = JSON.stringify({ query: '{ allGroup { id } }' });
   const headers = { 'Content-Type': 'application/json' };
   const stranger = await fetch(`${app.httpUrl}/graphql`, { method: 'POST', headers, body });
@@ -371,7 +371,7 @@ describe('a schema', () => {
   const directives = `directive @requiresScope(scope: String!) on FIELD_DEFINITION
     directive @listSize(assumedSize: Int!, slicingArguments: [String!], sizedFields: [String!]) on FIELD_DEFINITION`;
 
-  test('with a root field without a scope stops the start, as does an unknown scope anywhere', () => {
+  test('a schema with a root field without a scope, or with an unknown scope, stops the start', () => {
     const schema = buildSchema(`${directives}
       type Query { a: Int @requiresScope(scope: "groups:read") b: Thing c: Int @requiresScope(scope: "groups:raed") }
       type Mutation { d: Int }
@@ -381,7 +381,7 @@ describe('a schema', () => {
     );
   });
 
-  test('with a list without a size stops the start', () => {
+  test('a schema with a list without a size stops the start', () => {
     const schema = buildSchema(`${directives}
       type Query { things: [Thing!]! sized: [Thing] @listSize(assumedSize: 5) page: Page @listSize(assumedSize: 5, sizedFields: ["nodes"]) words: [String!] }
       type Page { nodes: [Thing] edges: [Thing] }

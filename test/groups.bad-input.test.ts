@@ -103,11 +103,11 @@ const badEdits: [string, unknown][] = [
   ...[...notNullable, 'downloadUpload', 'hidden', 'protected'].map((field): [string, null] => [field, null]),
 ];
 
-test('the tables of bad inputs are long enough to mean something', () => {
+test('the tables of bad inputs have their minimum length', () => {
   expect(badFields.length).toBeGreaterThanOrEqual(60);
 });
 
-describe('refuses a bad value, names it, and changes nothing', () => {
+describe('a bad value is rejected with its argument, and changes nothing', () => {
   let id: number;
   beforeAll(async () => {
     id = await app.createGroup();

@@ -56,7 +56,7 @@ const resultOf = (operation: string, { body }: Answer) => {
   return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));
 };
 
-describe('leaves everything as it was, but for one audit entry, and returns what the real call returns:', () => {
+describe('a dry run returns what the call would return, and changes nothing but adds one audit entry:', () => {
   const cases: [string, () => Promise<[string, Record<string, unknown>]>][] = [
     ['deleteGroup', async () => ['deleteGroup', { id: await createGroup() }]],
     ['deleteGroup with a reason', async () => ['deleteGroup', { id: await createGroup(), reason: 'why' }]],
@@ -100,7 +100,7 @@ describe('leaves everything as it was, but for one audit entry, and returns what
     expect(resultOf(operation, real)).toStrictEqual(resultOf(operation, dry));
   });
 
-  test.each(cases)('%s with an Idempotency-Key, which stays unused', async (_name, prepare) => {
+  test.each(cases)('%s with an Idempotency-Key, which is not stored', async (_name, prepare) => {
     const [operation, args] = await prepare();
     const key = { 'Idempotency-Key': nextRequestId() };
     await expectDryRun(() => app.post(`/${operation}`, { ...args, dryRun: true }, key));
@@ -139,7 +139,7 @@ describe('leaves everything as it was, but for one audit entry, and returns what
   });
 });
 
-describe('of what would be rejected is rejected with the same error, and leaves everything as it was:', () => {
+describe('a dry run of a call that would be rejected returns the same error, and changes nothing:', () => {
   test.each([
     ['HAS_ACTIVE_SUBSCRIBERS', async () => ({ id: await createGroup(true) })],
     ['NOT_FOUND', async () => ({ id: 2_000_000_000 })],

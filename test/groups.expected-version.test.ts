@@ -39,7 +39,7 @@ const ways = [
 ] as const;
 
 describe.each(ways)('%s that waits for an edit', (_way, write) => {
-  test('is rejected if the edit makes another version than the expected one', async () => {
+  test('is rejected if the edit changes the expected version', async () => {
     const id = await app.createGroup();
     await second.query('BEGIN');
     await second.query(edit, [id]);
@@ -88,7 +88,7 @@ describe.each(ways)('%s that waits for an edit', (_way, write) => {
   });
 });
 
-describe('a batch that has read the group, and meets the edit when it locks it:', () => {
+describe('a batch that has read the group before the edit and locks it afterwards', () => {
   // The statement counts subscribers between the two. Here is_active() waits while the test holds a lock.
   const lockNumber = 4711;
   let original: string;
@@ -115,17 +115,17 @@ describe('a batch that has read the group, and meets the edit when it locks it:'
     return deletion;
   };
 
-  test('is rejected if that makes another version than the expected one', async () => {
+  test('is rejected if the edit changes the expected version', async () => {
     const id = await app.createGroup();
     await expectConflict(id, await deleteMeanwhile(id, { expectedVersion: 1 }, edit), 'VERSION_CONFLICT');
   });
 
-  test('is rejected if that protects the group', async () => {
+  test('is rejected if the edit protects the group', async () => {
     const id = await app.createGroup();
     await expectConflict(id, await deleteMeanwhile(id, {}, protect), 'GROUP_PROTECTED');
   });
 
-  test('is rejected if that protects the group without a new version', async () => {
+  test('is rejected if the group is protected without a new version', async () => {
     const id = await app.createGroup();
     const change = 'UPDATE groups SET protected = true WHERE id = $1';
     const answer = await deleteMeanwhile(id, {}, change);
@@ -140,7 +140,7 @@ describe('a batch that has read the group, and meets the edit when it locks it:'
     expect(await archiveRow(id)).toMatchObject([{ group_row: { version: 2, name: 'Edited' } }]);
   });
 
-  test('is executed if the group stays as it was', async () => {
+  test('is executed if the group is unchanged', async () => {
     const id = await app.createGroup();
     const { body } = await deleteMeanwhile(id, { expectedVersion: 1 }, 'SELECT $1::int');
     expect(body.data.deleteGroup).toMatchObject({ id, version: 1 });

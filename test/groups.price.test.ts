@@ -57,7 +57,7 @@ const lastAudit = async (id: number) => {
 };
 
 describe.each(prices)('the price %s is exact', (price, below, above) => {
-  test('in every answer: create, edit, read, delete, archive, restore, and the audit of each', async () => {
+  test('in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
     const created = await app.post('/createGroup', { group: { ...plainGroup, price } });
     const { id } = created.body.data.createGroup;
     expect(created.body.data.createGroup.price).toBe(price);
@@ -95,7 +95,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
     expect((await lastAudit(id)).before[0].price).toBe(price);
   });
 
-  test('on both sides of minPrice and maxPrice', async () => {
+  test('at minPrice and maxPrice', async () => {
     const tagName = nextTag();
     await app.createGroup({ tagName, price });
     const count = async (filter: object) => (await search(tagName, filter)).totalCount;
@@ -107,7 +107,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
   });
 });
 
-test.each(['ASC', 'DESC'])('the pages in the order of PRICE %s hold each price once', async (direction) => {
+test.each(['ASC', 'DESC'])('the pages ordered by PRICE %s have each price once', async (direction) => {
   const tagName = nextTag();
   const inOrder = prices
     .flatMap(([price, below, above]) => [below, price, above])

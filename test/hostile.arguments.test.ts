@@ -189,7 +189,7 @@ const selectionOf = ({ type }: GraphQLField<unknown, unknown>) =>
 
 describe('hostile values', () => {
   test.each(tried)(
-    'for $name are answered without a fault, and do nothing',
+    'hostile values for $name cause no internal error, and change nothing',
     async ({ parent, field, path, type, name }) => {
       const declared = field.args
         .map((each) => `$${each.name}: ${String(getNullableType(each.type))}`)
@@ -232,7 +232,7 @@ describe('hostile values', () => {
     'Origin',
     'X-APIKEY',
     'Authorization',
-  ])('in the header %s are answered without a fault', async (name) => {
+  ])('hostile values in the header %s cause no internal error', async (name) => {
     const headerText = fc.string({
       unit: fc
         .integer({ min: 0x20, max: 0xff })
@@ -255,7 +255,7 @@ describe('hostile values', () => {
     );
   });
 
-  test('as usernames, passwords and keys are answered without a fault', async () => {
+  test('hostile usernames, passwords and keys cause no internal error', async () => {
     await fc.assert(
       fc.asyncProperty(anyText, anyText, async (username, password) => {
         const credentials = Buffer.from(`${username}:${password}`).toString('base64').slice(0, 8000);
@@ -272,7 +272,7 @@ describe('hostile values', () => {
     );
   });
 
-  test('were many, changed nothing, and left the memory as it was', async () => {
+  test('many hostile values were sent; they changed nothing, and memory stayed bounded', async () => {
     const memory = server.memoryMb();
     process.stdout.write(
       `hostile values: SEED=${seed}, ${requests} requests for ${tried.length} arguments, ${earlyMemoryMb?.toFixed()} MB after a third, ${memory.toFixed()} MB after all\n`,

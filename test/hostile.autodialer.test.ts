@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe('whatever is sent as a body is refused in the one shape, and changes nothing', () => {
+describe("any body is rejected with the vendor's error format, and changes nothing", () => {
   const id = '0123456789abcdef01234567';
   const names = [
     '_id',
@@ -60,7 +60,7 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
   );
 
   test.each(['add', 'update', 'remove', 'search', 'upload'])(
-    'any bytes to %s',
+    'arbitrary bytes to %s',
     async (service) => {
       const before = await readNumbers();
       const types = ['application/json', 'multipart/form-data; boundary=b'];
@@ -110,7 +110,7 @@ const phoneNumber = fc.string({
 });
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 
-describe('whatever a good file looks like, and in whatever pieces it comes, its numbers are read in order', () => {
+describe('the numbers of any valid file are read in order, however the file is split into chunks', () => {
   test('csv', async () => {
     // Without a header each cell that is a number counts, so that notes have no digits.
     const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\rx'.split('')), maxLength: 6 });
@@ -196,7 +196,7 @@ describe('whatever a good file looks like, and in whatever pieces it comes, its 
     await fc.assert(property, { seed, numRuns: 500 });
   });
 
-  test('and the line that is bad is the one that is named', async () => {
+  test('the error of an invalid file names the invalid line', async () => {
     const property = fc.asyncProperty(
       fc.array(phoneNumber, { minLength: 1, maxLength: 60 }),
       fc.nat(),

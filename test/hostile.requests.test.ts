@@ -235,7 +235,7 @@ const bodyOf = (write: () => string | Buffer) => {
   return body;
 };
 
-describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
+describe('a bomb is rejected, or executed cheaply, and changes nothing', () => {
   // Jest would take a fourth parameter for a callback where a row has three.
   test.each(bombs)('%s', async (...[name, write, status, headers, path]) => {
     const body = bodyOf(write);
@@ -255,7 +255,7 @@ describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
     expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined();
   });
 
-  test('and all of them together leave everything as it was', async () => {
+  test('all bombs together change nothing', async () => {
     expect(await readState()).toStrictEqual(before);
     const answers = await Promise.all(
       bombs.flatMap(([, write, , headers]) => [1, 2].map(() => send(bodyOf(write), headers).catch(() => 0))),
@@ -313,7 +313,7 @@ describe('broken HTTP', () => {
     ['a header with a line break', head('X-A: 1\n b: 2\r\nX-\u0000: 1\r\n'), 0, /^HTTP\/1\.1 400 /],
     ['headers of 1 MB', head(`X-A: ${'a'.repeat(1_000_000)}\r\n`), 0, /^(HTTP\/1\.1 431 |$)/],
     ['what is not HTTP', 'GARBAGE\r\n\r\n', 0, /^HTTP\/1\.1 400 /],
-  ])('%s is refused, in time', async (_what, text, everyMs, answer) => {
+  ])('%s is rejected in time', async (_what, text, everyMs, answer) => {
     expect(await talk(text, { everyMs })).toMatch(answer);
     expect(await readState()).toStrictEqual(before);
   });

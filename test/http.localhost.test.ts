@@ -35,7 +35,7 @@ const openConnection = (host: string, port: string) =>
     socket.once('data', () => resolve({ socket, isKept: true }));
   });
 
-test.each(hosts)('a call by %s is answered, and its audit entry has the address', async (host) => {
+test.each(hosts)('a call over %s succeeds, and its audit entry has the address', async (host) => {
   const { opened, port } = await open();
   expect(opened.httpUrl).toBe(`http://127.0.0.1:${port}`);
   const response = await fetch(`http://${host}:${port}/createGroup`, {
@@ -49,7 +49,7 @@ test.each(hosts)('a call by %s is answered, and its audit entry has the address'
   ]);
 });
 
-test('the orderly close answers a request in flight at each address, and frees both', async () => {
+test('a graceful shutdown finishes a request in flight at each address, and frees both', async () => {
   const { opened, port } = await open();
   const id = await opened.createGroup();
   const lock = opened.sql(
@@ -74,8 +74,8 @@ test('the orderly close answers a request in flight at each address, and frees b
     await expect(fetch(`http://${host}:${port}/livez`)).rejects.toThrow('fetch failed');
 });
 
-describe('MAX_CONNECTIONS holds for both addresses together', () => {
-  test.each(hosts)('and a connection that ends at %s makes room at either', async (freed) => {
+describe('MAX_CONNECTIONS is shared by both addresses', () => {
+  test.each(hosts)('a connection that ends at %s frees a slot at both addresses', async (freed) => {
     const maximum = 4;
     const { port } = await open({ MAX_CONNECTIONS: maximum });
     const held = [];
@@ -94,7 +94,7 @@ describe('MAX_CONNECTIONS holds for both addresses together', () => {
   });
 });
 
-test('too many requests at one address are refused at both', async () => {
+test('too many requests at one address are rejected at both', async () => {
   const { opened, port } = await open({ MAX_CONCURRENT_REQUESTS: 1 });
   const id = await opened.createGroup();
   const lock = opened.sql(
@@ -115,7 +115,7 @@ test('too many requests at one address are refused at both', async () => {
 describe('with TLS', () => {
   const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
 
-  test('both addresses have the certificate, and a changed one', async () => {
+  test('both addresses present the certificate, and a renewed one', async () => {
     const folder = await createTestFolder();
     const [certFile, keyFile] = [join(folder, 'crt'), join(folder, 'key')];
     const use = async (name: string) => {
@@ -144,7 +144,7 @@ describe('with TLS', () => {
   }, 30_000);
 });
 
-test('another program that has the port at ::1 stops the start; without IPv6 there is none', async () => {
+test('a port that another program uses at ::1 stops the start; without IPv6 the server starts', async () => {
   const other = createServer().listen(0, hasIpv6 ? '::1' : '127.0.0.1');
   await new Promise((done) => other.once('listening', done));
   const { port } = other.address() as AddressInfo;

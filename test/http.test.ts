@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('credentials are looked at before the body is', async () => {
+test('credentials are checked before the body', async () => {
   const response = await fetch(`${app.httpUrl}/deleteGroup`, {
     method: 'POST',
     body: 'x'.repeat(2 * 1024 * 1024),
@@ -16,7 +16,7 @@ test('credentials are looked at before the body is', async () => {
   expect(response.status).toBe(401);
 });
 
-describe('open to everyone', () => {
+describe('public without credentials', () => {
   test.each([
     ['/livez', { status: 'live' }],
     ['/readyz', { status: 'ready' }],
@@ -25,14 +25,14 @@ describe('open to everyone', () => {
     expect([response.status, await response.json()]).toStrictEqual([200, body]);
   });
 
-  test('/ says where things are', async () => {
+  test('/ links to the API', async () => {
     const response = await fetch(app.httpUrl);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(await response.text()).toContain('/graphql');
   });
 });
 
-describe('the media type decides the status of /graphql', () => {
+describe('the media type of the response decides the status at /graphql', () => {
   const cases: [string, object, number][] = [
     ['a syntax error', { query: '{' }, 400],
     ['an unknown field', { query: '{ nothing }' }, 400],
@@ -56,7 +56,7 @@ describe('the media type decides the status of /graphql', () => {
   });
 });
 
-describe('a refusal before GraphQL has the media type that GraphQL answers in', () => {
+describe('an error before GraphQL has the media type of GraphQL responses', () => {
   const [graphql, json] = ['application/graphql-response+json', 'application/json'];
   test.each([
     [`${graphql},${json};q=0.9`, graphql],
@@ -79,7 +79,7 @@ describe('a refusal before GraphQL has the media type that GraphQL answers in', 
   });
 });
 
-describe('refuses', () => {
+describe('rejects', () => {
   const post = (body: string, headers: Record<string, string>) =>
     app.send('/graphql', { method: 'POST', body, headers });
   const json = { 'Content-Type': 'application/json' };
@@ -125,14 +125,14 @@ describe('refuses', () => {
     if (status === 405) expect(answer.headers.get('allow')).toBeTruthy();
   });
 
-  test('a query by GET without a header that a form cannot send', async () => {
+  test('CSRF: a query by GET without a header that a form cannot send', async () => {
     const response = await fetch(`${app.httpUrl}/graphql?query={__typename}`);
     expect(response.status).toBe(401);
   });
 });
 
 describe('request ids', () => {
-  test('every answer has one', async () => {
+  test('every response has a request id', async () => {
     const ids = await Promise.all(
       ['/livez', '/nothing', '/graphql'].map(async (path) =>
         (await fetch(app.httpUrl + path)).headers.get('x-request-id'),
@@ -147,13 +147,13 @@ describe('request ids', () => {
     ['x'.repeat(129), false],
     ['a b', false],
     ['a"b', false],
-  ])("the caller's id %s is taken: %s", async (id, isTaken) => {
+  ])("the caller's request id %s is accepted: %s", async (id, isTaken) => {
     const answer = await app.send('/livez', { headers: { 'X-Request-Id': id } });
     expect(answer.headers.get('x-request-id') === id).toBe(isTaken);
   });
 });
 
-test('what was not planned is masked, with the id to find it in the log', async () => {
+test('an internal error is masked, with the request id to find it in the log', async () => {
   await app.sql('ALTER TABLE groups RENAME COLUMN name TO renamed');
   try {
     const answer = await app.post('/allGroups', {}, { 'X-Request-Id': 'find-me' });
@@ -191,7 +191,7 @@ describe('slow clients', () => {
       '431 Request Header Fields Too Large',
       'BAD_REQUEST',
     ],
-  ])('what is no request is answered in the same shape: %#', async (text, status, code) => {
+  ])('a malformed HTTP request gets the same error format (case %#)', async (text, status, code) => {
     const { answer } = await sendSlowly(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}[^]*X-Request-Id: [^]*"${code}"`));
   });
@@ -203,12 +203,15 @@ describe('slow clients', () => {
       `POST /graphql HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
       3000,
     ],
-  ])('one that stops %s is cut off, and others are served meanwhile', async (_where, text, limitMs) => {
-    const slow = sendSlowly(text);
-    expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
-    const { answer, milliseconds } = await slow;
-    expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
-    expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
-    expect(milliseconds).toBeLessThan(limitMs + 2500);
-  });
+  ])(
+    'a client that stops %s is disconnected; other requests succeed meanwhile',
+    async (_where, text, limitMs) => {
+      const slow = sendSlowly(text);
+      expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
+      const { answer, milliseconds } = await slow;
+      expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
+      expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
+      expect(milliseconds).toBeLessThan(limitMs + 2500);
+    },
+  );
 });

@@ -24,7 +24,7 @@ const keyRows = (key: { 'Idempotency-Key': string }) =>
 const createServiceGroup = async () =>
   (await app.post('/createServiceGroup', { serviceGroup: { name: 's' } })).body.data.createServiceGroup.id;
 
-describe('a key belongs to its account:', () => {
+describe('an idempotency key is scoped to its account:', () => {
   test.each(['plain', 'with moveSubscribersTo'])(
     'another account gets neither the group nor the replay of a delete (%s)',
     async (how) => {
@@ -89,7 +89,7 @@ describe('a key belongs to its account:', () => {
   });
 });
 
-describe('a key belongs to its operation:', () => {
+describe('an idempotency key is scoped to its operation:', () => {
   test('createGroup, editGroup, deleteGroup, restoreGroup and purgeDeletedGroup under one key are all executed', async () => {
     const key = nextKey();
     const created = await app.post('/createGroup', { group: plainGroup }, key);
@@ -155,7 +155,7 @@ describe('a key belongs to its operation:', () => {
     ]);
   });
 
-  test('and to its alias: the same key under another alias, or none, is another key', async () => {
+  test('an idempotency key is scoped to its alias: under another alias, or none, it is another key', async () => {
     const ids = [await app.createGroup(), await app.createGroup(), await app.createGroup()] as const;
     const key = nextKey();
     const remove = (alias: string, id: number) =>
@@ -169,7 +169,7 @@ describe('a key belongs to its operation:', () => {
   });
 });
 
-describe('two calls with one key, of which the second comes while the first one runs: one is executed, and both get its answer', () => {
+describe('of two concurrent calls with one key one is executed, and both return its response:', () => {
   test.each([
     ['deleteGroup', (id: number) => ({ id })],
     ['deleteGroup', (id: number, target: number) => ({ id, moveSubscribersTo: target })],

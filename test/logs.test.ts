@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('the log holds no key, password, token or value of a variable, and the audit no credential, whatever goes wrong', async () => {
+test('the log has no key, password, token or variable value, and the audit no credential, even in errors', async () => {
   const issuer = createTokenIssuer();
   const secrets = {
     key: testKey,

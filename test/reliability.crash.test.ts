@@ -85,7 +85,7 @@ async function callUntilAnswered(operation: string, args: object, key: string) {
   }
 }
 
-test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} times under load: what was acknowledged holds, and is done once`, async () => {
+test(`with the server killed ${serverKills} times and PostgreSQL ${databaseKills} times under load, each acknowledged call is executed exactly once`, async () => {
   const random = createRandom(chooseSeed('crash'));
   const over = new AbortController();
   const created: number[] = [];

@@ -64,7 +64,7 @@ const services: Readonly<Record<string, () => Promise<object>>> = {
 };
 const pathOf = (name: string) => (name in services ? `/api/v4/autodialer/groups/${name}` : `/${name}`);
 
-test('there is a case for each mutation of the schema', () => {
+test('every mutation of the schema has a case', () => {
   const mutations = Object.keys(createSchema().getMutationType()!.getFields());
   expect(Object.keys(operations).toSorted()).toStrictEqual(mutations.toSorted());
 });
@@ -98,28 +98,33 @@ async function retry<T>(prepare: () => Promise<T>): Promise<T> {
 }
 
 describe.each(Object.keys({ ...operations, ...services }))('%s', (name) => {
-  test.each(Object.entries(faults))('%s: the answer says whether it was done', async (fault, claim) => {
-    const args = await retry({ ...operations, ...services }[name]!);
-    const requestId = randomUUID();
-    const isMet = proxy.cutNextCommit(fault as Fault);
-    const answering = app.post(pathOf(name), args, { 'X-Request-Id': requestId });
-    await Promise.race([isMet, answering]);
-    const answer = await answering;
-    proxy.restore();
+  test.each(Object.entries(faults))(
+    '%s: the response is correct about whether it was executed',
+    async (fault, claim) => {
+      const args = await retry({ ...operations, ...services }[name]!);
+      const requestId = randomUUID();
+      const isMet = proxy.cutNextCommit(fault as Fault);
+      const answering = app.post(pathOf(name), args, { 'X-Request-Id': requestId });
+      await Promise.race([isMet, answering]);
+      const answer = await answering;
+      proxy.restore();
 
-    expect(claimOf(answer)).toBe(claim);
-    expect([200, 503]).toContain(answer.status);
-    const entries = await database.sql('SELECT outcome FROM audit_events WHERE request_id = $1', [requestId]);
-    const isDone = entries.some(({ outcome }) => outcome === 'done');
-    expect(isDone).toBe(claim !== 'not done');
-    if (claim === 'done' && name in operations) {
-      expect(answer.body.errors).toBeUndefined();
-      expect(answer.body.data[name]).not.toBeNull();
-    }
-  });
+      expect(claimOf(answer)).toBe(claim);
+      expect([200, 503]).toContain(answer.status);
+      const entries = await database.sql('SELECT outcome FROM audit_events WHERE request_id = $1', [
+        requestId,
+      ]);
+      const isDone = entries.some(({ outcome }) => outcome === 'done');
+      expect(isDone).toBe(claim !== 'not done');
+      if (claim === 'done' && name in operations) {
+        expect(answer.body.errors).toBeUndefined();
+        expect(answer.body.data[name]).not.toBeNull();
+      }
+    },
+  );
 });
 
-test('of 64 deletes that share statements, each that was committed is answered as done', async () => {
+test('of 64 deletes that share statements, each committed one returns success', async () => {
   const ids = await retry(() => Promise.all(Array.from({ length: 64 }, () => app.createGroup())));
   for (let round = 0; round < 4; round++) {
     const mine = ids.splice(0, 16);

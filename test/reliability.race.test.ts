@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 test(
-  `two servers, ${connections} connections, ${seconds} s of everything at once: nobody is stranded, nothing is lost, all is in the audit`,
+  `two servers, ${connections} connections, ${seconds} s of concurrent calls: no subscriber without a group, no lost write, every call in the audit`,
   async () => {
     const seed = chooseSeed('race');
     const urls = await Promise.all(servers.map(async ({ ready }) => (await ready).url));

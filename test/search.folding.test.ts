@@ -46,7 +46,7 @@ const searchNumberGroups = async (conditions: object, isAlike = true): Promise<s
   return body.data.data.map(({ name }: { name: string }) => name).toSorted();
 };
 
-describe('a search finds what looks alike:', () => {
+describe('a search finds equivalent spellings:', () => {
   beforeAll(async () => {
     await app.createGroup({ name: 'other', tagName: 'other' });
     await addGroup({ name: 'other' });
@@ -89,19 +89,19 @@ describe('a search finds what looks alike:', () => {
     expect((await searchGroups({ text })).toSorted()).toStrictEqual(expected.toSorted());
   });
 
-  test('the end of one field and the beginning of another are no text', async () => {
+  test('a text does not match across two fields', async () => {
     await app.createGroup({ name: 'endofname', tagName: 'startoftag', description: 'startofdescription' });
     expect(await searchGroups({ text: 'endofname' })).toStrictEqual(['endofname']);
     expect(await searchGroups({ text: 'endofnamestartoftag' })).toStrictEqual([]);
     expect(await searchGroups({ text: 'startoftagstart' })).toStrictEqual([]);
   });
 
-  test('of several lines a text over two of them is found', async () => {
+  test('a text matches across two lines of a field', async () => {
     expect(await searchGroups({ text: 'first line\r\nCafe' })).toStrictEqual(['described10']);
     expect(await searchNumberGroups({ description: 'FIRST LINE\r\nCafe' })).toStrictEqual(['described10']);
   });
 
-  test('without alike only what is equal is found', async () => {
+  test('without alike only an equal text matches', async () => {
     expect(await searchNumberGroups({ name: 'name4 محمد' }, false)).toStrictEqual([]);
     expect(await searchNumberGroups({ name: 'name4 مُحَمَّد' }, false)).toStrictEqual(['name4 مُحَمَّد']);
     expect(await searchNumberGroups({ description: 'first line\r\nCafé Zürich' }, false)).toStrictEqual([
@@ -111,7 +111,7 @@ describe('a search finds what looks alike:', () => {
   });
 });
 
-test('a rare text among many groups is found by the index', async () => {
+test('a search for a rare text among many groups uses the index', async () => {
   await app.sql(`INSERT INTO groups (name, tag_name, description, duration, price)
     SELECT 'گروه ' || n, 'many', 'توضیح ' || n, 1, 1 FROM generate_series(1, 20000) n`);
   await app.sql('VACUUM ANALYZE groups');
@@ -123,7 +123,7 @@ test('a rare text among many groups is found by the index', async () => {
   await app.sql(`DELETE FROM groups WHERE tag_name = 'many'`);
 });
 
-test('number groups and groups from before the fold are found as those from after it', async () => {
+test('groups and number groups from before the migration are found like later ones', async () => {
   const old = await createOlderDatabase('0004_number_groups');
   await old.sql(
     `INSERT INTO groups (name, tag_name, duration, price) VALUES ('طرح ويژۀ ۱۲', 't', 1, 1), (E'\\u200b', 't', 1, 1)`,

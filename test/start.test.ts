@@ -50,7 +50,7 @@ const paste = async (text: string, environment = {}) => {
 };
 
 describe('the embedded PostgreSQL', () => {
-  test('is made at the first start, whose curl deletes a sample group; later starts take up the same data', async () => {
+  test('the first start creates the data folder, and its curl deletes a sample group; later starts keep the data', async () => {
     const settings = { DATA_DIR: join(dir, 'first') };
     const first = start(settings);
     const { text, url, key } = await first.ready;
@@ -70,7 +70,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(second, 'SIGINT');
   });
 
-  test('shows the key that is made, once, at the first start that gets through', async () => {
+  test('the first successful start prints the new key; later starts do not', async () => {
     const settings = { DATA_DIR: join(dir, 'key') };
     const busy = createServer();
     await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
@@ -84,7 +84,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(next);
   });
 
-  test('is made in a folder that holds the copy of its binaries, which comes first where root has installed them', async () => {
+  test('the first start works in a folder that contains the copied binaries of a root installation', async () => {
     const dataDir = join(dir, 'copied');
     await mkdir(join(dataDir, 'postgresql-18.0.0'), { recursive: true });
     const server = start({ DATA_DIR: dataDir });
@@ -92,7 +92,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(server);
   });
 
-  test('does not bring sample groups back that were deleted', async () => {
+  test('a later start does not recreate deleted sample groups', async () => {
     const settings = { DATA_DIR: join(dir, 'emptied'), ADMIN_API_KEY: testKey };
     const first = start(settings);
     const { url } = await first.ready;
@@ -107,7 +107,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(second);
   });
 
-  test('that a killed server left behind is taken up, and stopped in the end', async () => {
+  test('the PostgreSQL of a killed server is reused, and stopped at the end', async () => {
     const settings = { DATA_DIR: join(dir, 'killed'), ADMIN_API_KEY: testKey };
     const killed = start(settings);
     const { url } = await killed.ready;
@@ -125,7 +125,7 @@ describe('the embedded PostgreSQL', () => {
     expect(stdout).not.toContain(settings.DATA_DIR);
   });
 
-  test('serves two servers that start at once, and the one that stays when the other stops', async () => {
+  test('two servers that start concurrently share a PostgreSQL, and one continues when the other stops', async () => {
     const settings = { DATA_DIR: join(dir, 'shared') };
     const servers = [start(settings), start(settings)];
     const [one, other] = await Promise.all(servers.map(({ ready }) => ready));
@@ -145,7 +145,7 @@ describe('DATABASE_URL', () => {
   });
   afterAll(() => database.drop());
 
-  test('is used instead, migrated once by two servers that start at once, and gets no sample groups', async () => {
+  test('DATABASE_URL is migrated once by two servers that start concurrently, and gets no sample groups', async () => {
     const settings = { DATABASE_URL: database.url };
     const servers = [start(settings), start(settings)];
     const [one, other] = await Promise.all(servers.map(({ ready }) => ready));
@@ -163,7 +163,7 @@ describe('DATABASE_URL', () => {
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'at %s a request in flight is answered, others are not taken',
+    'on %s a request in flight is completed, new ones are rejected',
     async (signal) => {
       const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
       const { url } = await server.ready;
@@ -190,7 +190,7 @@ describe('DATABASE_URL', () => {
   );
 });
 
-test('a client that stops half-way does not keep the server from stopping', async () => {
+test('a client that has sent half a request does not prevent shutdown', async () => {
   const server = start({ DATA_DIR: join(dir, 'stalled'), ADMIN_API_KEY: testKey });
   const { port } = new URL((await server.ready).url);
   const head = `POST /deleteGroup HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
@@ -205,7 +205,7 @@ test('a client that stops half-way does not keep the server from stopping', asyn
   for (const socket of sockets) socket.destroy();
 });
 
-test('a large answer that is being read is sent to its end', async () => {
+test('a large response that is being read is completed before shutdown', async () => {
   const database = await createTestDatabase();
   const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
   const { url } = await server.ready;
@@ -222,7 +222,7 @@ test('a large answer that is being read is sent to its end', async () => {
   await database.drop();
 });
 
-describe('what an operator must put right is one line, with exit code 1 and no stack', () => {
+describe("an operator's mistake prints one line without a stack, with exit code 1", () => {
   let busyPort: number;
   const busy = createServer();
   beforeAll(async () => {
@@ -311,7 +311,7 @@ describe('what an operator must put right is one line, with exit code 1 and no s
     expect(lines[0]).not.toContain('secret');
   });
 
-  test('several mistakes are named at once', async () => {
+  test('several mistakes are reported at once', async () => {
     const { stderr } = await start({ PORT: 'x', LOG_LEVEL: 'y', GROUP_API_X: '1' }).exited;
     expect(stderr.trim().split('\n')).toHaveLength(3);
   });
