@@ -5,7 +5,7 @@ import { knownScopes } from '../src/accounts/scopes.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes, past } from './support/probes.ts';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 // Every root field that the schema has, through both of its doors, for every kind of caller. A new field is here by itself.
 const schema = createSchema();
@@ -129,7 +129,7 @@ const unauthenticated = [
 const wrongNetwork = ['a key from a wrong network', 'a password from a wrong network'];
 const credentials = ['key', 'password', 'key and password', 'token'];
 
-const sendTo = async (path: string, headers: Headers, body: object): Promise<Answer> => {
+const sendTo = async (path: string, headers: Headers, body: object): Promise<ApiResponse> => {
   const response = await fetch(app.httpUrl + path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...headers },
@@ -147,7 +147,7 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
       path: await sendTo(`/${name}`, headers, {}),
     };
   };
-  const codeOf = ({ body }: Answer) => body.errors?.[0].extensions;
+  const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions;
 
   test.each(unauthenticated)('is closed to %s', async (caller) => {
     for (const answer of Object.values(await knock(caller))) {

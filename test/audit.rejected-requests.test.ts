@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 // Mutations that are rejected before their resolvers run: by GraphQL itself, by a limit, or by HTTP.
@@ -23,9 +23,9 @@ const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
 
 /** Sends a request that is rejected, and returns its audit entries. Nothing else may change. */
 const entriesOf = async (
-  send: (headers: Record<string, string>) => Promise<Answer>,
+  send: (headers: Record<string, string>) => Promise<ApiResponse>,
   from: TestApp = app,
-): Promise<{ answer: Answer; entries: Record<string, unknown>[] }> => {
+): Promise<{ answer: ApiResponse; entries: Record<string, unknown>[] }> => {
   const before = await readState();
   const requestId = nextRequestId();
   const answer = await send({ 'X-Request-Id': requestId, 'Idempotency-Key': requestId });

@@ -2,11 +2,11 @@ import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, fetchExchange } from '@urql/core';
 import { GraphQLClient } from 'graphql-request';
-import { readRefusal as readApolloRefusal } from './clients/apollo.ts';
+import { readApiError as readApolloError } from './clients/apollo.ts';
 import { DeleteGroupDocument } from './clients/generated/graphql.ts';
-import { readRefusal as readRequestRefusal } from './clients/graphql-request.ts';
+import { readApiError as readRequestError } from './clients/graphql-request.ts';
 import { deleteByApollo, deleteByGraphQLRequest, deleteByUrql } from './clients/typed.ts';
-import { readRefusal as readUrqlRefusal } from './clients/urql.ts';
+import { readApiError as readUrqlError } from './clients/urql.ts';
 import { createProbes } from './support/probes.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
@@ -53,9 +53,9 @@ describe.each(['/graphql', '/deleteGroup'])('the generated typed document at %s'
     const byUrql = urqlClient(url).mutation(DeleteGroupDocument, variables);
 
     const refusal = { code: 'BAD_USER_INPUT', argument: 'id' };
-    expect(readApolloRefusal(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readRequestRefusal(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readUrqlRefusal((await byUrql).error)).toStrictEqual(refusal);
+    expect(readApolloError(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readRequestError(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readUrqlError((await byUrql).error)).toStrictEqual(refusal);
     expect(await readState()).toStrictEqual(before);
   });
 });

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { Client, fetchExchange, gql } from '@urql/core';
-import { createGroupClient, readRefusal } from './clients/urql.ts';
+import { createGroupClient, readApiError } from './clients/urql.ts';
 import { testGroupClient } from './support/client-cases.ts';
 import { openTestApp, testKey } from './support/test-app.ts';
 
-testGroupClient({ createGroupClient, readRefusal });
+testGroupClient({ createGroupClient, readApiError });
 
 test("urql's queries by GET succeed at /graphql, and are rejected at the operation's path", async () => {
   const app = await openTestApp();
@@ -30,7 +30,7 @@ test("urql's queries by GET succeed at /graphql, and are rejected at the operati
       `,
       { id },
     );
-    return error ? readRefusal(error) : data;
+    return error ? readApiError(error) : data;
   };
   const atGraphQL = await read('/graphql');
   const atOwnPath = await read('/group');

@@ -10,11 +10,9 @@ import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
 if (!chromiumPath) {
-  process.stdout.write(
-    'The explorer is not opened in a browser, since Chromium is not installed: those tests are skipped\n',
-  );
+  process.stdout.write('The tests of the explorer in a browser are skipped: Chromium is not installed\n');
 }
-/** Only Debian's Chromium makes them possible; CI installs it. */
+/** These tests need Debian's Chromium; CI installs it. */
 const describeInBrowser = chromiumPath ? describe : describe.skip;
 
 describeInBrowser('the explorer in Chromium', () => {
@@ -36,7 +34,7 @@ describeInBrowser('the explorer in Chromium', () => {
     const { foreignRequests, complaints } = explorer;
     await explorer.close();
     expect(foreignRequests).toStrictEqual([]);
-    // Chromium tells of every answer that is no success, which is seen on the page, and Monaco that an editor went while it worked.
+    // Chromium logs every error response, which the page shows anyway, and Monaco an editor that is closed while it works.
     const expected = /^(Failed to load resource|Canceled$)/;
     expect(complaints.filter((each) => !expected.test(each))).toStrictEqual([]);
   });
@@ -108,7 +106,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await app.sql("DELETE FROM accounts WHERE username = 'leaver'");
       await explorer.openTab('AuditEvents');
       const isOut = async () => (await explorer.page.getByLabel('API key').count()) === 1;
-      // The server looks an account up again after a second.
+      // The server caches an account for one second.
       for (let tries = 0; tries < 30 && !(await isOut()); tries++) {
         await explorer.run();
         await explorer.page.waitForTimeout(200);
@@ -392,31 +390,31 @@ describeInBrowser('the explorer in Chromium', () => {
       'the explorer in %s has no accessibility violations that axe finds',
       async (name, options) => {
         const looked = await openExplorerPage(browser, app.httpUrl, options);
-        const expectNoFaults = async (what: string) => {
+        const expectNoViolations = async (what: string) => {
           await looked.screenshot(`${name}-${what}`);
-          expect([what, await looked.findAccessibilityFaults()]).toStrictEqual([what, []]);
+          expect([what, await looked.findAccessibilityViolations()]).toStrictEqual([what, []]);
           const width = await looked.page.evaluate('document.documentElement.scrollWidth');
           expect(width).toBeLessThanOrEqual(looked.page.viewportSize()!.width);
         };
         await looked.open();
-        await expectNoFaults('signed-out');
+        await expectNoViolations('signed-out');
         await looked.open('#key=wrong');
         await looked.readProblem();
-        await expectNoFaults('wrong-key');
+        await expectNoViolations('wrong-key');
         await looked.open(`#key=${testKey}`);
         await looked.readAccount();
-        await expectNoFaults('signed-in');
+        await expectNoViolations('signed-in');
         await looked.run();
         await looked.page.getByRole('row', { name: 'Trial' }).waitFor();
-        await expectNoFaults('asks');
+        await expectNoViolations('asks');
         await looked.page.getByRole('button', { name: 'Cancel' }).click();
         await looked.openTab('SearchGroups');
         await looked.run();
         await looked.waitForResponse('"searchGroups"');
         await looked.page.locator('.graphiql-response').scrollIntoViewIfNeeded();
-        await expectNoFaults('response');
+        await expectNoViolations('response');
         await looked.page.goto(`${app.httpUrl}/sandbox`);
-        await expectNoFaults('sandbox');
+        await expectNoViolations('sandbox');
         expect(looked.foreignRequests).toStrictEqual([]);
         await looked.close();
       },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
-import { openTestApp, type Answer, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type Json, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
@@ -50,7 +50,7 @@ const createGroup = async (hasActive = false): Promise<number> => {
 };
 
 /** What was deleted, or how many were moved. */
-const resultOf = (operation: string, { body }: Answer) => {
+const resultOf = (operation: string, { body }: ApiResponse) => {
   const result = body.data[operation];
   if (operation === 'moveSubscribers') return result.movedCount;
   return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createProbes, past } from './support/probes.ts';
 import { openSecondConnection, type SecondConnection } from './support/second-connection.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 // Someone else changes the group after a delete has read it, and before it locks it.
 let app: TestApp;
@@ -20,7 +20,7 @@ afterEach(() => second.close());
 const edit = 'UPDATE groups SET version = version + 1, name = $$Edited$$ WHERE id = $1';
 const protect = 'UPDATE groups SET protected = true, version = version + 1 WHERE id = $1';
 
-const expectConflict = async (id: number, answer: Answer, code: string) => {
+const expectConflict = async (id: number, answer: ApiResponse, code: string) => {
   expect([answer.status, codeOf(answer)]).toStrictEqual([409, code]);
   if (code === 'VERSION_CONFLICT') expect(answer.body.errors[0].extensions.version).toBe(2);
   expect(answer.body.data).toStrictEqual({ deleteGroup: null });
@@ -105,7 +105,7 @@ describe('a batch that has read the group before the edit and locks it afterward
   });
   afterAll(() => app.sql(original));
 
-  const deleteMeanwhile = async (id: number, args: object, change: string): Promise<Answer> => {
+  const deleteMeanwhile = async (id: number, args: object, change: string): Promise<ApiResponse> => {
     await subscribe(id, `ended-${id}`, { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
     await second.query('SELECT pg_advisory_lock($1)', [lockNumber]);
     const deletion = app.post('/deleteGroup', { id, ...args });

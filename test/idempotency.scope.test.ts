@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
 let other: Record<string, string>;
@@ -15,8 +15,8 @@ afterAll(() => app.close());
 const { addGroup, call } = createAutodialerClient(() => app);
 let keyNumber = 0;
 const nextKey = () => ({ 'Idempotency-Key': `scope-${++keyNumber}` });
-const isReplayed = ({ headers }: Answer) => headers.get('idempotency-replayed') === 'true';
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const isReplayed = ({ headers }: ApiResponse) => headers.get('idempotency-replayed') === 'true';
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const keyRows = (key: { 'Idempotency-Key': string }) =>
   app.sql('SELECT account, operation FROM idempotency_keys WHERE key = $1 ORDER BY 1, 2', [
     key['Idempotency-Key'],

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 let keyNumber = 0;
 const nextKey = () => ({ 'Idempotency-Key': `key-${++keyNumber}` });
 const outcomesOf = async (id: number) =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type Answer, type TestApp, type Json } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp, type Json } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const [past, ended, future] = [
   '2020-01-01T00:00:00.000Z',
   '2021-01-01T00:00:00.000Z',

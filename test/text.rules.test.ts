@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
@@ -31,8 +31,8 @@ type Field = {
   readonly name: string;
   /** As errors name it. */
   readonly argument: string;
-  readonly send: (text: string) => Promise<Answer>;
-  readonly read: (answer: Answer) => string;
+  readonly send: (text: string) => Promise<ApiResponse>;
+  readonly read: (answer: ApiResponse) => string;
 };
 
 const graphqlField = (
@@ -94,7 +94,7 @@ const severalLines: readonly Field[] = [
   numberGroupField('description'),
 ];
 
-const errorOf = ({ body }: Answer): string => body.errors?.[0].message ?? body.message;
+const errorOf = ({ body }: ApiResponse): string => body.errors?.[0].message ?? body.message;
 const rejection = ({ argument, name }: Field, problem: string) =>
   name.startsWith('a number group') ? `Field '${argument}':value ${problem}` : `${argument} ${problem}`;
 

@@ -18,7 +18,7 @@ const deletion = gql`
   }
 `;
 
-/** What the API says beside the data: hands the HTTP response to whoever asks for it in the context of a call. */
+/** Passes the HTTP response to `onResponse` in the context of a call. */
 const showResponse = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
     tap(() => {
@@ -52,7 +52,7 @@ export function createGroupClient(uri: string, apiKey: string) {
   };
 }
 
-/** What the API says of its refusal: `code`, and what goes with it. Undefined where it was no refusal. */
-export function readRefusal(error: unknown) {
+/** The `extensions` of the API's error, with its `code`; undefined if the error is not from the API. */
+export function readApiError(error: unknown) {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]!.extensions : undefined;
 }

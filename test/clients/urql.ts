@@ -41,7 +41,7 @@ export function createGroupClient(url: string, apiKey: string) {
   };
 }
 
-/** What the API says of its refusal: `code`, and what goes with it. Undefined where it was no refusal. */
-export function readRefusal(error: unknown) {
+/** The `extensions` of the API's error, with its `code`; undefined if the error is not from the API. */
+export function readApiError(error: unknown) {
   return error instanceof CombinedError ? error.graphQLErrors[0]?.extensions : undefined;
 }
