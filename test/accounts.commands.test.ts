@@ -4,7 +4,7 @@ import { createNumberGroupsCommand } from '../src/cli/number-groups.ts';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
-// The same commands as in accounts.command-line.test.ts, in this process, where the coverage sees them.
+// Runs the commands of accounts.command-line.test.ts in this process, so that the coverage includes them.
 let app: TestApp;
 let printed: string;
 const environment = { ...process.env };

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Failures count by address, so that each test comes from its own. */
+/** Failures count by address, so that each test uses another address. */
 let address: string;
 let addresses = 0;
 beforeEach(() => {
@@ -158,7 +158,7 @@ describe('a changed account', () => {
     const answers = await Promise.all([app, other].map(({ httpUrl: url }) => ask(headers, { url })));
     return answers.map(({ status, message }) => message ?? status);
   };
-  /** What holds a second after a change holds in every server. */
+  /** After a second a change applies to every server. */
   const change = async (sql: string) => {
     await app.sql(sql);
     await sleep(1100);
@@ -230,7 +230,7 @@ describe('failed attempts from one address', () => {
     expect(refused.headers.get('ratelimit-remaining')).toBe('0');
     expect((await ask(basic('known', 'a-guess-of-it'))).status).toBe(429);
 
-    // A key that is right, a password that was right a moment ago, and everybody elsewhere.
+    // A valid key, a recently valid password, and other addresses.
     expect((await ask(byKey)).status).toBe(200);
     expect((await ask(byPassword)).status).toBe(200);
     expect((await ask(basic('known', 'a-guess-of-it'), { from: '198.51.100.200' })).status).toBe(401);
@@ -254,8 +254,8 @@ test('an unknown username costs one password hash, as a wrong password does', as
     unknown: basic('nobody', 'a-wrong-password'),
     'without an account of this form': basic('No Body!', 'a-wrong-password'),
   };
-  // Processor time of this process, in which the server hashes: what other programs do does not count. By turns, so that what else
-  // happens here meets all kinds alike.
+  // CPU time of this process, in which the server hashes, so that other programs do not count. The kinds alternate, so that other
+  // work in this process affects all of them alike.
   const costs = new Map<string, number[]>(Object.keys(kinds).map((kind) => [kind, []]));
   for (let count = 0; count < 15; count++) {
     for (const [kind, headers] of Object.entries(kinds)) {
@@ -267,7 +267,7 @@ test('an unknown username costs one password hash, as a wrong password does', as
   }
   const medianOf = (kind: string) => costs.get(kind)!.toSorted((a, b) => a - b)[7]!;
   for (const kind of Object.keys(kinds)) {
-    // Without a hash it is a twentieth.
+    // Without a hash a request takes a twentieth of this time.
     expect([kind, medianOf(kind) / medianOf('known') > 1 / 4]).toStrictEqual([kind, true]);
     expect([kind, medianOf(kind) / medianOf('known') < 4]).toStrictEqual([kind, true]);
   }

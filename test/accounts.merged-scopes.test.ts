@@ -3,7 +3,7 @@ import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
-// One field that is named several times is one field with all of the selections: each of them needs its scope.
+// A field that is selected several times is merged into one field with all selections: each of them requires its scope.
 let app: TestApp;
 let limited: Record<string, string>;
 let reader: Record<string, string>;

@@ -222,7 +222,7 @@ describe('with JWT_JWKS_URL', () => {
     const answers = await Promise.all([1, 2, 3].map(() => ask(app, token)));
     expect(answers.map(([status]) => status)).toStrictEqual([200, 200, 200]);
     expect(fetched).toBe(1);
-    // A key that is not there; for a while nobody can make us ask for more.
+    // An unknown key: for a while no client can cause another fetch.
     await publish(first, second);
     expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
     expect(fetched).toBe(1);
@@ -256,7 +256,7 @@ describe('with JWT_JWKS_URL', () => {
     expect((await ask(app, byKey))[0]).toBe(200);
     isAway = false;
     await publish(first);
-    // It is asked again after a while.
+    // The JWKS is fetched again after a while.
     const later = Date.now() + 6000;
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
     expect((await ask(app, token))[0]).toBe(200);
@@ -274,7 +274,7 @@ describe('with JWT_JWKS_URL', () => {
     try {
       expect((await ask(app, bearer(await issue(first))))[0]).toBe(200);
       expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
-      // Once, and then not again for a while.
+      // One fetch, and no other for a while.
       expect(fetched).toBe(2);
     } finally {
       clock.mockRestore();

@@ -9,7 +9,7 @@ import { useTestDatabase } from './support/test-database.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const entryCount = 3000;
-/** Far more than an `in` list of Prisma or a statement of PostgreSQL can have. */
+/** Far more than an `in` list of Prisma or a PostgreSQL statement accepts. */
 const crowdedCount = 40_000;
 
 let app: TestApp;
@@ -42,7 +42,7 @@ type Entry = {
 describe('auditEvents with filters', () => {
   let entries: readonly Entry[];
   beforeAll(async () => {
-    // The times are those of long transactions too: up to an hour before those of entries with lower ids.
+    // Times of long transactions are included: up to an hour before those of entries with lower ids.
     await app.sql(
       `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, error_code)
        SELECT '2026-01-01Z'::timestamptz + n * interval '1 minute' - (n % 7) * (n % 11) * interval '1 minute',
@@ -83,7 +83,7 @@ describe('auditEvents with filters', () => {
     errorCode: fc.constantFrom('NOT_FOUND', 'GROUP_PROTECTED', 'absent'),
     requestId: fc.constantFrom('r1', 'r33', 'absent'),
   };
-  // Up to three at once: with more of them almost nothing matches.
+  // At most three filters: with more almost nothing matches.
   const filters = fc
     .tuple(fc.record(fields), fc.subarray(Object.keys(fields), { maxLength: 3 }))
     .map(([all, names]) => Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name))));
@@ -95,7 +95,7 @@ describe('auditEvents with filters', () => {
       fc.asyncProperty(filters, fc.integer({ min: 1, max: 60 }), starts, async (filter, first, place) => {
         const expected = entries.filter((entry) => matches(entry, filter));
         const start = place % (expected.length + 1);
-        // Where the page before ends; also a place in the middle of what does not match.
+        // The end of the previous page, or a cursor among entries that do not match.
         const after = start === 0 ? null : cursorOf(expected[start - 1]!.id);
         const { nodes, pageInfo, totalCount } = await readPage(filter, { first, after });
         expect(nodes).toStrictEqual(expected.slice(start, start + first).map(toNode));
@@ -182,7 +182,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
   });
 });
 
-/** How many blocks of tables and indexes the page of a filter reads. */
+/** Returns how many blocks of tables and indexes a filtered page reads. */
 const countBlocks = async (filter: { from?: string; to?: string }): Promise<number> => {
   const search = parseAuditSearch({
     filter: {
@@ -229,13 +229,13 @@ describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s
     { requestId: 'absent' },
     { account: 'crowd', from: '2026-01-01T00:00:00Z', to: '2026-01-01T12:00:00Z' },
   ] as { from?: string; to?: string }[])('with %j', async (filter) => {
-    // The table has 43,000 entries, of which a look at each by an index would read a block.
+    // The table has 43,000 entries; reading each by an index would read as many blocks.
     expect(await countBlocks(filter)).toBeLessThan(5000);
   });
 
   test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
     const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
-    // The table has more than 1,000 blocks. What is read of them is one range of blocks, and the entries of the page.
+    // The table has more than 1,000 blocks. The page reads one range of them, and its entries.
     while ((await countBlocks({ to: '2026-01-01T12:00:00Z' })) > 500) await sleep(50);
     await other.close();
   });

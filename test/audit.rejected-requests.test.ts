@@ -21,7 +21,7 @@ const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
 
-/** Sends a request that is rejected, and returns its audit entries. Nothing else may change. */
+/** Sends a request that is rejected, and returns its audit entries. Asserts that nothing else has changed. */
 const entriesOf = async (
   send: (headers: Record<string, string>) => Promise<ApiResponse>,
   from: TestApp = app,
@@ -277,7 +277,7 @@ describe('a rejected request with several root fields', () => {
       entries.map(({ operation, error_code, target_ids }) => [operation, error_code, target_ids]),
     ).toStrictEqual([
       ['deleteGroup', 'NOT_FOUND', ['2000000001']],
-      // What no resolver could record comes last.
+      // Entries that no resolver could write come last.
       ['deleteGroup', 'BAD_USER_INPUT', ['0']],
       ['deleteGroups', 'BAD_USER_INPUT', []],
     ]);

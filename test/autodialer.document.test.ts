@@ -151,7 +151,7 @@ describe('the documentation page', () => {
       '..%2f..%2fpackage.json',
       '..%5cpackage.json',
     ]) {
-      // By hand, since fetch takes the dots away before it asks.
+      // With node:http, since fetch removes the dots.
       const { hostname, port } = new URL(app.httpUrl);
       const socket = connect(Number(port), hostname);
       socket.write(`GET /api/v4/docs/static/${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);

@@ -9,7 +9,7 @@ import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// The vendor's table of errors, row by row: the status, the message, and which of two faults is named.
+// The vendor's table of errors, row by row: the status, the message, and the precedence of errors.
 let app: TestApp;
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
@@ -44,7 +44,7 @@ const ask = async (
   return { response, status: response.status, body: await response.json() };
 };
 const id = '6033876dc92de036d1390923';
-/** Stands for the id of a group that is there. */
+/** A placeholder for the id of an existing group. */
 const there = 'there';
 let existing: string;
 const deniedTo = (service: string) => `autodialer/groups/${service};Access denied`;
@@ -296,7 +296,7 @@ describe("the vendor's table of errors", () => {
   test.each(['PROPFIND', 'SEARCH', 'LINK', 'TRACE', 'PURGE'])(
     'rejects the method %s with 405',
     async (method) => {
-      // fetch does not send all of them.
+      // fetch does not send all of these methods.
       const send = async (path: string) => {
         const sent = request(app.httpUrl + path, { method, headers: callers['admin'] });
         sent.end();
@@ -424,7 +424,7 @@ describe('an error that is sent before the whole body has arrived', () => {
     return {
       socket,
       text: () => received,
-      /** Waits for so many answers, for some seconds. */
+      /** Waits some seconds for this number of responses. */
       until: async (count: number) => {
         for (const deadline = Date.now() + 10_000; answers() < count && Date.now() < deadline;)
           await sleep(10);

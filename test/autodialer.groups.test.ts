@@ -418,7 +418,7 @@ describe('the clean-up of the autodialer', () => {
     aged = await openTestApp();
   });
 
-  /** Housekeeping comes at the start, and then every minute. */
+  /** The clean-up runs at the start, and then every minute. */
   const restart = async () => {
     const again = await openTestApp({}, { ...aged, drop: async () => undefined });
     for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
@@ -460,7 +460,7 @@ describe('the clean-up of the autodialer', () => {
           `SELECT unnest(numbers) AS number FROM number_list_chunks ORDER BY 1`,
         )
       ).map(({ number }) => number);
-    // The purged group's numbers go a day later, as any others that nobody holds.
+    // The purged group's numbers are removed a day later, like all unused lists.
     expect(await numbersLeft()).toStrictEqual(['1', '10', '31', '40', '50']);
     await aged.sql(`UPDATE number_lists SET unused_since = now() - interval '25 hours'
       WHERE unused_since IS NOT NULL AND filename IS NULL`);

@@ -23,7 +23,7 @@ describe('a contacts export yields the callable numbers, and no others:', () => 
   });
 });
 
-/** What is written, and the number that is meant. */
+/** The written text, and its number. */
 const written: readonly (readonly [string, string])[] = [
   ['1111', '1111'],
   ['+98*#', '+98*#'],

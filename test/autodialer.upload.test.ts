@@ -311,7 +311,7 @@ describe('a file', () => {
     ['https://evil.example', 403, 'https://evil.example;Access denied'],
     ['null', 403, 'null;Access denied'],
     ['https://pbx.example', 200, ''],
-    // Its neighbours, to whom it looks alike only in part.
+    // Similar origins: each differs from the server's own in one part.
     ['https://pbx.example.evil.example', 403, 'https://pbx.example.evil.example;Access denied'],
     ['https://pbx.example:8443', 403, 'https://pbx.example:8443;Access denied'],
     ['https://pbx.example:443', 403, 'https://pbx.example:443;Access denied'],

@@ -9,7 +9,7 @@ import { createAutodialerClient } from './support/autodialer.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
-// The vendor's document, and the samples that it shows, which run here as they are written there: only the host is another one.
+// Runs the examples of the vendor's document exactly as documented, except for the host.
 const document = readFileSync(
   fileURLToPath(new URL('support/autodialer-group-remove.txt', import.meta.url)),
   'utf8',
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What a sample is about: the group with the id that the document names. */
+/** The group of the examples, with the document's id. */
 beforeEach(async () => {
   for (const table of ['number_groups', 'deleted_number_groups']) await app.sql(`DELETE FROM ${table}`);
   const added = await addGroup({ numbers: ['1111', '2222'] });
@@ -45,7 +45,7 @@ const sampleIn = (language: string) => {
   expect(sample).toContain('http://192.168.51.21/');
   return sample!.replace('http://192.168.51.21', app.httpUrl);
 };
-/** What the document says is answered. */
+/** The document's response. */
 const documented = JSON.parse(/```shell\n([^]*?)```/.exec(document)![1]!);
 const failed = { success: 0, message: "Field '_id':There is no such group", data: '' };
 
@@ -71,7 +71,7 @@ const withPhp = php.status === 0 ? describe : describe.skip;
 withPhp('where PHP with curl is installed,', () => {
   test("the vendor's documented PHP example removes the group once", async () => {
     const run = async () => {
-      // The code as a file has it: behind the tag that opens it, which nothing may stand in front of.
+      // The code as in a file: after the opening tag, which has to come first.
       const child = promisify(execFile)('php', []);
       child.child.stdin!.end(sampleIn('php').trim());
       return (await child).stdout;
@@ -87,7 +87,7 @@ withPhp('where PHP with curl is installed,', () => {
 describe("the vendor's documented jQuery example on a page of another origin", () => {
   const jquery = readFileSync(createRequire(import.meta.url).resolve('jquery'), 'utf8');
 
-  /** Opens the sample's page, with jQuery in the place of the network's, and answers what it prints. */
+  /** Opens the example's page with a local jQuery, and returns its console output. */
   const openPage = async (origin: string) => {
     const html = sampleIn('js').replace(
       /<script src="[^"]*jquery[^"]*"><\/script>/,
@@ -113,7 +113,7 @@ describe("the vendor's documented jQuery example on a page of another origin", (
   };
 
   test('the jQuery example removes the group', async () => {
-    // On success jQuery hands `always` the data and not the request, which the sample prints all the same.
+    // On success jQuery passes the data to `always` instead of the request; the example prints it anyway.
     expect(await openPage(page)).toStrictEqual([
       'response code: undefined undefined',
       'response body: undefined',
@@ -129,7 +129,7 @@ describe("the vendor's documented jQuery example on a page of another origin", (
 
   test('the jQuery example can read the body of an error', async () => {
     await app.sql(`UPDATE accounts SET scopes = '{groups:read}' WHERE username = 'test'`);
-    // An account is looked up again within a second.
+    // The server caches an account for one second.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     expect(await openPage(page)).toStrictEqual([
       'response code: 403 Forbidden',

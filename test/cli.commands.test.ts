@@ -7,7 +7,7 @@ import { createMigrateCommand } from '../src/cli/migrate.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// Commands of cli.*.test.ts once more, in this process, where the coverage sees them.
+// Runs commands of cli.*.test.ts in this process, so that the coverage includes them.
 let app: TestApp;
 let folder: string;
 let printed: string;

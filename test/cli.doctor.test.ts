@@ -403,8 +403,8 @@ describe('the embedded PostgreSQL', () => {
     ]);
   });
 
-  /** Says what the start says, and makes nothing. */
-  const expectSameRefusal = async (message: RegExp) => {
+  /** Expects the error of the start, and that nothing was created. */
+  const expectSameError = async (message: RegExp) => {
     url = '';
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder')]).toMatchObject([
@@ -418,7 +418,7 @@ describe('the embedded PostgreSQL', () => {
   test('doctor reports a socket path that is too long', async () => {
     const folder = await createTestFolder();
     environment['DATA_DIR'] = join(folder, 'x'.repeat(90));
-    await expectSameRefusal(/^DATA_DIR must be a shorter path/);
+    await expectSameError(/^DATA_DIR must be a shorter path/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });
@@ -429,7 +429,7 @@ describe('the embedded PostgreSQL', () => {
     const folder = await createTestFolder();
     await writeFile(join(folder, 'letter'), '');
     environment['DATA_DIR'] = folder;
-    await expectSameRefusal(/it is neither empty nor owned by the user group-api$/);
+    await expectSameError(/it is neither empty nor owned by the user group-api$/);
     expect(await readdir(folder)).toStrictEqual(['letter']);
     await rm(folder, { recursive: true, force: true });
   });
@@ -451,7 +451,7 @@ describe('the embedded PostgreSQL', () => {
     const folder = await createTestFolder();
     await chmod(folder, 0o700);
     environment['DATA_DIR'] = join(folder, 'data');
-    await expectSameRefusal(/the user group-api cannot enter \S+\. Open the path to it/);
+    await expectSameError(/the user group-api cannot enter \S+\. Open the path to it/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });

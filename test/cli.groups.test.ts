@@ -231,7 +231,7 @@ describe('groups delete', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  // A terminal is made by `script`, which every Debian and Red Hat has; that of macOS takes other arguments.
+  // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.
   const onTerminal = process.platform === 'linux' ? test : test.skip;
   onTerminal.each([
     ['yes', 0, 0],

@@ -4,14 +4,14 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 
 const zone = 'Asia/Tehran';
-/** Instants as they were meant; one of them in the hour that summer time left out in Tehran, which was stored an hour late. */
+/** The correct instants; one of them in the hour that daylight saving skipped in Tehran, which was stored an hour late. */
 const meant = {
   created: '2026-01-05T10:00:00.000Z',
   updated: '2026-01-06T10:00:00.000Z',
   starts: '2020-02-01T00:00:00.000Z',
   ends: '2030-07-01T12:30:00.000Z',
 };
-/** As earlier versions wrote an instant: its time in UTC, without an offset, in a session of the zone. */
+/** Writes an instant as earlier versions did: as UTC without an offset, in a session of the zone. */
 const asStored = (instant: string) => `('${instant.slice(0, -1)}'::timestamp AT TIME ZONE '${zone}')`;
 
 let app: TestApp;
@@ -24,7 +24,7 @@ const doctorLine = async () =>
 
 beforeAll(async () => {
   app = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
-  // A database that an earlier version has used, and what this one has added since.
+  // A database of an earlier version, with rows that this version has added.
   await app.sql(
     `UPDATE _prisma_migrations SET finished_at = now() - interval '30 days' WHERE migration_name < '0005'`,
   );
@@ -98,7 +98,7 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
   const groups = after.groups as { id: number; created_at: Date; updated_at: Date }[];
   const old = before.groups as typeof groups;
   expect(groups[0]).toStrictEqual({ id: 1, created_at: created, updated_at: updated });
-  // The edit by this version is right; the creation was not.
+  // The date of the edit by this version is correct; the date of the creation was not.
   expect(groups[1]).toStrictEqual({ id: 2, created_at: created, updated_at: old[1]!.updated_at });
   expect(groups.find(({ id }) => id === newGroupId)).toStrictEqual(old.find(({ id }) => id === newGroupId));
   const archived = await app.graphql('{ deletedGroup(id: 9) { deletedAt group { createdAt updatedAt } } }');

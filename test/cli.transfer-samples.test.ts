@@ -5,7 +5,7 @@ import { createCommandLine } from './support/command-line.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-/** The operator's server, and one that was just started with its samples. */
+/** The operator's server, and a new server with its sample groups. */
 let operator: TestApp;
 let fresh: TestApp;
 let folder: string;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => fresh.close());
 
-/** A service group, three groups of which one has a subscriber, and a deleted one. */
+/** Creates a service group, three groups of which one has a subscriber, and a deleted group. */
 const fill = async () => {
   await operator.sql(emptyTables);
   const { body } = await operator.post('/createServiceGroup', { serviceGroup: { name: 'Ours' } });
@@ -82,7 +82,7 @@ describe('an import into a server with its sample groups', () => {
       deletedGroups: unchanged(1),
       isDryRun: false,
     });
-    // The ids of the samples are not given out again.
+    // The ids of the sample groups are not reused.
     expect(await fresh.createGroup()).toBe(6);
     await fresh.post('/deleteGroup', { id: 6 });
     await fresh.post('/purgeDeletedGroup', { id: 6 });

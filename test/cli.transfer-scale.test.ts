@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from './support/test-database.t
 import { createTestFolder } from './support/test-folder.ts';
 
 const groupCount = 50_000;
-/** Less than the file takes, of which no more than some batches may be held. */
+/** Smaller than the file: only a few batches may be in memory. */
 const heapMb = 96;
 
 let full: TestDatabase;
@@ -58,7 +58,7 @@ test('an export is a consistent snapshot, waits for its reader, and ends without
     });
   const slow = start();
   await once(slow.stdout, 'readable');
-  // It waits for its reader. What is written now belongs to another moment.
+  // The export waits for its reader. Rows that are written now are not in its snapshot.
   await full.sql('DELETE FROM subscribers WHERE group_id = 1');
   await full.sql(`UPDATE groups SET name = 'Later' WHERE id = $1`, [groupCount]);
   const path = join(folder, 'slow.ndjson');

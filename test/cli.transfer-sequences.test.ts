@@ -23,7 +23,7 @@ beforeEach(async () => {
   await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
 });
 
-/** Exports the groups, lets `change` change the header, imports the file elsewhere, and returns the id of the next new group there. */
+/** Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new id there. */
 const importElsewhere = async (change: (header: Record<string, unknown>) => void = () => undefined) => {
   expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
     code: 0,
@@ -50,7 +50,7 @@ const importElsewhere = async (change: (header: Record<string, unknown>) => void
   }
 };
 
-/** Groups 1 to 3, of which the last is archived. */
+/** Creates the groups 1 to 3, of which the last is archived. */
 const fill = async () => {
   for (let n = 0; n < 3; n++) await source.createGroup();
   await source.post('/deleteGroup', { id: 3 });

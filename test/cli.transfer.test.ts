@@ -29,7 +29,7 @@ const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);
 
 const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-/** All that an import may touch, but for its audit entry. */
+/** All state that an import may change, except its audit entry. */
 const readTables = (database: TestDatabase) =>
   database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
     UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
@@ -46,7 +46,7 @@ const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd(
 const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
 const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
 
-/** A service group with two groups, of which one is deleted, and a group by itself; each live one has a subscriber. */
+/** Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a subscriber. */
 const fill = async () => {
   await app.sql(emptyTables);
   const serviceGroup = { name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 };
@@ -392,7 +392,7 @@ describe('import', () => {
       });
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      // All but the end: what came before is in the database, and waits.
+      // Everything except the end: the previous lines are in an open transaction.
       child.stdin.write(text.slice(0, text.lastIndexOf('{')));
       const isImporting = async () =>
         (
@@ -522,7 +522,7 @@ describe('import', () => {
     ];
     test.each(cases)('%s', async (_what, edit, message) => {
       await exportAgain();
-      // What the file would bring, if it could.
+      // The rows that the file would import.
       await app.sql('DELETE FROM subscribers');
       const before = await readTables(app);
       const lines = edit((await readLines()).map((line) => JSON.parse(line)));

@@ -214,7 +214,7 @@ describe('a program that is started in a folder with a .env file', () => {
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const code = await new Promise((resolve) => child.on('close', resolve));
-    // No database was made instead of the one that was meant.
+    // No embedded database was created instead of the configured one.
     expect(await readdir(dir)).toStrictEqual(['.env']);
     return { code, stdout, stderr };
   };

@@ -9,7 +9,7 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { urlOf, useTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// A PostgreSQL of this file's own, which can be stopped without harm to the others.
+// Uses a separate PostgreSQL, which can be stopped without affecting other tests.
 let dataDir: string;
 let postgres: EmbeddedPostgres;
 let app: TestApp;
@@ -48,7 +48,7 @@ test('calls in flight get 503 when PostgreSQL stops', async () => {
 test('calls get 503 within 5 s while PostgreSQL hangs, and succeed after it resumes', async () => {
   const id = await app.createGroup();
   const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
-  // The parent is stopped first and goes on last: meanwhile a child that ends stays, and can be sent signals.
+  // The parent is stopped first and resumed last: meanwhile children that exit remain, and can receive signals.
   process.kill(Number(pid), 'SIGSTOP');
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=', '--ppid', pid!]);
   const children = stdout.trim().split(/\s+/).map(Number);
@@ -95,7 +95,7 @@ test('calls get 503 within 5 s while PostgreSQL is stopped, and succeed after it
   }
   expect(answers[2].body).not.toHaveProperty('data');
   expect((await app.send('/livez')).status).toBe(200);
-  // What does not need the database still answers.
+  // Requests that need no database still succeed.
   expect((await app.graphql('{ __typename }')).body).toStrictEqual({ data: { __typename: 'Query' } });
 
   postgres = await openEmbeddedPostgres(dataDir);

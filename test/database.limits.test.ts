@@ -48,7 +48,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
   });
 });
 
-/** Holds a group's row from another connection while `work` runs. */
+/** Locks a group's row on another connection while `work` runs. */
 async function whileLocked<T>(app: TestApp, id: number, work: () => Promise<T>): Promise<T> {
   const holder = new pg.Client({ connectionString: app.url });
   await holder.connect();
@@ -108,7 +108,7 @@ describe.each([
       expect(headers.get('retry-after')).toBe('1');
     }
     expect(await state()).toStrictEqual(before);
-    // Entries of calls that met the database's limits are written after their answers.
+    // Audit entries of calls that met the database's limits are written after their responses.
     const readOutcomes = async () =>
       (
         await sql(

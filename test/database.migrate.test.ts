@@ -54,7 +54,7 @@ test('a server waits while another server migrates', async () => {
 test('the migrations produce the tables of schema.prisma', async () => {
   const bySchema = await createTestDatabase({ isEmpty: true });
   try {
-    // Prisma's schema language leaves extensions to a feature that is not out yet.
+    // Prisma's schema language supports extensions only as a preview feature.
     await bySchema.sql('CREATE EXTENSION pg_trgm');
     await bySchema.sql(await writeSqlOfSchema());
     expect(await database.sql(describeTables)).toStrictEqual(await bySchema.sql(describeTables));
@@ -130,16 +130,16 @@ describe("the database's constraints reject", () => {
   });
 });
 
-/** Node has it; its types, at this version, do not. */
+/** Node has this function; its types in this version do not. */
 const { WebAssembly: webAssembly } = globalThis as unknown as {
   WebAssembly: {
     instantiate(bytes: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
   };
 };
 
-/** Asks Prisma's own engine for the SQL that makes the tables of schema.prisma. */
+/** Returns the SQL with which Prisma's engine creates the tables of schema.prisma. */
 async function writeSqlOfSchema(): Promise<string> {
-  // The package hides all but its entry for bundlers, so that the WebAssembly is loaded by its path.
+  // The package exports its entry for bundlers only, so that the WebAssembly is loaded by its path.
   const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const wasm = await webAssembly.instantiate(readFileSync(entry.replace(/\.js$/, '.wasm')), {
     './schema_engine_bg.js': engine,
@@ -164,7 +164,7 @@ async function writeSqlOfSchema(): Promise<string> {
   return stdout!;
 }
 
-/** What Prisma knows of tables: columns, indexes of whole columns, primary and foreign keys. How ids and derived columns are made is our own choice. */
+/** The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of ids and generated columns are ours. */
 const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line

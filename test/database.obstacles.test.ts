@@ -10,7 +10,7 @@ import { startTcpPostgres } from './support/tcp-postgres.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What keeps a database from being migrated is one line, the same one, in the server, `migrate` and `doctor`.
+// The server, `migrate` and `doctor` report the same line if a database cannot be migrated.
 
 let database: TestDatabase;
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => postgres.close());
 
-/** Deletes a group by a server on `url`, and returns the two statuses. */
+/** Deletes a group twice with a server on `url`, and returns the two statuses. */
 async function deleteOnce(): Promise<number[]> {
   const server = startServer({ DATABASE_URL: url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'error' });
   try {
@@ -46,7 +46,7 @@ async function deleteOnce(): Promise<number[]> {
 }
 
 describeWithPgBouncer('PgBouncer', () => {
-  // Until lock_timeout is no start-up parameter any more, PgBouncer must ignore it for a server to come this far.
+  // lock_timeout is a startup parameter: PgBouncer must ignore it, otherwise it rejects the connection.
   const ignoring = {};
 
   test.each([
@@ -58,7 +58,7 @@ describeWithPgBouncer('PgBouncer', () => {
     'PgBouncer in the mode %s is rejected by each program, and nothing is written',
     async (_, settings) => {
       const pooler = await startPgBouncer(postgres.port, settings);
-      // Sessions that are ready, as they are behind a pooler that has been running.
+      // Open sessions, as in a pooler that has been running for a while.
       const warm = useTestDatabase(urlOfPort(pooler.port));
       await Promise.all([1, 2, 3].map(() => warm.sql('SELECT pg_sleep(0.05)')));
       const before = await warm.sql('SELECT count(*) FROM pg_class');
@@ -103,7 +103,7 @@ describeWithPgBouncer('PgBouncer', () => {
 
   test.each([
     ['20 sessions', {}],
-    // The server and its watch of the database need one each.
+    // The server and its connection watchdog need one session each.
     ['two sessions', { default_pool_size: 2 }],
   ])(
     'PgBouncer in session mode with %s is accepted, and deletes work',

@@ -27,7 +27,7 @@ const readSchemas = async () =>
 const readDatabaseName = async () =>
   (await database.sql<{ name: string }>('SELECT current_database() AS name'))[0]!.name;
 
-/** Runs the calls that reach every table, by Prisma and by SQL. */
+/** Runs calls that use every table, with Prisma and with raw SQL. */
 async function tryEverything(app: TestApp): Promise<void> {
   const statuses: number[] = [];
   const call = async (path: string, body: object) => {
@@ -50,7 +50,7 @@ async function tryEverything(app: TestApp): Promise<void> {
   expect(statuses).toStrictEqual(statuses.map(() => 200));
 }
 
-/** The server, `migrate`, `doctor`, and commands that export and import, on one URL. */
+/** Runs the server, `migrate`, `doctor`, an export and an import on one URL. */
 async function expectEverythingToWork(givenUrl: string): Promise<void> {
   url = givenUrl;
   const migrated = await run('migrate', '--json');

@@ -5,7 +5,7 @@ import { lineOf, runEverywhere } from './support/run-everywhere.ts';
 import { certificateFile, findFreePort, startTcpPostgres, type TcpPostgres } from './support/tcp-postgres.ts';
 import { urlOf } from './support/test-database.ts';
 
-/** The parts of the password: none may be printed. */
+/** The parts of the password: no program may print them. */
 const marks = ['qzxa', 'wvkb', 'jyfc'];
 const expectNoSecret = (text: string) => {
   for (const mark of marks) expect(text.toLowerCase()).not.toContain(mark);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What was answered to the requests with a name. */
+/** The responses of the named requests. */
 const answers: Record<string, Json> = {};
 const valueOf = (name: string): unknown => {
   if (name === 'host') return app.httpUrl;

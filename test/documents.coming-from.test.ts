@@ -10,7 +10,7 @@ const page = readFileSync(new URL('../docs/coming-from.md', import.meta.url), 'u
 let app: TestApp;
 const { addGroup } = createAutodialerClient(() => app);
 
-/** The sample groups, and the group and the account of the autodialer vendor's samples. */
+/** The sample groups, and the group and the account of the autodialer vendor's documented examples. */
 beforeAll(async () => {
   app = await openTestApp({ SAMPLE_DATA: true });
   await createTestAccount(app, {
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The blocks of HTTP, in a list or not: a request, and behind it its answer. */
+/** The HTTP code blocks, also within lists: each request is followed by its response. */
 const blocks = [...page.matchAll(/^( *)```http\n([^]*?)^ *```$/gm)].map(([, indent, text]) =>
   text!.replaceAll(new RegExp(`^${indent}`, 'gm'), '').trim(),
 );

@@ -15,11 +15,11 @@ import { createTestFolder } from './support/test-folder.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
-/** Table rows without the padding that the formatter gives them. */
+/** Table rows without the formatter's padding. */
 const rowsOf = (markdown: string) =>
   markdown.split('\n').map((line) => line.replace(/ +\|/g, ' |').replace(/\| +/g, '| '));
 
-/** What GitHub makes of the headings, for links to lead there. */
+/** The anchors that GitHub generates for headings. */
 const anchorsOf = (markdown: string) =>
   [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -198,7 +198,7 @@ describe('the direction of imports', () => {
       }),
     );
 
-  /** A room may import rooms to its right, and those of its own place. Files at the top are open to all but what stands in front. */
+  /** A folder may import folders to its right, and folders of the same rank. Every folder may import files at the top level. */
   const order = [
     ['main', 'cli'],
     ['app', 'start-message', 'housekeeping'],

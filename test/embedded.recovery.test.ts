@@ -81,7 +81,7 @@ test('a killed PostgreSQL is restarted: calls get 503 meanwhile, no data is lost
     expect(pidOf(dataDir)).not.toBe(pid);
     expect(await deleteGroup(url, id)).toMatchObject({ status: 200, id });
     expect((await deleteGroup(url, 1)).status).toBe(404);
-    // Connections are replaced before the start itself is over.
+    // Connections are replaced before the restart is complete.
     for (const deadline = Date.now() + 25_000; countStarts() <= index; await sleep(20))
       if (Date.now() > deadline) throw new Error(server.stderr());
   }
@@ -114,7 +114,7 @@ test('of two servers that share a PostgreSQL one restarts it, and both continue'
 test('on a full disk the restart is retried and the reason logged; it succeeds once there is space', async () => {
   const dataDir = join(dir, 'full');
   const { server, url } = await start(dataDir);
-  // A file that PostgreSQL writes at each start. The system's error is that of a full disk.
+  // PostgreSQL writes this file at each start. The system error is that of a full disk.
   const options = join(dataDir, 'postgres/postmaster.opts');
   await rm(options);
   await symlink('/dev/full', options);
@@ -168,6 +168,6 @@ test('a command does not restart a PostgreSQL that has ended', async () => {
   child.stdin.end('{}\n');
   expect(await ended).toBe(1);
   expect(stderr).toContain('SERVICE_UNAVAILABLE');
-  // The file of the killed one is still there: none was started, and none stopped.
+  // The lock file of the killed PostgreSQL still exists: no PostgreSQL was started or stopped.
   expect(pidOf(dataDir)).toBe(pid);
 });

@@ -10,11 +10,11 @@ import { findFolderHolder } from '../src/embedded-postgres/postmaster-lock.ts';
 import { bin, cwd } from './support/command-line.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// Every case has a copy of one data folder, and starts its PostgreSQL as a command does.
+// Every case copies one data folder, and starts its PostgreSQL as a command does.
 let dir: string;
 let original: string;
 let owner: { uid?: number; gid?: number };
-/** Lock files as a PostgreSQL that runs has them. */
+/** The lock files of a running PostgreSQL. */
 let pidFile: string;
 let socketLock: string;
 const processes: ChildProcess[] = [];
@@ -56,7 +56,7 @@ async function listGroups(dataDir: string) {
   return { code, stdout, stderr };
 }
 
-/** A copy of the data folder whose lock files name a process. */
+/** Copies the data folder, with lock files that name a process. */
 async function copyWithLocks(name: string, pid: number | string): Promise<string> {
   const dataDir = join(dir, name);
   await cp(original, dataDir, { recursive: true });
@@ -73,7 +73,7 @@ async function run(command: string, args: string[]): Promise<void> {
   expect(code).toBe(0);
 }
 
-/** A process of the user that PostgreSQL runs as. */
+/** Starts a process of the user that PostgreSQL runs as. */
 function startProcess(command: string, args: string[]): ChildProcess {
   const child = spawn(command, args, { ...owner, cwd: '/', stdio: 'ignore' });
   processes.push(child);
@@ -178,7 +178,7 @@ test('a running PostgreSQL is found even without intact lock files; no second on
     }
     for (const path of [lock, socketLockPath, join(clusterDir, '.s.PGSQL.5432')]) await rm(path);
 
-    // A start waits for it to end.
+    // A start waits until the process has ended.
     const starting = openEmbeddedPostgres(dataDir);
     const isFound = async () => (await holder())?.pid !== undefined;
     expect(await isFound()).toBe(true);

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const refusal = (code: string) => ({
+const errorWith = (code: string) => ({
   errors: [expect.objectContaining({ extensions: expect.objectContaining({ code }) })],
 });
 
@@ -30,7 +30,7 @@ describe('the files of the explorer', () => {
       expect(response.headers.get('cache-control')).toBe('no-cache');
       expect((await response.text()).length).toBeGreaterThan(1000);
       const again = await fetch(`${app.httpUrl}/${file}`, {
-        // As browsers ask; without the second header `fetch` asks for the whole file.
+        // The headers of browsers; without the second one `fetch` requests the whole file.
         headers: { 'If-None-Match': response.headers.get('etag')!, 'Cache-Control': 'max-age=0' },
       });
       expect([again.status, (await again.text()).length]).toStrictEqual([304, 0]);
@@ -44,7 +44,7 @@ describe('the files of the explorer', () => {
     '/explorer/%2e%2e%2fmain.js',
   ])('no other file is served: %s', async (path) => {
     const response = await fetch(app.httpUrl + path);
-    expect([response.status, await response.json()]).toStrictEqual([404, refusal('PATH_NOT_FOUND')]);
+    expect([response.status, await response.json()]).toStrictEqual([404, errorWith('PATH_NOT_FOUND')]);
   });
 });
 
@@ -67,7 +67,7 @@ describe('GET /whoami', () => {
 
   test('GET /whoami without credentials is rejected with 401', async () => {
     const response = await fetch(`${app.httpUrl}/whoami`);
-    expect([response.status, await response.json()]).toStrictEqual([401, refusal('UNAUTHENTICATED')]);
+    expect([response.status, await response.json()]).toStrictEqual([401, errorWith('UNAUTHENTICATED')]);
   });
 });
 

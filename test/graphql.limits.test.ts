@@ -24,7 +24,7 @@ afterAll(() => app.close());
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const unknownId = (index: number) => String(2_000_000_000 + index);
-/** Ten levels of fields, and what is asked below them. */
+/** Ten levels of fields, with a selection below them. */
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
 
@@ -63,7 +63,7 @@ describe('an operation is executed at the limit, and rejected above it with the 
   ];
   test.each(cases)('%s', async (limit, atLimit, beyond, maximum, value) => {
     const taken = await app.graphql(atLimit);
-    // There is no such group, and nothing else is wrong.
+    // The only error is that the group does not exist.
     expect((taken.body.errors ?? []).map(({ extensions }: Json) => extensions.code)).toStrictEqual(
       /group\(|ids/.test(atLimit) ? ['NOT_FOUND'] : [],
     );
@@ -88,7 +88,7 @@ describe('an operation is executed at the limit, and rejected above it with the 
 });
 
 test('the default limit of the cost', async () => {
-  // An object costs one for each of its fields, a list one more.
+  // An object costs one for each field, and a list one more.
   const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
   const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
   expect((await app.graphql(atLimit)).body.errors).toBeUndefined();
@@ -161,7 +161,7 @@ describe('every operation of the schema with all fields, nested objects and __ty
       return [field, query] as const;
     }),
   );
-  /** What is required; of lists as much as is allowed. */
+  /** Required arguments only, with lists of the maximum length. */
   const valueOf = (type: GraphQLInputType): unknown => {
     if (isNonNullType(type)) return valueOf(type.ofType);
     if (isListType(type)) return Array.from({ length: 1000 }, (_, index) => Number(unknownId(index)));
@@ -177,7 +177,7 @@ describe('every operation of the schema with all fields, nested objects and __ty
           .map(({ name: key, type }) => [key, valueOf(type)]),
       );
       const { status, body } = await app.graphql(query, variables);
-      // It was executed; most mutations find nothing.
+      // The operation was executed; most mutations find no row.
       expect([status, Object.keys(body.data)]).toStrictEqual([200, [name, '__typename']]);
       if (field.args.length === 0) expect(body.errors).toBeUndefined();
     },

@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** A bad value for a field of GroupEdit; whether null is bad only for `editGroup` is said. */
+/** A bad value for a field of GroupEdit, and whether null is bad for `editGroup` only. */
 const badFields: [string, unknown][] = [
   ['name', ''],
   ['name', ' \t '],

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Keeps the queue busy, with a slow statement and another one beside it, while `work` sends its requests, so that these go together afterwards. */
+/** Occupies the queue with two statements while `work` sends its requests, so that these share the next statement. */
 async function whileQueueIsBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
   const first = [await app.createGroup(), await app.createGroup()];
   const holding = app.sql(`DO $$ BEGIN LOCK TABLE deleted_groups; PERFORM pg_sleep(1.5); END $$`);

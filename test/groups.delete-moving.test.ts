@@ -17,7 +17,7 @@ describe('moveSubscribersTo', () => {
     await subscribe(id, 'b', { startsAt: future });
     await subscribe(id, 'c', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
     await subscribe(target, 'd');
-    // Ended there, so that it may come back.
+    // Expired on the target, so that the username may subscribe there again.
     await subscribe(target, 'a', { startsAt: past, expiresAt: '2020-06-01T00:00:00Z' });
     const movers = (await subscribersOf(id)).filter(({ username }) => username !== 'c');
     const requestId = nextRequestId();

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-// As the vendor's document has it, line breaks and all.
+// Exactly as in the vendor's document, including line breaks.
 const seedMutation = `mutation deleteGroup ($id: Int!) {
 deleteGroup (id: $id) {
 id

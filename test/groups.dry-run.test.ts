@@ -20,7 +20,7 @@ afterAll(async () => {
 const { subscribe, readState, nextRequestId } = createProbes(() => app);
 const { run } = createCommandLine(() => app);
 
-/** All that a dry run must leave as it was: the state, the audit but for its own entry, and the sequences. */
+/** All state that a dry run must not change: the tables, the audit except for its entry, and the sequences. */
 const readAll = async () => ({
   state: await readState(),
   audit: await app.sql('SELECT * FROM audit_events ORDER BY id'),
@@ -29,7 +29,7 @@ const readAll = async () => ({
   ),
 });
 
-/** Runs `work` and expects nothing but one more audit entry, which says that it was a dry run. */
+/** Runs `work` and expects no change except one audit entry, marked as a dry run. */
 const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Promise<T> => {
   const before = await readAll();
   const result = await work();
@@ -41,7 +41,7 @@ const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Prom
   return result;
 };
 
-/** A group with an ended subscriber, and with an active one if it is to have one. */
+/** Creates a group with an ended subscriber, and optionally an active one. */
 const createGroup = async (hasActive = false): Promise<number> => {
   const id = await app.createGroup();
   await subscribe(id, `ended-${id}`, { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
@@ -49,7 +49,7 @@ const createGroup = async (hasActive = false): Promise<number> => {
   return id;
 };
 
-/** What was deleted, or how many were moved. */
+/** The deleted rows, or the number of moved subscribers. */
 const resultOf = (operation: string, { body }: ApiResponse) => {
   const result = body.data[operation];
   if (operation === 'moveSubscribers') return result.movedCount;

@@ -3,7 +3,7 @@ import { createProbes, past } from './support/probes.ts';
 import { openSecondConnection, type SecondConnection } from './support/second-connection.ts';
 import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 
-// Someone else changes the group after a delete has read it, and before it locks it.
+// Another client changes the group after a delete has read it and before the delete locks it.
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
@@ -28,7 +28,7 @@ const expectConflict = async (id: number, answer: ApiResponse, code: string) => 
   expect(await archiveRow(id)).toStrictEqual([]);
 };
 
-/** How a group is deleted: in a batch with others, or by a transaction. */
+/** The ways to delete a group: in a batch with others, or in a transaction. */
 const ways = [
   ['a plain deleteGroup', async (id: number) => ({ id })],
   [
@@ -89,7 +89,7 @@ describe.each(ways)('%s that waits for an edit', (_way, write) => {
 });
 
 describe('a batch that has read the group before the edit and locks it afterwards', () => {
-  // The statement counts subscribers between the two. Here is_active() waits while the test holds a lock.
+  // The statement counts subscribers between reading and locking. Here is_active() waits while the test holds a lock.
   const lockNumber = 4711;
   let original: string;
   beforeAll(async () => {

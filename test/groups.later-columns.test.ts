@@ -7,7 +7,7 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What was stored before a migration added columns comes back with their defaults, whatever columns these are.
+// Data that was stored before a migration added columns is restored with their defaults, for any columns.
 
 let app: TestApp;
 let folder: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
 
-// One request may ask for more rows by their ids than Prisma or a statement of PostgreSQL takes as a list of values: 32,766.
+// A request may select more rows by id than Prisma or a PostgreSQL statement accepts as a list of values: 32,766.
 const pageSize = 200;
 
 let app: TestApp;

@@ -4,7 +4,7 @@ import { openTestApp, type TestApp, type Json } from './support/test-app.ts';
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
-  // 60 groups; every price, duration and name stands in several of them, so that ties have to be broken.
+  // 60 groups that share prices, durations and names, so that ties have to be broken.
   await app.sql(`INSERT INTO groups (name, description, tag_name, duration, price, hidden, created_at)
     SELECT 'Plan ' || chr(65 + n % 7), CASE WHEN n % 10 = 0 THEN 'Half 50%_off' ELSE 'Full' END,
       'tag' || n % 3, n % 5, (n % 4) * 2.5, n % 2 = 0,

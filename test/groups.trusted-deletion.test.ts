@@ -173,7 +173,7 @@ describe('dryRun', () => {
       { outcome: 'dry-run', error_code: null, target_ids: [String(id), String(target)], before: { id } },
     ]);
     const real = await app.post('/deleteGroup', { ...args, dryRun: false });
-    // Apart from the count, which the loader reads afterwards.
+    // Except the count, which the loader reads afterwards.
     const { subscriberCount: _, ...would } = dry.body.data.deleteGroup;
     expect(real.body.data.deleteGroup).toMatchObject(would);
   });

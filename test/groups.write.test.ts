@@ -68,7 +68,7 @@ describe('createGroup', () => {
     ['0.125', '0.125'],
     ['0.0001', '0.0001'],
     ['999999999999.9999', '999999999999.9999'],
-    // Digits that a floating-point number would lose.
+    // A floating-point number would lose digits.
     ['123456789012.3457', '123456789012.3457'],
   ])('createGroup stores the price %s exactly, as %s', async (given, written) => {
     const answer = await app.post('/createGroup', { group: { ...plainGroup, price: given } });

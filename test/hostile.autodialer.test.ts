@@ -36,7 +36,7 @@ describe("any body is rejected with the vendor's error format, and changes nothi
       '\0',
     ]),
   );
-  // A name is what `add` needs to succeed, and is never right here; nor is there a group to change or to remove.
+  // `add` requires a name, which is never valid here, and there is no group to update or remove.
   const bodies = fc
     .dictionary(fc.constantFrom(...names), hostile)
     .map((body) => ({ ...body, ...('name' in body && { name: '' }) }));
@@ -88,7 +88,7 @@ describe("any body is rejected with the vendor's error format, and changes nothi
   );
 });
 
-/** Reads a file that comes in pieces of these sizes. */
+/** Reads a file in chunks of these sizes. */
 const readFile = async (content: string, pieces: readonly number[]) => {
   const numbers: string[] = [];
   const bytes = Buffer.from(content);
@@ -112,7 +112,7 @@ const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 
 describe('the numbers of any valid file are read in order, however the file is split into chunks', () => {
   test('csv', async () => {
-    // Without a header each cell that is a number counts, so that notes have no digits.
+    // Without a header every cell that is a number counts, so that the notes have no digits.
     const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\rx'.split('')), maxLength: 6 });
     const file = fc.record({
       mark: fc.constantFrom('', '\ufeff'),
@@ -133,7 +133,7 @@ describe('the numbers of any valid file are read in order, however the file is s
           ({ number, note, isQuoted, blanks }) =>
             `${isQuoted ? quote(number) : number}${delimiter}${quote(note)}${end}${end.repeat(blanks)}`,
         );
-        // Which of the two separates is told by the first line, that the notes may not mislead about.
+        // The first line decides the separator, so that the notes contain neither.
         const first = `number${delimiter}note${delimiter}${delimiter}${end}`;
         const content = `${mark}${header ? first : `0${delimiter}${delimiter}${end}`}${lines.join('')}`;
         const expected = [...(header ? [] : ['0']), ...rows.map(({ number }) => number)];

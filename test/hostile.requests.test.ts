@@ -5,7 +5,7 @@ import { createProbes } from './support/probes.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// What a hostile client may send to a server of its own process, whose memory is watched. Prints a table.
+// Hostile requests to a server in a separate process, whose memory is measured. Prints a table.
 let app: TestApp;
 let server: ServerProcess;
 let url: string;
@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 const maxMemoryMb = 300;
-/** Ten times what the slowest takes, for a machine that is busy; without limits some would take minutes. */
+/** Ten times the slowest case, for a busy machine; without limits some cases would take minutes. */
 const deadlineMs = 3000;
 
 const json = (body: unknown) => JSON.stringify(body);
@@ -41,7 +41,7 @@ const query = (text: string, variables?: object) => json({ query: text, variable
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 
-/** Sends bytes as they are, and answers the status; the headers that matter are added. */
+/** Sends raw bytes with the necessary headers, and returns the status. */
 const send = (
   body: string | Buffer,
   headers: Record<string, string> = {},
@@ -227,7 +227,7 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ],
 ];
 
-/** Some take long to make. */
+/** Created lazily, since some take long. */
 const bodies = new Map<() => string | Buffer, string | Buffer>();
 const bodyOf = (write: () => string | Buffer) => {
   const body = bodies.get(write) ?? write();
@@ -236,7 +236,7 @@ const bodyOf = (write: () => string | Buffer) => {
 };
 
 describe('a bomb is rejected, or executed cheaply, and changes nothing', () => {
-  // Jest would take a fourth parameter for a callback where a row has three.
+  // With a fourth parameter Jest would pass a callback to rows of three.
   test.each(bombs)('%s', async (...[name, write, status, headers, path]) => {
     const body = bodyOf(write);
     const begin = performance.now();
@@ -247,7 +247,7 @@ describe('a bomb is rejected, or executed cheaply, and changes nothing', () => {
     const milliseconds = Math.round(performance.now() - begin);
     const memory = Math.round(server.memoryMb());
     rows.push([name, Buffer.byteLength(body), answered, milliseconds, memory].join(' | '));
-    // Of a body that is too large the rest is not read, which some clients notice first.
+    // The rest of a too large body is not read, so that some clients see a closed connection first.
     if (!(status === 413 && answered === 'fetch failed')) expect(answered).toBe(status);
     expect(isAlive).toBe(true);
     expect(milliseconds).toBeLessThan(deadlineMs);
@@ -268,7 +268,7 @@ describe('a bomb is rejected, or executed cheaply, and changes nothing', () => {
 });
 
 describe('broken HTTP', () => {
-  /** Writes to a socket and answers what came back until it was closed, or until the time is over. */
+  /** Writes to a socket, and returns the response when the socket is closed or the time is over. */
   const talk = (text: string | Buffer, { everyMs = 0, timeoutMs = 6000 } = {}) =>
     new Promise<string>((resolve) => {
       let received = '';

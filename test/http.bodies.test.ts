@@ -3,7 +3,7 @@ import { createAutodialerClient, failure, groupsPath } from './support/autodiale
 import { createProbes } from './support/probes.ts';
 import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
 
-// What real clients write into bodies, and what no client may.
+// Request bodies of real clients, and invalid ones.
 let app: TestApp;
 const { readState, groupRow, codeOf, auditOf } = createProbes(() => app);
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
@@ -149,7 +149,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
   });
 
   test('by the autodialer in the body of a GET', async () => {
-    // Which fetch does not send.
+    // fetch does not send a body with GET.
     const { request } = await import('node:http');
     const sentBody = '{"alike":true,"\\u0061like":false}';
     const body = await new Promise<string>((resolve, reject) => {

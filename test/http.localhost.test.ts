@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// HOST=localhost is both of the loopback addresses: clients try the one or the other.
+// HOST=localhost means both loopback addresses: clients try either.
 const hasIpv6 = Object.values(networkInterfaces()).some((each) =>
   each?.some(({ address }) => address === '::1'),
 );
@@ -25,7 +25,7 @@ const open = async (settings: Parameters<typeof openTestApp>[0] = {}) => {
   return { opened: app, port: new URL(app.httpUrl).port };
 };
 
-/** Opens a connection that stays; resolves with whether the server keeps it. */
+/** Opens a connection; resolves with whether the server keeps it open. */
 const openConnection = (host: string, port: string) =>
   new Promise<{ socket: Socket; isKept: boolean }>((resolve) => {
     const socket = connect(Number(port), host.replace(/[[\]]/g, ''));
@@ -87,7 +87,7 @@ describe('MAX_CONNECTIONS is shared by both addresses', () => {
     for (const host of hosts) expect((await openConnection(host, port)).isKept).toBe(false);
     for (const host of hosts) {
       held.find((each) => each.host === freed && !each.socket.destroyed)!.socket.destroy();
-      // The server notices a moment later.
+      // The server notices the close a moment later.
       for (let isKept = false; !isKept;) ({ isKept } = await openConnection(host, port));
       for (const each of hosts) expect((await openConnection(each, port)).isKept).toBe(false);
     }

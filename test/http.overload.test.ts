@@ -49,7 +49,7 @@ describe('a rate limit', () => {
       statuses.push((await ask({ 'X-APIKEY': count < 2 ? '' : 'x' })).status);
     expect(statuses).toStrictEqual([401, 401, 401, 429, 429]);
     const elsewhere = await ask({ 'X-Forwarded-For': '192.0.2.1' });
-    // Of two limits the one that is met first is shown.
+    // Of two limits the headers show the one that is reached first.
     expect([elsewhere.status, elsewhere.headers.get('ratelimit-limit')]).toStrictEqual([200, '3']);
     for (let count = 0; count < 5; count++) expect((await app.send('/livez')).status).toBe(200);
   });
@@ -143,7 +143,7 @@ describe('overload protection', () => {
     expect(answers.map(({ status }) => status)).toStrictEqual(Array(20).fill(200));
     const begin = Date.now();
     await app.close();
-    // It would wait 8 s for requests in flight.
+    // With requests in flight it would wait 8 s.
     expect(Date.now() - begin).toBeLessThan(6000);
     app = await openTestApp();
   });

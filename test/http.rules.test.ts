@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { groupsPath } from './support/autodialer.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// What holds for every path: where none is, how it may be cached, and the shape of errors whatever the request line is.
+// Rules for every path: unknown paths, caching, and the format of errors.
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp({ CORS_ORIGINS: ['https://shop.example'] });
@@ -159,7 +159,7 @@ describe('HTTP/1.0 is accepted without Host', () => {
 
 describe('OPTIONS returns the methods of a path', () => {
   test.each([
-    // HAProxy's default check.
+    // HAProxy's default health check.
     ['OPTIONS / HTTP/1.0\r\n\r\n', 'GET, HEAD, OPTIONS'],
     ['OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET, HEAD, OPTIONS'],
     ['OPTIONS /livez HTTP/1.0\r\n\r\n', 'GET, HEAD, OPTIONS'],

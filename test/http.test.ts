@@ -172,7 +172,7 @@ test('an internal error is masked, with the request id to find it in the log', a
 });
 
 describe('slow clients', () => {
-  /** Sends the beginning of a request and no more; answers what comes back and how long it took. */
+  /** Sends an incomplete request, and returns the response and the elapsed time. */
   const sendSlowly = (text: string) =>
     new Promise<{ answer: string; milliseconds: number }>((resolve, reject) => {
       const { port } = new URL(app.httpUrl);

@@ -48,7 +48,7 @@ describe.each([
     const after = await app.sql('SELECT id FROM groups ORDER BY id');
     if (isReplayed) expect([second.body, after]).toStrictEqual([first.body, before]);
     else expect(after).not.toStrictEqual(before);
-    // An expired key is of use again, for the new call.
+    // An expired key can be used again, for the new call.
     if (!isReplayed) {
       const third = await app.post(`/${operation}`, args, key);
       expect([third.headers.get('idempotency-replayed'), third.body]).toStrictEqual(['true', second.body]);

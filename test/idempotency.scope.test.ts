@@ -32,11 +32,11 @@ describe('an idempotency key is scoped to its account:', () => {
       const args = how === 'plain' ? { id } : { id, moveSubscribersTo: target };
       const key = nextKey();
       expect((await app.post('/deleteGroup', args, key)).status).toBe(200);
-      // The same arguments, and a group that is gone for every other call.
+      // The same arguments, for a group that no longer exists for any other call.
       const answer = await app.post('/deleteGroup', args, { ...key, ...other });
       expect([answer.status, codeOf(answer), isReplayed(answer)]).toStrictEqual([404, 'NOT_FOUND', false]);
       expect(answer.body.data).toStrictEqual({ deleteGroup: null });
-      // Nor does its failure take the first account's replay away.
+      // Its failure does not remove the first account's stored response.
       expect(isReplayed(await app.post('/deleteGroup', args, key))).toBe(true);
       expect(await keyRows(key)).toStrictEqual([{ account: 'admin', operation: 'deleteGroup' }]);
     },
@@ -185,7 +185,7 @@ describe('of two concurrent calls with one key one is executed, and both return 
       const first = app.post(`/${operation}`, write(id, target), key);
       await second.waitForBlocked();
       const repeated = app.post(`/${operation}`, write(id, target), key);
-      // For the second call to arrive: whatever it does meanwhile must make no difference.
+      // Time for the second call to arrive: the order must make no difference.
       await app.post('/group', { id: target });
       await second.query('COMMIT');
       const answers = await Promise.all([first, repeated]);

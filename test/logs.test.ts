@@ -68,7 +68,7 @@ test('the log has no key, password, token or variable value, and the audit no cr
       }
     }
   }
-  // A fault of ours, which is logged whole.
+  // An internal error, which is logged completely.
   await app.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
   const faulty = await fetch(`${url}/createGroup`, {
     method: 'POST',
@@ -93,7 +93,7 @@ test('the log has no key, password, token or variable value, and the audit no cr
     for (const form of forms) {
       expect([name, stdout.includes(form)]).toStrictEqual([name, false]);
       expect([name, stderr.split('\n').filter((line) => line.includes(form))]).toStrictEqual([name, []]);
-      // What a mutation was given is what the audit is for.
+      // The audit stores the values of mutations on purpose.
       if (name !== 'variable') expect([name, audit.includes(form)]).toStrictEqual([name, false]);
     }
   }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What `npm pack` makes, in an otherwise empty folder, with those packages only that its users get.
+// The result of `npm pack` in an empty folder, with production dependencies only.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
@@ -26,12 +26,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** Links the packages that npm installs without `--include=dev`. */
+/** Links the packages that npm installs without development dependencies. */
 async function linkDependencies(target: string): Promise<void> {
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
   };
-  // Those below another package come with it.
+  // Nested packages are in the folder of their parent.
   const names = Object.entries(packages)
     .filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && !dev)
     .map(([path]) => path.slice('node_modules/'.length));

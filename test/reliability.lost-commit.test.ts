@@ -6,7 +6,7 @@ import { openCuttingProxy, type CuttingProxy, type Fault } from './support/cutti
 import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
-// The server reaches its database by a proxy; the tests look at the database itself.
+// The server connects through a proxy; the tests read the database directly.
 let database: TestDatabase;
 let proxy: CuttingProxy;
 let app: TestApp;
@@ -26,7 +26,7 @@ const createNumberGroup = async () =>
 const createServiceGroup = async () =>
   (await app.post('/createServiceGroup', { serviceGroup: { name: 'S' } })).body.data.createServiceGroup.id;
 
-/** For each operation that changes something: its path, and how its arguments are made. */
+/** Each mutation: its path, and how its arguments are created. */
 const operations: Readonly<Record<string, () => Promise<object>>> = {
   createGroup: async () => ({ group: { ...plainGroup, serviceGroupId: await createServiceGroup() } }),
   editGroup: async () => ({ id: await app.createGroup(), group: { name: 'E' } }),
@@ -70,7 +70,7 @@ test('every mutation of the schema has a case', () => {
 });
 
 type Outcome = 'done' | 'not done' | 'unknown';
-/** What an answer claims. */
+/** The outcome that a response reports. */
 function claimOf({ status, body }: { status: number; body: Json }): Outcome {
   if (status === 200) return 'done';
   const message = body.message ?? body.errors[0].message;
@@ -85,7 +85,7 @@ const faults: Readonly<Record<Fault, Outcome>> = {
   'not sent': 'not done',
 };
 
-/** Prepares a case, which may fail while connections that the case before has cut are replaced. */
+/** Prepares a case. Retries, since connections that the previous case has cut are being replaced. */
 async function retry<T>(prepare: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + 20_000; ;) {
     try {

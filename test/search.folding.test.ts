@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What is stored, and texts that find it. */
+/** A stored text, and texts that find it. */
 const alike: readonly (readonly [stored: string, ...searched: string[]])[] = [
   ['اشتراک ویژه', 'اشتراك ويژه', 'ویژۀ', 'ويژة', 'ويژهٔ'],
   ['مدرسة كبيرة', 'مدرسه', 'کبیره'],
@@ -130,7 +130,7 @@ test('groups and number groups from before the migration are found like later on
   );
   await old.sql(`WITH list AS (INSERT INTO number_lists (unused_since) VALUES (NULL) RETURNING id)
     INSERT INTO number_groups (id, name, description, count, list_id) SELECT 'f00000000000000000000001', 'گروه كبير', 'd', 0, id FROM list`);
-  // The server migrates it when it starts.
+  // The server migrates the database when it starts.
   const migrated = await openTestApp({}, old);
   const groups = await migrated.graphql(
     '{ searchGroups(filter: { text: "ویژه 12" }) { nodes { id name } } }',
@@ -139,7 +139,7 @@ test('groups and number groups from before the migration are found like later on
   const { id } = groups.body.data.searchGroups.nodes[0];
   const found = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
   expect(found.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
-  // What was stored by older rules can still be edited, deleted and restored.
+  // Rows that were stored under older rules can still be edited, deleted and restored.
   const edited = await migrated.post('/editGroup', { id: id + 1, group: { description: 'a\nb' } });
   expect(edited.body.data.editGroup).toMatchObject({ name: '\u200b', description: 'a\nb' });
   expect((await migrated.post('/deleteGroup', { id: id + 1 })).status).toBe(200);

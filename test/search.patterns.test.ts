@@ -12,7 +12,7 @@ afterAll(() => app.close());
 const { addGroup, call } = createAutodialerClient(() => app);
 const { run } = createCommandLine(() => app);
 
-/** Names with what LIKE gives a meaning, each next to those that a pattern instead of a text would find. */
+/** Names with wildcards of LIKE, each with names that only a pattern would match. */
 const names = [
   String.raw`a\b`,
   'ab',

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(emptyDir, { recursive: true, force: true });
 });
 
-/** The processes, of whatever parent, that work with a data folder. */
+/** The processes that use a data folder, whatever their parent. */
 const processesOf = (dataDir: string) =>
   readdirSync('/proc').flatMap((pid) => {
     try {
@@ -38,11 +38,11 @@ const processesOf = (dataDir: string) =>
     }
   });
 afterEach(() => {
-  // None is left by a test that passes.
+  // A test that passes leaves none.
   for (const { pid } of processesOf(dir)) process.kill(pid, 'SIGKILL');
 });
 
-/** Starts a program with an embedded PostgreSQL, which the tests have one after the other. */
+/** Starts a program with an embedded PostgreSQL, which the tests share in turn. */
 const startProgram = (command: string, args: readonly string[], options: object = {}) => {
   const dataDir = join(dir, 'data');
   const child: ChildProcess = spawn(command, args, {
@@ -138,7 +138,7 @@ describe('a command that waits for its input', () => {
       const command = startImport(process.execPath, [bin, 'groups', 'import', '-']);
       await until(isAtWork(command.dataDir), command.output);
       command.child.kill(signal);
-      // As npm and a terminal do at one key stroke.
+      // As npm and a terminal do on one key press.
       command.child.kill(signal);
       expect(await once(command.child, 'exit')).toStrictEqual([1, null]);
       await untilAllEnded(command);

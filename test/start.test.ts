@@ -40,7 +40,7 @@ const post = async (url: string, key: string, path: string, body: object) => {
   return { status: response.status, body: (await response.json()) as Json };
 };
 
-/** Runs the `curl` line that the server printed, as a shell does when it is pasted. */
+/** Runs the `curl` line that the server printed, as a shell does. */
 const paste = async (text: string, environment = {}) => {
   const [line] = /curl .*/.exec(text)!;
   const { stdout } = await promisify(execFile)('sh', ['-c', line], {
@@ -65,12 +65,12 @@ describe('the embedded PostgreSQL', () => {
     const again = await second.ready;
     expect(again.key).toBeUndefined();
     expect((await post(again.url, key!, 'allGroups', {})).body.data).toStrictEqual(data);
-    // The key is not known any more, so that the line takes it from the environment.
+    // Later starts do not know the key, so that the line reads it from the environment.
     expect((await paste(again.text, { ADMIN_API_KEY: key })).data.deleteGroup).toMatchObject({ id: 2 });
     await stop(second, 'SIGINT');
   });
 
-  test('the first successful start prints the new key; later starts do not', async () => {
+  test('the new key is printed by the first start that succeeds, even after a failed start', async () => {
     const settings = { DATA_DIR: join(dir, 'key') };
     const busy = createServer();
     await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
@@ -170,7 +170,7 @@ describe('DATABASE_URL', () => {
       const group = { name: 'n', tagName: 't', duration: 1, price: '1' };
       const { id } = (await post(url, testKey, 'createGroup', { group })).body.data.createGroup;
 
-      // Holds the row for two seconds, so that the delete is still waiting when the signal comes.
+      // Locks the row for two seconds, so that the delete is still waiting when the signal arrives.
       const holding = database.sql(
         `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
       );
@@ -178,7 +178,7 @@ describe('DATABASE_URL', () => {
       const inFlight = post(url, testKey, 'deleteGroup', { id });
       await sleep(300);
       server.kill(signal);
-      // npm and a terminal may send it twice.
+      // npm and a terminal may send the signal twice.
       server.kill(signal);
       await sleep(300);
       await expect(fetch(`${url}/livez`)).rejects.toThrow();

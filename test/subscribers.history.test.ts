@@ -17,7 +17,7 @@ const historyOf = (username: string) =>
   );
 let userNumber = 0;
 const nextUser = () => `user-${++userNumber}`;
-// With milliseconds, so that nothing that is rounded passes.
+// With milliseconds, so that rounded values fail.
 const startsAt = '2019-03-30T23:30:00.123Z';
 const expiresAt = '2021-10-31T00:59:59.987Z';
 const entry = (group_id: number, username: string, end: string | null = expiresAt) => ({
@@ -50,7 +50,7 @@ describe('the history has the exact start and end of a subscription', () => {
     const [ended, active] = [nextUser(), nextUser()];
     await subscribe(id, ended, { startsAt, expiresAt });
     await subscribe(id, active, { startsAt, expiresAt: future });
-    // Had ended on the target, to which it comes back.
+    // Expired on the target, to which it is moved again.
     await subscribe(target, active, { startsAt, expiresAt });
     expect((await app.post('/deleteGroup', { id, moveSubscribersTo: target })).status).toBe(200);
     expect(await historyOf(ended)).toStrictEqual([entry(id, ended)]);

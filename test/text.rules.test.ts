@@ -9,7 +9,7 @@ import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
 let folder: string;
-/** What subscribers and texts of number groups are sent to. */
+/** The group of the subscribers, and the number group. */
 let subscribedGroup: number;
 let numberGroup: string;
 const { addGroup, call, readNumbers } = createAutodialerClient(() => app);
@@ -26,10 +26,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A field that takes a text, how a text is sent to it, and where what is stored is read. */
+/** A text field, with functions that send a text and read the stored one. */
 type Field = {
   readonly name: string;
-  /** As errors name it. */
+  /** The name in errors. */
   readonly argument: string;
   readonly send: (text: string) => Promise<ApiResponse>;
   readonly read: (answer: ApiResponse) => string;
@@ -98,7 +98,7 @@ const errorOf = ({ body }: ApiResponse): string => body.errors?.[0].message ?? b
 const rejection = ({ argument, name }: Field, problem: string) =>
   name.startsWith('a number group') ? `Field '${argument}':value ${problem}` : `${argument} ${problem}`;
 
-/** Texts of which nothing can be seen. */
+/** Invisible texts. */
 const invisible: readonly string[] = [
   '',
   ' ',

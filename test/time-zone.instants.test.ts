@@ -8,12 +8,12 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-/** Zones by what is particular in them: offsets with seconds before 1935, summer time and its gaps, either side of UTC. */
+/** Zones with special cases: offsets with seconds before 1935, daylight saving and its gaps, both sides of UTC. */
 const zones = ['Asia/Tehran', 'America/New_York', 'Pacific/Kiritimati', 'UTC'];
 
 const firstInstant = Date.parse('0001-01-01T00:00:00.000Z');
 const lastInstant = Date.parse('9999-12-31T23:59:59.999Z');
-/** The first and the last instant, and those around changes of an offset in one of the zones. */
+/** The first and the last instant, and instants around changes of an offset in one of the zones. */
 const notableInstants = [
   '0001-01-01T00:00:00.000Z',
   '0099-12-31T23:59:59.999Z',
