@@ -177,17 +177,17 @@ describe('a rejected command prints one line that says what to do, and changes n
     ],
     ['a username that is taken', ['create', 'admin', '--scope', '*'], /There is an account "admin" already/],
     [
-      'a network that is none',
+      'an invalid network',
       ['create', 'a', '--scope', '*', '--network', '10.0.0.0/33'],
       /A network must be an address or a CIDR block such as 10\.0\.0\.0\/8, not "10\.0\.0\.0\/33"/,
     ],
     [
-      'a date that is past',
+      'a date in the past',
       ['create', 'a', '--scope', '*', '--expires', '2020-01-01'],
       /expires must be a date to come/,
     ],
     [
-      'a date that is none',
+      'an invalid date',
       ['create', 'a', '--scope', '*', '--expires', 'tomorrow'],
       /expires must be a date to come/,
     ],
@@ -240,15 +240,11 @@ describe('a rejected command prints one line that says what to do, and changes n
       /password must not be blank/,
       '          ',
     ],
-    ['an account that is not there', ['rotate', 'nobody'], /There is no account "nobody"/],
-    ['an account that is not there, to disable', ['disable', 'nobody'], /There is no account "nobody"/],
-    [
-      'an account that is not there, to remove',
-      ['remove', 'nobody', '--yes'],
-      /There is no account "nobody"/,
-    ],
+    ['a missing account', ['rotate', 'nobody'], /There is no account "nobody"/],
+    ['disabling a missing account', ['disable', 'nobody'], /There is no account "nobody"/],
+    ['removing a missing account', ['remove', 'nobody', '--yes'], /There is no account "nobody"/],
     ['an edit of nothing', ['edit', 'admin'], /Give --scope, --network or --expires/],
-    ['a removal that nobody confirms', ['remove', 'admin'], /There is no terminal to ask at: add --yes/],
+    ['a removal without confirmation', ['remove', 'admin'], /There is no terminal to ask at: add --yes/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
   ];
   test.each(cases)('%s', async (_what, given, message, input = '') => {

@@ -56,12 +56,12 @@ describe("both vendors' documented credentials are accepted", () => {
 describe('every credential of a request has to be valid', () => {
   test.each([
     [
-      'a right key beside a wrong password',
+      'a valid key with a wrong password',
       () => ({ ...account.byKey, ...basic('test', 'wrong-password') }),
       'The username or the password is wrong',
     ],
     [
-      'a right password beside a wrong key',
+      'a valid password with a wrong key',
       () => ({ 'X-APIKEY': 'wrong', ...account.byPassword }),
       'The API key is not known',
     ],
@@ -91,14 +91,14 @@ describe('every credential of a request has to be valid', () => {
       'Basic credentials must be "username:password" in Base64',
     ],
     [
-      'Basic that is no Base64',
+      'Basic with invalid Base64',
       () => ({ Authorization: 'Basic %%%' }),
       'Basic credentials must be "username:password" in Base64',
     ],
     ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
     ['a username with a NUL', () => basic('te\u0000st', password), 'The username or the password is wrong'],
     [
-      'a username that is no UTF-8',
+      'a username with invalid UTF-8',
       () => ({ Authorization: `Basic ${Buffer.from([0xff, 0xfe, 0x3a, 0x61]).toString('base64')}` }),
       'The username or the password is wrong',
     ],
@@ -108,7 +108,7 @@ describe('every credential of a request has to be valid', () => {
       'The username or the password is wrong',
     ],
     [
-      'a token, where none are taken',
+      'a token without JWT settings',
       () => bearer('eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.'),
       'The API key is not known',
     ],

@@ -44,7 +44,7 @@ describe('with JWT_PUBLIC_KEY', () => {
     ['is not valid yet', { nbf: inAMinute() }, 'its "nbf" is not as expected'],
     ['is of another issuer', { iss: 'https://other.example' }, 'its "iss" is not as expected'],
     ['is for another audience', { aud: 'other-api' }, 'its "aud" is not as expected'],
-    ['is of nobody', { sub: undefined }, 'its "sub" is not as expected'],
+    ['has no subject', { sub: undefined }, 'its "sub" is not as expected'],
     ...['', 'a\u0000b', 'line\nbreak', '\ud800', 'x'.repeat(256)].map((sub): [string, object, string] => [
       `is of ${JSON.stringify(sub).slice(0, 20)}`,
       { sub },
@@ -67,7 +67,7 @@ describe('with JWT_PUBLIC_KEY', () => {
     ['scp, separated by blanks', { scp: 'groups:read  audit:read ' }, read, audit, noWrite],
     ['both of them', { scope: 'groups:read', scp: ['groups:write'] }, read, write],
     ['both of them, as texts', { scope: 'groups:write', scp: 'groups:read' }, read, write],
-    ['one of them, where the other is nonsense', { scope: { a: 1 }, scp: 'groups:read' }, read, noWrite],
+    ['one claim if the other one is invalid', { scope: { a: 1 }, scp: 'groups:read' }, read, noWrite],
     ['what is a text among nonsense', { scp: [null, 5, ['groups:write'], 'groups:read'] }, read, noWrite],
     ['only whole scopes', { scope: 'xgroups:write groups:writex groups:read' }, read, noWrite],
   ])('a token has the scopes of %s', async (_what, granted, ...expected) => {

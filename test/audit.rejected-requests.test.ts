@@ -102,12 +102,7 @@ describe('the audit has one entry for a mutation that is rejected by', () => {
       refused('editGroup', 'BAD_USER_INPUT', 5),
     ],
     ['a body that is a list', '/deleteGroup', [{ id: 5 }], refused('deleteGroup', 'BAD_USER_INPUT')],
-    [
-      'a key that is given twice',
-      '/deleteGroup',
-      '{"id":5,"id":6}',
-      refused('deleteGroup', 'BAD_USER_INPUT'),
-    ],
+    ['a duplicate key', '/deleteGroup', '{"id":5,"id":6}', refused('deleteGroup', 'BAD_USER_INPUT')],
     [
       'an unknown argument in a text',
       '/graphql',
@@ -139,7 +134,7 @@ describe('the audit has one entry for a mutation that is rejected by', () => {
       refused('moveSubscribers', 'BAD_USER_INPUT', 5, 6),
     ],
     [
-      'the path, of a text that is no GraphQL',
+      'the path, with invalid GraphQL',
       '/deleteGroup',
       { query: 'mutation {', variables: { id: 5 } },
       refused('deleteGroup', 'GRAPHQL_PARSE_FAILED', 5),
@@ -151,7 +146,7 @@ describe('the audit has one entry for a mutation that is rejected by', () => {
       refused('deleteGroup', 'GRAPHQL_VALIDATION_FAILED'),
     ],
     [
-      'a persisted query that is not there',
+      'an unknown persisted query',
       '/deleteGroup',
       { extensions: { persistedQuery: { version: 1, sha256Hash: 'aa' } }, variables: { id: 5 } },
       refused('deleteGroup', 'PERSISTED_QUERY_NOT_SUPPORTED', 5),
@@ -192,7 +187,7 @@ describe('the audit has one entry for a mutation that is rejected by', () => {
       refused('deleteGroups', 'QUERY_TOO_COMPLEX', ...Array.from({ length: 1000 }, (_, i) => i + 1)),
     ],
     [
-      'the limit of tokens, behind the arguments',
+      'the limit of tokens, after the arguments',
       '/graphql',
       {
         query: `mutation ($id: Int!) { deleteGroup(id: $id) { ${'id '.repeat(1500)} } }`,
@@ -324,8 +319,8 @@ describe('the audit has no entry for', () => {
     ['a query that is rejected', '/graphql', { query: '{ nothing }' }],
     ['a query of a text beyond the limit', '/graphql', { query: `{ ${'allGroups { id } '.repeat(500)} }` }],
     ['a mutation that there is not', '/graphql', { query: 'mutation { dropGroup(id: 5) { id } }' }],
-    ['a text that is no GraphQL', '/graphql', { query: 'mutation { deleteGroup(id: 5) {' }],
-    ['a long text that is no GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
+    ['invalid GraphQL', '/graphql', { query: 'mutation { deleteGroup(id: 5) {' }],
+    ['long invalid GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
     ['a body without a text', '/graphql', { variables: { id: 5 } }],
     [
       'variables of 50,000 levels',

@@ -17,7 +17,7 @@ const callers: Record<string, Record<string, string>> = {};
 beforeAll(async () => {
   app = await openTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
   const network = { allowedNetworks: ['10.0.0.0/8'] };
-  callers['nobody'] = {};
+  callers['anonymous'] = {};
   callers['an unknown key'] = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tH' };
   callers['no scope'] = (
     await createTestAccount(app, { username: 'scopeless', scopes: ['groups:read'] })
@@ -51,7 +51,7 @@ const deniedTo = (service: string) => `autodialer/groups/${service};Access denie
 
 describe("the vendor's table of errors", () => {
   test.each([
-    ['nobody', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is missing'],
+    ['anonymous', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is missing'],
     ['an unknown key', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is invalid'],
     ['no scope', 'remove', json, `{"_id":"${id}"}`, 403, deniedTo('remove')],
     ['no scope', 'search', json, '{}', 403, deniedTo('search')],
@@ -73,7 +73,7 @@ describe("the vendor's table of errors", () => {
     ['admin', 'upload', 'multipart/form-data; boundary=b', '--b\r\nx', 400, 'Unable to parse content'],
     ['admin', 'nothing', json, '{}', 501, 'Requested service does not exist'],
     ['admin', 'remove/', json, '{}', 501, 'Requested service does not exist'],
-    ['nobody', 'nothing', json, '{}', 401, 'BasicAuth or ApiKey is missing'],
+    ['anonymous', 'nothing', json, '{}', 401, 'BasicAuth or ApiKey is missing'],
     ['admin', 'remove', json, '{}', 200, "Field '_id':value is missing"],
     ['admin', 'remove', json, '{"_id":"x"}', 200, "Field '_id':value must be 24 hexadecimal digits"],
     ['admin', 'remove', json, '{"_id":7}', 200, "Field '_id':value must be a string"],
@@ -337,7 +337,7 @@ describe("the vendor's table of errors", () => {
 
 describe('of several errors the first in this order is returned: 401, 403, 405, 415, 400, the operation', () => {
   test.each([
-    ['nobody', 'PATCH', 'text/plain', '{', 401],
+    ['anonymous', 'PATCH', 'text/plain', '{', 401],
     ['an unknown key', 'PATCH', 'text/plain', '{', 401],
     ['another network', 'PATCH', 'text/plain', '{', 403],
     ['no scope', 'PATCH', 'text/plain', '{', 403],
@@ -359,14 +359,14 @@ describe('of several errors the first in this order is returned: 401, 403, 405, 
         headers: { ...callers[caller], 'Content-Type': json, 'Content-Encoding': 'gzip' },
         body: '{',
       });
-    expect((await send('nobody')).status).toBe(401);
+    expect((await send('anonymous')).status).toBe(401);
     expect((await send('no scope')).status).toBe(403);
     expect((await send('admin')).status).toBe(415);
   });
 });
 
 test('a 401 does not ask browsers for a password', async () => {
-  const { response } = await ask('nobody', 'POST', `${groupsPath}/remove`, json, '{}');
+  const { response } = await ask('anonymous', 'POST', `${groupsPath}/remove`, json, '{}');
   expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
 });
 

@@ -84,7 +84,7 @@ describe('characters around a number are removed alike in JSON, CSV and vCards:'
     ['a pause alone', ',12'],
     ['an e-mail address', '0912@example.com'],
     ['an error of a spreadsheet', '#N/A'],
-    ['a part that is none among several numbers', '09121111111 ::: nothing'],
+    ['an invalid part of several numbers', '09121111111 ::: nothing'],
     ['more than a number is long', `${'1'.repeat(20)}${' '.repeat(300)}1`],
   ])('%s is rejected with its position, and nothing is stored', async (_, text) => {
     const before = await readNumbers();
@@ -172,7 +172,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
         '"Save As" and the file type "CSV UTF-8", in other programs by the character set of the export',
     ],
     [
-      'UTF-16 that is cut off',
+      'truncated UTF-16',
       encodeUtf16('phone\n1').slice(0, -1),
       badLine(2, 'it is not valid UTF-16, or holds U+FFFD. Save the file as UTF-8'),
     ],
@@ -187,7 +187,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
       notText('an Excel workbook (.xls)'),
     ],
     [
-      'a phone that is missing in every row',
+      'a phone column that is empty in every row',
       'name,phone\nA,\nB,',
       "Field 'file':value must hold phone numbers",
     ],

@@ -135,17 +135,17 @@ describe('an empty database', () => {
 
   test.each([
     [
-      'with a table of somebody else',
+      'with a table of another program',
       'CREATE TABLE groups (name text)',
       /^The schema public has groups already, which group-api did not make\. Use an empty database, or a schema for group-api alone: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
     ],
     [
-      'with views of somebody else',
+      'with views of another program',
       'CREATE VIEW accounts AS SELECT 1 AS x; CREATE VIEW groups AS SELECT 1 AS x',
       /^The schema public has accounts, groups already, which group-api did not make\./,
     ],
     [
-      'with a function of somebody else',
+      'with a function of another program',
       'CREATE FUNCTION is_active(timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$',
       /^The schema public has the function is_active already, which group-api did not make\./,
     ],
@@ -156,7 +156,7 @@ describe('an empty database', () => {
       /^The table _prisma_migrations in the schema public is used by another application, which made the migration 20230101000000_init and 1 more\. Use an empty database/,
     ],
     [
-      'with a table _prisma_migrations that is not of Prisma',
+      'with a table _prisma_migrations of another program',
       'CREATE TABLE _prisma_migrations (version int)',
       /^_prisma_migrations in the schema public is not a table of Prisma's \(column "\w+" does not exist\)\. Use an empty database/,
     ],

@@ -23,8 +23,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => postgres.close());
 
-/** Deletes a group twice with a server on `url`, and returns the two statuses. */
-async function deleteOnce(): Promise<number[]> {
+/** Creates and deletes a group with a server on `url`, and returns the two statuses. */
+async function createAndDelete(): Promise<number[]> {
   const server = startServer({ DATABASE_URL: url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'error' });
   try {
     const { url: base } = await server.ready;
@@ -112,7 +112,7 @@ describeWithPgBouncer('PgBouncer', () => {
       url = urlOfPort(pooler.port);
       const migrated = await run('migrate');
       const examined = await run('doctor');
-      const statuses = 'default_pool_size' in settings ? [200, 200] : await deleteOnce();
+      const statuses = 'default_pool_size' in settings ? [200, 200] : await createAndDelete();
       await pooler.close();
       expect([migrated.stderr, migrated.code]).toStrictEqual(['', 0]);
       expect([examined.stderr, examined.code]).toStrictEqual(['', 0]);

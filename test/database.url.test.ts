@@ -229,7 +229,7 @@ describe('a PostgreSQL by TCP', () => {
     ],
     ['no such socket', () => 'owner:qzxa@%2Fno%2Fsuch%2Fsocket/plans', /ENOENT.* There is no such socket/],
     [
-      'a file that is no certificate',
+      'a file without a certificate',
       () => `owner:qzxa@${base}/plans?sslmode=verify-full&sslcert=/etc/passwd&sslkey=/etc/passwd`,
       /Check that the files of sslrootcert, sslcert and sslkey are PEM files/,
     ],

@@ -51,7 +51,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ['an unknown hash', '/graphql', { documentId: hashOf('x') }],
     ['introspection', '/graphql', { query: getIntrospectionQuery() }],
     ['nothing', '/graphql', { variables: {} }],
-    ['a text that is none', '/graphql', { query: { kind: 'Document' } }],
+    ['a query that is not a string', '/graphql', { query: { kind: 'Document' } }],
     ['an operation at its own path', '/deleteGroup', { query: 'mutation { deleteGroup(id: 1) { id } }' }],
     ['the short form, which is an operation of ours', '/deleteGroup', { id: 1 }],
   ])('rejects %s', async (_what, path, body) => {
@@ -75,7 +75,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
   });
 
   test.each([
-    ['is not there', undefined, /must be a JSON file: ENOENT/],
+    ['does not exist', undefined, /must be a JSON file: ENOENT/],
     ['is not JSON', '{', /must be a JSON file/],
     ['has a wrong hash', '{"aa":"{ __typename }"}', /aa is not that of its text/],
     [

@@ -212,12 +212,7 @@ describe('the cost', () => {
   test.each([
     ['a list without pages', '{ allGroups { id } }', {}, 1 + 10_000],
     ['a page of the default size', '{ searchGroups { nodes { id } } }', {}, 1 + 1 + 50],
-    [
-      'a page of a size that is written',
-      '{ searchGroups(first: 200) { nodes { id name } } }',
-      {},
-      1 + 1 + 200 * 2,
-    ],
+    ['a page with a literal size', '{ searchGroups(first: 200) { nodes { id name } } }', {}, 1 + 1 + 200 * 2],
     [
       'a size in a variable',
       'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
@@ -230,12 +225,7 @@ describe('the cost', () => {
       {},
       1 + 1 + 9,
     ],
-    [
-      'a variable that is left out',
-      'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
-      {},
-      1 + 1 + 50,
-    ],
+    ['an absent variable', 'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }', {}, 1 + 1 + 50],
     [
       '__typename next to another field not at all',
       '{ __typename searchGroups(first: 10) { __typename nodes { __typename id serviceGroup { __typename id } } } }',
@@ -261,7 +251,12 @@ describe('the cost', () => {
       1 + 1 + 10 * 3,
     ],
     ['a size below one', '{ searchGroups(first: -1000) { nodes { id } } }', {}, 1 + 1 + 1],
-    ['a size that is refused later', '{ searchGroups(first: 2000000000) { nodes { id } } }', {}, 1 + 1 + 200],
+    [
+      'a size that is rejected later',
+      '{ searchGroups(first: 2000000000) { nodes { id } } }',
+      {},
+      1 + 1 + 200,
+    ],
     [
       'pages within pages',
       '{ searchGroups(first: 10) { nodes { subscribers(first: 20) { nodes { username } totalCount } } } }',
@@ -275,7 +270,7 @@ describe('the cost', () => {
       1 + 1 + 10 * (1 + 1 + 1) + 1 + 1,
     ],
     [
-      'a field that is asked for twice, which is answered once',
+      'a field that is selected twice and returned once',
       '{ searchGroups(first: 10) { nodes { id id ...F } nodes { id } } } fragment F on Group { id }',
       {},
       1 + 1 + 10,

@@ -70,7 +70,7 @@ describe('rejects', () => {
       'group has no argument "idd"; it has id',
     ],
     [
-      'an argument beside variables',
+      'an argument next to variables',
       { variables: { id: 7 }, id: 8 },
       'id',
       'Put "id" into "variables", or leave "variables" out: it would be ignored',

@@ -51,8 +51,8 @@ describe('moveSubscribersTo', () => {
   });
 
   test.each([
-    ['to nobody, where there are none', false],
-    ['somebody', true],
+    ['no subscribers', false],
+    ['a subscriber', true],
   ])('moveSubscribersTo requires an existing target, even to move %s', async (_what, isSubscribed) => {
     const id = await app.createGroup();
     if (isSubscribed) await subscribe(id, 'a');

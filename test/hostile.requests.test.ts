@@ -93,7 +93,7 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ['160 directives on a field', () => query(`{ __typename ${'@include(if: true) '.repeat(160)} }`), 400],
   ['50,000 directives', () => query(`{ __typename ${'@a '.repeat(50_000)} }`), 400],
   [
-    'doubling fragments, 2^60, which answer a list once',
+    'doubling fragments, 2^60, which return a list once',
     () => query(fragments(60, (next) => `${next} ${next}`)),
     200,
   ],
@@ -178,11 +178,11 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
     { 'Content-Encoding': 'br' },
   ],
   [
-    'UTF-8 that is cut',
+    'truncated UTF-8',
     () => Buffer.from([...Buffer.from('{"query":"{ __typename }","x":"'), 0xc3, 0x22, 0x7d]),
     400,
   ],
-  ['UTF-8 that is overlong', () => Buffer.from([...Buffer.from('{"query":"'), 0xc0, 0xaf, 0x22, 0x7d]), 400],
+  ['overlong UTF-8', () => Buffer.from([...Buffer.from('{"query":"'), 0xc0, 0xaf, 0x22, 0x7d]), 400],
   ['UTF-16', () => Buffer.from(query('{ __typename }'), 'utf16le'), 400],
   ['a NUL in a query', () => query('{ group(id: 1) \u0000 { id } }'), 400],
   [

@@ -99,7 +99,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
       'group.name',
     ],
     [
-      'in a list, behind texts with quotes, colons and backslashes',
+      'in a list, after strings with quotes, colons and backslashes',
       '/graphql',
       `{"query":"mutation { deleteGroup(id: ${id}) { id } }","extensions":{"a\\\\\\"":":\\\\","b":[{"x":1},{"x":1,"y":{},"x":[]}]}}`,
       'extensions.b.x',

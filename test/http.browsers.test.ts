@@ -108,8 +108,8 @@ describe('every response', () => {
   test.each([
     ['a page', '/'],
     ['a health check', '/livez'],
-    ['a refusal', '/graphql'],
-    ['a path that is not there', '/nothing'],
+    ['an error', '/graphql'],
+    ['an unknown path', '/nothing'],
   ])('has security headers: %s', async (_what, path) => {
     const { headers } = await fetch(app.httpUrl + path);
     const policy = headers.get('content-security-policy')!;

@@ -41,8 +41,8 @@ describe('the media type of the response decides the status at /graphql', () => 
       { query: 'query ($id: Int) { group(id: $id) { id } }', variables: { id: 'x' } },
       400,
     ],
-    ['an operation that is not there', { query: '{ allGroups { id } }', operationName: 'other' }, 400],
-    ['a group that is not there', { query: '{ group(id: 999999) { id } }' }, 200],
+    ['an unknown operation', { query: '{ allGroups { id } }', operationName: 'other' }, 400],
+    ['a missing group', { query: '{ group(id: 999999) { id } }' }, 200],
     ['a success', { query: '{ allGroups { id } }' }, 200],
   ];
   test.each(cases)('%s', async (_what, body, status) => {
@@ -109,14 +109,14 @@ describe('rejects', () => {
       'BAD_REQUEST',
     ],
     ['another method', () => app.send('/graphql', { method: 'DELETE' }), 405, 'METHOD_NOT_ALLOWED'],
-    ['a path that is no path', () => app.send('/%'), 400, 'BAD_REQUEST'],
+    ['an invalid path', () => app.send('/%'), 400, 'BAD_REQUEST'],
     [
       'a persisted query',
       () => post('{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"aa"}}}', json),
       200,
       'PERSISTED_QUERY_NOT_SUPPORTED',
     ],
-    ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'PATH_NOT_FOUND'],
+    ['an unknown path', () => app.send('/nothing?secret=1'), 404, 'PATH_NOT_FOUND'],
   ])('%s', async (_what, send, status, code) => {
     const answer = await send();
     expect(answer.status).toBe(status);

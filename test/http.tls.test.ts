@@ -71,13 +71,8 @@ describe('HTTPS', () => {
 
 describe('invalid TLS files stop the start', () => {
   test.each([
-    [
-      'a file that is not there',
-      'none',
-      'first.key',
-      /^TLS_CERT_FILE must be a file that can be read: ENOENT/,
-    ],
-    ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a file that can be read: ENOENT/],
+    ['a missing file', 'none', 'first.key', /^TLS_CERT_FILE must be a file that can be read: ENOENT/],
+    ['a missing key', 'first.crt', 'none', /^TLS_KEY_FILE must be a file that can be read: ENOENT/],
     [
       "another certificate's key",
       'first.crt',

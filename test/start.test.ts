@@ -239,11 +239,7 @@ describe("an operator's mistake prints one line without a stack, with exit code 
       () => [{ PORT: String(busyPort), DATA_DIR: join(dir, 'busy') }],
       /Another program listens on 127\.0\.0\.1:\d+\. Stop it, or set PORT/,
     ],
-    [
-      'a port that is none',
-      () => [{ PORT: 'http' }],
-      'PORT must be a whole number from 0 to 65535, not "http"',
-    ],
+    ['an invalid port', () => [{ PORT: 'http' }], 'PORT must be a whole number from 0 to 65535, not "http"'],
     [
       'an address of another machine',
       () => [{ HOST: '192.0.2.1', DATA_DIR: join(dir, 'busy') }],
@@ -255,19 +251,19 @@ describe("an operator's mistake prints one line without a stack, with exit code 
       'ADMIN_API_KEY must be 32 to 256 printable ASCII characters',
     ],
     ['an unknown log level', () => [{ LOG_LEVEL: 'loud' }], 'LOG_LEVEL must be one of trace, debug, info'],
-    ['a flag that is none', () => [{ SAMPLE_DATA: 'yes' }], 'SAMPLE_DATA must be true or false, not "yes"'],
+    ['an invalid flag', () => [{ SAMPLE_DATA: 'yes' }], 'SAMPLE_DATA must be true or false, not "yes"'],
     [
       'a setting that there is not',
       () => [{ GROUP_API_PORT: '80' }],
       'GROUP_API_PORT is not a setting; the settings are HOST, PORT',
     ],
     [
-      'a database URL that is none',
+      'an invalid database URL',
       () => [{ DATABASE_URL: 'mysql://secret@x' }],
       'DATABASE_URL must be a URL such as postgresql://',
     ],
     [
-      'a database that is not there',
+      'a missing database',
       () => [{ DATABASE_URL: 'postgresql://u:secret@127.0.0.1:1/d' }],
       'Cannot connect to PostgreSQL at 127.0.0.1:1/d: connect ECONNREFUSED 127.0.0.1:1. Check that the server runs',
     ],
