@@ -2,7 +2,7 @@ import { useState, type FormEvent } from 'react';
 import type { Account } from './api.ts';
 import type { Session } from './session.ts';
 
-/** The head of the page: who is signed in and with which scopes, or the form to sign in. */
+/** The page header: the signed-in account and its scopes, or the sign-in form. */
 export function AccountBar({ session }: { session: Session }) {
   const { signedIn, problem } = session;
   return (
@@ -52,7 +52,7 @@ function SignInForm({ session: { isBusy, signIn } }: { session: Session }) {
           type="password"
           autoComplete="off"
           required
-          placeholder="as printed at the first start"
+          placeholder="printed on the first start"
           value={key}
           onChange={(event) => setKey(event.target.value)}
         />

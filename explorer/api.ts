@@ -1,12 +1,12 @@
-/** The account that a key belongs to, as `GET /whoami` says. */
+/** The account that a key belongs to, as returned by `GET /whoami`. */
 export type Account = {
   readonly account: string;
   readonly credential: string;
   readonly scopes: readonly string[];
 };
 
-/** What a GraphQL server answers. */
-export type GraphQLAnswer = {
+/** The response of a GraphQL server. */
+export type GraphQLResponse = {
   readonly data?: unknown;
   readonly errors?: readonly {
     readonly message: string;
@@ -15,7 +15,7 @@ export type GraphQLAnswer = {
   }[];
 };
 
-/** An operation, and the headers that the person adds. */
+/** An operation, and the headers that the user adds. */
 export type OperationRequest = {
   readonly query: string;
   readonly operationName?: string | null | undefined;
@@ -23,37 +23,44 @@ export type OperationRequest = {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 };
 
-/** The key is not, or no longer, one that the server takes. */
+/** The server does not accept the key, or no longer accepts it. */
 export class WrongKeyError extends Error {
   constructor() {
     super(
-      'The server does not know this key. On the command line "npx group-api accounts rotate <account>" makes another; ' +
-        'that of admin is ADMIN_API_KEY where it is set.',
+      'Invalid API key. Create a new one with "npx group-api accounts rotate <account>"; ' +
+        'the key of admin is ADMIN_API_KEY, if that is set.',
     );
   }
 }
 
-/** Asks the server whose key it is. @throws WrongKeyError, or an Error that says what to do. */
+/** The request was not sent: the server has executed nothing. */
+export class NotSentError extends Error {
+  constructor(reason: string) {
+    super(`Not sent: ${reason}`);
+  }
+}
+
+/** Fetches the account that a key belongs to. @throws WrongKeyError, NotSentError, or an Error that says what to do. */
 export async function fetchAccount(key: string): Promise<Account> {
   const { status, body } = await send('whoami', { headers: withKey({}, key) });
   if (isObject(body) && Array.isArray(body['scopes'])) return body as Account;
-  throw new Error(readMessage(body) ?? notOurs(status));
+  throw new Error(readMessage(body) ?? describeUnexpectedResponse(status));
 }
 
-/** Sends an operation. @throws WrongKeyError, or an Error that says what to do. */
+/** Sends an operation. @throws WrongKeyError, NotSentError, or an Error that says what to do. */
 export async function sendOperation(
   key: string,
   { headers: added = {}, ...request }: OperationRequest,
-): Promise<GraphQLAnswer> {
+): Promise<GraphQLResponse> {
   const headers = withKey(added, key);
   headers.set('Content-Type', 'application/json');
   headers.set('Accept', 'application/graphql-response+json');
   const { status, body } = await send('graphql', { method: 'POST', headers, body: JSON.stringify(request) });
   if (isObject(body) && ('data' in body || Array.isArray(body['errors']))) return body;
-  throw new Error(notOurs(status));
+  throw new Error(describeUnexpectedResponse(status));
 }
 
-/** Headers with the key, in place of other credentials. @throws Error where a value cannot be sent. */
+/** Headers with the key instead of other credentials. @throws NotSentError if a value is not valid in a header. */
 function withKey(added: Readonly<Record<string, string>>, key: string): Headers {
   try {
     const headers = new Headers(added);
@@ -61,7 +68,7 @@ function withKey(added: Readonly<Record<string, string>>, key: string): Headers 
     headers.set('X-APIKEY', key);
     return headers;
   } catch {
-    throw new Error('Not sent: the key or a header holds a character that no header can have.');
+    throw new NotSentError('the key or a header contains a character that is not allowed in HTTP headers.');
   }
 }
 
@@ -73,12 +80,10 @@ async function send(path: string, init: RequestInit): Promise<{ status: number; 
     response = await fetch(path, init);
     text = await response.text();
   } catch {
-    throw new Error(
-      'The server does not answer. See whether it still runs (npm start), then send this again.',
-    );
+    throw new Error('The server does not respond. Check that it is running (npm start), then try again.');
   }
   const body = parseJson(text);
-  // Others that stand in between refuse with this status too.
+  // A proxy may respond with this status too.
   if (response.status === 401 && readMessage(body) !== undefined) throw new WrongKeyError();
   return { status: response.status, body };
 }
@@ -91,12 +96,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-function notOurs(status: number): string {
-  return `What answers here, with the status ${status}, is not group-api: is a proxy in between, and the server behind it away?`;
+function describeUnexpectedResponse(status: number): string {
+  return `Unexpected response (${status}) that did not come from group-api. Is a proxy in front of a stopped server?`;
 }
 
 function readMessage(body: unknown): string | undefined {
-  return isObject(body) ? (body as GraphQLAnswer).errors?.[0]?.message : undefined;
+  return isObject(body) ? (body as GraphQLResponse).errors?.[0]?.message : undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -9,7 +9,7 @@ import {
 } from './deletion-impact.ts';
 import type { DestructiveField } from './operation.ts';
 
-/** A question that waits for the person's answer. */
+/** A question that waits for the user's answer. */
 export type Question = {
   readonly key: string;
   readonly fields: readonly DestructiveField[];
@@ -18,7 +18,7 @@ export type Question = {
 
 const maxFieldsShown = 10;
 
-/** Asks before an operation that takes something away is sent, and shows first whom it would meet. */
+/** Asks for confirmation before a destructive operation is sent, and shows a preview of its effects. */
 export function Confirmation({ question }: { question: Question }) {
   const { key, fields, answer } = question;
   const dialog = useRef<HTMLDialogElement>(null);
@@ -28,10 +28,10 @@ export function Confirmation({ question }: { question: Question }) {
 
   useEffect(() => {
     dialog.current?.showModal();
-    // The button that has the focus is at its end.
+    // The focused button is at the end of the dialog.
     dialog.current?.scrollTo(0, 0);
-    const asked = readDeletions(fields).slice(0, maxImpacts);
-    void Promise.all(asked.map((deletion) => fetchImpact(key, deletion))).then(setImpacts);
+    const previewed = readDeletions(fields).slice(0, maxImpacts);
+    void Promise.all(previewed.map((deletion) => fetchImpact(key, deletion))).then(setImpacts);
   }, [key, fields]);
 
   return (
@@ -39,10 +39,10 @@ export function Confirmation({ question }: { question: Question }) {
       ref={dialog}
       className="confirmation"
       aria-labelledby="confirmation-title"
-      // Escape means no.
+      // Escape cancels.
       onClose={() => answer(false)}
     >
-      <h2 id="confirmation-title">Send {nameFields(fields)}?</h2>
+      <h2 id="confirmation-title">Run {nameFields(fields)}?</h2>
       <ul>
         {fields.slice(0, maxFieldsShown).map((field, index) => (
           <li key={index}>
@@ -53,12 +53,12 @@ export function Confirmation({ question }: { question: Question }) {
       <More count={fields.length - maxFieldsShown} what="fields" />
       {shown.length > 0 && <ImpactTable deletions={shown} impacts={impacts} />}
       <More count={deletions.length - maxImpacts} what="groups, which are not shown here" />
-      <div className="answers">
+      <div className="buttons">
         <button type="button" autoFocus onClick={() => answer(false)}>
           Cancel
         </button>
         <button type="button" className="danger" disabled={!impacts} onClick={() => answer(true)}>
-          Send it
+          {nameAction(fields)}
         </button>
       </div>
     </dialog>
@@ -76,13 +76,13 @@ function ImpactTable({
   deletions: readonly Deletion[];
   impacts: readonly (Impact | string)[] | undefined;
 }) {
-  if (!impacts) return <p role="status">Looking at what it would meet …</p>;
+  if (!impacts) return <p role="status">Loading preview …</p>;
   return (
     <table>
       <thead>
         <tr>
           <th scope="col">Group</th>
-          <th scope="col">At this moment</th>
+          <th scope="col">Status</th>
           <th scope="col">Active subscribers</th>
           <th scope="col">Ended</th>
         </tr>
@@ -97,20 +97,20 @@ function ImpactTable({
 }
 
 function ImpactRow({ deletion, impact }: { deletion: Deletion; impact: Impact | string }) {
-  const known = typeof impact === 'string' ? undefined : impact;
+  const preview = typeof impact === 'string' ? undefined : impact;
   return (
     <tr>
       <th scope="row">
-        {JSON.stringify(deletion.id)} {known?.group.name}
+        {JSON.stringify(deletion.id)} {preview?.group.name}
       </th>
       <td>{describeImpact(impact, deletion)}</td>
-      <td>{known?.activeSubscribers ?? '?'}</td>
-      <td>{known?.endedSubscribers ?? '?'}</td>
+      <td>{preview?.activeSubscribers ?? '?'}</td>
+      <td>{preview?.endedSubscribers ?? '?'}</td>
     </tr>
   );
 }
 
-/** Each name once, with how often it comes. */
+/** Each name once, with its number of uses. */
 function nameFields(fields: readonly DestructiveField[]): string {
   return [...new Set(fields.map(({ name }) => name))]
     .map((name) => {
@@ -118,6 +118,12 @@ function nameFields(fields: readonly DestructiveField[]): string {
       return count === 1 ? name : `${name} × ${count}`;
     })
     .join(', ');
+}
+
+/** The verb that the names of the fields begin with, if it is the same: "Delete" for deleteGroup and deleteGroups. */
+function nameAction(fields: readonly DestructiveField[]): string {
+  const [verb = '', ...others] = new Set(fields.map(({ name }) => /^[a-z]+/.exec(name)?.[0] ?? ''));
+  return others.length > 0 ? 'Run' : verb.charAt(0).toUpperCase() + verb.slice(1);
 }
 
 const maxArgumentsLength = 200;

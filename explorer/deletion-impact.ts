@@ -1,10 +1,10 @@
 import { sendOperation } from './api.ts';
 import type { DestructiveField } from './operation.ts';
 
-/** A group that an operation would delete, and where its active subscribers would go. */
+/** A group that an operation would delete, and the group that its active subscribers would move to. */
 export type Deletion = { readonly id: unknown; readonly moveSubscribersTo: unknown };
 
-/** What `groupDeletionImpact` says of a group. */
+/** The result of `groupDeletionImpact`. */
 export type Impact = {
   readonly group: { readonly name: string };
   readonly activeSubscribers: number;
@@ -12,10 +12,10 @@ export type Impact = {
   readonly blockers: readonly { readonly code: string; readonly message: string }[];
 };
 
-/** As many as one look takes in. */
+/** How many groups the preview shows: as many as fit on the screen. */
 export const maxImpacts = 10;
 
-/** The same text at each time, so that a list of allowed operations can have it. */
+/** A constant text, so that it can be on a list of allowed operations. */
 const impactQuery = `query DeletionImpact($id: Int!) {
   groupDeletionImpact(id: $id) { group { name } activeSubscribers endedSubscribers blockers { code message } }
 }`;
@@ -31,24 +31,24 @@ export function readDeletions(fields: readonly DestructiveField[]): Deletion[] {
   return [...new Map(deletions.map((deletion) => [deletion.id, deletion])).values()];
 }
 
-/** Asks what a deletion would meet; answers a sentence where that cannot be known. */
+/** Fetches the preview of a deletion, or returns a sentence if there is none. */
 export async function fetchImpact(key: string, { id }: Deletion): Promise<Impact | string> {
   try {
     const { data, errors } = await sendOperation(key, { query: impactQuery, variables: { id } });
     const impact = (data as { groupDeletionImpact?: Impact | null } | null | undefined)?.groupDeletionImpact;
-    return impact ?? errors?.[0]?.message ?? 'nothing is known of it';
+    return impact ?? errors?.[0]?.message ?? 'unknown';
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-/** Says what a group's deletion would come to. */
+/** Describes the result that a deletion would have. */
 export function describeImpact(impact: Impact | string, { moveSubscribersTo }: Deletion): string {
   if (typeof impact === 'string') return impact;
   const isMoved = moveSubscribersTo !== undefined && moveSubscribersTo !== null;
-  const left = impact.blockers.filter(({ code }) => !isMoved || code !== 'HAS_ACTIVE_SUBSCRIBERS');
-  if (left.length > 0) return left.map(({ message }) => message).join('; ');
+  const blockers = impact.blockers.filter(({ code }) => !isMoved || code !== 'HAS_ACTIVE_SUBSCRIBERS');
+  if (blockers.length > 0) return blockers.map(({ message }) => message).join('; ');
   return isMoved
-    ? `its active subscribers are to move to group ${JSON.stringify(moveSubscribersTo)}`
+    ? `its active subscribers will move to group ${JSON.stringify(moveSubscribersTo)}`
     : 'can be deleted';
 }

@@ -1,9 +1,9 @@
-/** What GraphiQL keeps its tabs and its history in. */
+/** The storage of GraphiQL's tabs and history. */
 type EditorStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'clear' | 'length'>;
 
 /**
- * The browser's storage without the headers that GraphiQL's history would keep there, since some hold credentials. Where the browser
- * has none for us, the page's memory takes its place.
+ * The browser's storage, without the headers that GraphiQL's history would store: they may contain credentials. If the browser
+ * denies access to its storage, the values are in memory only.
  */
 export function createEditorStorage(): EditorStorage {
   const storage = findStorage() ?? createMemory();
@@ -40,13 +40,13 @@ function createMemory(): EditorStorage {
   };
 }
 
-/** Not all that GraphiQL stores is JSON. */
-function withoutHeaders(value: string): string {
+/** GraphiQL also stores values that are not JSON. */
+function withoutHeaders(text: string): string {
   try {
     return JSON.stringify(
-      JSON.parse(value, (name, each: unknown) => (name === 'headers' ? undefined : each)),
+      JSON.parse(text, (name, value: unknown) => (name === 'headers' ? undefined : value)),
     );
   } catch {
-    return value;
+    return text;
   }
 }

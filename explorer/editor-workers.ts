@@ -1,4 +1,4 @@
-// Checks what is typed, away from the page's own thread. The names are those of scripts/build-explorer.js.
+// Monaco validates in web workers, so that typing stays fast. scripts/build-explorer.js defines the names of the files.
 Object.assign(globalThis, {
   MonacoEnvironment: {
     getWorker: (_id: string, label: string) => {

@@ -11,12 +11,12 @@ const twelveFields = `id
     downloadUpload
     ip`;
 
-/** What the page opens with: the main jobs, on the sample groups. */
+/** The tabs of a new page: the main tasks, on the sample groups. */
 export const exampleTabs: readonly { query: string; variables: string }[] = [
   tab(
-    `# Deletes a group, and answers all that it was.
-# You are asked first, and see whom it would meet.
-# The tab RestoreGroup undoes it, for some days.
+    `# Deletes a group and returns the deleted row.
+# Asks for confirmation, with a preview.
+# The RestoreGroup tab undoes it, for some days.
 mutation DeleteGroup($id: Int!, $reason: String) {
   deleteGroup(id: $id, reason: $reason) {
     ${twelveFields}
@@ -25,8 +25,8 @@ mutation DeleteGroup($id: Int!, $reason: String) {
     { id: 1, reason: 'no longer sold' },
   ),
   tab(
-    `# What a delete would meet. Nothing is deleted.
-# deleteGroup with dryRun: true rehearses it.
+    `# Previews a delete. Nothing is deleted.
+# deleteGroup with dryRun: true runs it and rolls back.
 query PreviewDelete($id: Int!) {
   groupDeletionImpact(id: $id) {
     group { id name subscriberCount }
@@ -40,9 +40,9 @@ query PreviewDelete($id: Int!) {
     { id: 1 },
   ),
   tab(
-    `# Undoes a delete: the same id and fields are back.
-# It works until purgeAt, which DeletedGroups shows:
-# the arrow lets you choose which of the two to run.
+    `# Restores a deleted group with its id and fields.
+# Possible until purgeAt, which DeletedGroups shows.
+# The arrow of the run button selects one of the two.
 mutation RestoreGroup($id: Int!) {
   restoreGroup(id: $id) {
     ${twelveFields}
@@ -64,8 +64,8 @@ query DeletedGroups {
     { id: 1 },
   ),
   tab(
-    `# Creates a group. Its price is an exact decimal,
-# and therefore a string.
+    `# Creates a group. The price is a string,
+# since it is an exact decimal.
 mutation CreateGroup($group: GroupEdit!) {
   createGroup(group: $group) {
     ${twelveFields}
@@ -74,8 +74,8 @@ mutation CreateGroup($group: GroupEdit!) {
     { group: { name: 'Ten days', tagName: 'ten-days', duration: 10, price: '4.90', dailyBandwidth: '10GB' } },
   ),
   tab(
-    `# Finds groups, a page at a time.
-# Give endCursor as "after" for the next page.
+    `# Searches groups, one page at a time.
+# Pass endCursor as "after" to get the next page.
 query SearchGroups(
   $filter: GroupFilter
   $after: String
@@ -101,7 +101,7 @@ query SearchGroups(
     { filter: { text: 'year', maxPrice: '150' } },
   ),
   tab(
-    `# Who did what, and what was refused.
+    `# All mutations and their callers, rejected ones too.
 query AuditEvents($filter: AuditFilter) {
   auditEvents(filter: $filter, first: 20) {
     nodes {

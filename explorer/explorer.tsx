@@ -2,25 +2,25 @@ import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { AccountBar } from './account-bar.tsx';
 import { Confirmation, type Question } from './confirmation.tsx';
-import { EditorBridge } from './editor-bridge.tsx';
+import { EditorAccessibility } from './editor-accessibility.tsx';
 import { createEditorStorage } from './editor-storage.ts';
 import { exampleTabs } from './example-tabs.ts';
 import { createFetcher } from './fetcher.ts';
-import { mendTabRoles } from './mend-tab-roles.ts';
+import { fixTabRoles } from './fix-tab-roles.ts';
 import type { DestructiveField } from './operation.ts';
 import { useSession, type Session } from './session.ts';
 
-/** The page: who is signed in, GraphiQL below, and a question before anything is taken away. */
+/** The page: the account bar, GraphiQL below, and a confirmation dialog before destructive operations. */
 export function Explorer() {
   const session = useSession();
   const { key } = session.signedIn ?? {};
   const main = useRef<HTMLElement>(null);
-  useEffect(() => mendTabRoles(main.current!), []);
+  useEffect(() => fixTabRoles(main.current!), []);
 
   return (
     <>
       <AccountBar session={session} />
-      {/* Answers and schema belong to who asked for them: another session begins anew. */}
+      {/* Responses and schema belong to an account: another session starts with empty editors. */}
       <main ref={main}>
         <Editors key={key ?? ''} apiKey={key} signOut={session.signOut} />
       </main>
@@ -34,7 +34,7 @@ const storage = createEditorStorage();
 function Editors({ apiKey, signOut }: { apiKey: string | undefined; signOut: Session['signOut'] }) {
   const [question, setQuestion] = useState<Question>();
   const confirm = useConfirmation(setQuestion);
-  // GraphiQL asks for the schema again whenever it gets another fetcher.
+  // GraphiQL fetches the schema again whenever its fetcher changes.
   const onWrongKey = useRef(signOut);
   onWrongKey.current = signOut;
   const fetcher = useMemo(
@@ -58,16 +58,16 @@ function Editors({ apiKey, signOut }: { apiKey: string | undefined; signOut: Ses
         shouldPersistHeaders={false}
         schemaDescription
       >
-        {/* The page has its own head. */}
+        {/* The page has its own header. */}
         <GraphiQL.Logo>{null}</GraphiQL.Logo>
-        <EditorBridge />
+        <EditorAccessibility />
       </GraphiQL>
       {question && <Confirmation question={question} />}
     </>
   );
 }
 
-/** Asks one question at a time: another one, or the end of the session, means no to the one before. */
+/** Asks one question at a time: a new question, or the end of the session, cancels the previous one. */
 function useConfirmation(setQuestion: (question: Question | undefined) => void) {
   const open = useRef<Question>(undefined);
   useEffect(() => () => open.current?.answer(false), []);

@@ -1,10 +1,10 @@
-// The API key is in the page's memory. It is stored only where the person asks for it, and where the browser lets us.
+// The API key is in the page's memory. It is stored only if the user asks for it and the browser allows it.
 
 const storageName = 'group-api:key';
 
 /**
- * Takes the key out of the URL's fragment, which is never sent anywhere, so that it is no longer seen there. The browser's list of
- * visited pages may keep it all the same: docs/explorer.md says so.
+ * Reads the key from the URL's fragment, which browsers never send, and removes it from the address bar. The browser's history
+ * may still contain it: see docs/explorer.md.
  */
 export function takeKeyFromUrl(): string | undefined {
   const key = new URLSearchParams(location.hash.slice(1)).get('key');
@@ -21,7 +21,7 @@ export function readRememberedKey(): string | undefined {
   }
 }
 
-/** Tells whether the browser has stored it. */
+/** Returns whether the browser has stored the key. */
 export function rememberKey(key: string): boolean {
   try {
     localStorage.setItem(storageName, key);
@@ -31,7 +31,7 @@ export function rememberKey(key: string): boolean {
   }
 }
 
-/** Forgets the remembered key, if it is this one. */
+/** Deletes the stored key, if it is this one. */
 export function forgetKey(key: string): void {
   if (readRememberedKey() === key) localStorage.removeItem(storageName);
 }

@@ -9,48 +9,52 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-const restorable = 'restoreGroup brings back what the server keeps, by default for 30 days.';
+const restorable = 'restoreGroup can undo this until the archive expires (after 30 days by default).';
 
-/** The root fields that take something away, with what becomes of it. */
+/** The destructive root fields, and their consequences. */
 const consequences = {
   deleteGroup: restorable,
   deleteGroups: restorable,
-  purgeDeletedGroup: 'It is gone for good: this cannot be undone.',
+  purgeDeletedGroup: 'The group is deleted permanently. This cannot be undone.',
   deleteServiceGroup: 'This cannot be undone.',
-  removeUserSubscription: 'The subscription ends at once.',
+  removeUserSubscription: 'The subscription ends immediately.',
 } as const;
 
 type FieldName = keyof typeof consequences;
 
-/** A field of an operation that takes something away. */
+/** A root field that deletes something. */
 export type DestructiveField = {
   readonly name: FieldName;
   readonly consequence: string;
   readonly args: Readonly<Record<string, unknown>>;
 };
 
-/** What is to be sent. */
+/** The operation that is sent. */
 export type Operation = {
   readonly name: string | null | undefined;
   readonly isMutation: boolean;
-  /** Dry runs apart. */
+  /** Without dry runs. */
   readonly destructiveFields: readonly DestructiveField[];
 };
 
 /**
- * Reads which operation of a query is meant, and what it takes away. For a moment after another tab was opened GraphiQL still names
- * the operation of the one before: where the query has a single one, that is it. What is not GraphQL is left to the server to refuse.
+ * Reads the selected operation of a query, and its destructive fields. Right after a change of tabs GraphiQL still names the
+ * operation of the previous tab: if the query has a single operation, that one is selected. Invalid GraphQL is left to the server,
+ * which rejects it.
  */
 export function readOperation(
   query: string,
-  givenName: string | null | undefined,
+  selectedName: string | null | undefined,
   variables: unknown,
 ): Operation {
   const document = parseQuery(query);
-  const operations = document?.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION) ?? [];
+  const operations =
+    document?.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION) ?? [];
   const operation =
-    operations.length === 1 ? operations[0] : operations.find((each) => each.name?.value === givenName);
-  if (!document || !operation) return { name: givenName, isMutation: true, destructiveFields: [] };
+    operations.length === 1
+      ? operations[0]
+      : operations.find((definition) => definition.name?.value === selectedName);
+  if (!document || !operation) return { name: selectedName, isMutation: true, destructiveFields: [] };
   const values = { ...readDefaults(operation), ...(variables as object | null | undefined) };
   return {
     name: operation.name?.value,
@@ -65,7 +69,10 @@ function readField(field: FieldNode, values: Record<string, unknown>): Destructi
   const name = field.name.value;
   if (!isDestructive(name)) return [];
   const args = Object.fromEntries(
-    (field.arguments ?? []).map((each) => [each.name.value, valueFromASTUntyped(each.value, values)]),
+    (field.arguments ?? []).map((argument) => [
+      argument.name.value,
+      valueFromASTUntyped(argument.value, values),
+    ]),
   );
   return args['dryRun'] === true ? [] : [{ name, consequence: consequences[name], args }];
 }
@@ -86,7 +93,7 @@ function readDefaults({ variableDefinitions = [] }: OperationDefinitionNode): Re
   );
 }
 
-/** Fragments of fragments of themselves are the server's to refuse. */
+/** Enters each fragment once: the server rejects cycles. */
 function rootFields(
   document: DocumentNode,
   { selections }: SelectionSetNode,
@@ -97,7 +104,7 @@ function rootFields(
     if (selection.kind === Kind.INLINE_FRAGMENT) return rootFields(document, selection.selectionSet, entered);
     const name = selection.name.value;
     const fragment = document.definitions.find(
-      (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === name,
+      (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === name,
     );
     if (fragment?.kind !== Kind.FRAGMENT_DEFINITION || entered.includes(name)) return [];
     return rootFields(document, fragment.selectionSet, [...entered, name]);

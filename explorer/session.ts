@@ -2,10 +2,10 @@ import { useCallback, useEffect, useState } from 'react';
 import { fetchAccount, WrongKeyError, type Account } from './api.ts';
 import { forgetKey, readRememberedKey, rememberKey, takeKeyFromUrl } from './key.ts';
 
-/** Who is signed in, or why nobody is. */
+/** The signed-in account, or the reason why there is none. */
 export type Session = {
   readonly signedIn: SignedIn | undefined;
-  /** What to do, where signing in failed or the key stopped working. */
+  /** What to do, if signing in failed or the key stopped working. */
   readonly problem: string | undefined;
   readonly isBusy: boolean;
   readonly signIn: (key: string, isRemembered: boolean) => Promise<void>;
@@ -14,7 +14,7 @@ export type Session = {
 
 export type SignedIn = { readonly key: string; readonly account: Account };
 
-/** Signs in with the key of the URL's fragment, or the one that the person had remembered; else waits for one. */
+/** Signs in with the key in the URL's fragment, or with the stored key; without either it waits for the form. */
 export function useSession(): Session {
   const [signedIn, setSignedIn] = useState<SignedIn>();
   const [problem, setProblem] = useState<string>();
@@ -36,9 +36,9 @@ export function useSession(): Session {
     try {
       setSignedIn({ key, account: await fetchAccount(key) });
       if (isRemembered && !rememberKey(key))
-        setProblem('This browser does not let the page remember the key.');
+        setProblem('This browser does not allow the page to store the key.');
     } catch (error) {
-      // A server that is away says nothing about the key.
+      // If the server is unavailable, the key may still be valid.
       if (error instanceof WrongKeyError) forgetKey(key);
       setProblem((error as Error).message);
     } finally {
@@ -47,16 +47,16 @@ export function useSession(): Session {
   }, []);
 
   useEffect(() => {
-    const signInByUrl = () => {
+    const signInFromUrl = () => {
       const key = takeKeyFromUrl();
       if (key !== undefined) void signIn(key, false);
       return key !== undefined;
     };
-    const remembered = readRememberedKey();
-    if (!signInByUrl() && remembered !== undefined) void signIn(remembered, true);
-    // Another URL with a key, pasted into this very page, does not load it again.
-    addEventListener('hashchange', signInByUrl);
-    return () => removeEventListener('hashchange', signInByUrl);
+    const storedKey = readRememberedKey();
+    if (!signInFromUrl() && storedKey !== undefined) void signIn(storedKey, true);
+    // Another URL with a key, pasted into this page, does not reload it.
+    addEventListener('hashchange', signInFromUrl);
+    return () => removeEventListener('hashchange', signInFromUrl);
   }, [signIn]);
 
   return { signedIn, problem, isBusy, signIn, signOut };

@@ -46,7 +46,7 @@ export async function serve(): Promise<void> {
   } catch (error) {
     await database?.close();
     if (starting.signal.aborted && database === undefined) process.exit(0);
-    // An operator's mistake is a line that says what to do; a fault of ours shows where it came from.
+    // An operator's error is shown as one line, an internal error with its stack.
     const reason = explainMissingPrivilege(error);
     const text =
       reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
@@ -70,7 +70,7 @@ function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
   return { begun, isBegun: () => isBegun };
 }
 
-/** What a person is told when the server is ready, with a line to paste. */
+/** Returns the text for the operator when the server is ready, with a command to paste. */
 function describeStart({ url, database, createdKey, sampleGroupId }: App): string {
   const keyHeader = createdKey ? `'X-APIKEY: ${createdKey}'` : '"X-APIKEY: $ADMIN_API_KEY"';
   const [what, path, body] =

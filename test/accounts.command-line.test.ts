@@ -21,7 +21,7 @@ const statusOf = async (headers: Record<string, string>) => {
   return response.status;
 };
 
-test('create shows a key once, which opens what its scopes say; rotate replaces it; the audit has all of it without secrets', async () => {
+test('accounts create prints a key once, and it allows its scopes only; rotate replaces it; the audit has each command without secrets', async () => {
   const created = await run(
     'accounts',
     'create',
@@ -79,7 +79,7 @@ test('create shows a key once, which opens what its scopes say; rotate replaces 
   expect(JSON.stringify(events)).not.toMatch(/ga_|argon2|Hash"/);
 });
 
-test('a password comes from standard input, with or without an API key', async () => {
+test('accounts create reads a password from standard input, with or without an API key', async () => {
   const both = await runWith(
     'Aa123456\n',
     'accounts',
@@ -130,7 +130,7 @@ test('a password comes from standard input, with or without an API key', async (
   for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
 });
 
-test('edit changes what is given, and leaves the credentials', async () => {
+test('accounts edit changes the options that are passed; the credentials stay', async () => {
   const { apiKey } = JSON.parse(
     (await run('accounts', 'create', 'edited', '--scope', 'audit:read', '--json')).stdout,
   );
@@ -157,7 +157,7 @@ test('edit changes what is given, and leaves the credentials', async () => {
   expect(stdout).toMatch(/^edited +api-key +groups:read +any +enabled$/m);
 });
 
-describe('what is wrong is one line that says what to do, and nothing is changed', () => {
+describe('a rejected command prints one line that says what to do, and changes nothing', () => {
   const cases: [string, string[], RegExp, string?][] = [
     [
       'an unknown scope',
@@ -173,17 +173,17 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     ],
     ['a username that is taken', ['create', 'admin', '--scope', '*'], /The account "admin" already exists/],
     [
-      'a network that is none',
+      'an invalid network',
       ['create', 'a', '--scope', '*', '--network', '10.0.0.0/33'],
       /A network must be an address or a CIDR block such as 10\.0\.0\.0\/8, not "10\.0\.0\.0\/33"/,
     ],
     [
-      'a date that is past',
+      'a date in the past',
       ['create', 'a', '--scope', '*', '--expires', '2020-01-01'],
       /expires must be a future date/,
     ],
     [
-      'a date that is none',
+      'an invalid date',
       ['create', 'a', '--scope', '*', '--expires', 'tomorrow'],
       /expires must be a future date/,
     ],
@@ -257,7 +257,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
     expect(await app.sql('SELECT * FROM accounts ORDER BY username')).toStrictEqual(before);
   });
 
-  test('a database that is away', async () => {
+  test('an unavailable database', async () => {
     const child = spawn(process.execPath, [bin, 'accounts', 'list'], {
       cwd,
       env: { PATH: process.env['PATH'], DATABASE_URL: 'postgresql://127.0.0.1:1/none' },
@@ -269,7 +269,7 @@ describe('what is wrong is one line that says what to do, and nothing is changed
   });
 });
 
-test('the key of admin is changed where it is set', async () => {
+test('accounts rotate rejects admin if ADMIN_API_KEY is set', async () => {
   environment['ADMIN_API_KEY'] = testKey;
   const { stderr } = await run('accounts', 'rotate', 'admin');
   delete environment['ADMIN_API_KEY'];
@@ -278,7 +278,7 @@ test('the key of admin is changed where it is set', async () => {
   );
 });
 
-test('a disabled admin stays so when a server starts with its key', async () => {
+test('a disabled admin stays disabled when a server starts with ADMIN_API_KEY', async () => {
   await run('accounts', 'disable', 'admin');
   const other = await openTestApp(
     { ADMIN_API_KEY: `${testKey}-new` },
@@ -291,7 +291,7 @@ test('a disabled admin stays so when a server starts with its key', async () => 
   expect(await statusOf({ 'X-APIKEY': `${testKey}-new` })).toBe(200);
 });
 
-test('--help names the commands, the scopes and examples', async () => {
+test('accounts --help lists the commands, the scopes and examples', async () => {
   expect((await run('accounts', '--help')).stdout).toMatch(
     /create.*\n[^]*list.*\n[^]*rotate.*\n[^]*disable.*\n[^]*enable.*\n[^]*remove/,
   );

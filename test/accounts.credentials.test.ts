@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Failures count by address, so that each test comes from its own. */
+/** Failures count by address, so that each test uses another address. */
 let address: string;
 let addresses = 0;
 beforeEach(() => {
@@ -37,7 +37,7 @@ const ask = async (headers: Record<string, string>, { from = address, url = app.
   return { status: response.status, message: errors?.[0]!.message, headers: response.headers };
 };
 
-describe('the credentials of the two vendors work as they are written', () => {
+describe("both vendors' documented credentials are accepted", () => {
   const vendorBasic = { Authorization: 'Basic dGVzdDpBYTEyMzQ1Ng==' };
   const vendorKey = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG' };
 
@@ -53,15 +53,15 @@ describe('the credentials of the two vendors work as they are written', () => {
   });
 });
 
-describe('what is sent has to be right, all of it', () => {
+describe('every credential of a request has to be valid', () => {
   test.each([
     [
-      'a right key beside a wrong password',
+      'a valid key with a wrong password',
       () => ({ ...account.byKey, ...basic('test', 'wrong-password') }),
       'The username or the password is wrong',
     ],
     [
-      'a right password beside a wrong key',
+      'a valid password with a wrong key',
       () => ({ 'X-APIKEY': 'wrong', ...account.byPassword }),
       'Invalid API key',
     ],
@@ -91,14 +91,14 @@ describe('what is sent has to be right, all of it', () => {
       'Basic credentials must be "username:password" in Base64',
     ],
     [
-      'Basic that is no Base64',
+      'Basic with invalid Base64',
       () => ({ Authorization: 'Basic %%%' }),
       'Basic credentials must be "username:password" in Base64',
     ],
     ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
     ['a username with a NUL', () => basic('te\u0000st', password), 'The username or the password is wrong'],
     [
-      'a username that is no UTF-8',
+      'a username with invalid UTF-8',
       () => ({ Authorization: `Basic ${Buffer.from([0xff, 0xfe, 0x3a, 0x61]).toString('base64')}` }),
       'The username or the password is wrong',
     ],
@@ -107,31 +107,30 @@ describe('what is sent has to be right, all of it', () => {
       () => basic('admin', ''),
       'The username or the password is wrong',
     ],
-    [
-      'a token, where none are taken',
-      () => bearer('eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.'),
-      'Invalid API key',
-    ],
+    ['a token without JWT settings', () => bearer('eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.'), 'Invalid API key'],
   ] as [string, () => Record<string, string>, string][])(
-    '%s opens nothing',
+    '%s is rejected with 401',
     async (_name, headers, message) => {
       expect(await ask(headers())).toMatchObject({ status: 401, message });
     },
   );
 
-  test.each(['Authorization', 'X-APIKEY'])('two %s headers open nothing, right as they are', async (name) => {
-    const right = name === 'Authorization' ? bearer(testKey).Authorization : testKey;
-    const status = await new Promise((resolve, reject) => {
-      const headers = ['Host', 'x', name, right, name, right, 'Content-Type', 'application/json'];
-      request(`${app.httpUrl}/graphql`, { method: 'POST', headers })
-        .on('response', (response) => resolve(response.resume().statusCode))
-        .on('error', reject)
-        .end('{"query":"{ __typename }"}');
-    });
-    expect(status).toBe(401);
-  });
+  test.each(['Authorization', 'X-APIKEY'])(
+    'two %s headers are rejected, even with valid values',
+    async (name) => {
+      const right = name === 'Authorization' ? bearer(testKey).Authorization : testKey;
+      const status = await new Promise((resolve, reject) => {
+        const headers = ['Host', 'x', name, right, name, right, 'Content-Type', 'application/json'];
+        request(`${app.httpUrl}/graphql`, { method: 'POST', headers })
+          .on('response', (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end('{"query":"{ __typename }"}');
+      });
+      expect(status).toBe(401);
+    },
+  );
 
-  test('browsers are asked for a key only, others are told of Basic too', async () => {
+  test('a 401 asks browsers for a bearer token only, other clients for Basic too', async () => {
     const plain = (headers: Record<string, string>) =>
       new Promise((resolve, reject) => {
         request(`${app.httpUrl}/graphql`, { headers })
@@ -144,7 +143,7 @@ describe('what is sent has to be right, all of it', () => {
   });
 });
 
-describe('an account that is changed', () => {
+describe('a changed account', () => {
   let other: TestApp;
   beforeAll(async () => {
     other = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] }, useTestDatabase(app.url));
@@ -155,13 +154,13 @@ describe('an account that is changed', () => {
     const answers = await Promise.all([app, other].map(({ httpUrl: url }) => ask(headers, { url })));
     return answers.map(({ status, message }) => message ?? status);
   };
-  /** What holds a second after a change holds in every server. */
+  /** After a second a change applies to every server. */
   const change = async (sql: string) => {
     await app.sql(sql);
     await sleep(1100);
   };
 
-  test('stops working in every server when it is disabled, and works again when it is enabled', async () => {
+  test('a disabled account is rejected by every server within a second; an enabled one works again', async () => {
     const { byKey, byPassword } = await createTestAccount(app, { username: 'changing', password });
     expect(await everywhere(byKey)).toStrictEqual([200, 200]);
     expect(await everywhere(byPassword)).toStrictEqual([200, 200]);
@@ -179,7 +178,7 @@ describe('an account that is changed', () => {
     );
   });
 
-  test('is not let in by a password that was remembered, once it has another', async () => {
+  test('a cached password is rejected once the account has a new one', async () => {
     const first = await createTestAccount(app, { username: 'first', password });
     await createTestAccount(app, { username: 'second', password: 'another-password' });
     expect(await everywhere(first.byPassword)).toStrictEqual([200, 200]);
@@ -193,7 +192,7 @@ describe('an account that is changed', () => {
   });
 });
 
-test('an account with networks works from there only, by IPv4 and IPv6', async () => {
+test('an account with allowed networks is accepted from them only, over IPv4 and IPv6', async () => {
   const networks = ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7/32'];
   const { byKey } = await createTestAccount(app, { username: 'networks', allowedNetworks: networks });
   const statusFrom = async (from: string) => (await ask(byKey, { from })).status;
@@ -211,8 +210,8 @@ test('an account with networks works from there only, by IPv4 and IPv6', async (
     expect([from, await statusFrom(from)]).toStrictEqual([from, 403]);
 });
 
-describe('many failures from an address', () => {
-  test('slow it down with 429, without locking out who is known, or other addresses', async () => {
+describe('failed attempts from one address', () => {
+  test('failed attempts are limited with 429; valid credentials and other addresses are not locked out', async () => {
     const { byKey, byPassword } = await createTestAccount(app, { username: 'known', password });
     expect((await ask(byPassword)).status).toBe(200);
     for (let count = 0; count < 30; count++)
@@ -227,32 +226,32 @@ describe('many failures from an address', () => {
     expect(refused.headers.get('ratelimit-remaining')).toBe('0');
     expect((await ask(basic('known', 'a-guess-of-it'))).status).toBe(429);
 
-    // A key that is right, a password that was right a moment ago, and everybody elsewhere.
+    // A valid key, a recently valid password, and other addresses.
     expect((await ask(byKey)).status).toBe(200);
     expect((await ask(byPassword)).status).toBe(200);
     expect((await ask(basic('known', 'a-guess-of-it'), { from: '198.51.100.200' })).status).toBe(401);
   });
 
-  test('of one network of IPv6 count together', async () => {
+  test('failed attempts from one IPv6 /64 network count together', async () => {
     for (let count = 0; count < 30; count++)
       await ask({ 'X-APIKEY': 'x' }, { from: `2001:db8:5:5::${count}` });
     expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:5:ffff::1' })).status).toBe(429);
     expect((await ask({ 'X-APIKEY': 'x' }, { from: '2001:db8:5:6::1' })).status).toBe(401);
   });
 
-  test('are none where nothing was tried', async () => {
+  test('requests without credentials do not count as failed attempts', async () => {
     for (let count = 0; count < 40; count++) expect((await ask({})).status).toBe(401);
   });
 });
 
-test('an unknown username costs as much as a wrong password: one hash', async () => {
+test('an unknown username costs one password hash, as a wrong password does', async () => {
   const kinds = {
     known: basic('test', 'a-wrong-password'),
     unknown: basic('nobody', 'a-wrong-password'),
     'without an account of this form': basic('No Body!', 'a-wrong-password'),
   };
-  // Processor time of this process, in which the server hashes: what other programs do does not count. By turns, so that what else
-  // happens here meets all kinds alike.
+  // CPU time of this process, in which the server hashes, so that other programs do not count. The kinds alternate, so that other
+  // work in this process affects all of them alike.
   const costs = new Map<string, number[]>(Object.keys(kinds).map((kind) => [kind, []]));
   for (let count = 0; count < 15; count++) {
     for (const [kind, headers] of Object.entries(kinds)) {
@@ -264,7 +263,7 @@ test('an unknown username costs as much as a wrong password: one hash', async ()
   }
   const medianOf = (kind: string) => costs.get(kind)!.toSorted((a, b) => a - b)[7]!;
   for (const kind of Object.keys(kinds)) {
-    // Without a hash it is a twentieth.
+    // Without a hash a request takes a twentieth of this time.
     expect([kind, medianOf(kind) / medianOf('known') > 1 / 4]).toStrictEqual([kind, true]);
     expect([kind, medianOf(kind) / medianOf('known') < 4]).toStrictEqual([kind, true]);
   }
@@ -280,7 +279,7 @@ test('credentials are stored as hashes', async () => {
   expect(row!['hex']).toHaveLength(64);
 });
 
-test('without TRUST_PROXY nobody chooses an address', async () => {
+test('without TRUST_PROXY the X-Forwarded-For header is ignored', async () => {
   const direct = await openTestApp();
   const { byKey } = await createTestAccount(direct, { username: 'inside', allowedNetworks: ['10.0.0.0/8'] });
   for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'X-Client-IP']) {

@@ -5,9 +5,9 @@ import { allScopes } from '../src/accounts/scopes.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { createProbes, past } from './support/probes.ts';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 
-// Every root field that the schema has, through both of its doors, for every kind of caller. A new field is here by itself.
+// Every root field of the schema, at both endpoints, for every kind of caller. New fields are included automatically.
 const schema = createSchema();
 const operations = (['query', 'mutation'] as const).flatMap((kind) => {
   const type = kind === 'query' ? schema.getQueryType()! : schema.getMutationType()!;
@@ -17,7 +17,7 @@ const operations = (['query', 'mutation'] as const).flatMap((kind) => {
     scope: /Scope: `(.+)`/.exec(description!)![1]!,
   }));
 });
-/** As the contract has it: what the schema declares is held against this. */
+/** The scopes of the contract: the test compares the schema with them. */
 const scopeOf: Record<string, string> = {
   ...Object.fromEntries(
     [
@@ -47,7 +47,7 @@ const scopeOf: Record<string, string> = {
   moveSubscribers: 'subscribers:write',
   auditEvents: 'audit:read',
 };
-/** The REST API: the autodialer's services, whose scopes are their paths. */
+/** The REST API of the autodialer: the scope of a service is its path. */
 const services = ['add', 'update', 'remove', 'search', 'upload'].map((service) => ({
   service,
   scope: `autodialer/groups/${service}`,
@@ -58,7 +58,7 @@ const password = 'Aa123456';
 const issuer = createTokenIssuer();
 const { readState } = createProbes(() => app);
 type Headers = Record<string, string>;
-/** What a caller sends, who may be another one for each scope. */
+/** The request headers of each kind of caller, by scope. */
 const headersOf = new Map<string, (scope: string) => Headers>();
 let app: TestApp;
 
@@ -82,14 +82,14 @@ beforeAll(async () => {
     'an unknown key': { 'X-APIKEY': `${all.apiKey}x` },
     'a wrong password': basic('all', `${password}x`),
     'an unknown username': basic('nobody', password),
-    'a key without the password that is needed too': both.byKey,
-    'a password without the key that is needed too': both.byPassword,
+    'a key without the password that is required too': both.byKey,
+    'a password without the key that is required too': both.byPassword,
     "a key and another account's password": { ...all.byKey, ...both.byPassword },
     'a disabled account': disabled.byKey,
     'a disabled account with its password': disabled.byPassword,
     'an expired account': expired.byBoth,
     'an expired token': bearer(await issuer.issue({ scope: '*', exp: 1 })),
-    'a token that somebody else signed': bearer(await issuer.issue({ scope: '*' }, other)),
+    'a token that another issuer signed': bearer(await issuer.issue({ scope: '*' }, other)),
     'a key from a wrong network': elsewhere.byKey,
     'a password from a wrong network': elsewhere.byPassword,
   };
@@ -116,19 +116,19 @@ const unauthenticated = [
   'an unknown key',
   'a wrong password',
   'an unknown username',
-  'a key without the password that is needed too',
-  'a password without the key that is needed too',
+  'a key without the password that is required too',
+  'a password without the key that is required too',
   "a key and another account's password",
   'a disabled account',
   'a disabled account with its password',
   'an expired account',
   'an expired token',
-  'a token that somebody else signed',
+  'a token that another issuer signed',
 ];
 const wrongNetwork = ['a key from a wrong network', 'a password from a wrong network'];
 const credentials = ['key', 'password', 'key and password', 'token'];
 
-const sendTo = async (path: string, headers: Headers, body: object): Promise<Answer> => {
+const sendTo = async (path: string, headers: Headers, body: object): Promise<ApiResponse> => {
   const response = await fetch(app.httpUrl + path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...headers },
@@ -138,18 +138,18 @@ const sendTo = async (path: string, headers: Headers, body: object): Promise<Ans
 };
 
 describe.each(operations)('$name', ({ name, query, scope }) => {
-  /** Both doors; the arguments are left out, so that nothing is ever done. */
-  const knock = async (caller: string) => {
+  /** Calls both endpoints without the arguments, so that nothing is ever executed. */
+  const callBothEndpoints = async (caller: string) => {
     const headers = headersOf.get(caller)!(scope);
     return {
       graphql: await sendTo('/graphql', headers, { query }),
       path: await sendTo(`/${name}`, headers, {}),
     };
   };
-  const codeOf = ({ body }: Answer) => body.errors?.[0].extensions;
+  const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions;
 
   test.each(unauthenticated)('is closed to %s', async (caller) => {
-    for (const answer of Object.values(await knock(caller))) {
+    for (const answer of Object.values(await callBothEndpoints(caller))) {
       expect([answer.status, codeOf(answer)]).toStrictEqual([401, { code: 'UNAUTHENTICATED' }]);
       expect(answer.headers.get('www-authenticate')).toContain('Bearer');
       expect(answer.body).not.toHaveProperty('data');
@@ -157,7 +157,7 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
   });
 
   test.each(wrongNetwork)('is closed to %s', async (caller) => {
-    for (const answer of Object.values(await knock(caller)))
+    for (const answer of Object.values(await callBothEndpoints(caller)))
       expect([answer.status, codeOf(answer)]).toStrictEqual([
         403,
         { code: 'FORBIDDEN', address: '127.0.0.1' },
@@ -165,7 +165,7 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
   });
 
   test.each(credentials)('is closed to a %s with the wrong scope', async (credential) => {
-    const { graphql, path } = await knock(`a ${credential} with the wrong scope`);
+    const { graphql, path } = await callBothEndpoints(`a ${credential} with the wrong scope`);
     const refusal = { code: 'FORBIDDEN', requiredScope: scope };
     expect([graphql.status, codeOf(graphql)]).toStrictEqual([200, refusal]);
     expect(graphql.body.data?.[name] ?? null).toBeNull();
@@ -173,7 +173,7 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
   });
 
   test.each(credentials)('is open to a %s with the right scope', async (credential) => {
-    const { graphql, path } = await knock(`a ${credential} with the right scope`);
+    const { graphql, path } = await callBothEndpoints(`a ${credential} with the right scope`);
     for (const answer of [graphql, path])
       expect(['BAD_USER_INPUT', undefined]).toContain(codeOf(answer)?.code);
     expect([200, 400]).toContain(path.status);
@@ -181,7 +181,7 @@ describe.each(operations)('$name', ({ name, query, scope }) => {
 });
 
 describe.each(services)('the service $service', ({ service, scope }) => {
-  const knock = async (caller: string) => {
+  const callService = async (caller: string) => {
     const { status, body } = await sendTo(`/api/v4/${scope}`, headersOf.get(caller)!(scope), {});
     const isFound = service === 'search' && status === 200;
     expect([body.success, isFound || body.data]).toStrictEqual(isFound ? [1, true] : [0, '']);
@@ -190,31 +190,31 @@ describe.each(services)('the service $service', ({ service, scope }) => {
 
   test.each(unauthenticated)('is closed to %s', async (caller) => {
     const problem = caller === 'no credential' ? 'missing' : 'invalid';
-    expect(await knock(caller)).toStrictEqual([401, `BasicAuth or ApiKey is ${problem}`]);
+    expect(await callService(caller)).toStrictEqual([401, `BasicAuth or ApiKey is ${problem}`]);
   });
 
   test.each(wrongNetwork)('is closed to %s', async (caller) => {
-    expect(await knock(caller)).toStrictEqual([403, 'IP is not permitted']);
+    expect(await callService(caller)).toStrictEqual([403, 'IP is not permitted']);
   });
 
   test.each(credentials)('is closed to a %s with the wrong scope', async (credential) => {
-    expect(await knock(`a ${credential} with the wrong scope`)).toStrictEqual([
+    expect(await callService(`a ${credential} with the wrong scope`)).toStrictEqual([
       403,
       `${scope};Access denied`,
     ]);
   });
 
   test.each(credentials)('is open to a %s with the right scope', async (credential) => {
-    const [status] = await knock(`a ${credential} with the right scope`);
+    const [status] = await callService(`a ${credential} with the right scope`);
     expect(status).toBe(service === 'upload' ? 415 : 200);
   });
 });
 
-test('every operation has the scope that it is to have', () => {
+test('every operation declares the scope of the contract', () => {
   expect(Object.fromEntries(operations.map(({ name, scope }) => [name, scope]))).toStrictEqual(scopeOf);
 });
 
-test('what leads from groups to who is on them, or back, declares the scope of what it leads to', () => {
+test("fields that cross between groups and subscribers require the target's scope", () => {
   const familyOf = (type: GraphQLObjectType) => /Group|Subscriber|Audit/.exec(type.name)?.[0];
   const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
   const crossings = objects
@@ -238,7 +238,7 @@ test('what leads from groups to who is on them, or back, declares the scope of w
   });
 });
 
-test('the matrix has its size, and nothing of it has changed anything', async () => {
+test('the matrix is complete, and its calls have changed nothing', async () => {
   const callers = unauthenticated.length + wrongNetwork.length + 2 * credentials.length;
   expect(headersOf.size).toBe(callers);
   process.stdout.write(
@@ -247,7 +247,7 @@ test('the matrix has its size, and nothing of it has changed anything', async ()
   expect(await readState()).toStrictEqual([]);
 });
 
-test('a mutation that the scope forbids is in the audit, as any other refusal', async () => {
+test('a mutation without the required scope is rejected and recorded in the audit', async () => {
   const headers = headersOf.get('a key with the wrong scope')!('groups:delete');
   await sendTo('/deleteGroup', { ...headers, 'X-Request-Id': 'forbidden' }, { id: 5, reason: 'because' });
   const rows = await app.sql(
@@ -267,9 +267,9 @@ test('a mutation that the scope forbids is in the audit, as any other refusal', 
   ]);
 });
 
-describe('without the scope nobody learns what exists', () => {
+describe('an account without the scope cannot find out which groups exist', () => {
   test.each([['deleteGroup'], ['group'], ['groupDeletionImpact'], ['restoreGroup']])(
-    '%s answers the same for a group that is there and one that is not',
+    '%s returns the same error for an existing and a missing group',
     async (name) => {
       const id = await app.createGroup();
       const scope = operations.find((each) => each.name === name)!.scope;
@@ -282,7 +282,7 @@ describe('without the scope nobody learns what exists', () => {
     },
   );
 
-  test('and what is selected below counts, before a mutation is done', async () => {
+  test('a mutation whose selection requires another scope is rejected before it is executed', async () => {
     const id = await app.createGroup();
     const { byKey } = await createTestAccount(app, { username: 'deleter', scopes: ['groups:delete'] });
     const queries = [
@@ -305,7 +305,7 @@ describe('without the scope nobody learns what exists', () => {
   });
 });
 
-test('who is on both groups is told to those only who may read subscribers', async () => {
+test('the usernames on both groups are returned only to accounts that may read subscribers', async () => {
   const [from, to] = [await app.createGroup(), await app.createGroup()];
   for (const groupId of [from, to]) await app.post('/subscribe', { username: 'mina', groupId });
   const ask = async (username: string, granted: string[]) => {

@@ -3,7 +3,7 @@ import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
-// One field that is named several times is one field with all of the selections: each of them needs its scope.
+// A field that is selected several times is merged into one field with all selections: each of them requires its scope.
 let app: TestApp;
 let limited: Record<string, string>;
 let reader: Record<string, string>;
@@ -50,7 +50,7 @@ describe('without subscribers:read, a query is rejected whose second selection n
     expect((await app.graphql(query, {}, reader)).body.errors).toBeUndefined();
   });
 
-  test('under one alias, and the field under another alias is answered', async () => {
+  test('a field under one alias is rejected; the same field under another alias is returned', async () => {
     const query =
       '{ one: allGroups { id } two: allGroups { id } two: allGroups { subscribers { totalCount } } }';
     const { body } = await app.graphql(query, {}, limited);
@@ -59,7 +59,7 @@ describe('without subscribers:read, a query is rejected whose second selection n
   });
 });
 
-describe('without subscribers:read, a mutation is rejected and nothing is done', () => {
+describe('without subscribers:read, a mutation is rejected and changes nothing', () => {
   test.each([
     [
       'the mutation twice',

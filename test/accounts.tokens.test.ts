@@ -19,7 +19,7 @@ const ask = async ({ httpUrl }: TestApp, headers: Record<string, string>, path =
   return [response.status, errors?.[0]!.message];
 };
 
-describe('a public key', () => {
+describe('with JWT_PUBLIC_KEY', () => {
   const { settings, issue } = createTokenIssuer();
   let app: TestApp;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe('a public key', () => {
   });
   afterAll(() => app.close());
 
-  test('lets in who has a token, with its scopes and its name in the audit', async () => {
+  test('a valid token is accepted with its scopes; the audit has its subject', async () => {
     const token = bearer(await issue({ scope: 'groups:read groups:delete nothing:known' }));
     expect(await ask(app, token)).toStrictEqual([200, undefined]);
     expect(await ask(app, token, '/createGroup')).toStrictEqual([
@@ -44,14 +44,14 @@ describe('a public key', () => {
     ['is not valid yet', { nbf: inAMinute() }, 'its "nbf" is not as expected'],
     ['is of another issuer', { iss: 'https://other.example' }, 'its "iss" is not as expected'],
     ['is for another audience', { aud: 'other-api' }, 'its "aud" is not as expected'],
-    ['is of nobody', { sub: undefined }, 'its "sub" is not as expected'],
+    ['has no subject', { sub: undefined }, 'its "sub" is not as expected'],
     ...['', 'a\u0000b', 'line\nbreak', '\ud800', 'x'.repeat(256)].map((sub): [string, object, string] => [
       `is of ${JSON.stringify(sub).slice(0, 20)}`,
       { sub },
       'its "sub" must have 1 to 255 printable characters',
     ]),
   ];
-  test.each(claims)('refuses a token that %s', async (_what, claim, reason) => {
+  test.each(claims)('rejects a token that %s', async (_what, claim, reason) => {
     const token = bearer(await issue({ scope: '*', ...claim }));
     expect(await ask(app, token)).toStrictEqual([401, `The token is rejected: ${reason}`]);
   });
@@ -67,10 +67,10 @@ describe('a public key', () => {
     ['scp, separated by blanks', { scp: 'groups:read  audit:read ' }, read, audit, noWrite],
     ['both of them', { scope: 'groups:read', scp: ['groups:write'] }, read, write],
     ['both of them, as texts', { scope: 'groups:write', scp: 'groups:read' }, read, write],
-    ['one of them, where the other is nonsense', { scope: { a: 1 }, scp: 'groups:read' }, read, noWrite],
+    ['one claim if the other one is invalid', { scope: { a: 1 }, scp: 'groups:read' }, read, noWrite],
     ['what is a text among nonsense', { scp: [null, 5, ['groups:write'], 'groups:read'] }, read, noWrite],
     ['only whole scopes', { scope: 'xgroups:write groups:writex groups:read' }, read, noWrite],
-  ])('has the scopes of %s', async (_what, granted, ...expected) => {
+  ])('a token has the scopes of %s', async (_what, granted, ...expected) => {
     const token = bearer(await issue({ scope: undefined, ...granted }));
     for (const [path, status] of expected) {
       const body = path === '/createServiceGroup' ? { serviceGroup: { name: 'family' } } : {};
@@ -81,7 +81,7 @@ describe('a public key', () => {
     }
   });
 
-  test('gives no scope where the token has none', async () => {
+  test('a token without scopes is rejected with FORBIDDEN', async () => {
     for (const scope of [
       undefined,
       '',
@@ -100,7 +100,7 @@ describe('a public key', () => {
         ]);
   });
 
-  describe('refuses a token whose algorithm is', () => {
+  describe('rejects a token whose algorithm is', () => {
     const payload = base64({
       iss: settings.JWT_ISSUER,
       aud: settings.JWT_AUDIENCE,
@@ -151,7 +151,7 @@ describe('a public key', () => {
     });
   });
 
-  test('API keys still work beside tokens; a token with a password does not', async () => {
+  test('API keys work next to tokens; a token together with a password is rejected', async () => {
     const { byKey, byPassword } = await createTestAccount(app, { username: 'both', password: 'Aa123456' });
     expect(await ask(app, byKey)).toStrictEqual([200, undefined]);
     const token = await issue({ scope: '*' });
@@ -163,7 +163,7 @@ describe('a public key', () => {
   });
 });
 
-describe('a JWKS', () => {
+describe('with JWT_JWKS_URL', () => {
   const pairs = ['first', 'second'].map((kid) => ({
     kid,
     ...generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -215,20 +215,20 @@ describe('a JWKS', () => {
     app = await openTestApp({ JWT_JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: 'group-api' });
   };
 
-  test('is fetched once, and again for a key that is not among those it had', async () => {
+  test('the JWKS is fetched once, and again for an unknown key id', async () => {
     await open();
     await publish(first);
     const token = bearer(await issue(first));
     const answers = await Promise.all([1, 2, 3].map(() => ask(app, token)));
     expect(answers.map(([status]) => status)).toStrictEqual([200, 200, 200]);
     expect(fetched).toBe(1);
-    // A key that is not there; for a while nobody can make us ask for more.
+    // An unknown key: for a while no client can cause another fetch.
     await publish(first, second);
     expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
     expect(fetched).toBe(1);
   });
 
-  test('whose keys are rotated is taken up, half a minute after it was fetched last', async () => {
+  test('rotated keys are accepted half a minute after the last fetch of the JWKS', async () => {
     await open();
     await publish(first);
     expect((await ask(app, bearer(await issue(first))))[0]).toBe(200);
@@ -244,7 +244,7 @@ describe('a JWKS', () => {
     }
   });
 
-  test('that cannot be fetched makes tokens wait, not fail, and leaves API keys alone', async () => {
+  test('while the JWKS cannot be fetched, tokens get 503 and API keys work', async () => {
     await open();
     isAway = true;
     const token = bearer(await issue(first));
@@ -256,14 +256,14 @@ describe('a JWKS', () => {
     expect((await ask(app, byKey))[0]).toBe(200);
     isAway = false;
     await publish(first);
-    // It is asked again after a while.
+    // The JWKS is fetched again after a while.
     const later = Date.now() + 6000;
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => later);
     expect((await ask(app, token))[0]).toBe(200);
     clock.mockRestore();
   });
 
-  test('that goes away later leaves the keys that it had', async () => {
+  test('a JWKS that becomes unavailable keeps its cached keys', async () => {
     await open();
     await publish(first);
     const token = bearer(await issue(first));
@@ -274,7 +274,7 @@ describe('a JWKS', () => {
     try {
       expect((await ask(app, bearer(await issue(first))))[0]).toBe(200);
       expect((await ask(app, bearer(await issue(second))))[0]).toBe(401);
-      // Once, and then not again for a while.
+      // One fetch, and no other for a while.
       expect(fetched).toBe(2);
     } finally {
       clock.mockRestore();
@@ -285,7 +285,7 @@ describe('a JWKS', () => {
     ['is endless', () => 'x'.repeat(1_000_000)],
     ['is no JSON', () => '<html>'],
     ['has no keys', () => '{"keys":5}'],
-  ])('that %s is none', async (_what, write) => {
+  ])('a JWKS that %s is not used: tokens get 503', async (_what, write) => {
     await open();
     answerWith = write;
     const begin = Date.now();
@@ -298,7 +298,7 @@ describe('a JWKS', () => {
     expect((await ask(app, byKey))[0]).toBe(200);
   });
 
-  test('does not take another algorithm than that of its keys', async () => {
+  test('a token with another algorithm than its key is rejected', async () => {
     await open();
     await publish(first);
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -9,7 +9,7 @@ import { useTestDatabase } from './support/test-database.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const entryCount = 3000;
-/** Far more than an `in` list of Prisma or a statement of PostgreSQL can have. */
+/** Far more than an `in` list of Prisma or a PostgreSQL statement accepts. */
 const crowdedCount = 40_000;
 
 let app: TestApp;
@@ -39,10 +39,10 @@ type Entry = {
   readonly requestId: string;
 };
 
-describe('filters', () => {
+describe('auditEvents with filters', () => {
   let entries: readonly Entry[];
   beforeAll(async () => {
-    // The times are those of long transactions too: up to an hour before those of entries with lower ids.
+    // Times of long transactions are included: up to an hour before those of entries with lower ids.
     await app.sql(
       `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, error_code)
        SELECT '2026-01-01Z'::timestamptz + n * interval '1 minute' - (n % 7) * (n % 11) * interval '1 minute',
@@ -83,19 +83,19 @@ describe('filters', () => {
     errorCode: fc.constantFrom('NOT_FOUND', 'GROUP_PROTECTED', 'absent'),
     requestId: fc.constantFrom('r1', 'r33', 'absent'),
   };
-  // Up to three at once: with more of them almost nothing matches.
+  // At most three filters: with more almost nothing matches.
   const filters = fc
     .tuple(fc.record(fields), fc.subarray(Object.keys(fields), { maxLength: 3 }))
     .map(([all, names]) => Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name))));
 
   const starts = fc.oneof(fc.constant(0), fc.nat());
 
-  test(`any of them, alone or together, find exactly what a look at every entry finds (SEED=${seed})`, async () => {
+  test(`any combination of filters returns exactly the matching entries (SEED=${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(filters, fc.integer({ min: 1, max: 60 }), starts, async (filter, first, place) => {
         const expected = entries.filter((entry) => matches(entry, filter));
         const start = place % (expected.length + 1);
-        // Where the page before ends; also a place in the middle of what does not match.
+        // The end of the previous page, or a cursor among entries that do not match.
         const after = start === 0 ? null : cursorOf(expected[start - 1]!.id);
         const { nodes, pageInfo, totalCount } = await readPage(filter, { first, after });
         expect(nodes).toStrictEqual(expected.slice(start, start + first).map(toNode));
@@ -108,7 +108,7 @@ describe('filters', () => {
     );
   });
 
-  test('of each field at its limits: a time is within from its first millisecond on, and up to before its last', async () => {
+  test('the filters match at their limits: from is inclusive, to is exclusive', async () => {
     const entry = entries[1234]!;
     const same = entries.filter(({ at }) => at.getTime() === entry.at.getTime()).map(toNode);
     const from = entry.at.toISOString();
@@ -140,7 +140,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
     );
   });
 
-  test('has pages, from the first to the last, and a total', async () => {
+  test('a target with many entries has pages from the first to the last, and a total', async () => {
     const rows = await app.sql<{ id: string }>(
       `SELECT id FROM audit_events WHERE account = 'crowd' ORDER BY id DESC`,
     );
@@ -161,12 +161,12 @@ describe(`a target with ${crowdedCount} entries`, () => {
     [{ from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }, crowdedCount],
     [{ to: '2020-01-01T00:00:00Z' }, 0],
     [{ requestId: 'crowd7' }, 1],
-  ])('together with %j', async (filter, count) => {
+  ])('the target filter combines with %j', async (filter, count) => {
     const { nodes, totalCount } = await readPage({ targetId: 'crowded', ...filter }, { first: 200 });
     expect([nodes.length, totalCount]).toStrictEqual([Math.min(count, 200), count]);
   });
 
-  test('with ids beyond what a number can hold', async () => {
+  test('pages work with entry ids above Number.MAX_SAFE_INTEGER', async () => {
     await app.sql(
       `INSERT INTO audit_events (id, account, credential, address, request_id, operation, target_ids, outcome)
        OVERRIDING SYSTEM VALUE SELECT 900719925474099200 + n, 'late', 'api-key', '127.0.0.1', 'late', 'editGroup',
@@ -182,7 +182,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
   });
 });
 
-/** How many blocks of tables and indexes the page of a filter reads. */
+/** Returns how many blocks of tables and indexes a filtered page reads. */
 const countBlocks = async (filter: { from?: string; to?: string }): Promise<number> => {
   const search = parseAuditSearch({
     filter: {
@@ -208,7 +208,7 @@ const countBlocks = async (filter: { from?: string; to?: string }): Promise<numb
   }
 };
 
-describe.each(['without', 'with'])('a page of many entries reads few blocks, %s statistics,', (having) => {
+describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s statistics,', (having) => {
   beforeAll(async () => {
     if (having === 'with') await app.sql('ANALYZE audit_events');
   });
@@ -229,13 +229,13 @@ describe.each(['without', 'with'])('a page of many entries reads few blocks, %s 
     { requestId: 'absent' },
     { account: 'crowd', from: '2026-01-01T00:00:00Z', to: '2026-01-01T12:00:00Z' },
   ] as { from?: string; to?: string }[])('with %j', async (filter) => {
-    // The table has 43,000 entries, of which a look at each by an index would read a block.
+    // The table has 43,000 entries; reading each by an index would read as many blocks.
     expect(await countBlocks(filter)).toBeLessThan(5000);
   });
 
-  test('with times as soon as a server has cleaned up, whose index is up to date then', async () => {
+  test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
     const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
-    // The table has more than 1,000 blocks. What is read of them is one range of blocks, and the entries of the page.
+    // The table has more than 1,000 blocks. The page reads one range of them, and its entries.
     while ((await countBlocks({ to: '2026-01-01T12:00:00Z' })) > 500) await sleep(50);
     await other.close();
   });

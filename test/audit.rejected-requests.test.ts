@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 // Mutations that are rejected before their resolvers run: by GraphQL itself, by a limit, or by HTTP.
@@ -21,11 +21,11 @@ const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
 
-/** Sends a request that is rejected, and returns its audit entries. Nothing else may change. */
+/** Sends a request that is rejected, and returns its audit entries. Asserts that nothing else has changed. */
 const entriesOf = async (
-  send: (headers: Record<string, string>) => Promise<Answer>,
+  send: (headers: Record<string, string>) => Promise<ApiResponse>,
   from: TestApp = app,
-): Promise<{ answer: Answer; entries: Record<string, unknown>[] }> => {
+): Promise<{ answer: ApiResponse; entries: Record<string, unknown>[] }> => {
   const before = await readState();
   const requestId = nextRequestId();
   const answer = await send({ 'X-Request-Id': requestId, 'Idempotency-Key': requestId });
@@ -47,7 +47,7 @@ const refused = (operation: string, errorCode: string, ...ids: (number | string)
   account: 'admin',
 });
 
-describe('one entry of a mutation that is rejected by', () => {
+describe('the audit has one entry for a mutation that is rejected by', () => {
   type Case = [what: string, path: string, body: unknown, entry: ReturnType<typeof refused>];
   const tokens = repeat(1500, (i) => String(i + 1));
   const cases: Case[] = [
@@ -102,12 +102,7 @@ describe('one entry of a mutation that is rejected by', () => {
       refused('editGroup', 'BAD_USER_INPUT', 5),
     ],
     ['a body that is a list', '/deleteGroup', [{ id: 5 }], refused('deleteGroup', 'BAD_USER_INPUT')],
-    [
-      'a key that is given twice',
-      '/deleteGroup',
-      '{"id":5,"id":6}',
-      refused('deleteGroup', 'BAD_USER_INPUT'),
-    ],
+    ['a duplicate key', '/deleteGroup', '{"id":5,"id":6}', refused('deleteGroup', 'BAD_USER_INPUT')],
     [
       'an unknown argument in a text',
       '/graphql',
@@ -139,7 +134,7 @@ describe('one entry of a mutation that is rejected by', () => {
       refused('moveSubscribers', 'BAD_USER_INPUT', 5, 6),
     ],
     [
-      'the path, of a text that is no GraphQL',
+      'the path, with invalid GraphQL',
       '/deleteGroup',
       { query: 'mutation {', variables: { id: 5 } },
       refused('deleteGroup', 'GRAPHQL_PARSE_FAILED', 5),
@@ -151,7 +146,7 @@ describe('one entry of a mutation that is rejected by', () => {
       refused('deleteGroup', 'GRAPHQL_VALIDATION_FAILED'),
     ],
     [
-      'a persisted query that is not there',
+      'an unknown persisted query',
       '/deleteGroup',
       { extensions: { persistedQuery: { version: 1, sha256Hash: 'aa' } }, variables: { id: 5 } },
       refused('deleteGroup', 'PERSISTED_QUERY_NOT_SUPPORTED', 5),
@@ -192,7 +187,7 @@ describe('one entry of a mutation that is rejected by', () => {
       refused('deleteGroups', 'QUERY_TOO_COMPLEX', ...Array.from({ length: 1000 }, (_, i) => i + 1)),
     ],
     [
-      'the limit of tokens, behind the arguments',
+      'the limit of tokens, after the arguments',
       '/graphql',
       {
         query: `mutation ($id: Int!) { deleteGroup(id: $id) { ${'id '.repeat(1500)} } }`,
@@ -247,7 +242,7 @@ describe('one entry of a mutation that is rejected by', () => {
   });
 });
 
-test('a dry run is recorded as one, whichever way it is asked for', async () => {
+test('a rejected dry run is recorded as a dry run, with a literal, a variable and a default', async () => {
   const query = 'mutation ($id: Int!, $d: Boolean) { deleteGroup(id: $id, dryRun: $d) { id } }';
   const bodies: [string, unknown][] = [
     ['/graphql', { query, variables: { id: 'x', d: true } }],
@@ -265,8 +260,8 @@ test('a dry run is recorded as one, whichever way it is asked for', async () => 
   expect(entries).toMatchObject([{ outcome: 'refused' }]);
 });
 
-describe('several root fields', () => {
-  test('each have one entry, of whatever rejects them', async () => {
+describe('a rejected request with several root fields', () => {
+  test('each root field has one audit entry, whatever rejects it', async () => {
     const query = `mutation ($ids: [Int!]) {
       one: deleteGroup(id: 2000000001) { id } two: deleteGroups(ids: $ids) { id } deleteGroup(id: 0) { id }
       left: deleteGroup(id: 7) @skip(if: true) { id } }`;
@@ -277,13 +272,13 @@ describe('several root fields', () => {
       entries.map(({ operation, error_code, target_ids }) => [operation, error_code, target_ids]),
     ).toStrictEqual([
       ['deleteGroup', 'NOT_FOUND', ['2000000001']],
-      // What no resolver could record comes last.
+      // Entries that no resolver could write come last.
       ['deleteGroup', 'BAD_USER_INPUT', ['0']],
       ['deleteGroups', 'BAD_USER_INPUT', []],
     ]);
   });
 
-  test('in fragments, with the same name twice, have one entry each', async () => {
+  test('root fields in fragments, and with the same name twice, have one audit entry each', async () => {
     const query = `mutation ($x: Int!) { ...F ... on Mutation { b: deleteGroup(id: $x) { id } } deleteGroup(id: 5) { id } deleteGroup(id: 5) { name } }
       fragment F on Mutation { restoreGroup(id: 6) { id } ...G } fragment G on Mutation { restoreGroup(id: 6) { name } }`;
     const { entries } = await entriesOf((headers) =>
@@ -296,17 +291,20 @@ describe('several root fields', () => {
     ]);
   });
 
-  test.each([21, 100, 10_000])('%d have as many entries as are allowed', async (count) => {
-    const query = `mutation { ${repeat(count, (i) => `a${i}: deleteGroup(id: ${i + 1}) { id }`)} }`;
-    const begin = performance.now();
-    const { entries } = await entriesOf((headers) => app.post('/graphql', { query }, headers));
-    expect(entries).toMatchObject(
-      Array.from({ length: 20 }, (_, i) => refused('deleteGroup', 'QUERY_TOO_COMPLEX', i + 1)),
-    );
-    expect(performance.now() - begin).toBeLessThan(5000);
-  });
+  test.each([21, 100, 10_000])(
+    'of %d root fields as many have an audit entry as are allowed',
+    async (count) => {
+      const query = `mutation { ${repeat(count, (i) => `a${i}: deleteGroup(id: ${i + 1}) { id }`)} }`;
+      const begin = performance.now();
+      const { entries } = await entriesOf((headers) => app.post('/graphql', { query }, headers));
+      expect(entries).toMatchObject(
+        Array.from({ length: 20 }, (_, i) => refused('deleteGroup', 'QUERY_TOO_COMPLEX', i + 1)),
+      );
+      expect(performance.now() - begin).toBeLessThan(5000);
+    },
+  );
 
-  test('whose fragments go in circles, or double, are read once', async () => {
+  test('circular and doubled fragments are read once', async () => {
     const circle = `mutation { ...A } fragment A on Mutation { deleteGroup(id: 5) { id } ...B } fragment B on Mutation { ...A }`;
     const doubling = `mutation { ...F0 } ${repeat(60, (i) => `fragment F${i} on Mutation { ${i < 59 ? `...F${i + 1} ...F${i + 1}` : 'deleteGroup(id: "5") { id }'} }`)}`;
     for (const query of [circle, doubling]) {
@@ -316,13 +314,13 @@ describe('several root fields', () => {
   });
 });
 
-describe('no entry of', () => {
+describe('the audit has no entry for', () => {
   test.each([
     ['a query that is rejected', '/graphql', { query: '{ nothing }' }],
     ['a query of a text beyond the limit', '/graphql', { query: `{ ${'allGroups { id } '.repeat(500)} }` }],
     ['a mutation that there is not', '/graphql', { query: 'mutation { dropGroup(id: 5) { id } }' }],
-    ['a text that is no GraphQL', '/graphql', { query: 'mutation { deleteGroup(id: 5) {' }],
-    ['a long text that is no GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
+    ['invalid GraphQL', '/graphql', { query: 'mutation { deleteGroup(id: 5) {' }],
+    ['long invalid GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
     ['a body without a text', '/graphql', { variables: { id: 5 } }],
     [
       'variables of 50,000 levels',
@@ -342,7 +340,7 @@ describe('no entry of', () => {
     expect(entries).toStrictEqual([]);
   });
 
-  test('a caller that has not signed in', async () => {
+  test('an unauthenticated caller', async () => {
     for (const body of ['{"id":5}', '{"id":"5"}', '{"id":5,"id":6}', '{"idd":5}']) {
       const { answer, entries } = await entriesOf((headers) =>
         app.send('/deleteGroup', {
@@ -356,7 +354,7 @@ describe('no entry of', () => {
   });
 });
 
-test('variables of 50,000 levels are recorded by their root field, with a key too', async () => {
+test('a mutation with variables of 50,000 levels has an audit entry, with an Idempotency-Key too', async () => {
   const body = `{"query":"mutation($g: GroupEdit, $x: Int!){ createGroup(group: $g) { id } }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`;
   const { answer, entries } = await entriesOf((headers) =>
     app.send('/graphql', {
@@ -369,7 +367,7 @@ test('variables of 50,000 levels are recorded by their root field, with a key to
   expect(entries).toMatchObject([{ operation: 'createGroup', outcome: 'refused' }]);
 });
 
-test('an account without the scope has one entry, of the scope', async () => {
+test('a call without the required scope has one audit entry, which names the scope', async () => {
   const { byKey } = await createTestAccount(app, { username: 'reader', scopes: ['groups:read'] });
   const { entries } = await entriesOf((headers) =>
     app.post('/deleteGroup', { id: 5 }, { ...headers, ...byKey }),
@@ -377,7 +375,7 @@ test('an account without the scope has one entry, of the scope', async () => {
   expect(entries).toMatchObject([{ account: 'reader', error_code: 'FORBIDDEN', target_ids: ['5'] }]);
 });
 
-test('a refused call does not use its Idempotency-Key', async () => {
+test('a rejected call does not store its Idempotency-Key', async () => {
   const id = await app.createGroup();
   const headers = { 'Idempotency-Key': 'used once' };
   expect((await app.post('/deleteGroup', { id: String(id) }, headers)).status).toBe(400);
@@ -385,7 +383,7 @@ test('a refused call does not use its Idempotency-Key', async () => {
   expect([status, answered.get('idempotency-replayed')]).toStrictEqual([200, null]);
 });
 
-describe('with a list of allowed operations', () => {
+describe('with ALLOWED_OPERATIONS_FILE', () => {
   let closed: TestApp;
   beforeAll(async () => {
     const file = join(await createTestFolder(), 'operations.json');
@@ -400,12 +398,12 @@ describe('with a list of allowed operations', () => {
     ['another text', '/graphql', { query: 'mutation { deleteGroup(id: 5) { name } }' }, ['5']],
     ['an unknown hash at a path', '/deleteGroup', { documentId: 'aa', variables: { id: 5 } }, ['5']],
     ['the short form', '/deleteGroup', { id: 5 }, ['5']],
-  ])('%s has one entry', async (_what, path, body, ids) => {
+  ])('%s has one audit entry', async (_what, path, body, ids) => {
     const { entries } = await entriesOf((headers) => closed.post(path, body, headers), closed);
     expect(entries).toMatchObject([refused('deleteGroup', 'OPERATION_NOT_ALLOWED', ...ids)]);
   });
 
-  test('a hash of the list is read for the entry', async () => {
+  test('a hash on the list has an audit entry with its operation', async () => {
     const { entries } = await entriesOf(
       (headers) => closed.post('/graphql', { documentId: documentId(), variables: { id: '5' } }, headers),
       closed,
@@ -414,7 +412,7 @@ describe('with a list of allowed operations', () => {
   });
 });
 
-test('removing a number group with an id that is given twice has one entry', async () => {
+test('removing a number group with a repeated id has one audit entry', async () => {
   const _id = await addGroup();
   const requestId = nextRequestId();
   const answer = await app.send(`${groupsPath}/remove`, {

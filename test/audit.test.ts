@@ -22,8 +22,8 @@ const auditEvents = async (filter: object, page: object = {}) => {
   return body.data.auditEvents;
 };
 
-describe('every call of a mutation has one entry', () => {
-  test('one that is done: by whom, how, and the row before and after, with the names of the API', async () => {
+describe('every mutation call has one audit entry', () => {
+  test("an executed call is recorded with its account and the row before and after, under the API's field names", async () => {
     const id = await app.createGroup();
     const headers = { 'X-Request-Id': 'an-edit', 'User-Agent': 'tests/1' };
     await app.post('/editGroup', { id, group: { price: '12.50', tagName: 'new' } }, headers);
@@ -60,7 +60,7 @@ describe('every call of a mutation has one entry', () => {
     ['createServiceGroup', { serviceGroup: {} }, 'BAD_USER_INPUT'],
     ['editServiceGroup', { id: 2_000_000_000, serviceGroup: { name: 'x' } }, 'NOT_FOUND'],
     ['deleteServiceGroup', { id: 2_000_000_000 }, 'NOT_FOUND'],
-  ])('one that is refused: %s %j', async (operation, args, errorCode) => {
+  ])('a rejected call is recorded: %s %j', async (operation, args, errorCode) => {
     const requestId = `${operation}-${Math.random()}`;
     expect(
       (await app.post(`/${operation}`, args, { 'X-Request-Id': requestId })).status,
@@ -70,14 +70,14 @@ describe('every call of a mutation has one entry', () => {
     ]);
   });
 
-  test('and a query has none', async () => {
+  test('a query has no audit entry', async () => {
     const { totalCount } = await auditEvents({});
     await app.post('/allGroups', {});
     expect((await auditEvents({})).totalCount).toBe(totalCount);
   });
 });
 
-test('the filters find what they say, and the pages hold every entry once, the latest first', async () => {
+test('the filters return the matching entries; the pages have every entry once, latest first', async () => {
   const id = await app.createGroup();
   await app.post('/deleteGroup', { id, reason: 'why' });
   await app.post('/deleteGroup', { id });
@@ -115,7 +115,7 @@ test.each([
   'UPDATE audit_events SET outcome = $$done$$',
   'DELETE FROM audit_events',
   'TRUNCATE audit_events',
-])('%s is refused even to the owner', async (sql) => {
+])("%s on audit_events is rejected, even for the table's owner", async (sql) => {
   await expect(app.sql(sql)).rejects.toThrow('audit_events is append-only');
 });
 
@@ -138,7 +138,7 @@ describe('a role with the grants of docs/operations.md', () => {
     await app.sql(`DROP ROLE ${role}`);
   });
 
-  test('is enough for the server', async () => {
+  test('the documented grants are sufficient for the server', async () => {
     const [id, target] = [await limited.createGroup(), await limited.createGroup()];
     await limited.post('/subscribe', { username: 'a', groupId: id });
     expect((await limited.post('/deleteGroup', { id, moveSubscribersTo: target })).status).toBe(200);
@@ -153,7 +153,7 @@ describe('a role with the grants of docs/operations.md', () => {
     'DELETE FROM audit_events',
     'DROP TABLE audit_events',
     'ALTER TABLE audit_events DISABLE TRIGGER ALL',
-  ])('may not %s', async (sql) => {
+  ])('the documented role may not %s', async (sql) => {
     await expect(limited.sql(sql)).rejects.toThrow(/permission denied|must be owner/);
   });
 });
@@ -169,7 +169,7 @@ describe('the purge', () => {
     return ids;
   };
 
-  test('takes what has had its time, once among several servers, with an entry each, and nothing else', async () => {
+  test('the purge removes expired groups once among several servers, with an audit entry each, and nothing else', async () => {
     const [kept, ...due] = await deleteGroups(6);
     await app.sql(`UPDATE deleted_groups SET purge_at = now() - interval '1 s' WHERE id = ANY ($1)`, [due]);
     const log = await createLogger('silent', false);
@@ -191,7 +191,7 @@ describe('the purge', () => {
     ).toStrictEqual(due);
   });
 
-  test('is done by the running server, at its start and then every minute; keys that have expired go too', async () => {
+  test('a running server purges at its start and every minute; expired idempotency keys are removed too', async () => {
     const [id] = await deleteGroups(1);
     await app.post('/createGroup', { group: plainGroup }, { 'Idempotency-Key': 'old' });
     await app.sql(`UPDATE deleted_groups SET purge_at = now() WHERE id = $1`, [id]);
@@ -203,7 +203,7 @@ describe('the purge', () => {
   });
 });
 
-test('a retention of 0 keeps no archive, but the audit', async () => {
+test('with a retention of 0 a delete stores no archive row, but its audit entry', async () => {
   const other = await openTestApp(
     { DATABASE_URL: app.url, DELETED_GROUP_RETENTION_DAYS: 0 },
     useTestDatabase(app.url),

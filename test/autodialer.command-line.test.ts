@@ -14,10 +14,10 @@ afterAll(() => app.close());
 const statusOf = async (headers: Record<string, string>) =>
   (await app.post('/allGroups', {}, { 'X-APIKEY': '', ...headers })).status;
 
-describe('a key that clients already have', () => {
+describe('accounts create --api-key-stdin with an existing key', () => {
   const key = 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG';
 
-  test("is given to an account, so that the vendor's samples need another host only", async () => {
+  test("an existing key is accepted, so that the vendor's samples work with only the host changed", async () => {
     await runWith(
       'Aa123456',
       'accounts',
@@ -39,7 +39,7 @@ describe('a key that clients already have', () => {
     ['short', [], 'The API key must be 32 to 256 printable ASCII characters'],
     [key, ['--password-stdin'], '--api-key-stdin cannot be combined with --password or --password-stdin'],
     [testKey, [], 'Another account has this API key: choose another one'],
-  ])('%s with %j is refused', async (given, options, message) => {
+  ])('%s with %j is rejected', async (given, options, message) => {
     const { code, stderr } = await runWith(
       given,
       'accounts',
@@ -56,7 +56,7 @@ describe('a key that clients already have', () => {
 describe('number-groups', () => {
   const { addGroup, call, numbersOf } = createAutodialerClient(() => app);
 
-  test('restore brings a removed group back with its numbers, once, and the audit says so', async () => {
+  test('number-groups restore restores a removed group with its numbers, once, with an audit entry', async () => {
     const id = await addGroup({ name: 'back', numbers: ['1', '2'], description: 'd' });
     const [before] = await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]);
     await call('remove', { _id: id });
@@ -93,7 +93,7 @@ describe('number-groups', () => {
   test.each([
     ['0123456789abcdef01234567', 'There is no removed number group 0123456789abcdef01234567 (NOT_FOUND)'],
     ['7', '_id must be 24 hexadecimal digits (BAD_USER_INPUT)'],
-  ])('restore %s is refused', async (id, message) => {
+  ])('number-groups restore %s is rejected', async (id, message) => {
     const { code, stderr } = await run('number-groups', 'restore', id);
     expect([code, stderr]).toStrictEqual([1, `group-api: ${message}\n`]);
   });

@@ -25,12 +25,12 @@ afterAll(() => app.close());
 const services = ['add', 'update', 'remove', 'search', 'upload'];
 const operationOf = (service: string) => document.paths[`${groupsPath}/${service}`].post;
 
-test('it is OpenAPI 3.1, and valid', async () => {
+test("the autodialer's document is valid OpenAPI 3.1", async () => {
   expect(document.openapi).toBe('3.1.0');
   await expect(SwaggerParser.validate(structuredClone(document))).resolves.toBeDefined();
 });
 
-test('it has the five services by POST, and nothing else', () => {
+test("the autodialer's document has the five services as POST, and nothing else", () => {
   expect(Object.keys(document.paths).toSorted()).toStrictEqual(
     services.map((service) => `${groupsPath}/${service}`).toSorted(),
   );
@@ -45,7 +45,7 @@ test('it has the five services by POST, and nothing else', () => {
   expect(Object.keys(operationOf('upload').requestBody.content)).toStrictEqual(['multipart/form-data']);
 });
 
-describe('every answer is as it says', () => {
+describe('every response matches the document', () => {
   const validatorOf = (service: string, status: number): ValidateFunction => {
     const { schema } = operationOf(service).responses[status].content['application/json'];
     return new Ajv2020({ strict: false }).compile(schema);
@@ -56,7 +56,7 @@ describe('every answer is as it says', () => {
     return body;
   };
 
-  test('where it is done', async () => {
+  test('successful responses match the document', async () => {
     const added = check('add', await call('add', { name: 'a', numbers: ['1'], description: 'b' }));
     check('update', await call('update', { _id: added.data._id, name: 'c' }));
     check('search', await call('search', {}));
@@ -65,7 +65,7 @@ describe('every answer is as it says', () => {
     check('upload', await upload('1\n2'));
   });
 
-  test('where it is refused', async () => {
+  test('error responses match the document', async () => {
     for (const service of services) {
       if (service !== 'upload') check(service, await call(service, { unknown: 1 }));
       check(service, await call(service, {}, { 'X-APIKEY': 'unknown' }));
@@ -76,7 +76,7 @@ describe('every answer is as it says', () => {
   });
 });
 
-describe('every request that it allows is taken, and what it forbids is not', () => {
+describe('requests are accepted exactly if the document allows them', () => {
   const schemaOf = (service: string) => operationOf(service).requestBody.content['application/json'].schema;
   test.each([
     ['add', { name: 'a', numbers: ['1', '*#+'] }],
@@ -100,8 +100,8 @@ describe('every request that it allows is taken, and what it forbids is not', ()
   });
 });
 
-describe('the page', () => {
-  test('and what it loads come from here, without credentials, and it names no other host', async () => {
+describe('the documentation page', () => {
+  test('the documentation page and its files are public, and load nothing from other hosts', async () => {
     const open = async (path: string) => {
       const response = await fetch(app.httpUrl + path);
       expect([path, response.status]).toStrictEqual([path, 200]);
@@ -124,7 +124,7 @@ describe('the page', () => {
   if (!browser)
     process.stdout.write('the page is not opened in a browser, since chromium is not installed\n');
   (browser ? test : test.skip)(
-    'shows the services in a browser that reaches no other host',
+    'the documentation page shows the services in a browser without access to other hosts',
     async () => {
       const { stdout } = await promisify(execFile)(
         browser!,
@@ -144,14 +144,14 @@ describe('the page', () => {
     60_000,
   );
 
-  test('lets nobody out of its folder', async () => {
+  test("the documentation page's folder cannot be left by a path with dots", async () => {
     for (const path of [
       '../package.json',
       '%2e%2e/package.json',
       '..%2f..%2fpackage.json',
       '..%5cpackage.json',
     ]) {
-      // By hand, since fetch takes the dots away before it asks.
+      // With node:http, since fetch removes the dots.
       const { hostname, port } = new URL(app.httpUrl);
       const socket = connect(Number(port), hostname);
       socket.write(`GET /api/v4/docs/static/${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
@@ -162,7 +162,7 @@ describe('the page', () => {
   });
 });
 
-test('the lines of docs/autodialer.md do what they say', async () => {
+test('the commands in docs/autodialer.md work as printed', async () => {
   const text = readFileSync(fileURLToPath(new URL('../docs/autodialer.md', import.meta.url)), 'utf8');
   const lines = text.split('\n').filter((line) => line.startsWith('curl '));
   const cwd = await createTestFolder();
@@ -181,7 +181,7 @@ test('the lines of docs/autodialer.md do what they say', async () => {
   await call('remove', { _id: answers[0].data._id });
 });
 
-test('a group that was added by what the document says is found', async () => {
+test("a group that is added by the document's example is found", async () => {
   const example = operationOf('add').requestBody.content['application/json'].schema.properties;
   const id = await addGroup({ name: example.name.examples[0], numbers: example.numbers.examples[0] });
   const { body } = await call('search', { conditions: { name: example.name.examples[0] } });

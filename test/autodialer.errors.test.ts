@@ -9,7 +9,7 @@ import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// The vendor's table of errors, row by row: the status, the message, and which of two faults is named.
+// The vendor's table of errors, row by row: the status, the message, and the precedence of errors.
 let app: TestApp;
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
@@ -17,7 +17,7 @@ const callers: Record<string, Record<string, string>> = {};
 beforeAll(async () => {
   app = await openTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
   const network = { allowedNetworks: ['10.0.0.0/8'] };
-  callers['nobody'] = {};
+  callers['anonymous'] = {};
   callers['an unknown key'] = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tH' };
   callers['no scope'] = (
     await createTestAccount(app, { username: 'scopeless', scopes: ['groups:read'] })
@@ -44,14 +44,14 @@ const ask = async (
   return { response, status: response.status, body: await response.json() };
 };
 const id = '6033876dc92de036d1390923';
-/** Stands for the id of a group that is there. */
+/** A placeholder for the id of an existing group. */
 const there = 'there';
 let existing: string;
 const deniedTo = (service: string) => `autodialer/groups/${service};Access denied`;
 
-describe('every row of the table', () => {
+describe("the vendor's table of errors", () => {
   test.each([
-    ['nobody', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is missing'],
+    ['anonymous', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is missing'],
     ['an unknown key', 'remove', json, `{"_id":"${id}"}`, 401, 'BasicAuth or ApiKey is invalid'],
     ['no scope', 'remove', json, `{"_id":"${id}"}`, 403, deniedTo('remove')],
     ['no scope', 'search', json, '{}', 403, deniedTo('search')],
@@ -73,7 +73,7 @@ describe('every row of the table', () => {
     ['admin', 'upload', 'multipart/form-data; boundary=b', '--b\r\nx', 400, 'Unable to parse content'],
     ['admin', 'nothing', json, '{}', 501, 'Requested service does not exist'],
     ['admin', 'remove/', json, '{}', 501, 'Requested service does not exist'],
-    ['nobody', 'nothing', json, '{}', 401, 'BasicAuth or ApiKey is missing'],
+    ['anonymous', 'nothing', json, '{}', 401, 'BasicAuth or ApiKey is missing'],
     ['admin', 'remove', json, '{}', 200, "Field '_id':value is missing"],
     ['admin', 'remove', json, '{"_id":"x"}', 200, "Field '_id':value must be 24 hexadecimal digits"],
     ['admin', 'remove', json, '{"_id":7}', 200, "Field '_id':value must be a string"],
@@ -285,7 +285,7 @@ describe('every row of the table', () => {
     ['search', ['DELETE', 'PUT', 'PATCH'], 'POST, GET'],
     ['add', ['GET', 'DELETE', 'PUT', 'PATCH'], 'POST'],
     ['upload', ['GET', 'DELETE', 'PUT', 'PATCH'], 'POST'],
-  ])('other methods than its own at %s: 405', async (service, methods, allowed) => {
+  ])('rejects other methods at %s with 405', async (service, methods, allowed) => {
     for (const method of methods) {
       const answer = await ask('admin', method, `${groupsPath}/${service}`, undefined, undefined);
       expect([answer.status, answer.body]).toStrictEqual([405, failure('Method not allowed')]);
@@ -294,9 +294,9 @@ describe('every row of the table', () => {
   });
 
   test.each(['PROPFIND', 'SEARCH', 'LINK', 'TRACE', 'PURGE'])(
-    '%s too is a method that is not allowed',
+    'rejects the method %s with 405',
     async (method) => {
-      // fetch does not send all of them.
+      // fetch does not send all of these methods.
       const send = async (path: string) => {
         const sent = request(app.httpUrl + path, { method, headers: callers['admin'] });
         sent.end();
@@ -311,7 +311,7 @@ describe('every row of the table', () => {
     },
   );
 
-  test('HEAD is no service: 405, without a body as always', async () => {
+  test('rejects HEAD with 405, without a body', async () => {
     for (const service of ['search', 'remove']) {
       const response = await fetch(`${app.httpUrl}${groupsPath}/${service}`, {
         method: 'HEAD',
@@ -322,7 +322,7 @@ describe('every row of the table', () => {
   });
 
   test.each(['/api/v4/', '/api/v4/autodialer', '/api/v4/autodialer/groups', '/api/v4/pbx/users/search'])(
-    '%s is no service, whatever the method',
+    'rejects the unknown service %s with every method',
     async (path) => {
       for (const method of ['GET', 'POST', 'DELETE']) {
         const answer = await ask('admin', method, path, undefined, undefined);
@@ -335,9 +335,9 @@ describe('every row of the table', () => {
   );
 });
 
-describe('of several faults the first in this order is named: 401, 403, 405, 415, 400, the operation', () => {
+describe('of several errors the first in this order is returned: 401, 403, 405, 415, 400, the operation', () => {
   test.each([
-    ['nobody', 'PATCH', 'text/plain', '{', 401],
+    ['anonymous', 'PATCH', 'text/plain', '{', 401],
     ['an unknown key', 'PATCH', 'text/plain', '{', 401],
     ['another network', 'PATCH', 'text/plain', '{', 403],
     ['no scope', 'PATCH', 'text/plain', '{', 403],
@@ -352,25 +352,25 @@ describe('of several faults the first in this order is named: 401, 403, 405, 415
       expect((await ask(caller, method, `${groupsPath}/${service}`, type, body)).status).toBe(status);
   });
 
-  test('a compressed body too is a matter of its media type, after who calls and whether it may', async () => {
+  test('a compressed body is rejected with 415, after authentication and scope', async () => {
     const send = (caller: string) =>
       fetch(`${app.httpUrl}${groupsPath}/add`, {
         method: 'POST',
         headers: { ...callers[caller], 'Content-Type': json, 'Content-Encoding': 'gzip' },
         body: '{',
       });
-    expect((await send('nobody')).status).toBe(401);
+    expect((await send('anonymous')).status).toBe(401);
     expect((await send('no scope')).status).toBe(403);
     expect((await send('admin')).status).toBe(415);
   });
 });
 
-test('browsers are told of the key, not of the password', async () => {
-  const { response } = await ask('nobody', 'POST', `${groupsPath}/remove`, json, '{}');
+test('a 401 does not ask browsers for a password', async () => {
+  const { response } = await ask('anonymous', 'POST', `${groupsPath}/remove`, json, '{}');
   expect(response.headers.get('www-authenticate')).toBe('Bearer realm="group-api"');
 });
 
-describe('what is refused is in the audit', () => {
+describe('the audit of rejected autodialer calls', () => {
   const refuse = async (service: string, body: string, requestId: string, caller = 'admin') => {
     await fetch(`${app.httpUrl}${groupsPath}/${service}`, {
       method: 'POST',
@@ -392,7 +392,7 @@ describe('what is refused is in the audit', () => {
     ['add', '{"name":"a"}', 'admin', 'BAD_USER_INPUT', []],
     ['update', `{"_id":"${id}","name":""}`, 'admin', 'BAD_USER_INPUT', [id]],
     ['update', `{"_id":"${id}","name":"a"}`, 'admin', 'NOT_FOUND', [id]],
-  ])('%s %s by %s: %s', async (service, body, caller, code, targets) => {
+  ])('has one entry for %s %s by %s: %s', async (service, body, caller, code, targets) => {
     const requestId = nextRequestId();
     expect(await refuse(service, body, requestId, caller)).toStrictEqual([
       [`autodialer/groups/${service}`, 'refused', code, targets],
@@ -402,18 +402,18 @@ describe('what is refused is in the audit', () => {
   test.each([
     ['remove', '{'],
     ['add', '{"name"'],
-  ])('but not what never became a call: %s %s', async (service, body) => {
+  ])('has no entry for a request that is not a call: %s %s', async (service, body) => {
     expect(await refuse(service, body, `broken-${service}`)).toStrictEqual([]);
   });
 });
 
-test('a search is no mutation, and not in the audit', async () => {
+test('a search has no audit entry', async () => {
   await addGroup();
   await app.post(`${groupsPath}/search`, {}, { 'X-Request-Id': 'searching' });
   expect(await auditOf('searching')).toStrictEqual([]);
 });
 
-describe('what a client is told early', () => {
+describe('an error that is sent before the whole body has arrived', () => {
   const connectTo = async ({ httpUrl }: TestApp) => {
     const { port, hostname } = new URL(httpUrl);
     const socket = connect(Number(port), hostname);
@@ -424,7 +424,7 @@ describe('what a client is told early', () => {
     return {
       socket,
       text: () => received,
-      /** Waits for so many answers, for some seconds. */
+      /** Waits some seconds for this number of responses. */
       until: async (count: number) => {
         for (const deadline = Date.now() + 10_000; answers() < count && Date.now() < deadline;)
           await sleep(10);
@@ -435,7 +435,7 @@ describe('what a client is told early', () => {
   const head = (length: number) =>
     `POST ${groupsPath}/add HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
-  test('does not keep the rest of its body from being taken, nor the next request on the connection', async () => {
+  test('the rest of a rejected body is read, and the next request on the connection succeeds', async () => {
     const { socket, text, until } = await connectTo(app);
     const body = Buffer.from(`{"name":"a","numbers":["x",${'"1",'.repeat(3_000_000)}"1"]}`);
     socket.write(head(body.length));
@@ -449,7 +449,7 @@ describe('what a client is told early', () => {
     socket.destroy();
   });
 
-  test('is told once, whatever becomes of its body', async () => {
+  test('a rejected request gets one response, even if its body is cut off or invalid', async () => {
     const impatient = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
     const { socket, text, until } = await connectTo(impatient);
     socket.write(`${head(1000)}{"name":"a","numbers":["x",`);
@@ -461,7 +461,7 @@ describe('what a client is told early', () => {
   });
 });
 
-test('clients that are slow to send numbers take the places of others that do, and of nobody else', async () => {
+test('slow uploads of numbers use up the slots for uploads only; other requests succeed', async () => {
   const small = await openTestApp({ MAX_CONCURRENT_REQUESTS: 3, REQUEST_TIMEOUT_SECONDS: 30 });
   const { port, hostname } = new URL(small.httpUrl);
   const sockets = Array.from({ length: 3 }, () => {
@@ -481,7 +481,7 @@ test('clients that are slow to send numbers take the places of others that do, a
   await small.close();
 });
 
-test('AUTODIALER=false leaves nothing there', async () => {
+test('AUTODIALER=false removes all autodialer endpoints', async () => {
   const without = await openTestApp({ AUTODIALER: false });
   try {
     for (const path of [`${groupsPath}/remove`, '/api/v4/openapi.json', '/api/v4/docs/'])

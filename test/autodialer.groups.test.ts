@@ -17,7 +17,7 @@ const archiveOf = async (id: string) =>
   (await app.sql('SELECT * FROM deleted_number_groups WHERE id = $1', [id]))[0];
 
 describe('add', () => {
-  test('keeps the group, its numbers once each and in order, and answers its id', async () => {
+  test('add stores the group and its distinct numbers in order, and returns its id', async () => {
     const requestId = nextRequestId();
     const group = { name: ' test_group ', numbers: ['1111', '2222', '+98*#', '1111', '0'], description: 'd' };
     const { status, body } = await call('add', group, { 'X-Request-Id': requestId });
@@ -33,13 +33,13 @@ describe('add', () => {
     ]);
   });
 
-  test('takes a group without numbers, or without a description', async () => {
+  test('add accepts a group without numbers, or without a description', async () => {
     const id = await addGroup({ numbers: [] });
     expect(await numbersOf(id)).toStrictEqual([]);
     expect(await rowOf(id)).toMatchObject({ description: '', count: 0 });
   });
 
-  test('takes its fields in any order, and any JSON that says the same', async () => {
+  test('add accepts its fields in any order, and any equivalent JSON', async () => {
     const { body } = await app.send(`${groupsPath}/add`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json; charset=utf-8' },
@@ -49,7 +49,7 @@ describe('add', () => {
     expect(await rowOf(body.data._id)).toMatchObject({ name: 'گروه "۱"', description: 'د', count: 2 });
   });
 
-  test('with an Idempotency-Key is done once, with other numbers refused', async () => {
+  test('add with a repeated Idempotency-Key is executed once; with other numbers it is rejected', async () => {
     const group = { name: 'once', numbers: ['1', '2'] };
     const key = { 'Idempotency-Key': 'add-once' };
     const first = await call('add', group, key);
@@ -67,14 +67,14 @@ describe('add', () => {
     ).toStrictEqual([{ count: 1 }]);
   });
 
-  test('of ten thousand numbers with repetitions leaves nothing but them', async () => {
+  test('add of 10,000 numbers with repetitions stores the distinct ones only', async () => {
     const numbers = Array.from({ length: 25_000 }, (_, index) => String((index * 7) % 10_000));
     const id = await addGroup({ numbers });
     expect(await numbersOf(id)).toStrictEqual([...new Set(numbers)]);
     expect(await rowOf(id)).toMatchObject({ count: 10_000 });
   });
 
-  test('that is refused after thousands of numbers leaves nothing behind', async () => {
+  test('add that is rejected after thousands of numbers stores nothing', async () => {
     const before = await readNumbers();
     const numbers = Array.from({ length: 20_000 }, (_, index) => String(index));
     for (const group of [
@@ -86,7 +86,7 @@ describe('add', () => {
     expect(await readNumbers()).toStrictEqual(before);
   });
 
-  test('of more than a million numbers is refused, and leaves nothing behind', async () => {
+  test('add of more than a million numbers is rejected, and stores nothing', async () => {
     const before = await readNumbers();
     const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
     expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
@@ -97,7 +97,7 @@ describe('add', () => {
 });
 
 describe('update', () => {
-  test('changes what is given, leaves the rest, and answers the whole group', async () => {
+  test('update changes the fields that are sent, leaves the others, and returns the whole group', async () => {
     const id = await addGroup({ name: 'before', numbers: ['1', '2'], description: 'kept' });
     const { created_at: createdAt } = (await rowOf(id)) as { created_at: Date };
     const requestId = nextRequestId();
@@ -124,7 +124,7 @@ describe('update', () => {
     ]);
   });
 
-  test('by PUT puts other numbers in the place of those before', async () => {
+  test('update by PUT replaces the numbers', async () => {
     const id = await addGroup({ numbers: ['1', '2'] });
     const { status, body } = await app.send(`${groupsPath}/update`, {
       method: 'PUT',
@@ -134,14 +134,14 @@ describe('update', () => {
     expect([status, body.data]).toMatchObject([200, { numbers: ['3', '4', '5'], count: 3, name: 'plain' }]);
   });
 
-  test('takes an uploaded file', async () => {
+  test('update accepts an uploaded file', async () => {
     const id = await addGroup({ numbers: ['1', '2'] });
     const { body: uploaded } = await upload('7\n8\n');
     const { body } = await call('update', { _id: id, filename: uploaded.data.filename });
     expect(body.data).toMatchObject({ numbers: ['7', '8'], count: 2 });
   });
 
-  test('with an Idempotency-Key answers what it answered, also where the numbers have changed since', async () => {
+  test('update with a repeated Idempotency-Key returns the first response, even if the numbers have changed since', async () => {
     const id = await addGroup();
     const headers = { 'Idempotency-Key': 'update-once', 'X-Request-Id': nextRequestId() };
     const first = await call('update', { _id: id, numbers: ['7', '8'] }, headers);
@@ -156,7 +156,7 @@ describe('update', () => {
     ]);
   });
 
-  test('beside removes leaves the group whole or gone, and no list to nobody', async () => {
+  test('concurrent updates and removes leave the group complete or removed, and no list without a group', async () => {
     for (let round = 0; round < 10; round++) {
       const id = await addGroup();
       const answers = await Promise.all(
@@ -172,7 +172,7 @@ describe('update', () => {
     expect(orphans).toStrictEqual([]);
   });
 
-  test('of fifty at once gives each its own numbers, and the group those of one', async () => {
+  test('fifty concurrent updates each return their own numbers, and the group has those of one', async () => {
     const id = await addGroup();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) => call('update', { _id: id, numbers: [String(index)] })),
@@ -184,7 +184,7 @@ describe('update', () => {
 });
 
 describe('remove', () => {
-  test.each(['POST', 'DELETE'])('by %s archives the whole group and says done, once', async (method) => {
+  test.each(['POST', 'DELETE'])('remove by %s archives the whole group, once', async (method) => {
     const id = await addGroup({ name: 'gone', numbers: ['1', '2'], description: 'd' });
     const other = await addGroup({ numbers: ['3'] });
     const otherRow = await rowOf(other);
@@ -216,7 +216,7 @@ describe('remove', () => {
     expect((await remove()).body).toStrictEqual(failure("Field '_id':There is no such group"));
   });
 
-  test("takes the seed's other spelling of the id", async () => {
+  test("remove accepts the other spelling of the id in the vendor's documented example", async () => {
     const id = await addGroup();
     const both = await addGroup();
     expect((await call('remove', { id_: id.toUpperCase() })).body.success).toBe(1);
@@ -225,14 +225,14 @@ describe('remove', () => {
     expect(await rowOf(id)).toBeUndefined();
   });
 
-  test('of twenty at once succeeds once', async () => {
+  test('of twenty concurrent removes one succeeds', async () => {
     const id = await addGroup();
     const answers = await Promise.all(Array.from({ length: 20 }, () => call('remove', { _id: id })));
     expect(answers.filter(({ body }) => body.success === 1)).toHaveLength(1);
     expect(answers.filter(({ body }) => /no such group/.test(body.message))).toHaveLength(19);
   });
 
-  test('with an Idempotency-Key says done again', async () => {
+  test('remove with a repeated Idempotency-Key returns the first response', async () => {
     const id = await addGroup();
     const key = { 'Idempotency-Key': 'remove-once' };
     const first = await call('remove', { _id: id }, key);
@@ -245,7 +245,7 @@ describe('remove', () => {
     );
   });
 
-  test('keeps nothing where the retention is 0', async () => {
+  test('remove archives nothing if the retention is 0', async () => {
     const forgetful = await openTestApp({ DELETED_GROUP_RETENTION_DAYS: 0 });
     const client = createAutodialerClient(() => forgetful);
     const id = await client.addGroup();
@@ -286,7 +286,7 @@ describe('search', () => {
   });
   afterAll(() => searched.close());
 
-  test("answers the vendor's example, whole", async () => {
+  test("search returns the vendor's documented response", async () => {
     const { body } = await ask('search', {
       alike: 'true',
       conditions: { name: '', description: '' },
@@ -317,7 +317,7 @@ describe('search', () => {
     });
   });
 
-  test('without anything, or by GET with a body, finds all of them, the latest first', async () => {
+  test('search without a filter, or by GET with a body, returns all groups, latest first', async () => {
     const names = ['گروه', 'beta', 'Alphabet', 'alpha'];
     expect(await namesOf({})).toStrictEqual(names);
     const { request } = await import('node:http');
@@ -361,12 +361,12 @@ describe('search', () => {
     [{ pagination: { sorting: { description: -1 }, count: 1 } }, ['گروه']],
     [{ pagination: { sorting: { _id: 1 }, start: 1, count: 2 } }, ['Alphabet', 'beta']],
     [{ pagination: { start: 4 } }, []],
-  ])('%j finds %j', async (body, names) => {
+  ])('search with %j returns %j', async (body, names) => {
     expect(await namesOf(body)).toStrictEqual(names);
   });
 
   test.each([['name'], ['description']])(
-    'finds a rare %s among thousands by the index, in any alphabet',
+    'search for a rare %s among thousands uses the index, in any alphabet',
     async (column) => {
       await searched.sql(`WITH lists AS (INSERT INTO number_lists (unused_since) SELECT NULL FROM generate_series(1, 20000) RETURNING id)
       INSERT INTO number_groups (id, name, description, count, list_id)
@@ -383,7 +383,7 @@ describe('search', () => {
     },
   );
 
-  test('says how many there are on all pages', async () => {
+  test('search returns the total of all pages', async () => {
     expect((await search({ pagination: { start: 100, count: 1 } })).pagination.total).toBe(4);
     expect(
       (await search({ conditions: { name: 'alp' }, pagination: { count: 1 } })).pagination,
@@ -406,19 +406,19 @@ describe('dates', () => {
     ['UTC', '2024-03-19T12:00:00Z', '1402-12-29 12:00:00'],
     ['UTC', '2025-03-20T12:00:00Z', '1403-12-30 12:00:00'],
     ['America/New_York', '2025-03-21T03:59:59Z', '1403-12-30 23:59:59'],
-  ])('in %s %s is %s', (timeZone, moment, written) => {
+  ])('in %s the instant %s is written as %s', (timeZone, moment, written) => {
     expect(createJalaliFormatter(timeZone)(new Date(moment))).toBe(written);
   });
 });
 
-describe('what has had its time', () => {
+describe('the clean-up of the autodialer', () => {
   let aged: TestApp;
   const client = createAutodialerClient(() => aged);
   beforeEach(async () => {
     aged = await openTestApp();
   });
 
-  /** Housekeeping comes at the start, and then every minute. */
+  /** The clean-up runs at the start, and then every minute. */
   const restart = async () => {
     const again = await openTestApp({}, { ...aged, drop: async () => undefined });
     for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
@@ -431,7 +431,7 @@ describe('what has had its time', () => {
     await again.close();
   };
 
-  test('is removed: files of yesterday that nobody used, numbers that were replaced, and groups after their retention', async () => {
+  test('the clean-up removes unused files after a day, replaced numbers, and groups after their retention', async () => {
     const kept = await client.addGroup({ numbers: ['1'] });
     const { body: fresh } = await client.upload('10\n');
     const { body: stale } = await client.upload('20\n');
@@ -460,7 +460,7 @@ describe('what has had its time', () => {
           `SELECT unnest(numbers) AS number FROM number_list_chunks ORDER BY 1`,
         )
       ).map(({ number }) => number);
-    // The purged group's numbers go a day later, as any others that nobody holds.
+    // The purged group's numbers are removed a day later, like all unused lists.
     expect(await numbersLeft()).toStrictEqual(['1', '10', '31', '40', '50']);
     await aged.sql(`UPDATE number_lists SET unused_since = now() - interval '25 hours'
       WHERE unused_since IS NOT NULL AND filename IS NULL`);

@@ -17,13 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe('an export of contacts gives the numbers that can be called, and no others:', () => {
+describe('a contacts export yields the callable numbers, and no others:', () => {
   test.each(phoneExports)('%s', async (_, content, numbers) => {
     expect(await numbersIn(content)).toStrictEqual(numbers);
   });
 });
 
-/** What is written, and the number that is meant. */
+/** The written text, and its number. */
 const written: readonly (readonly [string, string])[] = [
   ['1111', '1111'],
   ['+98*#', '+98*#'],
@@ -60,7 +60,7 @@ const written: readonly (readonly [string, string])[] = [
   [`${'1 '.repeat(31)}1`, '1'.repeat(32)],
 ];
 
-describe('what is written around a number is removed alike in JSON, CSV and vCards:', () => {
+describe('characters around a number are removed alike in JSON, CSV and vCards:', () => {
   const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
   test.each(written)('%j is %s', async (text, number) => {
     expect(await numbersOf(await addGroup({ numbers: [text] }))).toStrictEqual([number]);
@@ -84,9 +84,9 @@ describe('what is written around a number is removed alike in JSON, CSV and vCar
     ['a pause alone', ',12'],
     ['an e-mail address', '0912@example.com'],
     ['an error of a spreadsheet', '#N/A'],
-    ['a part that is none among several numbers', '09121111111 ::: nothing'],
+    ['an invalid part of several numbers', '09121111111 ::: nothing'],
     ['more than a number is long', `${'1'.repeat(20)}${' '.repeat(300)}1`],
-  ])('%s is rejected by its place, and nothing is kept', async (_, text) => {
+  ])('%s is rejected with its position, and nothing is stored', async (_, text) => {
     const before = await readNumbers();
     const shown = Array.from(text).slice(0, 40).join('');
     const piece = shown.includes(':::') ? ' nothing' : shown;
@@ -115,7 +115,7 @@ describe('what is written around a number is removed alike in JSON, CSV and vCar
   );
 
   test.each(['9.1E+09', '9,12345E+10', '9E9', '۹.۱E+۰۹'])(
-    '%s, of which a spreadsheet has lost the digits, is rejected with what to do',
+    '%s, a number that a spreadsheet has shortened, is rejected with advice',
     async (text) => {
       const problem =
         `${JSON.stringify(text)} is not a phone number: a spreadsheet, such as Excel, has shortened it, and its last digits are ` +
@@ -131,14 +131,14 @@ describe('what is written around a number is removed alike in JSON, CSV and vCar
     },
   );
 
-  test('an amount of a spreadsheet is rejected with what to do', async () => {
+  test('an amount from a spreadsheet is rejected with advice', async () => {
     expect(await numbersIn('phone;name\n"9,121,111,111";A')).toContain(
       'line 2, column 1 (phone): "9,121,111,111" is not a phone number: a spreadsheet, such as Excel, has written it as an amount',
     );
   });
 });
 
-describe('a file is rejected with what to do, and nothing is kept:', () => {
+describe('a file is rejected with advice, and nothing is stored:', () => {
   const unknown = (names: string) =>
     badLine(
       1,
@@ -196,7 +196,7 @@ describe('a file is rejected with what to do, and nothing is kept:', () => {
         '"Save As" and the file type "CSV UTF-8", in other programs by the character set of the export',
     ],
     [
-      'UTF-16 that is cut off',
+      'truncated UTF-16',
       encodeUtf16('phone\n1').slice(0, -1),
       badLine(2, 'it is not valid UTF-16, or holds U+FFFD. Save the file as UTF-8'),
     ],

@@ -50,7 +50,7 @@ describe('csv', () => {
     ['repetitions', '1\n2\n1\n3\n2', ['1', '2', '3']],
     ['all characters', '+989120000000\n*100#\n0', ['+989120000000', '*100#', '0']],
     ['the longest number', '1'.repeat(32), ['1'.repeat(32)]],
-  ])('with %s', async (_, content, numbers) => {
+  ])('upload of a CSV file with %s', async (_, content, numbers) => {
     expect(await numbersIn(content)).toStrictEqual(numbers);
   });
 
@@ -58,15 +58,15 @@ describe('csv', () => {
     ['a letter', '1111\n22a2\n', notANumber(2, 1, '22a2')],
     ['a letter in the first line', '11a1\n2222', notANumber(1, 1, '11a1')],
     ['a number too long', `1\n${'1'.repeat(33)}`, notANumber(2, 1, '1'.repeat(33))],
-    ['a bad line far behind, after line ends in quotes', '1,"a\nb"\n2\n\nx', notANumber(5, 1, 'x')],
+    ['a bad line after line ends in quotes', '1,"a\nb"\n2\n\nx', notANumber(5, 1, 'x')],
     ['another encoding', notUtf8, badLine(2, notUtf8Problem)],
-    ['a quote that is not closed', '1\n"2\n3\n', badLine(2, 'a quote that is opened is not closed')],
+    ['an unclosed quote', '1\n"2\n3\n', badLine(2, 'a quote that is opened is not closed')],
     [
-      'a quote that is not closed for long',
+      'a long unclosed quote',
       `1\n"2\n${'3\n'.repeat(50_000)}`,
       badLine(2, 'a quote that is opened is not closed'),
     ],
-    ['text behind a quote', '1\n"2"x\n', badLine(2, 'there is text behind a closing quote')],
+    ['text after a quote', '1\n"2"x\n', badLine(2, 'there is text behind a closing quote')],
     [
       'a line too long in front of another encoding',
       Buffer.concat([Buffer.from(`1\n${'2'.repeat(1_100_000)}\n`), Buffer.from([0xff])]),
@@ -75,13 +75,16 @@ describe('csv', () => {
     ['a line too long', `1\n${'2'.repeat(1_100_000)}\n`, badLine(2, 'it has more than 1048576 characters')],
     ['nothing', '', "Field 'file':value must hold phone numbers"],
     ['a header only', 'number\n', "Field 'file':value must hold phone numbers"],
-  ])('with %s is refused by its line, and nothing is kept', async (_, content, message) => {
-    const before = await readNumbers();
-    expect(await numbersIn(content)).toBe(message);
-    expect(await readNumbers()).toStrictEqual(before);
-  });
+  ])(
+    'upload of a file with %s is rejected with its line, and stores nothing',
+    async (_, content, message) => {
+      const before = await readNumbers();
+      expect(await numbersIn(content)).toBe(message);
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+  );
 
-  test('line 17 of many is named, in whatever pieces they come', async () => {
+  test('an error names line 17, however the file is split into chunks', async () => {
     const lines = Array.from({ length: 30_000 }, (_, index) => String(index));
     for (const bad of [17, 4999, 5001, 29_999]) {
       const before = await readNumbers();
@@ -189,15 +192,18 @@ describe('vcf', () => {
       badLine(3, 'it has more than 10000 characters'),
     ],
     ['no numbers at all', card('VERSION:3.0', 'FN:Ali'), "Field 'file':value must hold phone numbers"],
-  ])('with %s is refused by its line, and nothing is kept', async (_, content, message) => {
-    const before = await readNumbers();
-    expect(await numbersIn(content)).toBe(message);
-    expect(await readNumbers()).toStrictEqual(before);
-  });
+  ])(
+    'upload of a file with %s is rejected with its line, and stores nothing',
+    async (_, content, message) => {
+      const before = await readNumbers();
+      expect(await numbersIn(content)).toBe(message);
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+  );
 });
 
 describe('a file', () => {
-  test('is used once', async () => {
+  test('an uploaded file is used once', async () => {
     const { body } = await upload('1\n2\n');
     const { filename } = body.data;
     await addGroup({ numbers: undefined, filename });
@@ -206,14 +212,14 @@ describe('a file', () => {
     );
   });
 
-  test('of twenty groups that take it at once one gets it', async () => {
+  test('of twenty groups that use a file concurrently one gets it', async () => {
     const { body } = await upload('1\n');
     const { filename } = body.data;
     const answers = await Promise.all(Array.from({ length: 20 }, () => call('add', { name: 'b', filename })));
     expect(answers.filter(({ body: { success } }) => success === 1)).toHaveLength(1);
   });
 
-  test('stays where a group that should take it is refused', async () => {
+  test('an uploaded file stays available if the group that uses it is rejected', async () => {
     const { body } = await upload('1\n');
     const { filename } = body.data;
     expect((await call('add', { name: '', filename })).body.success).toBe(0);
@@ -221,7 +227,7 @@ describe('a file', () => {
     expect(await numbersOf(await addGroup({ numbers: undefined, filename }))).toStrictEqual(['1']);
   });
 
-  test('is what its content says, and its name goes nowhere', async () => {
+  test('the content of a file decides its type; its name is not stored', async () => {
     const files = readdirSync(tmpdir());
     for (const name of ['../../etc/passwd', 'a\0b.csv', 'con.exe', `${'n'.repeat(5000)}.csv`, 'سلام.vcf']) {
       const { body } = await upload('1\n', name);
@@ -231,7 +237,7 @@ describe('a file', () => {
     expect(readdirSync(tmpdir())).toStrictEqual(files);
   });
 
-  test('is in the audit, refused or not', async () => {
+  test('an upload has an audit entry, rejected or not', async () => {
     const ids = [nextRequestId(), nextRequestId()];
     const { body } = await upload('1\n2\n', 'a.csv', { 'X-Request-Id': ids[0]! });
     const { filename } = body.data;
@@ -248,7 +254,7 @@ describe('a file', () => {
   test.each([
     ['in another field', { other: '1' }, "Field 'file':value is missing"],
     ['as text', {}, "Field 'file':value is missing"],
-  ])('%s is no file', async (_, files, message) => {
+  ])('%s is rejected as not a file', async (_, files, message) => {
     const form = new FormData();
     form.append('text', '1');
     for (const [name, content] of Object.entries(files)) form.append(name, new Blob([content]), 'a.csv');
@@ -256,7 +262,7 @@ describe('a file', () => {
     expect([status, body]).toStrictEqual([200, failure(message)]);
   });
 
-  test('may come with other fields, before or behind it', async () => {
+  test('a file is accepted with other fields before or after it', async () => {
     const form = new FormData();
     form.append('note', 'a');
     form.append('file', new Blob(['1\n2']), 'a.csv');
@@ -265,7 +271,7 @@ describe('a file', () => {
     expect(body.success).toBe(1);
   });
 
-  test('comes alone', async () => {
+  test('a second file in the same upload is rejected', async () => {
     const before = await readNumbers();
     const form = new FormData();
     for (const content of ['1', '2']) form.append('file', new Blob([content]), 'a.csv');
@@ -274,7 +280,7 @@ describe('a file', () => {
     expect(await readNumbers()).toStrictEqual(before);
   });
 
-  test('over 64 MiB is refused, and nothing is kept', async () => {
+  test('a file over 64 MiB is rejected, and nothing is stored', async () => {
     const before = await readNumbers();
     const line = `${'1'.repeat(30)},${'x'.repeat(1000)}\n`;
     const { status, body } = await upload(line.repeat(Math.ceil((64 * 1024 * 1024) / line.length) + 1));
@@ -282,7 +288,7 @@ describe('a file', () => {
     expect(await readNumbers()).toStrictEqual(before);
   });
 
-  test('that breaks off half-way leaves nothing', async () => {
+  test('an upload that is cut off stores nothing', async () => {
     const before = await readNumbers();
     const { port, hostname } = new URL(app.httpUrl);
     const socket = connect(Number(port), hostname);
@@ -305,7 +311,7 @@ describe('a file', () => {
     ['https://evil.example', 403, 'https://evil.example;Access denied'],
     ['null', 403, 'null;Access denied'],
     ['https://pbx.example', 200, ''],
-    // Its neighbours, to whom it looks alike only in part.
+    // Similar origins: each differs from the server's own in one part.
     ['https://pbx.example.evil.example', 403, 'https://pbx.example.evil.example;Access denied'],
     ['https://pbx.example:8443', 403, 'https://pbx.example:8443;Access denied'],
     ['https://pbx.example:443', 403, 'https://pbx.example:443;Access denied'],
@@ -321,7 +327,7 @@ describe('a file', () => {
     ],
     ['itself, and more', 403, expect.stringMatching(/^http:.*0;Access denied$/)],
     ['itself', 200, ''],
-  ])('from a page of %s: %d', async (page, status, message) => {
+  ])('an upload from a page of %s gets %d', async (page, status, message) => {
     const own: Record<string, string> = { itself: app.httpUrl, 'itself, and more': `${app.httpUrl}0` };
     const origin = own[page] ?? page;
     const before = await readNumbers();
@@ -331,7 +337,7 @@ describe('a file', () => {
   });
 });
 
-test('more than a million are refused by the name of their field', async () => {
+test('more than a million numbers are rejected with the name of their field', async () => {
   const before = await readNumbers();
   const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
   expect((await upload(numbers.join('\n'))).body).toStrictEqual(
@@ -340,7 +346,7 @@ test('more than a million are refused by the name of their field', async () => {
   expect(await readNumbers()).toStrictEqual(before);
 });
 
-test('a million numbers go through a server that stays small, and into a group at once', async () => {
+test('a million numbers are uploaded and added with bounded memory', async () => {
   const server = startServer({ DATABASE_URL: app.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'silent' });
   const { url } = await server.ready;
   const send = async (service: string, body: string | FormData, headers: Record<string, string> = {}) => {

@@ -33,7 +33,7 @@ const describeSchema = () =>
     `SELECT relname, relkind, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`,
   );
 
-test('finds a database in order, prints a line a check, and changes nothing', async () => {
+test('doctor prints one line for each check of a healthy database, and changes nothing', async () => {
   const before = await describeSchema();
   const { code, stdout } = await run('doctor');
   expect([code, stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2))]).toStrictEqual([
@@ -73,7 +73,7 @@ describe('the role of docs/operations.md', () => {
     url = asRole.href;
   });
 
-  test('may do all that a server does, and imports with one more grant', async () => {
+  test('the documented role can run a server, and imports with one more grant', async () => {
     const { isWrong, of } = await examine();
     expect(isWrong).toBe(false);
     expect(of('audit')).toMatchObject([
@@ -116,7 +116,7 @@ describe('the role of docs/operations.md', () => {
       'GRANT SELECT ON groups_id_seq TO',
       'GRANT SELECT ON SEQUENCE groups_id_seq TO',
     ],
-  ])('%s: %s it is wrong', async (name, take, give, message) => {
+  ])('doctor reports %s: %s it is wrong', async (name, take, give, message) => {
     await database.sql(`${take} ${role}`);
     const found = (await examine()).of(name);
     await database.sql(`${give} ${role}`);
@@ -124,7 +124,7 @@ describe('the role of docs/operations.md', () => {
     expect((await examine()).isWrong).toBe(false);
   });
 
-  test('that may change the audit too is warned of', async () => {
+  test('doctor warns about a role that may change the audit', async () => {
     await database.sql(`GRANT DELETE ON audit_events TO ${role}`);
     const found = (await examine()).of('audit');
     await database.sql(`REVOKE DELETE ON audit_events FROM ${role}`);
@@ -155,7 +155,7 @@ test.each([
   ['tables', 'DROP FUNCTION group_row', 'the function group_row. Restore a backup'],
   ['tables', 'ALTER TABLE groups DROP COLUMN ip', 'the column groups.ip. Restore a backup'],
   ['tables', 'DROP EXTENSION pg_trgm CASCADE', 'the extension pg_trgm. Restore a backup'],
-])('%s: after %s it is wrong', async (name, statement, message) => {
+])('doctor reports %s: after %s it is wrong', async (name, statement, message) => {
   const own = await createTestDatabase();
   url = own.url;
   await own.sql(statement);
@@ -165,7 +165,7 @@ test.each([
   await own.drop();
 });
 
-test('looks for each table, column and function that the migrations make', async () => {
+test('doctor checks each table, column and function that the migrations create', async () => {
   const own = await createTestDatabase();
   url = own.url;
   const made = await own.sql<{ what: string }>(
@@ -205,7 +205,7 @@ const describeApplied = async () => {
   return rows.map(({ row }) => row).join(', ');
 };
 
-test('tells a database that takes no changes, and goes on with the others', async () => {
+test('doctor reports a read-only database, and runs the other checks', async () => {
   const own = await createTestDatabase();
   url = own.url;
   const [found] = await own.sql<{ name: string }>('SELECT current_database() AS name');
@@ -224,7 +224,7 @@ test('tells a database that takes no changes, and goes on with the others', asyn
   ]);
 });
 
-describe('with migrations to apply', () => {
+describe('doctor with pending migrations', () => {
   const role = 'doctor_migrates';
   let own: TestDatabase;
   const grantCreate = 'GRANT CREATE ON SCHEMA public TO';
@@ -245,7 +245,7 @@ describe('with migrations to apply', () => {
     ['nothing', '', 'CREATE on the schema public, CREATE on the database'],
     ['no extensions', `${grantCreate} ${role}`, 'CREATE on the database'],
     ['no tables', 'CREATE EXTENSION pg_trgm', 'CREATE on the schema public'],
-  ])('a role that may create %s is wrong', async (_, statement, lacks) => {
+  ])('doctor reports a role that may create %s', async (_, statement, lacks) => {
     await own.sql(statement);
     const { isWrong, of } = await examine();
     expect([isWrong, of('migrations')]).toMatchObject([
@@ -262,7 +262,7 @@ describe('with migrations to apply', () => {
     expect((await run('migrate')).stderr).toContain('is not allowed to create the required objects');
   });
 
-  test('a role that does not own what they change is wrong; one that does is told to start', async () => {
+  test('doctor reports a role that does not own the tables to change; for the owner it suggests a start', async () => {
     const first = await readFile('prisma/migrations/0001_groups/migration.sql', 'utf8');
     const checksum = createHash('sha256').update(first).digest('hex');
     await own.sql(`${grantCreate} ${role}; CREATE EXTENSION pg_trgm;
@@ -295,7 +295,7 @@ describe('with migrations to apply', () => {
   });
 });
 
-test('names the migrations that an empty database lacks, and applies none', async () => {
+test('doctor lists the pending migrations of an empty database, and applies none', async () => {
   const own = await createTestDatabase({ isEmpty: true });
   url = own.url;
   const { isWrong, of } = await examine();
@@ -314,7 +314,7 @@ test('names the migrations that an empty database lacks, and applies none', asyn
   await own.drop();
 });
 
-test('reports wrong settings, one a line, and goes on with the others', async () => {
+test('doctor reports each invalid setting on its own line, and runs the other checks', async () => {
   Object.assign(environment, {
     PORT: 'many',
     GROUP_API_X: '1',
@@ -339,7 +339,7 @@ test.each([
   ],
   [{ ALLOWED_OPERATIONS_FILE: '/etc/passwd' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file/],
   [{ ALLOWED_OPERATIONS_FILE: '/no/list' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file: ENOENT/],
-])('reads the files of the settings %j as the start does', async (given, message) => {
+])('doctor reads the files of the settings %j as a start does', async (given, message) => {
   Object.assign(environment, given);
   const { isWrong, of } = await examine();
   expect([isWrong, of('settings')]).toMatchObject([
@@ -361,7 +361,7 @@ test.each([
 });
 
 describe('the embedded PostgreSQL', () => {
-  test('is not made; one that is there is looked at, and stopped again', async () => {
+  test('doctor does not create an embedded PostgreSQL; it starts, checks and stops an existing one', async () => {
     const folder = await createTestFolder();
     url = '';
     environment['DATA_DIR'] = join(folder, 'data');
@@ -388,14 +388,14 @@ describe('the embedded PostgreSQL', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('cannot be made where there is no folder', async () => {
+  test('doctor reports a data folder that cannot be created', async () => {
     url = '';
     environment['DATA_DIR'] = '/dev/null/data';
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder')[0]!.state]).toStrictEqual([true, 'wrong']);
   });
 
-  test('that is a standby is wrong', async () => {
+  test('doctor reports an embedded PostgreSQL that is a standby', async () => {
     const folder = await createTestFolder();
     url = '';
     environment['DATA_DIR'] = folder;
@@ -410,8 +410,8 @@ describe('the embedded PostgreSQL', () => {
     ]);
   });
 
-  /** Says what the start says, and makes nothing. */
-  const expectSameRefusal = async (message: RegExp) => {
+  /** Expects the error of the start, and that nothing was created. */
+  const expectSameError = async (message: RegExp) => {
     url = '';
     const { isWrong, of } = await examine();
     expect([isWrong, of('data folder')]).toMatchObject([
@@ -422,10 +422,10 @@ describe('the embedded PostgreSQL', () => {
     expect([code, stderr]).toStrictEqual([1, expect.stringContaining(of('data folder')[0]!.message)]);
   };
 
-  test('cannot be made where the path of its socket is too long', async () => {
+  test('doctor reports a socket path that is too long', async () => {
     const folder = await createTestFolder();
     environment['DATA_DIR'] = join(folder, 'x'.repeat(90));
-    await expectSameRefusal(/^DATA_DIR must be a shorter path/);
+    await expectSameError(/^DATA_DIR must be a shorter path/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });
@@ -436,7 +436,7 @@ describe('the embedded PostgreSQL', () => {
     const folder = await createTestFolder();
     await writeFile(join(folder, 'letter'), '');
     environment['DATA_DIR'] = folder;
-    await expectSameRefusal(/it is neither empty nor owned by the user group-api$/);
+    await expectSameError(/it is neither empty nor owned by the user group-api$/);
     expect(await readdir(folder)).toStrictEqual(['letter']);
     await rm(folder, { recursive: true, force: true });
   });
@@ -458,7 +458,7 @@ describe('the embedded PostgreSQL', () => {
     const folder = await createTestFolder();
     await chmod(folder, 0o700);
     environment['DATA_DIR'] = join(folder, 'data');
-    await expectSameRefusal(/the user group-api cannot enter \S+\. Allow access to it/);
+    await expectSameError(/the user group-api cannot enter \S+\. Allow access to it/);
     expect(await readdir(folder)).toStrictEqual([]);
     await rm(folder, { recursive: true, force: true });
   });

@@ -36,7 +36,7 @@ describe('groups list', () => {
     await subscribe(ids[0]!, 'ali');
   });
 
-  test('--json shows the groups as the API does', async () => {
+  test('groups list --json prints the groups as the API returns them', async () => {
     const { code, stdout, stderr } = await run('groups', 'list', '--tag-name', 'listed', '--json');
     const query = `{ searchGroups(filter: { tagName: "listed" }) { groups: nodes { ${groupFields} } pageInfo { hasNextPage endCursor } } }`;
     const { body } = await app.graphql(query);
@@ -44,7 +44,7 @@ describe('groups list', () => {
     expect(JSON.parse(stdout)).toStrictEqual(body.data.searchGroups);
   });
 
-  test('shows a table, and the command for the next page with the same filters', async () => {
+  test('groups list prints a table, and the command for the next page with the same filters', async () => {
     const first = await run('groups', 'list', '--text', "It's", '--service-group', String(serviceGroupId));
     expect(first).toStrictEqual({
       code: 0,
@@ -68,7 +68,7 @@ describe('groups list', () => {
     [['--first', 'ten'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
     [['--service-group', '0'], 'Service group id must be a positive integer (BAD_USER_INPUT)'],
     [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
-  ])('%j is refused', async (options, message) => {
+  ])('groups list rejects %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
       code: 1,
       stdout: '',
@@ -78,7 +78,7 @@ describe('groups list', () => {
 });
 
 describe('groups delete', () => {
-  test('deletes, says until when it can be restored, and is audited as a command', async () => {
+  test('groups delete deletes a group, prints until when it can be restored, and is recorded as a command', async () => {
     const [id, other] = [await app.createGroup({ name: 'Gold' }), await app.createGroup()];
     const { body } = await app.graphql(`query ($id: Int!) { group(id: $id) { ${groupFields} } }`, { id });
     const [before] = await groupRow(id);
@@ -118,7 +118,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('deletes several, all or none: every blocker is named with its id, and nothing changes', async () => {
+  test('groups delete of several ids deletes all or none: every blocker is reported with its id', async () => {
     const [free, held, locked] = [
       await app.createGroup(),
       await app.createGroup(),
@@ -159,7 +159,7 @@ describe('groups delete', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('moves the active subscribers of one group', async () => {
+  test('groups delete --move-subscribers-to moves the active subscribers', async () => {
     const [id, target] = [await app.createGroup({ name: 'Old' }), await app.createGroup()];
     await subscribe(id, 'ali', { expiresAt: future });
     const { code, stdout } = await run(
@@ -183,7 +183,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('--dry-run asks nothing, and leaves nothing but an audit entry marked so', async () => {
+  test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit entry', async () => {
     const id = await app.createGroup({ name: 'Stays' });
     const before = await readState();
     expect(await run('groups', 'delete', String(id), '--dry-run')).toStrictEqual({
@@ -199,7 +199,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('says that nothing can be restored where no archive is kept', async () => {
+  test('groups delete says that nothing can be restored if the retention is 0', async () => {
     const id = await app.createGroup({ name: 'Gone' });
     environment['DELETED_GROUP_RETENTION_DAYS'] = '0';
     const { stdout } = await run('groups', 'delete', String(id), '--yes');
@@ -228,19 +228,19 @@ describe('groups delete', () => {
     [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must contain 1 to 1000 group ids'],
     [[], 2, "error: missing required argument 'id'"],
     [['7', '--force'], 2, "error: unknown option '--force'"],
-  ])('%j is refused, and nothing changes', async (given, exitCode, message) => {
+  ])('groups delete rejects %j, and changes nothing', async (given, exitCode, message) => {
     const before = await readState();
     const { code, stdout, stderr } = await run('groups', 'delete', ...given);
     expect([code, stdout, stderr]).toStrictEqual([exitCode, '', expect.stringContaining(message)]);
     expect(await readState()).toStrictEqual(before);
   });
 
-  // A terminal is made by `script`, which every Debian and Red Hat has; that of macOS takes other arguments.
+  // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.
   const onTerminal = process.platform === 'linux' ? test : test.skip;
   onTerminal.each([
     ['yes', 0, 0],
     ['no', 1, 1],
-  ])('at a terminal it shows the impact and asks: %s', async (answer, exitCode, groupCount) => {
+  ])('groups delete at a terminal shows the impact and asks: %s', async (answer, exitCode, groupCount) => {
     const id = await app.createGroup({ name: 'Asked' });
     await app.sql(
       `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
@@ -269,7 +269,7 @@ describe('every command', () => {
       .map(([, name]) => name!)
       .filter((name) => name !== 'help' && name !== 'group-api');
 
-  test('has --help with an example and the exit codes', async () => {
+  test('every command has --help with an example and the exit codes', async () => {
     const commands: string[][] = [];
     const visit = async (path: string[]): Promise<void> => {
       const help = await helpOf(path);

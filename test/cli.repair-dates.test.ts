@@ -4,14 +4,14 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 
 const zone = 'Asia/Tehran';
-/** Instants as they were meant; one of them in the hour that summer time left out in Tehran, which was stored an hour late. */
+/** The correct instants; one of them in the hour that daylight saving skipped in Tehran, which was stored an hour late. */
 const meant = {
   created: '2026-01-05T10:00:00.000Z',
   updated: '2026-01-06T10:00:00.000Z',
   starts: '2020-02-01T00:00:00.000Z',
   ends: '2030-07-01T12:30:00.000Z',
 };
-/** As earlier versions wrote an instant: its time in UTC, without an offset, in a session of the zone. */
+/** Writes an instant as earlier versions did: as UTC without an offset, in a session of the zone. */
 const asStored = (instant: string) => `('${instant.slice(0, -1)}'::timestamp AT TIME ZONE '${zone}')`;
 
 let app: TestApp;
@@ -24,7 +24,7 @@ const doctorLine = async () =>
 
 beforeAll(async () => {
   app = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
-  // A database that an earlier version has used, and what this one has added since.
+  // A database of an earlier version, with rows that this version has added.
   await app.sql(
     `UPDATE _prisma_migrations SET finished_at = now() - interval '30 days' WHERE migration_name < '0005'`,
   );
@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('doctor says that dates of an earlier version are to be repaired, and with which command', async () => {
+test('doctor reports dates of an earlier version, and the command that repairs them', async () => {
   expect(await doctorLine()).toStrictEqual({
     name: 'time zone',
     state: 'warning',
@@ -57,13 +57,13 @@ test('doctor says that dates of an earlier version are to be repaired, and with 
   });
 });
 
-test('an unknown zone is rejected; without --yes and a terminal nothing is changed', async () => {
+test('repair-dates rejects an unknown zone; without --yes and a terminal it changes nothing', async () => {
   expect(await commands.run('repair-dates', '--zone', 'Asia/Teheran1', '--yes')).toMatchObject({ code: 1 });
   expect(await commands.run('repair-dates', '--zone', zone)).toMatchObject({ code: 1 });
   expect(await commands.run('repair-dates')).toMatchObject({ code: 2 });
 });
 
-test('it moves the dates of earlier versions to the instants that were meant, once, and no others', async () => {
+test('repair-dates corrects the dates of earlier versions once, and no others', async () => {
   const readDates = async () => ({
     ali: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'ali'`),
     endless: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'endless'`),
@@ -98,7 +98,7 @@ test('it moves the dates of earlier versions to the instants that were meant, on
   const groups = after.groups as { id: number; created_at: Date; updated_at: Date }[];
   const old = before.groups as typeof groups;
   expect(groups[0]).toStrictEqual({ id: 1, created_at: created, updated_at: updated });
-  // The edit by this version is right; the creation was not.
+  // The date of the edit by this version is correct; the date of the creation was not.
   expect(groups[1]).toStrictEqual({ id: 2, created_at: created, updated_at: old[1]!.updated_at });
   expect(groups.find(({ id }) => id === newGroupId)).toStrictEqual(old.find(({ id }) => id === newGroupId));
   const archived = await app.graphql('{ deletedGroup(id: 9) { deletedAt group { createdAt updatedAt } } }');
@@ -113,7 +113,7 @@ test('it moves the dates of earlier versions to the instants that were meant, on
   expect(await doctorLine()).toMatchObject({ state: 'ok' });
 });
 
-test('a database that this version has created has nothing to repair', async () => {
+test('a database that this version has created has no dates to repair', async () => {
   const fresh = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
   try {
     const { run } = createCommandLine(() => fresh);

@@ -21,7 +21,7 @@ const { run } = createCommandLine(() => database);
 const tables = () =>
   database.sql(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`);
 
-test('migrate brings an empty database to this version and names what it applied; again there is nothing to do', async () => {
+test('migrate applies and lists all migrations on an empty database; a second run applies none', async () => {
   const first = await run('migrate', '--json');
   expect([first.code, first.stderr]).toStrictEqual([0, '']);
   const { applied } = JSON.parse(first.stdout) as { applied: string[] };
@@ -39,7 +39,7 @@ test('migrate brings an empty database to this version and names what it applied
   expect(await database.sql('SELECT FROM accounts')).toStrictEqual([]);
 });
 
-test('serve runs the server, as npm start does, and stops on a signal', async () => {
+test('serve runs the server as npm start does, and stops on a signal', async () => {
   const folder = await createTestFolder();
   const settings = { DATA_DIR: join(folder, 'data'), ADMIN_API_KEY: testKey };
   const server = startServer(settings, [], [bin, 'serve']);
@@ -56,7 +56,7 @@ test('serve runs the server, as npm start does, and stops on a signal', async ()
   await rm(folder, { recursive: true, force: true });
 });
 
-test('a command that is stopped leaves no PostgreSQL behind', async () => {
+test('a command that is interrupted stops its PostgreSQL', async () => {
   const folder = await createTestFolder();
   const child = spawn(process.execPath, [bin, 'groups', 'list'], {
     env: { PATH: process.env['PATH'], DATA_DIR: join(folder, 'data') },

@@ -40,7 +40,7 @@ const importInto = async ({ opened }: { opened: Database }, file: string) => {
   const log = await createLogger('silent', false);
   const call = createCommandCall('groups import', []);
   async function* pieces() {
-    // In pieces that end anywhere, also within a letter.
+    // In chunks that end anywhere, even within a character.
     const bytes = Buffer.from(file);
     for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
   }
@@ -48,7 +48,7 @@ const importInto = async ({ opened }: { opened: Database }, file: string) => {
   return importGroups(createMutationRunner(opened.prisma, log), source, call);
 };
 
-/** A text that the API would store as it is. */
+/** A text that the API stores unchanged. */
 const textOf = (max: number, min = 0) =>
   fc
     .string({ unit: 'binary', maxLength: max })
@@ -85,7 +85,7 @@ const group = fc.record({
   version: fc.integer({ min: 1, max: 2_147_483_647 }),
   created_at: instant,
   updated_at: instant,
-  /** Of the service groups, by its place; beyond them: none. */
+  /** The index of its service group; an index beyond the last: without one. */
   family: fc.nat(4),
   isDeleted: fc.boolean(),
   reason: optional(textOf(500)),
@@ -133,7 +133,7 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
   return ids;
 }
 
-test('whatever is exported is imported as it was, once and again, all of it and a part', async () => {
+test('an export of generated data is imported unchanged, whole or in part; a second import changes nothing', async () => {
   const seed = chooseSeed('transfer');
   await fc.assert(
     fc.asyncProperty(state, async (given) => {

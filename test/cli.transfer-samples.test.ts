@@ -5,7 +5,7 @@ import { createCommandLine } from './support/command-line.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-/** The operator's server, and one that was just started with its samples. */
+/** The operator's server, and a new server with its sample groups. */
 let operator: TestApp;
 let fresh: TestApp;
 let folder: string;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => fresh.close());
 
-/** A service group, three groups of which one has a subscriber, and a deleted one. */
+/** Creates a service group, three groups of which one has a subscriber, and a deleted group. */
 const fill = async () => {
   await operator.sql(emptyTables);
   const { body } = await operator.post('/createServiceGroup', { serviceGroup: { name: 'Ours' } });
@@ -58,8 +58,8 @@ const names = async () =>
   (await fresh.sql<{ name: string }>('SELECT name FROM groups ORDER BY id')).map(({ name }) => name);
 const samples = ['Trial', 'One month', 'One year', 'Family year', 'Static address'];
 
-describe('an export is imported into a server that was started once', () => {
-  test('the samples give way: afterwards it is what was exported, and the audit has what they were', async () => {
+describe('an import into a server with its sample groups', () => {
+  test('replaces the sample groups with the exported state; the audit has the replaced rows', async () => {
     await fill();
     const exported = await exportFrom(there);
     const dryRun = await importHere('--dry-run');
@@ -82,7 +82,7 @@ describe('an export is imported into a server that was started once', () => {
       deletedGroups: unchanged(1),
       isDryRun: false,
     });
-    // The ids of the samples are not given out again.
+    // The ids of the sample groups are not reused.
     expect(await fresh.createGroup()).toBe(6);
     await fresh.post('/deleteGroup', { id: 6 });
     await fresh.post('/purgeDeletedGroup', { id: 6 });
@@ -103,7 +103,7 @@ describe('an export is imported into a server that was started once', () => {
     expect(again).toMatchObject({ outcome: 'done', target_ids: [], before: null });
   });
 
-  test('also if they were deleted, and lie in the archive', async () => {
+  test('replaces deleted sample groups in the archive', async () => {
     await fill();
     await exportFrom(there);
     for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
@@ -116,7 +116,7 @@ describe('an export is imported into a server that was started once', () => {
     ]);
   });
 
-  test('samples of another server take the place of its own; its own export changes nothing', async () => {
+  test('replaces its sample groups with those of another server; its own export changes nothing', async () => {
     const other = await openTestApp({ SAMPLE_DATA: true });
     try {
       await other.sql(`UPDATE groups SET created_at = '2020-01-01Z', updated_at = '2020-01-01Z'`);
@@ -136,7 +136,7 @@ describe('an export is imported into a server that was started once', () => {
     }
   });
 
-  test('a copy of some groups leaves the samples, unless one of them is in its way', async () => {
+  test('keeps the sample groups that do not conflict with a partial export', async () => {
     await fresh.createGroup({ name: 'Own' });
     await exportFrom(here, '--id', '3', '--id', '6');
     for (const id of [3, 6]) await fresh.post('/deleteGroup', { id });
@@ -152,7 +152,7 @@ describe('an export is imported into a server that was started once', () => {
   });
 });
 
-describe('what gives way is untouched samples only', () => {
+describe('an import replaces unchanged sample groups only', () => {
   const refused = async () => {
     const before = await fresh.sql('SELECT group_row(groups) FROM groups ORDER BY id');
     const { code, stderr } = await here.run('groups', 'import', file, '--json');
@@ -188,20 +188,20 @@ describe('what gives way is untouched samples only', () => {
         await fresh.post('/removeUserSubscription', { username: 'ali', groupId: 2 });
       },
     ],
-  ])('a sample %s stays', async (_what, change) => {
+  ])('a sample group %s is kept', async (_what, change) => {
     await exportPlain();
     await change();
     expect(await refused()).toStrictEqual(isInTheWay(2));
   });
 
-  test('a sample that was edited and then deleted stays in the archive', async () => {
+  test('a sample group that was edited and then deleted is kept in the archive', async () => {
     await exportPlain();
     await fresh.post('/editGroup', { id: 2, group: { name: 'Mine' } });
     await fresh.post('/deleteGroup', { id: 2 });
     expect(await refused()).toStrictEqual(isInTheWay(2, 'archived'));
   });
 
-  test("an operator's group stays, also with the content of a sample and its id", async () => {
+  test("an operator's group is kept, even with the id and content of a sample group", async () => {
     await exportPlain();
     const { body } = await fresh.graphql(
       '{ group(id: 1) { name description tagName duration price dailyBandwidth downloadUpload ip } }',
@@ -211,7 +211,7 @@ describe('what gives way is untouched samples only', () => {
     expect(await refused()).toStrictEqual(isInTheWay(1));
   });
 
-  test('a sample service group stays with a group of the operator in it, live or deleted', async () => {
+  test("a sample service group is kept if it has an operator's group, live or deleted", async () => {
     await exportPlain();
     const kept = await fresh.createGroup({ name: 'Kept', serviceGroupId: 1 });
     const deleted = await fresh.createGroup({ name: 'Deleted', serviceGroupId: 2 });
@@ -227,7 +227,7 @@ describe('what gives way is untouched samples only', () => {
   });
 });
 
-describe('the lines of a file', () => {
+describe('the lines of an import file', () => {
   const edit = async (change: (lines: string[]) => string) => {
     await fill();
     await exportFrom(there);
@@ -240,7 +240,7 @@ describe('the lines of a file', () => {
     ['the line breaks of Windows', (lines) => `${lines.join('\r\n')}\r\n\r\n`],
     ['a byte order mark', (lines) => `\ufeff${lines.join('\n')}\n`],
     ['a byte order mark on a line of its own', (lines) => `\ufeff\r\n${lines.join('\r\n')}`],
-  ])('may have %s', async (_what, change) => {
+  ])('an import file may have %s', async (_what, change) => {
     await edit(change);
     expect(await importHere()).toMatchObject({
       groups: added(3),
@@ -262,7 +262,7 @@ describe('the lines of a file', () => {
       'Line 10: the footer must be the last line',
     ],
     ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
-  ])('are counted with the blank ones: %s', async (_what, change, message) => {
+  ])('line numbers in errors count blank lines: %s', async (_what, change, message) => {
     await edit(change);
     const { code, stderr } = await here.run('groups', 'import', file);
     expect([code, stderr]).toStrictEqual([1, expect.stringContaining(message)]);

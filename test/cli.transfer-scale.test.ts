@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from './support/test-database.t
 import { createTestFolder } from './support/test-folder.ts';
 
 const groupCount = 50_000;
-/** Less than the file takes, of which no more than some batches may be held. */
+/** Smaller than the file: only a few batches may be in memory. */
 const heapMb = 96;
 
 let full: TestDatabase;
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test(`${groupCount} groups of 4 KB go from one database to another with a heap of ${heapMb} MB`, async () => {
+test(`${groupCount} groups of 4 KB are exported and imported with a heap of ${heapMb} MB`, async () => {
   const environment = { NODE_OPTIONS: `--max-old-space-size=${heapMb}` };
   const from = createCommandLine(() => full);
   const to = createCommandLine(() => empty);
@@ -49,7 +49,7 @@ test(`${groupCount} groups of 4 KB go from one database to another with a heap o
   expect(await empty.sql(digest)).toStrictEqual(await full.sql(digest));
 }, 240_000);
 
-test('an export shows one moment, goes no faster than it is read, and ends quietly where nobody reads on', async () => {
+test('an export is a consistent snapshot, waits for its reader, and ends without an error if the pipe is closed', async () => {
   const start = () =>
     spawn(process.execPath, [bin, 'groups', 'export'], {
       cwd,
@@ -58,7 +58,7 @@ test('an export shows one moment, goes no faster than it is read, and ends quiet
     });
   const slow = start();
   await once(slow.stdout, 'readable');
-  // It waits for its reader. What is written now belongs to another moment.
+  // The export waits for its reader. Rows that are written now are not in its snapshot.
   await full.sql('DELETE FROM subscribers WHERE group_id = 1');
   await full.sql(`UPDATE groups SET name = 'Later' WHERE id = $1`, [groupCount]);
   const path = join(folder, 'slow.ndjson');

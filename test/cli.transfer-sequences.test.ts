@@ -23,7 +23,7 @@ beforeEach(async () => {
   await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
 });
 
-/** Exports the groups, lets `change` change the header, imports the file elsewhere, and returns the id of the next new group there. */
+/** Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new id there. */
 const importElsewhere = async (change: (header: Record<string, unknown>) => void = () => undefined) => {
   expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
     code: 0,
@@ -50,32 +50,32 @@ const importElsewhere = async (change: (header: Record<string, unknown>) => void
   }
 };
 
-/** Groups 1 to 3, of which the last is archived. */
+/** Creates the groups 1 to 3, of which the last is archived. */
 const fill = async () => {
   for (let n = 0; n < 3; n++) await source.createGroup();
   await source.post('/deleteGroup', { id: 3 });
 };
 
-test('the highest id is that of an archived group, in a whole export', async () => {
+test('new ids are above the id of an archived group, after a whole export', async () => {
   await fill();
   const { id, ids } = await importElsewhere();
   expect([id, ids.toSorted((a, b) => a - b)]).toStrictEqual([4, [1, 2, 3, 4]]);
 });
 
-test('the highest id is that of an archived group, in a file that does not say which ids were used', async () => {
+test('new ids are above the id of an archived group, after a file without used ids', async () => {
   await fill();
   const { id } = await importElsewhere((header) => delete header['lastIds']);
   expect(id).toBe(4);
 });
 
-test('the highest id is that of a live group, in a file that does not say which ids were used', async () => {
+test('new ids are above the id of a live group, after a file without used ids', async () => {
   await fill();
   await source.createGroup();
   const { id } = await importElsewhere((header) => delete header['lastIds']);
   expect(id).toBe(5);
 });
 
-test('the highest ids were those of groups that are gone, in a whole export', async () => {
+test('new ids are above the ids of purged groups, after a whole export', async () => {
   await fill();
   await source.post('/purgeDeletedGroup', { id: 3 });
   await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
@@ -84,13 +84,13 @@ test('the highest ids were those of groups that are gone, in a whole export', as
   expect([id, serviceGroupId]).toStrictEqual([4, 2]);
 });
 
-test('the highest id is that of a service group, in a file that does not say which ids were used', async () => {
+test('new ids are above the id of a service group, after a file without used ids', async () => {
   for (let n = 0; n < 2; n++) await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
   const { serviceGroupId } = await importElsewhere((header) => delete header['lastIds']);
   expect(serviceGroupId).toBe(3);
 });
 
-test('an import never moves the ids back', async () => {
+test('an import never lowers the next id', async () => {
   await fill();
   expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
     code: 0,

@@ -29,7 +29,7 @@ const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);
 
 const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-/** All that an import may touch, but for its audit entry. */
+/** All state that an import may change, except its audit entry. */
 const readTables = (database: TestDatabase) =>
   database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
     UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
@@ -46,7 +46,7 @@ const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd(
 const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
 const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
 
-/** A service group with two groups, of which one is deleted, and a group by itself; each live one has a subscriber. */
+/** Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a subscriber. */
 const fill = async () => {
   await app.sql(emptyTables);
   const serviceGroup = { name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 };
@@ -91,7 +91,7 @@ beforeEach(async () => {
 });
 
 describe('export', () => {
-  test('has all fields as the API names them, in the order of the keys, between a header and the counts', async () => {
+  test("an export has all fields under the API's names, ordered by key, between a header and the counts", async () => {
     await exportAgain();
     const lines = (await readLines()).map((line) => JSON.parse(line));
     const { full, plain, deleted, purged, serviceGroupId } = ids;
@@ -148,7 +148,7 @@ describe('export', () => {
     });
   });
 
-  test('of some ids has only these groups and what belongs to them', async () => {
+  test('an export of some ids has only these groups with their subscribers, service groups and archive', async () => {
     await exportAgain('--id', String(ids.plain), '--id', String(ids.plain));
     expect((await readLines()).map((line) => JSON.parse(line).kind)).toStrictEqual([
       'header',
@@ -171,7 +171,7 @@ describe('export', () => {
     ]);
   });
 
-  test('writes a file for its owner, and none before it is whole; an existing one stays unless --force is given', async () => {
+  test('an export writes a complete file that only its owner can read; an existing file is kept without --force', async () => {
     const path = join(folder, 'own.ndjson');
     const answer = await here.run('groups', 'export', path, '--json');
     expect(JSON.parse(answer.stdout)).toStrictEqual({
@@ -202,7 +202,7 @@ describe('export', () => {
     );
   });
 
-  test('says where it cannot write, in a line', async () => {
+  test('an export that cannot write its file prints one line with the path', async () => {
     const run = (script: string) =>
       promisify(execFile)('sh', ['-c', script], { cwd, env: { ...process.env, DATABASE_URL: app.url } }).then(
         () => '',
@@ -216,7 +216,7 @@ describe('export', () => {
     expect(await run(`${command} ''`)).toBe('group-api: The name of the file is empty\n');
   });
 
-  test('writes what a link leads to, and keeps the link', async () => {
+  test('an export to a symbolic link writes the target and keeps the link', async () => {
     const link = join(folder, 'link.ndjson');
     await symlink(file, link);
     const answer = await here.run('groups', 'export', link, '--force');
@@ -225,7 +225,7 @@ describe('export', () => {
     expect(JSON.parse((await readLines(file)).at(-1)!)).toMatchObject({ kind: 'end', groups: 2 });
   });
 
-  test('refuses what a file cannot hold', async () => {
+  test('an export rejects values that its format cannot hold', async () => {
     await app.sql(`UPDATE deleted_groups SET purge_at = 'infinity'`);
     const { code, stderr } = await here.run('groups', 'export', join(folder, 'infinite.ndjson'));
     expect([code, stderr]).toStrictEqual([
@@ -235,7 +235,7 @@ describe('export', () => {
     expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
 
-  test('leaves no group, and adds nothing to the audit', async () => {
+  test('an export changes no group and adds no audit entry', async () => {
     const before = [await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')];
     expect((await here.run('groups', 'export', '-')).code).toBe(0);
     expect([await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')]).toStrictEqual(
@@ -245,7 +245,7 @@ describe('export', () => {
 });
 
 describe('import', () => {
-  test('brings back what was exported before a delete: the same state', async () => {
+  test('an import after a delete restores the exported state', async () => {
     await app.post('/editGroup', { id: ids.full, group: { protected: false } });
     const { full, plain } = ids;
     await exportAgain();
@@ -281,7 +281,7 @@ describe('import', () => {
     });
   });
 
-  test('takes no notice of what has had its time in the archive', async () => {
+  test('an import ignores expired rows of the archive', async () => {
     await exportAgain();
     await app.sql('DELETE FROM subscribers');
     await app.post('/deleteGroup', { id: ids.plain });
@@ -296,14 +296,14 @@ describe('import', () => {
     ]);
   });
 
-  test('takes the name of who deleted as it is', async () => {
+  test('an import accepts any name of the deleting account', async () => {
     await app.sql(`UPDATE deleted_groups SET deleted_by = 'cafe' || chr(769) || ' '`);
     await exportAgain();
     const { stdout } = await here.run('groups', 'import', file, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ deletedGroups: counts(0, 1) });
   });
 
-  test('keeps those out who would lock a row and then write, and comes to its end', async () => {
+  test('an import blocks concurrent row locks, and completes', async () => {
     await exportAgain();
     await app.sql(`DELETE FROM subscribers WHERE username = 'ended'`);
     const lines = (await readFile(file, 'utf8')).split(/(?<=\n)/);
@@ -338,7 +338,7 @@ describe('import', () => {
     const exportThere = async () => (await there.run('groups', 'export')).stdout;
     const close = () => other.drop();
 
-    test('makes one that exports the same bytes, gives out no id again, and is imported twice as once', async () => {
+    test('an import creates a database that exports the same bytes and never reuses an id; a second import changes nothing', async () => {
       expect((await there.run('groups', 'import', file)).stdout).toBe(
         [
           'service groups: 1 added, 0 unchanged',
@@ -367,7 +367,7 @@ describe('import', () => {
       await close();
     });
 
-    test('--dry-run does it all, and leaves nothing but an audit entry marked so', async () => {
+    test('an import with --dry-run changes nothing but adds a marked audit entry', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
       expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);
@@ -390,7 +390,7 @@ describe('import', () => {
       });
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      // All but the end: what came before is in the database, and waits.
+      // Everything except the end: the previous lines are in an open transaction.
       child.stdin.write(text.slice(0, text.lastIndexOf('{')));
       const isImporting = async () =>
         (
@@ -414,7 +414,7 @@ describe('import', () => {
       ['a half of a line', 0.5],
       ['nothing but the header', 0.02],
       ['nothing', 0],
-    ])('a file that was cut off leaves nothing: %s', async (_what, share) => {
+    ])('an import of a truncated file changes nothing: %s', async (_what, share) => {
       const before = await readTables(other);
       const lines = await readLines();
       const whole = lines.slice(0, -1).join('\n');
@@ -428,7 +428,7 @@ describe('import', () => {
     });
   });
 
-  describe('refuses, and changes nothing:', () => {
+  describe('an import rejects, and changes nothing:', () => {
     type Lines = Record<string, Json>[];
     const at = (lines: Lines, kind: string) => lines.findIndex((line) => line['kind'] === kind);
     const change = (kind: string, changes: object) => (lines: Lines) =>
@@ -528,7 +528,7 @@ describe('import', () => {
     ];
     test.each(cases)('%s', async (_what, edit, message) => {
       await exportAgain();
-      // What the file would bring, if it could.
+      // The rows that the file would import.
       await app.sql('DELETE FROM subscribers');
       const before = await readTables(app);
       const lines = edit((await readLines()).map((line) => JSON.parse(line)));
@@ -543,14 +543,14 @@ describe('import', () => {
       });
     });
 
-    test('a line without an end, and one that is not UTF-8', async () => {
+    test('a line that is too long, and one that is not UTF-8', async () => {
       const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
       expect(long.stderr).toContain('Line 1: longer than 131072 bytes');
       await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
       expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: not valid UTF-8');
     });
 
-    test('a subscriber of a group that is nowhere', async () => {
+    test('a subscriber of a group that does not exist', async () => {
       await exportAgain();
       const lines = (await readLines()).map((line) => JSON.parse(line));
       const orphan = { ...lines[6], groupId: 2_000_000 };
@@ -566,7 +566,7 @@ describe('import', () => {
       );
     });
 
-    test('what is there with other content, be it live or deleted: the first ten, and how many', async () => {
+    test('live or deleted rows with other content: it names the first ten, and their number', async () => {
       const more = [];
       for (let i = 0; i < 8; i++) more.push(await app.createGroup());
       await exportAgain();
@@ -602,7 +602,7 @@ describe('import', () => {
       });
     });
 
-    test('a deleted group whose archive has other content, and an archived one that is live', async () => {
+    test('a deleted group with other content in the archive, and an archived group that is live', async () => {
       await exportAgain();
       await app.sql('DELETE FROM subscribers');
       await app.sql('UPDATE groups SET version = 9 WHERE id = $1', [ids.plain]);
@@ -643,7 +643,7 @@ describe('import', () => {
       });
     });
 
-    test('a file that is not there', async () => {
+    test('a file that does not exist', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/^group-api: Cannot read \/no\/file: /),

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { expect, test } from '@jest/globals';
-import { createGroupClient, readRefusal } from './clients/apollo.ts';
+import { createGroupClient, readApiError } from './clients/apollo.ts';
 import { testGroupClient } from './support/client-cases.ts';
 import { openTestApp, testKey } from './support/test-app.ts';
 
-testGroupClient({ createGroupClient, readRefusal });
+testGroupClient({ createGroupClient, readApiError });
 
-test('a client with persisted queries sends the query itself, once it is told that there are none', async () => {
+test('an Apollo client with persisted queries sends the full query after PERSISTED_QUERY_NOT_SUPPORTED', async () => {
   const app = await openTestApp();
   const id = await app.createGroup();
   const asked: unknown[] = [];

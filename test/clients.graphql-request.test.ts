@@ -1,4 +1,4 @@
-import { createGroupClient, readRefusal } from './clients/graphql-request.ts';
+import { createGroupClient, readApiError } from './clients/graphql-request.ts';
 import { testGroupClient } from './support/client-cases.ts';
 
-testGroupClient({ createGroupClient, readRefusal });
+testGroupClient({ createGroupClient, readApiError });

@@ -2,11 +2,11 @@ import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, fetchExchange } from '@urql/core';
 import { GraphQLClient } from 'graphql-request';
-import { readRefusal as readApolloRefusal } from './clients/apollo.ts';
+import { readApiError as readApolloError } from './clients/apollo.ts';
 import { DeleteGroupDocument } from './clients/generated/graphql.ts';
-import { readRefusal as readRequestRefusal } from './clients/graphql-request.ts';
+import { readApiError as readRequestError } from './clients/graphql-request.ts';
 import { deleteByApollo, deleteByGraphQLRequest, deleteByUrql } from './clients/typed.ts';
-import { readRefusal as readUrqlRefusal } from './clients/urql.ts';
+import { readApiError as readUrqlError } from './clients/urql.ts';
 import { createProbes } from './support/probes.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
@@ -24,7 +24,7 @@ const urqlClient = (url: string) =>
   new Client({ url, exchanges: [fetchExchange], preferGetMethod: false, fetchOptions: { headers } });
 const requestClient = (url: string) => new GraphQLClient(url, { headers });
 
-describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (door) => {
+describe.each(['/graphql', '/deleteGroup'])('the generated typed document at %s', (door) => {
   test.each([
     ['Apollo Client', (url: string, id: number) => deleteByApollo(apolloClient(url), id)],
     ['urql', (url: string, id: number) => deleteByUrql(urqlClient(url), id)],
@@ -40,7 +40,7 @@ describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (d
     expect(await groupRow(other)).toHaveLength(1);
   });
 
-  test('takes no variable of a wrong type: the compiler says so, and the server', async () => {
+  test('a variable of the wrong type is rejected by the compiler and by the server', async () => {
     const url = app.httpUrl + door;
     const variables = { id: 'seven' };
     const before = await readState();
@@ -53,9 +53,9 @@ describe.each(['/graphql', '/deleteGroup'])('the generated document, at %s,', (d
     const byUrql = urqlClient(url).mutation(DeleteGroupDocument, variables);
 
     const refusal = { code: 'BAD_USER_INPUT', argument: 'id' };
-    expect(readApolloRefusal(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readRequestRefusal(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readUrqlRefusal((await byUrql).error)).toStrictEqual(refusal);
+    expect(readApolloError(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readRequestError(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
+    expect(readUrqlError((await byUrql).error)).toStrictEqual(refusal);
     expect(await readState()).toStrictEqual(before);
   });
 });

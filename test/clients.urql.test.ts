@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { Client, fetchExchange, gql } from '@urql/core';
-import { createGroupClient, readRefusal } from './clients/urql.ts';
+import { createGroupClient, readApiError } from './clients/urql.ts';
 import { testGroupClient } from './support/client-cases.ts';
 import { openTestApp, testKey } from './support/test-app.ts';
 
-testGroupClient({ createGroupClient, readRefusal });
+testGroupClient({ createGroupClient, readApiError });
 
-test('queries by GET, as it sends them by itself, are answered at /graphql and not at the path of the operation', async () => {
+test("urql's queries by GET succeed at /graphql, and are rejected at the operation's path", async () => {
   const app = await openTestApp();
   const id = await app.createGroup();
   const methods: unknown[] = [];
@@ -30,7 +30,7 @@ test('queries by GET, as it sends them by itself, are answered at /graphql and n
       `,
       { id },
     );
-    return error ? readRefusal(error) : data;
+    return error ? readApiError(error) : data;
   };
   const atGraphQL = await read('/graphql');
   const atOwnPath = await read('/group');

@@ -20,7 +20,7 @@ const parse = (content: string | Buffer) => {
   return { values: Object.fromEntries(entries.map(({ name, value }) => [name, value])), problems };
 };
 
-describe('a file .env', () => {
+describe('a .env file', () => {
   const both = { A: '1', B: '2' };
   test.each<[string, string | Buffer, Record<string, string>]>([
     ['plain lines', 'A=1\nB=2\n', both],
@@ -69,7 +69,7 @@ describe('a file .env', () => {
     ['a URL with equals signs', 'A=postgresql://u:p@h/d?a=b&c=d', { A: 'postgresql://u:p@h/d?a=b&c=d' }],
     ['a number sign in quotes', 'A="pa#ss"', { A: 'pa#ss' }],
     ['a dollar sign', 'A=$B\nB=2', { A: '$B', B: '2' }],
-  ])('with %s is read', (_what, content, values) => {
+  ])('a .env file with %s is accepted', (_what, content, values) => {
     expect(parse(content)).toStrictEqual({ values, problems: [] });
   });
 
@@ -132,12 +132,15 @@ describe('a file .env', () => {
       ['.env, line 2: not valid UTF-8. Save the file as UTF-8'],
     ],
     ['several faults', 'x\nA=1\ny', [`.env, line 1: ${noAssignment}`, `.env, line 3: ${noAssignment}`]],
-  ])('with %s is rejected by the line, without the value', (_what, content, problems) => {
-    expect(parse(content).problems).toStrictEqual(problems);
-  });
+  ])(
+    'a .env file with %s is rejected with the line number, without the value',
+    (_what, content, problems) => {
+      expect(parse(content).problems).toStrictEqual(problems);
+    },
+  );
 });
 
-describe('a misspelt setting', () => {
+describe('the detection of misspelt settings', () => {
   const misspelt = (name: string) => findMisspeltNames([name], Object.keys(settings))[0]?.meant;
 
   test.each([
@@ -161,7 +164,7 @@ describe('a misspelt setting', () => {
     ['TLS_CERTFILE', 'TLS_CERT_FILE'],
     ['CORS_ORIGIN', 'CORS_ORIGINS'],
     ['DELETED_GROUPS_RETENTION_DAYS', 'DELETED_GROUP_RETENTION_DAYS'],
-  ])('%s is taken for %s', (name, meant) => {
+  ])('%s is reported as a misspelt %s', (name, meant) => {
     expect(misspelt(name)).toBe(meant);
   });
 
@@ -174,18 +177,18 @@ describe('a misspelt setting', () => {
      SHADOW_DATABASE_URL DIRECT_URL REDIS_URL METRICS_PORT METRICS_HOST OTEL_SERVICE_NAME`
       .trim()
       .split(/\s+/),
-  )('%s is another program’s', (name) => {
+  )('%s is not reported', (name) => {
     expect(misspelt(name)).toBeUndefined();
   });
 
-  test('a setting is not misspelt, nor is a name close to one that is there too', () => {
+  test('a correct setting is not reported, nor a similar name next to the correct one', () => {
     const names = Object.keys(settings);
     for (const name of names) expect(misspelt(name)).toBeUndefined();
     expect(findMisspeltNames(['DATABASE_URI', 'DATABASE_URL'], names)).toStrictEqual([]);
   });
 });
 
-describe('a program that is started where a file .env is', () => {
+describe('a program that is started in a folder with a .env file', () => {
   let dir: string;
   let database: TestDatabase;
   beforeAll(async () => {
@@ -210,7 +213,7 @@ describe('a program that is started where a file .env is', () => {
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const code = await new Promise((resolve) => child.on('close', resolve));
-    // No database was made instead of the one that was meant.
+    // No embedded database was created instead of the configured one.
     expect(await readdir(dir)).toStrictEqual(['.env']);
     return { code, stdout, stderr };
   };
@@ -221,7 +224,7 @@ describe('a program that is started where a file .env is', () => {
     ['a byte order mark', `\ufeff${unreachable}\nPORT=0\n`],
     ['UTF-16', utf16(`${unreachable}\r\nPORT=0\r\n`)],
     ['a comment and the line breaks of old Macs', `# c\r${unreachable}\rPORT=0\r`],
-  ])('reads it with %s: the server and a command alike', async (_what, content) => {
+  ])('the server and a command read a .env file with %s', async (_what, content) => {
     for (const args of [[main], [bin, 'serve'], [bin, 'groups', 'list']]) {
       const { code, stderr } = await run(content, args);
       expect([code, stderr]).toStrictEqual([
@@ -232,7 +235,7 @@ describe('a program that is started where a file .env is', () => {
     }
   });
 
-  test('names each of its faults by the line, and no value', async () => {
+  test('reports each invalid line of a .env file by its number, without values', async () => {
     const content =
       'DATABSE_URL=postgresql://secret@h/d\nPORT 80 secret\nPORT=http\nDATA_DIR=a\nDATA_DIR=b\nADMIN_API_KEY="secret\n';
     const expected = [
@@ -254,13 +257,13 @@ describe('a program that is started where a file .env is', () => {
     expect(doctor.stdout).not.toContain('secret');
   });
 
-  test('lets the environment win, and takes other names in the file for other programs’', async () => {
+  test("prefers the environment to the .env file, and ignores other programs' names in it", async () => {
     const content = `${unreachable}\nPOSTGRES_PASSWORD=x\nPOSTGRES_PASSWORD=y\n`;
     const { code, stderr } = await run(content, list, { DATABASE_URL: database.url });
     expect([code, stderr]).toStrictEqual([0, '']);
   });
 
-  test('warns of a misspelt setting in the environment, and goes on', async () => {
+  test('warns about a misspelt setting in the environment, and starts', async () => {
     const environment = { DATABASE_URL: database.url, ADMIN_APIKEY: 'secret', HOSTNAME: 'h' };
     const warning = 'ADMIN_APIKEY is not a setting and is ignored: did you mean ADMIN_API_KEY?';
     const { code, stderr } = await run('', list, environment);

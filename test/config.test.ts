@@ -10,7 +10,7 @@ test.each([
   [{ JWT_PUBLIC_KEY: 'abc' }, 'JWT_PUBLIC_KEY must be a public key (RSA of 2048 bits or more'],
   [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY must be addresses or CIDR blocks'],
   [{ CORS_ORIGINS: 'https://shop.example/' }, 'CORS_ORIGINS must be origins such as https://shop.example'],
-])('the settings %j are refused', (environment, message) => {
+])('the settings %j are rejected', (environment, message) => {
   expect(() => readConfig(environment, false)).toThrow(message);
 });
 
@@ -19,7 +19,7 @@ test.each([
   ['MAX_QUERY_TOKENS', '4001'],
   ['MAX_QUERY_DEPTH', '0'],
   ['MAX_QUERY_COST', 'many'],
-])('the setting %s does not take %s', (name, value) => {
+])('the setting %s rejects %s', (name, value) => {
   expect(() => readConfig({ [name]: value }, false)).toThrow(`${name} must be a whole number from`);
 });
 
@@ -32,6 +32,6 @@ test.each([
   ['0.0.0.0', []],
   ['192.0.2.1', []],
   ['127.example', []],
-])('the origins that may call a server on %s are by default %j', (HOST, origins) => {
+])('the default CORS origins of a server on %s are %j', (HOST, origins) => {
   expect(readConfig({ HOST }, false).CORS_ORIGINS).toStrictEqual(origins);
 });

@@ -9,7 +9,7 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { urlOf, useTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// A PostgreSQL of this file's own, which can be stopped without harm to the others.
+// Uses a separate PostgreSQL, which can be stopped without affecting other tests.
 let dataDir: string;
 let postgres: EmbeddedPostgres;
 let app: TestApp;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('calls that are in flight when PostgreSQL stops answer 503 too', async () => {
+test('calls in flight get 503 when PostgreSQL stops', async () => {
   const id = await app.createGroup();
   const locker = await openSecondConnection(app);
   await locker.lockGroup(id);
@@ -43,10 +43,10 @@ test('calls that are in flight when PostgreSQL stops answer 503 too', async () =
   postgres = await openEmbeddedPostgres(dataDir);
 });
 
-test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work again when it goes on', async () => {
+test('calls get 503 within 5 s while PostgreSQL hangs, and succeed after it resumes', async () => {
   const id = await app.createGroup();
   const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
-  // The parent is stopped first and goes on last: meanwhile a child that ends stays, and can be sent signals.
+  // The parent is stopped first and resumed last: meanwhile children that exit remain, and can receive signals.
   process.kill(Number(pid), 'SIGSTOP');
   const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=', '--ppid', pid!]);
   const children = stdout.trim().split(/\s+/).map(Number);
@@ -66,7 +66,7 @@ test('calls answer 503 within 5 s when PostgreSQL hangs without a word, and work
   expect((await app.post('/group', { id })).status).toBe(200);
 });
 
-test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is back they work again', async () => {
+test('calls get 503 within 5 s while PostgreSQL is stopped, and succeed after its restart', async () => {
   const id = await app.createGroup();
   await postgres.close();
 
@@ -93,7 +93,7 @@ test('while PostgreSQL is stopped calls answer 503 within 5 s, and when it is ba
   }
   expect(answers[2].body).not.toHaveProperty('data');
   expect((await app.send('/livez')).status).toBe(200);
-  // What does not need the database still answers.
+  // Requests that need no database still succeed.
   expect((await app.graphql('{ __typename }')).body).toStrictEqual({ data: { __typename: 'Query' } });
 
   postgres = await openEmbeddedPostgres(dataDir);

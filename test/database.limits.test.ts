@@ -18,7 +18,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
   const repeat = <T>(count: number, send: (index: number) => Promise<T>) =>
     Promise.all(Array.from({ length: count }, (_, index) => send(index)));
 
-  test('each of 24 concurrent edits of a group is made', async () => {
+  test('24 concurrent edits of a group are all applied', async () => {
     const id = await app.createGroup();
     const edited = await repeat(24, (index) => app.post('/editGroup', { id, group: { duration: index } }));
     expect(edited.map(({ status }) => status)).toStrictEqual(Array(24).fill(200));
@@ -26,7 +26,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
     expect(versions).toStrictEqual(Array.from({ length: 24 }, (_, index) => index + 2));
   });
 
-  test('concurrent subscriptions, moves to and fro, and deletes end as if one came after the other', async () => {
+  test('concurrent subscriptions, moves and deletes have a serial result', async () => {
     const [one, other] = [await app.createGroup(), await app.createGroup()];
     const subscribed = await repeat(16, (index) =>
       app.post('/subscribe', { username: `user-${index}`, groupId: one }),
@@ -48,7 +48,7 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
   });
 });
 
-/** Holds a group's row from another connection while `work` runs. */
+/** Locks a group's row on another connection while `work` runs. */
 async function whileLocked<T>(app: TestApp, id: number, work: () => Promise<T>): Promise<T> {
   const holder = new pg.Client({ connectionString: app.url });
   await holder.connect();
@@ -108,7 +108,7 @@ describe.each([
       expect(headers.get('retry-after')).toBe('1');
     }
     expect(await state()).toStrictEqual(before);
-    // Entries of calls that met the database's limits are written after their answers.
+    // Audit entries of calls that met the database's limits are written after their responses.
     const readOutcomes = async () =>
       (
         await sql(
@@ -134,7 +134,7 @@ describe.each([
   });
 });
 
-test('an import whose transaction is ended for being idle says so in a line, and imports nothing', async () => {
+test('an import whose idle transaction is ended prints one line, and imports nothing', async () => {
   const app = await openTestApp(
     {},
     await createTestDatabase({ settings: { idle_in_transaction_session_timeout: '300ms' } }),

@@ -27,7 +27,7 @@ const names = readdirSync(new URL('../prisma/migrations', import.meta.url), { wi
   .map(({ name }) => name)
   .toSorted();
 
-test('of eight servers that start at once on an empty database, one migrates it', async () => {
+test('of eight servers that start concurrently on an empty database, one migrates it', async () => {
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(pool)));
 
   expect(applied.flat()).toStrictEqual(names);
@@ -39,7 +39,7 @@ test('of eight servers that start at once on an empty database, one migrates it'
   );
 });
 
-test('a server waits for another one that migrates for long', async () => {
+test('a server waits while another server migrates', async () => {
   const empty = await createTestDatabase({ isEmpty: true });
   const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
   const migrating = await openSecondConnection(empty);
@@ -54,10 +54,10 @@ test('a server waits for another one that migrates for long', async () => {
   await empty.drop();
 });
 
-test("the migrations make the very tables that Prisma's engine makes of schema.prisma", async () => {
+test('the migrations produce the tables of schema.prisma', async () => {
   const bySchema = await createTestDatabase({ isEmpty: true });
   try {
-    // Prisma's schema language leaves extensions to a feature that is not out yet.
+    // Prisma's schema language supports extensions only as a preview feature.
     await bySchema.sql('CREATE EXTENSION pg_trgm');
     await bySchema.sql(await writeSqlOfSchema());
     expect(await database.sql(describeTables)).toStrictEqual(await bySchema.sql(describeTables));
@@ -66,7 +66,7 @@ test("the migrations make the very tables that Prisma's engine makes of schema.p
   }
 });
 
-describe('refuses a database', () => {
+describe('migrate rejects a database', () => {
   test('that a newer version has migrated', async () => {
     await database.sql(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_future', now())`,
@@ -88,7 +88,7 @@ describe('refuses a database', () => {
   });
 });
 
-describe('constraints refuse, whoever writes,', () => {
+describe("the database's constraints reject", () => {
   const plain = { name: 'n', tag_name: 't', duration: 1, price: 1 };
   test.each([
     ['name', ''],
@@ -133,16 +133,16 @@ describe('constraints refuse, whoever writes,', () => {
   });
 });
 
-/** Node has it; its types, at this version, do not. */
+/** Node has this function; its types in this version do not. */
 const { WebAssembly: webAssembly } = globalThis as unknown as {
   WebAssembly: {
     instantiate(bytes: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
   };
 };
 
-/** Asks Prisma's own engine for the SQL that makes the tables of schema.prisma. */
+/** Returns the SQL with which Prisma's engine creates the tables of schema.prisma. */
 async function writeSqlOfSchema(): Promise<string> {
-  // The package hides all but its entry for bundlers, so that the WebAssembly is loaded by its path.
+  // The package exports its entry for bundlers only, so that the WebAssembly is loaded by its path.
   const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const wasm = await webAssembly.instantiate(readFileSync(entry.replace(/\.js$/, '.wasm')), {
     './schema_engine_bg.js': engine,
@@ -167,7 +167,7 @@ async function writeSqlOfSchema(): Promise<string> {
   return stdout!;
 }
 
-/** What Prisma knows of tables: columns, indexes of whole columns, primary and foreign keys. How ids and derived columns are made is our own choice. */
+/** The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of ids and generated columns are ours. */
 const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line

@@ -10,7 +10,7 @@ import { startTcpPostgres } from './support/tcp-postgres.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What keeps a database from being migrated is one line, the same one, in the server, `migrate` and `doctor`.
+// The server, `migrate` and `doctor` report the same line if a database cannot be migrated.
 
 let database: TestDatabase;
 
@@ -77,7 +77,7 @@ describe('a migrated database', () => {
     expect([doctor.wrong, migrate.code]).toStrictEqual([[], 0]);
   });
 
-  test('that takes no changes', async () => {
+  test('that is read-only', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, doctor, everything } = await runEverywhere(database.url);
@@ -135,17 +135,17 @@ describe('an empty database', () => {
 
   test.each([
     [
-      'with a table of somebody else',
+      'with a table of another program',
       'CREATE TABLE groups (name text)',
       /^The schema public already contains groups, which group-api did not create\. Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and \?schema=group_api in DATABASE_URL$/,
     ],
     [
-      'with views of somebody else',
+      'with views of another program',
       'CREATE VIEW accounts AS SELECT 1 AS x; CREATE VIEW groups AS SELECT 1 AS x',
       /^The schema public already contains accounts, groups, which group-api did not create\./,
     ],
     [
-      'with a function of somebody else',
+      'with a function of another program',
       'CREATE FUNCTION is_active(timestamptz) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$',
       /^The schema public already contains the function is_active, which group-api did not create\./,
     ],
@@ -156,7 +156,7 @@ describe('an empty database', () => {
       /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20230101000000_init and 1 more\. Use an empty database/,
     ],
     [
-      'with a table _prisma_migrations that is not of Prisma',
+      'with a table _prisma_migrations of another program',
       'CREATE TABLE _prisma_migrations (version int)',
       /^_prisma_migrations in the schema public is not Prisma's table \(column "\w+" does not exist\)\. Use an empty database/,
     ],
@@ -165,7 +165,7 @@ describe('an empty database', () => {
     await expectLine(message);
   });
 
-  test('that takes no changes', async () => {
+  test('that is read-only', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, migrate, doctor, everything } = await runEverywhere(database.url);
@@ -178,7 +178,7 @@ describe('an empty database', () => {
   });
 });
 
-test('a server without the files of pg_trgm is one line in each program', async () => {
+test('a PostgreSQL without the files of pg_trgm is reported in one line by each program', async () => {
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const installed = dirname(dirname((await findBinaries(runAs)).postgres));
   const folder = await createTestFolder();

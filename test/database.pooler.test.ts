@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.close());
 
-/** Deletes a group by a server on `url`, and returns the two statuses. */
-async function deleteOnce(): Promise<number[]> {
+/** Creates and deletes a group with a server on `url`, and returns the two statuses. */
+async function createAndDelete(): Promise<number[]> {
   const server = startServer({ DATABASE_URL: url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'error' });
   try {
     const { url: base } = await server.ready;
@@ -46,7 +46,7 @@ async function deleteOnce(): Promise<number[]> {
 }
 
 describeWithPgBouncer('PgBouncer', () => {
-  // Until lock_timeout is no start-up parameter any more, PgBouncer must ignore it for a server to come this far.
+  // lock_timeout is a startup parameter: PgBouncer must ignore it, otherwise it rejects the connection.
   const ignoring = {};
 
   test.each([
@@ -55,10 +55,10 @@ describeWithPgBouncer('PgBouncer', () => {
     ['transaction, with sessions by turns', { pool_mode: 'transaction', server_round_robin: 1, ...ignoring }],
     ['statement', { pool_mode: 'statement', ...ignoring }],
   ])(
-    'in the mode %s is rejected by each program, and nothing is written',
+    'PgBouncer in the mode %s is rejected by each program, and nothing is written',
     async (_, settings) => {
       const pooler = await startPgBouncer(postgres.port, settings);
-      // Sessions that are ready, as they are behind a pooler that has been running.
+      // Open sessions, as in a pooler that has been running for a while.
       const warm = useTestDatabase(urlOfPort(pooler.port));
       await Promise.all([1, 2, 3].map(() => warm.sql('SELECT pg_sleep(0.05)')));
       const before = await warm.sql('SELECT count(*) FROM pg_class');
@@ -77,7 +77,7 @@ describeWithPgBouncer('PgBouncer', () => {
     60_000,
   );
 
-  test('in the mode transaction is rejected while other clients use all of its sessions', async () => {
+  test('PgBouncer in transaction mode is rejected while other clients use all of its sessions', async () => {
     const pooler = await startPgBouncer(postgres.port, {
       pool_mode: 'transaction',
       default_pool_size: 4,
@@ -103,16 +103,16 @@ describeWithPgBouncer('PgBouncer', () => {
 
   test.each([
     ['20 sessions', {}],
-    // The server and its watch of the database need one each.
+    // The server and its connection watchdog need one session each.
     ['two sessions', { default_pool_size: 2 }],
   ])(
-    'in the mode session with %s works, with deletes',
+    'PgBouncer in session mode with %s is accepted, and deletes work',
     async (_, settings) => {
       const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring, ...settings });
       url = urlOfPort(pooler.port);
       const migrated = await run('migrate');
       const examined = await run('doctor');
-      const statuses = 'default_pool_size' in settings ? [200, 200] : await deleteOnce();
+      const statuses = 'default_pool_size' in settings ? [200, 200] : await createAndDelete();
       await pooler.close();
       expect([migrated.stderr, migrated.code]).toStrictEqual(['', 0]);
       expect([examined.stderr, examined.code]).toStrictEqual(['', 0]);
@@ -121,7 +121,7 @@ describeWithPgBouncer('PgBouncer', () => {
     60_000,
   );
 
-  test('in the mode session with a single session is not rejected', async () => {
+  test('PgBouncer in session mode with a single session is not rejected', async () => {
     const pooler = await startPgBouncer(postgres.port, {
       pool_mode: 'session',
       default_pool_size: 1,
@@ -133,7 +133,7 @@ describeWithPgBouncer('PgBouncer', () => {
     expect([stdout, code]).toStrictEqual([expect.stringMatching(/^ok +database .*answers/m), 0]);
   });
 
-  test('names the start-up parameter that it rejects, by each program', async () => {
+  test('each program names the startup parameter that PgBouncer rejects', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
     const { serve, migrate, doctor } = await runEverywhere(
       `${urlOfPort(pooler.port)}?idle_in_transaction_session_timeout=5000`,
@@ -147,7 +147,7 @@ describeWithPgBouncer('PgBouncer', () => {
     expect(doctor.wrong).toHaveLength(1);
   });
 
-  test('says which database it does not have', async () => {
+  test('each program names the database that PgBouncer does not have', async () => {
     const pooler = await startPgBouncer(postgres.port, { pool_mode: 'session', ...ignoring });
     const { everything, doctor } = await runEverywhere(urlOfPort(pooler.port).replace(/postgres$/, 'none'));
     await pooler.close();
@@ -158,7 +158,7 @@ describeWithPgBouncer('PgBouncer', () => {
   });
 });
 
-test('a direct connection is accepted for a user who may have no second one', async () => {
+test('a direct connection is accepted for a user with a connection limit of 1', async () => {
   await postgres.sql(`CREATE ROLE guest LOGIN PASSWORD 'guest' CONNECTION LIMIT 1`);
   url = `postgresql://guest:guest@127.0.0.1:${postgres.port}/postgres`;
   const { stdout } = await run('doctor');

@@ -27,7 +27,7 @@ const readSchemas = async () =>
 const readDatabaseName = async () =>
   (await database.sql<{ name: string }>('SELECT current_database() AS name'))[0]!.name;
 
-/** Runs the calls that reach every table, by Prisma and by SQL. */
+/** Runs calls that use every table, with Prisma and with raw SQL. */
 async function tryEverything(app: TestApp): Promise<void> {
   const statuses: number[] = [];
   const call = async (path: string, body: object) => {
@@ -50,7 +50,7 @@ async function tryEverything(app: TestApp): Promise<void> {
   expect(statuses).toStrictEqual(statuses.map(() => 200));
 }
 
-/** The server, `migrate`, `doctor`, and commands that export and import, on one URL. */
+/** Runs the server, `migrate`, `doctor`, an export and an import on one URL. */
 async function expectEverythingToWork(givenUrl: string): Promise<void> {
   url = givenUrl;
   const migrated = await run('migrate', '--json');
@@ -67,7 +67,7 @@ async function expectEverythingToWork(givenUrl: string): Promise<void> {
   expect([exported.stderr, exported.code]).toStrictEqual([expect.any(String), 0]);
 }
 
-test('?schema= is where every table is, and the only place', async () => {
+test('?schema= is the schema of every table; public stays empty', async () => {
   await database.sql('CREATE SCHEMA plans');
   await expectEverythingToWork(withParameters({ schema: 'plans' }));
   expect(await readSchemas()).toStrictEqual(['plans']);
@@ -79,7 +79,7 @@ test('a schema whose name needs quotes works', async () => {
   expect(await readSchemas()).toStrictEqual(['"Our plans, 2"']);
 });
 
-test('without it the schema is public, whatever search_path the database and the role have', async () => {
+test('without ?schema= the schema is public, whatever the search_path of the database and the role', async () => {
   const name = await readDatabaseName();
   await database.sql(
     `CREATE SCHEMA elsewhere; ALTER DATABASE ${name} SET search_path = elsewhere, pg_catalog`,
@@ -88,14 +88,14 @@ test('without it the schema is public, whatever search_path the database and the
   expect(await readSchemas()).toStrictEqual(['public']);
 });
 
-test('a schema named like the role, which comes first in the default search_path, is not used', async () => {
+test('without ?schema= a schema named like the role is not used', async () => {
   const [row] = await database.sql<{ user: string }>('SELECT current_user AS user');
   await database.sql(`CREATE SCHEMA "${row!.user}"`);
   await expectEverythingToWork(database.url);
   expect(await readSchemas()).toStrictEqual(['public']);
 });
 
-test('two schemas of one database are two servers that know nothing of each other', async () => {
+test('two servers in two schemas of one database are independent', async () => {
   await database.sql('CREATE SCHEMA one; CREATE SCHEMA two');
   await expectEverythingToWork(withParameters({ schema: 'one' }));
   await expectEverythingToWork(withParameters({ schema: 'two' }));
@@ -110,25 +110,25 @@ test('two schemas of one database are two servers that know nothing of each othe
 describe('pg_trgm in another schema', () => {
   beforeEach(() => database.sql('CREATE SCHEMA extensions; CREATE EXTENSION pg_trgm SCHEMA extensions'));
 
-  test('serves tables in public', async () => {
+  test('pg_trgm in another schema works for tables in public', async () => {
     await expectEverythingToWork(database.url);
     expect(await readSchemas()).toStrictEqual(['public']);
   });
 
-  test('serves tables in the schema of the URL', async () => {
+  test("pg_trgm in another schema works for tables in the URL's schema", async () => {
     await database.sql('CREATE SCHEMA plans');
     await expectEverythingToWork(withParameters({ schema: 'plans' }));
     expect(await readSchemas()).toStrictEqual(['plans']);
   });
 });
 
-test('tables of the same names in other schemas are not taken for ours', async () => {
+test('tables of the same names in other schemas are ignored', async () => {
   await database.sql('CREATE TABLE public.groups (id int); CREATE SCHEMA plans');
   await expectEverythingToWork(withParameters({ schema: 'plans' }));
   expect(await database.sql('SELECT * FROM public.groups')).toStrictEqual([]);
 });
 
-test('a schema that is not there is one line in each program, and is not made', async () => {
+test('a missing schema is reported in one line by each program, and not created', async () => {
   const { serve, migrate, doctor } = await runEverywhere(withParameters({ schema: 'plans' }));
   expect([serve.code, migrate.code, doctor.code]).toStrictEqual([1, 1, 1]);
   for (const line of [lineOf(serve), migrate.message, ...doctor.wrong]) {
@@ -140,7 +140,7 @@ test('a schema that is not there is one line in each program, and is not made', 
   expect(await database.sql(`SELECT FROM pg_namespace WHERE nspname = 'plans'`)).toStrictEqual([]);
 });
 
-test('a schema that the role may not use is one line in each program', async () => {
+test('a schema without USAGE for the role is reported in one line by each program', async () => {
   const role = 'schema_guest';
   await database.sql(
     `CREATE SCHEMA plans; DROP ROLE IF EXISTS ${role}; CREATE ROLE ${role} LOGIN PASSWORD 'x'`,

@@ -5,7 +5,7 @@ import { lineOf, runEverywhere } from './support/run-everywhere.ts';
 import { certificateFile, findFreePort, startTcpPostgres, type TcpPostgres } from './support/tcp-postgres.ts';
 import { urlOf } from './support/test-database.ts';
 
-/** The parts of the password: none may be printed. */
+/** The parts of the password: no program may print them. */
 const marks = ['qzxa', 'wvkb', 'jyfc'];
 const expectNoSecret = (text: string) => {
   for (const mark of marks) expect(text.toLowerCase()).not.toContain(mark);
@@ -156,7 +156,7 @@ describe('a PostgreSQL by TCP', () => {
   const { run } = createCommandLine(() => ({ url }));
   const encoded = encodeURIComponent(password);
 
-  test('takes a password of special characters, percent-encoded, and TLS that the URL asks for', async () => {
+  test('accepts a percent-encoded password, and the TLS of the URL', async () => {
     url = `postgresql://owner:${encoded}@${base}/plans?sslmode=verify-full&sslrootcert=${certificateFile}`;
     const migrated = await run('migrate');
     expect([migrated.code, migrated.stderr]).toStrictEqual([0, '']);
@@ -226,12 +226,12 @@ describe('a PostgreSQL by TCP', () => {
     ],
     ['no such socket', () => 'owner:qzxa@%2Fno%2Fsuch%2Fsocket/plans', /ENOENT.* There is no such socket/],
     [
-      'a file that is no certificate',
+      'a file without a certificate',
       () => `owner:qzxa@${base}/plans?sslmode=verify-full&sslcert=/etc/passwd&sslkey=/etc/passwd`,
       /Check that the files of sslrootcert, sslcert and sslkey are PEM files/,
     ],
   ])(
-    '%s is one line that says what to do, in each program',
+    '%s is reported by each program in one line that says what to do',
     async (_, target, message) => {
       const { serve, migrate, doctor, everything } = await runEverywhere(`postgresql://${await target()}`);
       expect([serve.code, migrate.code, doctor.code]).toStrictEqual([1, 1, 1]);
@@ -245,7 +245,7 @@ describe('a PostgreSQL by TCP', () => {
     60_000,
   );
 
-  test('without TLS is said to have none, where the URL asks for it', async () => {
+  test('reports a PostgreSQL without TLS if the URL requires it', async () => {
     await postgres.setTls(false);
     const { serve, migrate, doctor, everything } = await runEverywhere(
       `postgresql://owner:${encoded}@${base}/plans?sslmode=require`,
@@ -259,7 +259,7 @@ describe('a PostgreSQL by TCP', () => {
   });
 });
 
-test('urlOf, which other tests use, gives a URL that is accepted', () => {
+test('urlOf, which other tests use, returns a URL that is accepted', () => {
   const url = urlOf({ host: '/tmp/a b', user: 'postgres', database: 'postgres' });
   expect(readConfig({ DATABASE_URL: url }, false).DATABASE_URL).toBe(url);
 });

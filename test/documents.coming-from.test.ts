@@ -10,7 +10,7 @@ const page = readFileSync(new URL('../docs/coming-from.md', import.meta.url), 'u
 let app: TestApp;
 const { addGroup } = createAutodialerClient(() => app);
 
-/** The sample groups, and the group and the account of the autodialer vendor's samples. */
+/** The sample groups, and the group and the account of the autodialer vendor's documented examples. */
 beforeAll(async () => {
   app = await openTestApp({ SAMPLE_DATA: true });
   await createTestAccount(app, {

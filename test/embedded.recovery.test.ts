@@ -67,7 +67,7 @@ const stop = async (server: ServerProcess) => {
   return stderr.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
-test('a killed PostgreSQL is started again: 503 meanwhile, then everything is there, and a stop ends both', async () => {
+test('a killed PostgreSQL is restarted: calls get 503 meanwhile, no data is lost, and a stop ends both processes', async () => {
   const dataDir = join(dir, 'killed');
   const { server, url } = await start(dataDir);
   expect((await deleteGroup(url, 1)).id).toBe(1);
@@ -81,7 +81,7 @@ test('a killed PostgreSQL is started again: 503 meanwhile, then everything is th
     expect(pidOf(dataDir)).not.toBe(pid);
     expect(await deleteGroup(url, id)).toMatchObject({ status: 200, id });
     expect((await deleteGroup(url, 1)).status).toBe(404);
-    // Connections are replaced before the start itself is over.
+    // Connections are replaced before the restart is complete.
     for (const deadline = Date.now() + 25_000; countStarts() <= index; await sleep(20))
       if (Date.now() > deadline) throw new Error(server.stderr());
   }
@@ -95,7 +95,7 @@ test('a killed PostgreSQL is started again: 503 meanwhile, then everything is th
   expect(starts[0]).toMatchObject({ level: 40, reason: expect.any(String) });
 });
 
-test('of two servers that share it one starts it again, and both go on', async () => {
+test('of two servers that share a PostgreSQL one restarts it, and both continue', async () => {
   const dataDir = join(dir, 'shared');
   const servers = [await start(dataDir), await start(dataDir)];
   const pid = kill(dataDir);
@@ -111,10 +111,10 @@ test('of two servers that share it one starts it again, and both go on', async (
   expect(() => pidOf(dataDir)).toThrow('ENOENT');
 });
 
-test('where the disk is full it is tried again and again, the log says why, and once there is room it works', async () => {
+test('on a full disk the restart is retried and the reason logged; it succeeds once there is space', async () => {
   const dataDir = join(dir, 'full');
   const { server, url } = await start(dataDir);
-  // A file that PostgreSQL writes at each start. The system's error is that of a full disk.
+  // PostgreSQL writes this file at each start. The system error is that of a full disk.
   const options = join(dataDir, 'postgres/postmaster.opts');
   await rm(options);
   await symlink('/dev/full', options);
@@ -142,7 +142,7 @@ test('where the disk is full it is tried again and again, the log says why, and 
   expect(attempts[0]).toMatchObject({ level: 50, nextAttemptInSeconds: 1 });
 });
 
-test('a command does not start one again that has ended', async () => {
+test('a command does not restart a PostgreSQL that has ended', async () => {
   const dataDir = join(dir, 'killed');
   const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
     cwd,
@@ -166,6 +166,6 @@ test('a command does not start one again that has ended', async () => {
   child.stdin.end('{}\n');
   expect(await ended).toBe(1);
   expect(stderr).toContain('SERVICE_UNAVAILABLE');
-  // The file of the killed one is still there: none was started, and none stopped.
+  // The lock file of the killed PostgreSQL still exists: no PostgreSQL was started or stopped.
   expect(pidOf(dataDir)).toBe(pid);
 });

@@ -10,11 +10,11 @@ import { findClusterProcess } from '../src/embedded-postgres/postmaster-lock.ts'
 import { bin, cwd } from './support/command-line.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// Every case has a copy of one data folder, and starts its PostgreSQL as a command does.
+// Every case copies one data folder, and starts its PostgreSQL as a command does.
 let dir: string;
 let original: string;
 let owner: { uid?: number; gid?: number };
-/** Lock files as a PostgreSQL that runs has them. */
+/** The lock files of a running PostgreSQL. */
 let pidFile: string;
 let socketLock: string;
 const processes: ChildProcess[] = [];
@@ -56,7 +56,7 @@ async function listGroups(dataDir: string) {
   return { code, stdout, stderr };
 }
 
-/** A copy of the data folder whose lock files name a process. */
+/** Copies the data folder, with lock files that name a process. */
 async function copyWithLocks(name: string, pid: number | string): Promise<string> {
   const dataDir = join(dir, name);
   await cp(original, dataDir, { recursive: true });
@@ -73,7 +73,7 @@ async function run(command: string, args: string[]): Promise<void> {
   expect(code).toBe(0);
 }
 
-/** A process of the user that PostgreSQL runs as. */
+/** Starts a process of the user that PostgreSQL runs as. */
 function startProcess(command: string, args: string[]): ChildProcess {
   const child = spawn(command, args, { ...owner, cwd: '/', stdio: 'ignore' });
   processes.push(child);
@@ -121,7 +121,7 @@ test.each<[string, () => number | string | Promise<number | string>]>([
   ['nothing, since it is garbage', () => 'gar\0bage'],
   ['nothing, since it is cut off', () => '12'],
   ['a negative number', () => '-1\n'],
-])('PostgreSQL starts although its lock files name %s', async (_what, lockedBy) => {
+])('PostgreSQL starts if its lock files name %s', async (_what, lockedBy) => {
   const dataDir = await copyWithLocks('case', await lockedBy());
   try {
     const { code, stdout, stderr } = await listGroups(dataDir);
@@ -133,7 +133,7 @@ test.each<[string, () => number | string | Promise<number | string>]>([
   }
 });
 
-test('a copy of a folder starts while the original runs, also after a process of the original has its id', async () => {
+test('a copy of a data folder starts while the original runs, even if a process of the original has its id', async () => {
   const postgres = await openEmbeddedPostgres(original);
   try {
     const dataDir = join(dir, 'copy');
@@ -148,7 +148,7 @@ test('a copy of a folder starts while the original runs, also after a process of
   }
 });
 
-test('a folder that is moved while its PostgreSQL runs keeps that one', async () => {
+test('a data folder that is moved while its PostgreSQL runs keeps that PostgreSQL', async () => {
   const from = await copyWithLocks('moved-from', 1);
   const first = await openEmbeddedPostgres(from);
   const [pid] = readFileSync(lockPaths(from)[0]!, 'utf8').split('\n');
@@ -161,7 +161,7 @@ test('a folder that is moved while its PostgreSQL runs keeps that one', async ()
   await first.close();
 });
 
-test('a PostgreSQL that runs is found, whatever has become of its lock files: no second one is started', async () => {
+test('a running PostgreSQL is found even without intact lock files; no second one is started', async () => {
   const dataDir = await copyWithLocks('held', 1);
   const clusterDir = join(dataDir, 'postgres');
   const [lock, socketLockPath] = lockPaths(dataDir) as [string, string];
@@ -178,7 +178,7 @@ test('a PostgreSQL that runs is found, whatever has become of its lock files: no
     }
     for (const path of [lock, socketLockPath, join(clusterDir, '.s.PGSQL.5432')]) await rm(path);
 
-    // A start waits for it to end.
+    // A start waits until the process has ended.
     const starting = openEmbeddedPostgres(dataDir);
     const isFound = async () => (await holder())?.pid !== undefined;
     expect(await isFound()).toBe(true);
@@ -190,7 +190,7 @@ test('a PostgreSQL that runs is found, whatever has become of its lock files: no
   }
 });
 
-test('what a killed first start left behind is no obstacle, also if it had the same process id, as in a container', async () => {
+test('a first start succeeds after a killed one, even with the same process id, as in a container', async () => {
   const dataDir = join(dir, 'unfinished');
   await mkdir(join(dataDir, `postgres.unfinished-${process.pid}`, 'base'), { recursive: true });
   if (owner.uid !== undefined) await run('chown', ['-R', `${owner.uid}:${owner.gid}`, dataDir]);

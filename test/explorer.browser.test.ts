@@ -10,11 +10,9 @@ import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
 if (!chromiumPath) {
-  process.stdout.write(
-    'The explorer is not opened in a browser, since Chromium is not installed: those tests are skipped\n',
-  );
+  process.stdout.write('The tests of the explorer in a browser are skipped: Chromium is not installed\n');
 }
-/** Only Debian's Chromium makes them possible; CI installs it. */
+/** These tests need Debian's Chromium; CI installs it. */
 const describeInBrowser = chromiumPath ? describe : describe.skip;
 
 describeInBrowser('the explorer in Chromium', () => {
@@ -36,7 +34,7 @@ describeInBrowser('the explorer in Chromium', () => {
     const { foreignRequests, complaints } = explorer;
     await explorer.close();
     expect(foreignRequests).toStrictEqual([]);
-    // Chromium tells of every answer that is no success, which is seen on the page, and Monaco that an editor went while it worked.
+    // Chromium logs every error response, which the page shows anyway, and Monaco an editor that is closed while it works.
     const expected = /^(Failed to load resource|Canceled$)/;
     expect(complaints.filter((each) => !expected.test(each))).toStrictEqual([]);
   });
@@ -57,7 +55,7 @@ describeInBrowser('the explorer in Chromium', () => {
     (await app.sql('SELECT name FROM groups ORDER BY id')).map(({ name }) => name as string);
 
   describe('signing in', () => {
-    test('by the URL takes the key out of it, and stores it nowhere', async () => {
+    test('signing in by the URL removes the key from the URL, and does not store it', async () => {
       await signIn();
       expect(explorer.page.url()).toBe(`${app.httpUrl}/`);
       expect(await readStorage()).not.toContain(testKey);
@@ -65,7 +63,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByLabel('API key').waitFor();
     });
 
-    test('by the form says whose key it is, and with which scopes', async () => {
+    test('signing in by the form shows the account and its scopes, and does not store the key', async () => {
       const { apiKey } = await createTestAccount(app, {
         username: 'reader',
         scopes: ['groups:read', 'audit:read'],
@@ -76,11 +74,11 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readAccount()).toBe('signed in as reader: groups:read, audit:read');
       expect(await readStorage()).not.toContain(apiKey);
       await explorer.run();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"requiredScope": "groups:delete"');
     });
 
-    test('remembers the key where the person asks for it, until they sign out', async () => {
+    test('the key is stored if the user asks for it, until they sign out', async () => {
       await explorer.open();
       await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
@@ -92,32 +90,32 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByLabel('API key').waitFor();
     });
 
-    test('with a wrong key says what to do', async () => {
+    test('signing in with a wrong key shows what to do', async () => {
       await explorer.open('#key=not-a-key-of-this-server-at-all....');
       const problem = await explorer.readProblem();
-      expect(problem).toContain('does not know this key');
+      expect(problem).toContain('Invalid API key');
       expect(problem).toContain('npx group-api accounts rotate <account>');
       await typeKey(testKey);
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
     });
 
-    test('ends when the key stops working, and says so', async () => {
+    test('a key that stops working signs the user out, with a message', async () => {
       const { apiKey } = await createTestAccount(app, { username: 'leaver' });
       await explorer.open(`#key=${apiKey}`);
       await explorer.readAccount();
       await app.sql("DELETE FROM accounts WHERE username = 'leaver'");
       await explorer.openTab('AuditEvents');
       const isOut = async () => (await explorer.page.getByLabel('API key').count()) === 1;
-      // The server looks an account up again after a second.
+      // The server caches an account for one second.
       for (let tries = 0; tries < 30 && !(await isOut()); tries++) {
         await explorer.run();
         await explorer.page.waitForTimeout(200);
       }
-      expect(await explorer.readProblem()).toContain('does not know this key');
+      expect(await explorer.readProblem()).toContain('Invalid API key');
       await explorer.waitForResponse('sign in with your API key first');
     });
 
-    test('as another account sees nothing of what the one before was answered', async () => {
+    test('another account sees no responses of the previous account', async () => {
       const { apiKey } = await createTestAccount(app, { username: 'next', scopes: ['groups:read'] });
       await signIn();
       await explorer.openTab('AuditEvents');
@@ -134,7 +132,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await explorer.readResponse()).toBe('');
     });
 
-    test('keeps no headers that were written, and sends none that are credentials', async () => {
+    test('headers from the headers pane are not stored, and credentials in it are not sent', async () => {
       await signIn();
       await explorer.openTab('SearchGroups');
       await explorer.page.getByRole('button', { name: 'Headers' }).click();
@@ -147,25 +145,28 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(stored).not.toContain('s3cr3t');
     });
 
-    test('with another key that is wrong leaves the remembered one, and signs out', async () => {
+    test('signing in with a wrong key signs out, and keeps the stored key', async () => {
       await explorer.open();
       await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
       await explorer.page.evaluate("location.hash = '#key=another-key-that-is-wrong-in-here'");
-      expect(await explorer.readProblem()).toContain('does not know this key');
+      expect(await explorer.readProblem()).toContain('Invalid API key');
       expect(await readStorage()).toContain(testKey);
       await explorer.open();
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
     });
 
-    test.each(['€', 'a%0d%0ab'])('with a key that cannot be sent (%s) says so', async (key) => {
-      await explorer.open(`#key=${key}`);
-      expect(await explorer.readProblem()).toBe(
-        'Not sent: the key or a header holds a character that no header can have.',
-      );
-    });
+    test.each(['€', 'a%0d%0ab'])(
+      'a key that is not valid in a header (%s) is rejected with a message',
+      async (key) => {
+        await explorer.open(`#key=${key}`);
+        expect(await explorer.readProblem()).toBe(
+          'Not sent: the key or a header contains a character that is not allowed in HTTP headers.',
+        );
+      },
+    );
 
-    test('works where the browser lets the page store nothing', async () => {
+    test('the explorer works in a browser that denies storage', async () => {
       await explorer.page.addInitScript(
         "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })",
       );
@@ -175,17 +176,17 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByRole('button', { name: 'Sign out' }).click();
       await typeKey(testKey, { isCached: true });
       await explorer.readAccount();
-      expect(await explorer.readProblem()).toBe('This browser does not let the page remember the key.');
+      expect(await explorer.readProblem()).toBe('This browser does not allow the page to store the key.');
     });
   });
 
   describe('deleting', () => {
-    test('shows whom it meets and asks; then the group is gone, and can be brought back', async () => {
+    test('a delete shows its preview and asks; cancelled it changes nothing; confirmed it deletes, and the group can be restored', async () => {
       const before = await groupNames();
       await signIn();
       const { page } = explorer;
       await explorer.run();
-      const dialog = page.getByRole('dialog', { name: 'Send deleteGroup?' });
+      const dialog = page.getByRole('dialog', { name: 'Run deleteGroup?' });
       await dialog.getByRole('row', { name: '1 Trial can be deleted 0 0' }).waitFor();
       await explorer.screenshot('light-asks');
       await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -198,7 +199,7 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await groupNames()).toStrictEqual(before);
 
       await explorer.run();
-      await page.getByRole('button', { name: 'Send it' }).click();
+      await page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"name": "Trial"');
       expect(await groupNames()).toStrictEqual(before.slice(1));
       await explorer.screenshot('light-deleted');
@@ -218,25 +219,25 @@ describeInBrowser('the explorer in Chromium', () => {
       ]);
     });
 
-    test('a group with subscribers is shown to be blocked, and then refused', async () => {
+    test('a delete of a group with subscribers shows the blocker; confirmed it is rejected', async () => {
       await app.post('/subscribe', { username: 'mina', groupId: 2 });
       await signIn();
       await explorer.writeVariables({ id: 2 });
       await explorer.run();
       const row = { name: '2 One month Cannot delete group with active subscribers 1 0' };
       await explorer.page.getByRole('row', row).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"code": "HAS_ACTIVE_SUBSCRIBERS"');
     });
 
-    test('a group whose subscribers are moved is shown to be free, and to where they move', async () => {
+    test('a delete with moveSubscribersTo shows the target; confirmed it moves the subscribers', async () => {
       await app.post('/subscribe', { username: 'omid', groupId: 4 });
       await signIn();
       await explorer.writeQuery('mutation { deleteGroup(id: 4, moveSubscribersTo: 3) { name } }');
       await explorer.run();
-      const row = { name: '4 Family year its active subscribers are to move to group 3 1 0' };
+      const row = { name: '4 Family year its active subscribers will move to group 3 1 0' };
       await explorer.page.getByRole('row', row).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"name": "Family year"');
       expect(await app.sql("SELECT group_id FROM subscribers WHERE username = 'omid'")).toStrictEqual([
         { group_id: 3 },
@@ -256,7 +257,7 @@ describeInBrowser('the explorer in Chromium', () => {
         'mutation ($family: Int! = 2) { deleteServiceGroup(id: $family) { id } }',
         'deleteServiceGroup(id: 2)',
       ],
-    ])('asks where it is hidden in %s', async (_where, query, shown) => {
+    ])('a delete that is hidden in %s asks, and cancelled it is not sent', async (_where, query, shown) => {
       const audited = await app.sql('SELECT count(*) FROM audit_events');
       await signIn();
       await explorer.writeQuery(query);
@@ -268,21 +269,21 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await app.sql('SELECT count(*) FROM audit_events')).toStrictEqual(audited);
     });
 
-    test('is not sent before it has been shown whom it meets', async () => {
+    test('a delete cannot be confirmed before its preview is loaded', async () => {
       await signIn();
       await explorer.page.route('**/graphql', async (route) => {
         await explorer.page.waitForTimeout(1500);
         await route.continue();
       });
       await explorer.run();
-      const send = explorer.page.getByRole('button', { name: 'Send it' });
+      const send = explorer.page.getByRole('button', { name: 'Delete', exact: true });
       expect(await send.isDisabled()).toBe(true);
       await explorer.page.getByRole('row', { name: 'Trial' }).waitFor();
       expect(await send.isDisabled()).toBe(false);
       await explorer.page.getByRole('button', { name: 'Cancel' }).click();
     });
 
-    test('many at once are summed up, and what is no id is said to be none', async () => {
+    test('many deletes are summarized, and an invalid id is reported', async () => {
       await signIn();
       const many = Array.from(
         { length: 25 },
@@ -290,7 +291,7 @@ describeInBrowser('the explorer in Chromium', () => {
       );
       await explorer.writeQuery(`mutation { ${many.join(' ')} deleteGroups(ids: [99999999999, 1]) { id } }`);
       await explorer.run();
-      const dialog = explorer.page.getByRole('dialog', { name: 'Send deleteGroup × 25, deleteGroups?' });
+      const dialog = explorer.page.getByRole('dialog', { name: 'Run deleteGroup × 25, deleteGroups?' });
       await dialog.getByText('… and 16 more fields.').waitFor();
       await dialog.getByText('… and 17 more groups, which are not shown here.').waitFor();
       await dialog.getByRole('button', { name: 'Cancel' }).click();
@@ -303,7 +304,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.page.getByRole('button', { name: 'Cancel' }).click();
     });
 
-    test('a dry run is not asked for', async () => {
+    test('a dry run is sent without asking', async () => {
       const before = await groupNames();
       await signIn();
       await explorer.writeQuery('mutation { deleteGroup(id: 1, dryRun: true) { name } }');
@@ -312,12 +313,12 @@ describeInBrowser('the explorer in Chromium', () => {
       expect(await groupNames()).toStrictEqual(before);
     });
 
-    test('a group that is not there is said not to be there, before and after', async () => {
+    test('a delete of a missing group shows "Group not found"; confirmed it returns NOT_FOUND', async () => {
       await signIn();
       await explorer.writeVariables({ id: 4711 });
       await explorer.run();
       await explorer.page.getByRole('row', { name: '4711 Group not found ? ?' }).waitFor();
-      await explorer.page.getByRole('button', { name: 'Send it' }).click();
+      await explorer.page.getByRole('button', { name: 'Delete', exact: true }).click();
       await explorer.waitForResponse('"code": "NOT_FOUND"');
     });
   });
@@ -328,7 +329,7 @@ describeInBrowser('the explorer in Chromium', () => {
     ['CreateGroup', '"name": "Ten days"', ''],
     ['SearchGroups', '"totalCount": 2', ''],
     ['AuditEvents', '"operation": "deleteGroup"', ''],
-  ])('the tab %s works on the sample groups as it stands', async (name, expected, operationName) => {
+  ])('the example tab %s works on the sample groups unchanged', async (name, expected, operationName) => {
     await signIn();
     await explorer.openTab(name);
     await explorer.run(operationName);
@@ -339,23 +340,30 @@ describeInBrowser('the explorer in Chromium', () => {
     ['HTML of a proxy', 502, 'text/html', '<h1>Bad Gateway</h1>'],
     ['JSON of a proxy', 503, 'application/json', '{"message":"no upstream"}'],
     ['nothing', 200, 'application/json', 'null'],
-  ])('%s in the place of an answer is said to be none of ours', async (_what, status, contentType, body) => {
-    await signIn();
-    await explorer.page.route(/\/(graphql|whoami)$/, (route) => route.fulfill({ status, contentType, body }));
-    await explorer.openTab('SearchGroups');
-    await explorer.run();
-    const expected = `with the status ${status}, is not group-api`;
-    const response = await explorer.waitForResponse(expected);
-    expect(response).not.toMatch(/Nobody knows|stack/);
-    await explorer.openTab('CreateGroup');
-    await explorer.run();
-    await explorer.waitForResponse('Nobody knows whether the mutation was carried out');
-    await explorer.page.getByRole('button', { name: 'Sign out' }).click();
-    await typeKey(testKey);
-    expect(await explorer.readProblem()).toContain(expected);
-  });
+  ])(
+    '%s instead of a response is reported as not from group-api',
+    async (_what, status, contentType, body) => {
+      await signIn();
+      await explorer.page.route(/\/(graphql|whoami)$/, (route) =>
+        route.fulfill({ status, contentType, body }),
+      );
+      await explorer.openTab('SearchGroups');
+      await explorer.run();
+      const expected = `Unexpected response (${status}) that did not come from group-api`;
+      const response = await explorer.waitForResponse(expected);
+      expect(response).not.toMatch(/It is unknown|stack/);
+      await explorer.openTab('CreateGroup');
+      await explorer.run();
+      await explorer.waitForResponse(
+        'It is unknown whether the mutation was executed; check the AuditEvents tab.',
+      );
+      await explorer.page.getByRole('button', { name: 'Sign out' }).click();
+      await typeKey(testKey);
+      expect(await explorer.readProblem()).toContain(expected);
+    },
+  );
 
-  test('a server that has stopped is said to have stopped, and what to do', async () => {
+  test('a stopped server is reported with what to do', async () => {
     const brief = await openTestApp({ SAMPLE_DATA: true });
     const page = await openExplorerPage(browser, brief.httpUrl);
     await page.open(`#key=${testKey}`);
@@ -363,50 +371,50 @@ describeInBrowser('the explorer in Chromium', () => {
     await page.openTab('SearchGroups');
     await brief.close();
     await page.run();
-    await page.waitForResponse('The server does not answer. See whether it still runs (npm start)');
+    await page.waitForResponse('The server does not respond. Check that it is running (npm start)');
     await page.page.getByRole('button', { name: 'Sign out' }).click();
     await page.page.getByLabel('API key').fill(testKey);
     await page.page.getByRole('button', { name: 'Sign in' }).click();
-    expect(await page.readProblem()).toContain('The server does not answer');
+    expect(await page.readProblem()).toContain('The server does not respond');
     expect(page.foreignRequests).toStrictEqual([]);
     await page.close();
   });
 
-  describe('looks', () => {
+  describe('accessibility', () => {
     test.each([
       ['light', { colorScheme: 'light' }],
       ['dark', { colorScheme: 'dark' }],
       ['narrow', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
       ['narrow-dark', { colorScheme: 'dark', viewport: { width: 360, height: 740 } }],
     ] as const)(
-      '%s without a fault of accessibility that axe finds',
+      'the explorer in %s has no accessibility violations that axe finds',
       async (name, options) => {
         const looked = await openExplorerPage(browser, app.httpUrl, options);
-        const expectNoFaults = async (what: string) => {
+        const expectNoViolations = async (what: string) => {
           await looked.screenshot(`${name}-${what}`);
-          expect([what, await looked.findAccessibilityFaults()]).toStrictEqual([what, []]);
+          expect([what, await looked.findAccessibilityViolations()]).toStrictEqual([what, []]);
           const width = await looked.page.evaluate('document.documentElement.scrollWidth');
           expect(width).toBeLessThanOrEqual(looked.page.viewportSize()!.width);
         };
         await looked.open();
-        await expectNoFaults('signed-out');
+        await expectNoViolations('signed-out');
         await looked.open('#key=wrong');
         await looked.readProblem();
-        await expectNoFaults('wrong-key');
+        await expectNoViolations('wrong-key');
         await looked.open(`#key=${testKey}`);
         await looked.readAccount();
-        await expectNoFaults('signed-in');
+        await expectNoViolations('signed-in');
         await looked.run();
         await looked.page.getByRole('row', { name: 'Trial' }).waitFor();
-        await expectNoFaults('asks');
+        await expectNoViolations('asks');
         await looked.page.getByRole('button', { name: 'Cancel' }).click();
         await looked.openTab('SearchGroups');
         await looked.run();
         await looked.waitForResponse('"searchGroups"');
         await looked.page.locator('.graphiql-response').scrollIntoViewIfNeeded();
-        await expectNoFaults('response');
+        await expectNoViolations('response');
         await looked.page.goto(`${app.httpUrl}/sandbox`);
-        await expectNoFaults('sandbox');
+        await expectNoViolations('sandbox');
         expect(looked.foreignRequests).toStrictEqual([]);
         await looked.close();
       },

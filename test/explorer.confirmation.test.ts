@@ -3,7 +3,7 @@ import { createFetcher } from '../explorer/fetcher.ts';
 import { createProbes } from './support/probes.ts';
 import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
 
-// When the explorer asks before it sends an operation: whenever the server would take something away.
+// The explorer asks before it sends an operation if the server would delete something.
 let app: TestApp;
 const { groupRow } = createProbes(() => app);
 beforeAll(async () => {
@@ -16,7 +16,7 @@ let mayProceed: boolean;
 beforeEach(() => {
   asked = [];
   mayProceed = false;
-  // The page asks the server that it comes from.
+  // The page calls its own server.
   const { fetch } = globalThis;
   jest
     .spyOn(globalThis, 'fetch')
@@ -79,7 +79,7 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
       'mutation { deleteGroup(id: ID) { id } moveSubscribers(fromGroupId: ID, toGroupId: 1, dryRun: true) { movedCount } }',
     ],
   ];
-  // Jest would take a third parameter for a callback where a row has two.
+  // With a third parameter Jest would pass a callback to rows of two.
   test.each(cases)('%s', async (...[_what, query, variables]) => {
     const id = await app.createGroup();
     const text = query.replaceAll('ID', String(id));
@@ -110,7 +110,7 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
     expect(await groupRow(id)).toHaveLength(1);
   });
 
-  test('the operation that is chosen, of several', async () => {
+  test('the selected operation, of several', async () => {
     const id = await app.createGroup();
     const query = `query a { group(id: ${id}) { id } } mutation b { deleteGroup(id: ${id}, dryRun: false) { id } }`;
     expect(await send(query, {}, 'a')).toStrictEqual({ data: { group: { id } } });
@@ -121,7 +121,7 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
   });
 });
 
-describe('does not ask where nothing is taken away', () => {
+describe('does not ask if nothing is deleted', () => {
   test.each<[what: string, query: string, variables?: object]>([
     ['dryRun: true', mutation(', dryRun: true')],
     ['a variable that is true', mutation(', dryRun: $d', '($d: Boolean)'), { d: true }],

@@ -8,12 +8,12 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const refusal = (code: string) => ({
+const errorWith = (code: string) => ({
   errors: [expect.objectContaining({ extensions: expect.objectContaining({ code }) })],
 });
 
 describe('the files of the explorer', () => {
-  test('are open to everyone, and compressed', async () => {
+  test('the files of the explorer are public, compressed and revalidated', async () => {
     const page = await fetch(`${app.httpUrl}/`);
     expect([page.status, page.headers.get('content-type')]).toStrictEqual([200, 'text/html; charset=utf-8']);
     const files = [...(await page.text()).matchAll(/(?:src|href)="(explorer\/[^"]+)"/g)].map(
@@ -30,7 +30,7 @@ describe('the files of the explorer', () => {
       expect(response.headers.get('cache-control')).toBe('no-cache');
       expect((await response.text()).length).toBeGreaterThan(1000);
       const again = await fetch(`${app.httpUrl}/${file}`, {
-        // As browsers ask; without the second header `fetch` asks for the whole file.
+        // The headers of browsers; without the second one `fetch` requests the whole file.
         headers: { 'If-None-Match': response.headers.get('etag')!, 'Cache-Control': 'max-age=0' },
       });
       expect([again.status, (await again.text()).length]).toStrictEqual([304, 0]);
@@ -42,14 +42,14 @@ describe('the files of the explorer', () => {
     '/explorer/nothing.js',
     '/explorer/..%2f..%2fpackage.json',
     '/explorer/%2e%2e%2fmain.js',
-  ])('are the only ones: %s', async (path) => {
+  ])('no other file is served: %s', async (path) => {
     const response = await fetch(app.httpUrl + path);
-    expect([response.status, await response.json()]).toStrictEqual([404, refusal('PATH_NOT_FOUND')]);
+    expect([response.status, await response.json()]).toStrictEqual([404, errorWith('PATH_NOT_FOUND')]);
   });
 });
 
 describe('GET /whoami', () => {
-  test('says whose credentials they are, and what they may do', async () => {
+  test('GET /whoami returns the account, its kind of credential and its scopes', async () => {
     const { status, body } = await app.send('/whoami');
     expect([status, body]).toStrictEqual([200, { account: 'admin', credential: 'api-key', scopes: ['*'] }]);
     const { byPassword } = await createTestAccount(app, {
@@ -65,13 +65,13 @@ describe('GET /whoami', () => {
     });
   });
 
-  test('refuses who is nobody', async () => {
+  test('GET /whoami without credentials is rejected with 401', async () => {
     const response = await fetch(`${app.httpUrl}/whoami`);
-    expect([response.status, await response.json()]).toStrictEqual([401, refusal('UNAUTHENTICATED')]);
+    expect([response.status, await response.json()]).toStrictEqual([401, errorWith('UNAUTHENTICATED')]);
   });
 });
 
-test('GET /sandbox leads to Apollo Sandbox with this server filled in, and says that it needs the internet', async () => {
+test("GET /sandbox links to Apollo Sandbox with this server's endpoint, and says that it needs the internet", async () => {
   const response = await fetch(`${app.httpUrl}/sandbox`);
   expect([response.status, response.headers.get('content-type')]).toStrictEqual([
     200,

@@ -25,7 +25,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ['by its documentId', { documentId: `sha256:${sha256Hash}` }],
     ['by its bare hash', { documentId: sha256Hash }],
     ["as Apollo's clients name it", { extensions: { persistedQuery: { version: 1, sha256Hash } } }],
-  ])('takes an operation of the list %s', async (_how, body) => {
+  ])('accepts an operation on the list %s', async (_how, body) => {
     expect((await closed.post('/graphql', body)).body).toStrictEqual({ data: { allGroups: [] } });
     const search = new URLSearchParams(
       Object.entries(body).map(([name, value]): [string, string] => [
@@ -37,7 +37,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     expect(got.body).toStrictEqual({ data: { allGroups: [] } });
   });
 
-  test('takes a mutation of the list at its own path, by its hash and variables', async () => {
+  test('accepts a mutation on the list at its path, by its hash and variables', async () => {
     const { body } = await closed.post('/deleteGroup', {
       documentId: hashOf(deletion),
       variables: { id: 999 },
@@ -51,10 +51,10 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ['an unknown hash', '/graphql', { documentId: hashOf('x') }],
     ['introspection', '/graphql', { query: getIntrospectionQuery() }],
     ['nothing', '/graphql', { variables: {} }],
-    ['a text that is none', '/graphql', { query: { kind: 'Document' } }],
+    ['a query that is not a string', '/graphql', { query: { kind: 'Document' } }],
     ['an operation at its own path', '/deleteGroup', { query: 'mutation { deleteGroup(id: 1) { id } }' }],
     ['the short form, which is an operation of ours', '/deleteGroup', { id: 1 }],
-  ])('refuses %s', async (_what, path, body) => {
+  ])('rejects %s', async (_what, path, body) => {
     const answer = await closed.post(path, body);
     expect([answer.status, answer.body.errors[0].extensions.code]).toStrictEqual([
       403,
@@ -62,7 +62,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ]);
   });
 
-  test('reads the manifest that Apollo writes', async () => {
+  test('accepts an Apollo persisted query manifest', async () => {
     const operations = [{ id: sha256Hash, body: listed, name: 'groups', type: 'query' }];
     await writeFile(
       file,
@@ -75,7 +75,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
   });
 
   test.each([
-    ['is not there', undefined, /must be a JSON file: ENOENT/],
+    ['does not exist', undefined, /must be a JSON file: ENOENT/],
     ['is not JSON', '{', /must be a JSON file/],
     ['has a wrong hash', '{"aa":"{ __typename }"}', /aa is not the hash of its text/],
     [

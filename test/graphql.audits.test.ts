@@ -14,7 +14,7 @@ const audits = serverAudits({
     fetch(url, { ...init, headers: { ...(init?.headers as object), Authorization: `Bearer ${testKey}` } }),
 });
 
-test('there are 61 audits', () => {
+test('graphql-http has 61 audits', () => {
   expect(audits).toHaveLength(61);
 });
 

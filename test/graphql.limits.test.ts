@@ -24,11 +24,11 @@ afterAll(() => app.close());
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const unknownId = (index: number) => String(2_000_000_000 + index);
-/** Ten levels of fields, and what is asked below them. */
+/** Ten levels of fields, with a selection below them. */
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
 
-describe('an operation is carried out at the limit, and refused beyond it with the limit and the value', () => {
+describe('an operation is executed at the limit, and rejected above it with the limit and the value', () => {
   type Case = [limit: string, atLimit: string, beyond: string, maximum: number, value: number];
   const cases: Case[] = [
     [
@@ -63,7 +63,7 @@ describe('an operation is carried out at the limit, and refused beyond it with t
   ];
   test.each(cases)('%s', async (limit, atLimit, beyond, maximum, value) => {
     const taken = await app.graphql(atLimit);
-    // There is no such group, and nothing else is wrong.
+    // The only error is that the group does not exist.
     expect((taken.body.errors ?? []).map(({ extensions }: Json) => extensions.code)).toStrictEqual(
       /group\(|ids/.test(atLimit) ? ['NOT_FOUND'] : [],
     );
@@ -87,8 +87,8 @@ describe('an operation is carried out at the limit, and refused beyond it with t
   });
 });
 
-test('the cost by default', async () => {
-  // An object costs one for each of its fields, a list one more.
+test('the default limit of the cost', async () => {
+  // An object costs one for each field, and a list one more.
   const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
   const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
   expect((await app.graphql(atLimit)).body.errors).toBeUndefined();
@@ -98,7 +98,7 @@ test('the cost by default', async () => {
 });
 
 describe('the documented maximum of', () => {
-  test('1,000 ids is accepted if the ids are written into the text, with every field of the result', async () => {
+  test('accepts 1,000 ids in the query text, with every field of the result', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     const fields = `${twelveFields} serviceGroup { id name } hidden protected version subscriberCount createdAt updatedAt __typename`;
     const text = (ids: readonly (number | string)[]) =>
@@ -123,7 +123,7 @@ describe('the documented maximum of', () => {
     'deletedGroups(first: $first) { totalCount }',
     'auditEvents(first: $first) { totalCount }',
     'allGroups { subscribers(first: $first) { totalCount } }',
-  ])('200 entries of a page is accepted, 201 and 0 are not: %s', async (field) => {
+  ])('accepts 200 entries per page, and rejects 201 and 0: %s', async (field) => {
     await app.createGroup();
     const query = `query ($first: Int) { ${field} }`;
     for (const first of [1, 200]) expect((await app.graphql(query, { first })).body.errors).toBeUndefined();
@@ -136,7 +136,7 @@ describe('the documented maximum of', () => {
   });
 });
 
-describe('every operation of the schema with every field, those of the objects in it, and __typename everywhere', () => {
+describe('every operation of the schema with all fields, nested objects and __typename', () => {
   const schema = createSchema();
   const leaves = (type: GraphQLObjectType) =>
     Object.values(type.getFields()).filter(({ type: of }) => isLeafType(getNamedType(of)));
@@ -161,7 +161,7 @@ describe('every operation of the schema with every field, those of the objects i
       return [field, query] as const;
     }),
   );
-  /** What is required; of lists as much as is allowed. */
+  /** Required arguments only, with lists of the maximum length. */
   const valueOf = (type: GraphQLInputType): unknown => {
     if (isNonNullType(type)) return valueOf(type.ofType);
     if (isListType(type)) return Array.from({ length: 1000 }, (_, index) => Number(unknownId(index)));
@@ -177,14 +177,14 @@ describe('every operation of the schema with every field, those of the objects i
           .map(({ name: key, type }) => [key, valueOf(type)]),
       );
       const { status, body } = await app.graphql(query, variables);
-      // It was executed; most mutations find nothing.
+      // The operation was executed; most mutations find no row.
       expect([status, Object.keys(body.data)]).toStrictEqual([200, [name, '__typename']]);
       if (field.args.length === 0) expect(body.errors).toBeUndefined();
     },
   );
 });
 
-test('the cost is taken at the limit, and refused beyond it', async () => {
+test('an operation is executed at the cost limit, and rejected above it', async () => {
   const strict = await openTestApp({ MAX_QUERY_COST: 12 });
   expect((await strict.graphql('{ searchGroups(first: 10) { nodes { id } } }')).body.errors).toBeUndefined();
   expect((await strict.graphql('{ searchGroups(first: 11) { nodes { id } } }')).body).toStrictEqual({
@@ -212,12 +212,7 @@ describe('the cost', () => {
   test.each([
     ['a list without pages', '{ allGroups { id } }', {}, 1 + 10_000],
     ['a page of the default size', '{ searchGroups { nodes { id } } }', {}, 1 + 1 + 50],
-    [
-      'a page of a size that is written',
-      '{ searchGroups(first: 200) { nodes { id name } } }',
-      {},
-      1 + 1 + 200 * 2,
-    ],
+    ['a page with a literal size', '{ searchGroups(first: 200) { nodes { id name } } }', {}, 1 + 1 + 200 * 2],
     [
       'a size in a variable',
       'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
@@ -230,12 +225,7 @@ describe('the cost', () => {
       {},
       1 + 1 + 9,
     ],
-    [
-      'a variable that is left out',
-      'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
-      {},
-      1 + 1 + 50,
-    ],
+    ['an absent variable', 'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }', {}, 1 + 1 + 50],
     [
       '__typename next to another field not at all',
       '{ __typename searchGroups(first: 10) { __typename nodes { __typename id serviceGroup { __typename id } } } }',
@@ -261,7 +251,12 @@ describe('the cost', () => {
       1 + 1 + 10 * 3,
     ],
     ['a size below one', '{ searchGroups(first: -1000) { nodes { id } } }', {}, 1 + 1 + 1],
-    ['a size that is refused later', '{ searchGroups(first: 2000000000) { nodes { id } } }', {}, 1 + 1 + 200],
+    [
+      'a size that is rejected later',
+      '{ searchGroups(first: 2000000000) { nodes { id } } }',
+      {},
+      1 + 1 + 200,
+    ],
     [
       'pages within pages',
       '{ searchGroups(first: 10) { nodes { subscribers(first: 20) { nodes { username } totalCount } } } }',
@@ -275,7 +270,7 @@ describe('the cost', () => {
       1 + 1 + 10 * (1 + 1 + 1) + 1 + 1,
     ],
     [
-      'a field that is asked for twice, which is answered once',
+      'a field that is selected twice and returned once',
       '{ searchGroups(first: 10) { nodes { id id ...F } nodes { id } } } fragment F on Group { id }',
       {},
       1 + 1 + 10,
@@ -293,18 +288,18 @@ describe('the cost', () => {
       { n: null },
       1 + 1 + 50,
     ],
-  ])('counts %s', async (_what, query, variables, cost) => {
+  ])('the cost counts %s', async (_what, query, variables, cost) => {
     expect(await costOf(query, variables)).toBe(cost);
   });
 });
 
-test('a limit is told at the path of an operation too, with its status', async () => {
+test("an exceeded limit at an operation's path has its status", async () => {
   const query = `mutation { deleteGroup(id: 1) { ${repeat(31, (i) => `a${i}: id`)} } }`;
   const answer = await app.post('/deleteGroup', { query });
   expect([answer.status, answer.body.errors[0].extensions.limit]).toStrictEqual([400, 'aliases']);
 });
 
-test('the longest lists, and what explorers ask, are within the limits', async () => {
+test('the longest lists and the introspection of explorers are within the limits', async () => {
   const introspection = await app.graphql(
     getIntrospectionQuery({
       inputValueDeprecation: true,
@@ -321,7 +316,7 @@ test('the longest lists, and what explorers ask, are within the limits', async (
   for (const query of lists) expect((await app.graphql(query)).body.errors).toBeUndefined();
 });
 
-test('introspection that goes in circles is refused', async () => {
+test('circular introspection is rejected', async () => {
   const circle = (levels: number): string =>
     levels === 0 ? 'name' : `fields { type { ${circle(levels - 1)} } }`;
   const { body } = await app.graphql(`{ __schema { types { ${circle(6)} } } }`);
@@ -339,25 +334,25 @@ describe('INTROSPECTION=false', () => {
     '{ __schema { types { name } } }',
     '{ __type(name: "Group") { name } }',
     getIntrospectionQuery(),
-  ])('hides the schema', async (query) => {
+  ])('INTROSPECTION=false rejects introspection', async (query) => {
     const { body } = await closed.graphql(query);
     expect(body).not.toHaveProperty('data');
     expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
   });
 
-  test('hides what suggestions would tell, and says which setting does so', async () => {
+  test('INTROSPECTION=false removes suggestions from errors, and names the setting', async () => {
     const { body } = await closed.graphql('{ allGroup { id } }');
     expect(body.errors[0].message).not.toContain('allGroups');
     const refused = await closed.graphql('{ __schema { types { name } } }');
     expect(refused.body.errors[0].message).toBe('Introspection is disabled (INTROSPECTION=false)');
   });
 
-  test('leaves __typename and operations alone', async () => {
+  test('INTROSPECTION=false accepts __typename and operations', async () => {
     expect((await closed.graphql('{ __typename allGroups { __typename } }')).body.errors).toBeUndefined();
   });
 });
 
-test('suggestions are for accounts only', async () => {
+test('errors have suggestions for authenticated callers only', async () => {
   const body = JSON.stringify({ query: '{ allGroup { id } }' });
   const headers = { 'Content-Type': 'application/json' };
   const stranger = await fetch(`${app.httpUrl}/graphql`, { method: 'POST', headers, body });
@@ -371,7 +366,7 @@ describe('a schema', () => {
   const directives = `directive @requiresScope(scope: String!) on FIELD_DEFINITION
     directive @listSize(assumedSize: Int!, slicingArguments: [String!], sizedFields: [String!]) on FIELD_DEFINITION`;
 
-  test('with a root field without a scope stops the start, as does an unknown scope anywhere', () => {
+  test('a schema with a root field without a scope, or with an unknown scope, stops the start', () => {
     const schema = buildSchema(`${directives}
       type Query { a: Int @requiresScope(scope: "groups:read") b: Thing c: Int @requiresScope(scope: "groups:raed") }
       type Mutation { d: Int }
@@ -381,7 +376,7 @@ describe('a schema', () => {
     );
   });
 
-  test('with a list without a size stops the start', () => {
+  test('a schema with a list without a size stops the start', () => {
     const schema = buildSchema(`${directives}
       type Query { things: [Thing!]! sized: [Thing] @listSize(assumedSize: 5) page: Page @listSize(assumedSize: 5, sizedFields: ["nodes"]) words: [String!] }
       type Page { nodes: [Thing] edges: [Thing] }

@@ -13,7 +13,7 @@ const rootFields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((
   Object.keys(type.getFields()),
 );
 
-test.each(rootFields)('POST /%s is there and runs its own operation only', async (field) => {
+test.each(rootFields)('POST /%s executes its own operation only', async (field) => {
   const other = rootFields.find((each) => each !== field);
   const answer = await app.post(`/${field}`, { query: `{ ${other} }` });
   expect(answer.status).toBe(400);
@@ -23,7 +23,7 @@ test.each(rootFields)('POST /%s is there and runs its own operation only', async
   });
 });
 
-test('the body may be a request, its variables, or the arguments alone', async () => {
+test("the body of an operation's path may be a GraphQL request, its variables, or the arguments", async () => {
   const id = await app.createGroup();
   const bodies = [
     { query: 'query ($id: Int) { group(id: $id) { id } }', variables: { id } },
@@ -33,21 +33,21 @@ test('the body may be a request, its variables, or the arguments alone', async (
   for (const body of bodies) expect((await app.post('/group', body)).body.data.group).toMatchObject({ id });
 });
 
-test('without a query every scalar field of the result is selected', async () => {
+test("without a query an operation's path selects every scalar field of the result", async () => {
   const id = await app.createGroup();
   const answer = await app.post('/deleteGroup', { id });
   const scalars = `${twelveFields} hidden protected version subscriberCount createdAt updatedAt`.split(' ');
   expect(Object.keys(answer.body.data.deleteGroup).toSorted()).toStrictEqual(scalars.toSorted());
 });
 
-test('of a connection, the nodes and where the page stands', async () => {
+test('without a query the path of a list selects its nodes and pageInfo', async () => {
   const { searchGroups } = (await app.post('/searchGroups', { first: 1 })).body.data;
   expect(searchGroups.nodes[0]).toHaveProperty('price');
   expect(searchGroups.pageInfo).toHaveProperty('endCursor');
   expect(searchGroups).toHaveProperty('totalCount');
 });
 
-describe('refuses', () => {
+describe('rejects', () => {
   const group = 'group(id: 1) { id }';
   test.each([
     ['two root fields', { query: `{ ${group} other: ${group} }` }],
@@ -70,7 +70,7 @@ describe('refuses', () => {
       'group has no argument "idd"; it has id',
     ],
     [
-      'an argument beside variables',
+      'an argument next to variables',
       { variables: { id: 7 }, id: 8 },
       'id',
       'Move "id" into "variables", or omit "variables": otherwise it would be ignored',
@@ -88,7 +88,7 @@ describe('refuses', () => {
     });
   });
 
-  test('a query that cannot be parsed, or is not valid, as /graphql does but with the status', async () => {
+  test('a query that cannot be parsed or is not valid, with the errors of /graphql and the status 400', async () => {
     const parse = await app.post('/group', { query: '{ group(' });
     expect([parse.status, parse.body.errors[0].extensions.code]).toStrictEqual([400, 'GRAPHQL_PARSE_FAILED']);
     const validate = await app.post('/group', { query: '{ group(id: 1) { size } }' });
@@ -98,7 +98,7 @@ describe('refuses', () => {
     ]);
   });
 
-  test('any method but POST', async () => {
+  test('any method other than POST', async () => {
     const answer = await app.send('/group?id=1');
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');

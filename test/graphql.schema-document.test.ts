@@ -10,20 +10,20 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('GET /schema.graphql answers the schema as text, to any account', async () => {
+test('GET /schema.graphql returns the schema as text to any account', async () => {
   const { byKey } = await createTestAccount(app, { username: 'reader', scopes: [] });
   const { status, headers, body } = await app.send('/schema.graphql', { headers: byKey });
   expect([status, headers.get('content-type')]).toStrictEqual([200, 'text/plain; charset=utf-8']);
   expect(body).toBe(source);
 });
 
-test('GET /schema.graphql needs an account', async () => {
+test('GET /schema.graphql without credentials is rejected', async () => {
   const { status, body } = await app.send('/schema.graphql', { headers: { 'X-APIKEY': '' } });
   expect(status).toBe(401);
   expect(body.errors[0].extensions).toStrictEqual({ code: 'UNAUTHENTICATED' });
 });
 
-test('GET /schema.graphql is refused where INTROSPECTION is false', async () => {
+test('GET /schema.graphql is rejected if INTROSPECTION is false', async () => {
   const closed = await openTestApp({ INTROSPECTION: false });
   const { status, headers, body } = await closed.send('/schema.graphql');
   await closed.close();

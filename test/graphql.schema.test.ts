@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('what clients see by introspection is schema.graphql, with the scope of each operation in words', async () => {
+test("introspection returns schema.graphql, with each operation's scope in its description", async () => {
   const { data } = (await app.graphql(getIntrospectionQuery())).body;
   const print = (schema: Parameters<typeof printSchema>[0]) => printSchema(lexicographicSortSchema(schema));
   const scopeSentence = /\n *\n *Scope: `\S+`\.$/gm;
@@ -45,7 +45,7 @@ describe('every operation', () => {
   );
 
   test.each(fields.map((field) => [field.name, field.description ?? ''] as const))(
-    '%s has examples in its description, and each is carried out or refused for its ids only',
+    'the examples in the description of %s are executed, or rejected for their ids only',
     async (name, description) => {
       const examples =
         description.match(/^ {4}(query|mutation) [^]*?(?=\n {4}(?:query|mutation) |$(?![^]))/gm) ?? [];

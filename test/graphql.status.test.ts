@@ -15,7 +15,7 @@ const endpoints = (field: string) =>
   ['/graphql', `/${field}`].flatMap((path) => accepts.map((accept) => [path, accept] as const));
 
 describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) => {
-  test('with an argument in its selection that is invalid is rejected before it is executed', async () => {
+  test('a mutation with an invalid argument in its selection is rejected before it is executed', async () => {
     const id = await app.createGroup();
     const query = `mutation { deleteGroup(id: ${id}) { id subscribers(first: 0) { totalCount } } }`;
     const { status, body } = await app.post(path, { query }, { Accept: accept });
@@ -25,7 +25,7 @@ describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) =
     expect(await groupRow(id)).toHaveLength(1);
   });
 
-  test('whose result PostgreSQL cannot read in time has the status 503 if nothing is done, else 200 and the result', async () => {
+  test('a mutation whose result cannot be read in time gets 503 if nothing was changed, otherwise 200 with the result', async () => {
     const { body: created } = await app.post('/createServiceGroup', { serviceGroup: { name: 'family' } });
     const id = await app.createGroup({ serviceGroupId: created.data.createServiceGroup.id });
     const query = `mutation { deleteGroup(id: ${id}) { id serviceGroup { name } } }`;
@@ -43,7 +43,7 @@ describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) =
     if (isDone) expect(body.data).toStrictEqual({ deleteGroup: { id, serviceGroup: { name: 'family' } } });
   });
 
-  test('that is refused has no data, and at its path the status of its error', async () => {
+  test('a rejected mutation has no data, and at its path the status of its error', async () => {
     const query = 'mutation { deleteGroup(id: 2000000000) { id } }';
     const { status, body } = await app.post(path, { query }, { Accept: accept });
     expect([status, body.data, body.errors[0].extensions.code]).toStrictEqual([
@@ -54,7 +54,7 @@ describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) =
   });
 });
 
-test('of two mutations of which one is done, the other is an error next to data', async () => {
+test('of two mutations the executed one has data, and the rejected one an error', async () => {
   const id = await app.createGroup();
   const query = `mutation { one: deleteGroup(id: ${id}) { id } two: deleteGroup(id: ${id}) { id } }`;
   const { status, body } = await app.graphql(query);
@@ -66,7 +66,7 @@ test('of two mutations of which one is done, the other is an error next to data'
 });
 
 test.each(endpoints('allGroups'))(
-  'a query at %s, %s that fails as a whole is no success',
+  'a query at %s, %s that fails completely has an error status',
   async (path, accept) => {
     await app.createGroup();
     const query = '{ allGroups { id subscribers(first: 0) { totalCount } } }';

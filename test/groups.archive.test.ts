@@ -11,7 +11,7 @@ afterAll(() => app.close());
 const { codeOf, groupRow, archiveRow, nextRequestId, auditOf } = createProbes(() => app);
 
 describe('restoreGroup', () => {
-  test('brings back the same id and the very row, and takes it out of the archive', async () => {
+  test('restoreGroup restores the same id and row, and removes it from the archive', async () => {
     const id = await app.createGroup({ name: 'Gold', price: '123456789012.3457', ip: '2001:db8::/32' });
     await app.post('/editGroup', { id, group: { hidden: true } });
     const before = await groupRow(id);
@@ -35,7 +35,7 @@ describe('restoreGroup', () => {
     expect(await app.createGroup()).toBeGreaterThan(id);
   });
 
-  test('refuses a group that exists, one that never did, and one that was purged', async () => {
+  test('restoreGroup rejects an existing, an unknown and a purged group', async () => {
     const id = await app.createGroup();
     expect(codeOf(await app.post('/restoreGroup', { id }))).toBe('ALREADY_EXISTS');
     expect(codeOf(await app.post('/restoreGroup', { id: 2_000_000_000 }))).toBe('NOT_FOUND');
@@ -46,7 +46,7 @@ describe('restoreGroup', () => {
     expect(codeOf(await app.post('/purgeDeletedGroup', { id }))).toBe('NOT_FOUND');
   });
 
-  test('comes back without a service group that has been deleted too', async () => {
+  test('restoreGroup restores a group without its service group if that has been deleted', async () => {
     const serviceGroupId = (await app.post('/createServiceGroup', { serviceGroup: { name: 's' } })).body.data
       .createServiceGroup.id;
     const id = await app.createGroup({ serviceGroupId });
@@ -59,7 +59,7 @@ describe('restoreGroup', () => {
     expect(answer.body.data.restoreGroup).toStrictEqual({ id, serviceGroup: null });
   });
 
-  test('of ten at once, one brings it back', async () => {
+  test('of ten concurrent restores one succeeds', async () => {
     const id = await app.createGroup();
     await app.post('/deleteGroup', { id });
     const answers = await Promise.all(Array.from({ length: 10 }, () => app.post('/restoreGroup', { id })));
@@ -68,7 +68,7 @@ describe('restoreGroup', () => {
   });
 });
 
-test('what has had its time is gone, also before the purge comes by', async () => {
+test('expired groups cannot be restored or listed, even before the purge', async () => {
   const id = await app.createGroup();
   await app.post('/deleteGroup', { id });
   await app.sql('UPDATE deleted_groups SET purge_at = now() WHERE id = $1', [id]);
@@ -77,7 +77,7 @@ test('what has had its time is gone, also before the purge comes by', async () =
   await app.sql(`UPDATE deleted_groups SET purge_at = now() + interval '1 day' WHERE id = $1`, [id]);
 });
 
-test('deletedGroups has the pages of the archive, the latest first', async () => {
+test('deletedGroups returns the pages of the archive, latest first', async () => {
   const ids: number[] = [];
   for (let i = 0; i < 5; i++) {
     const id = await app.createGroup();

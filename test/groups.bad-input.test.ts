@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** A bad value for a field of GroupEdit; whether null is bad only for `editGroup` is said. */
+/** A bad value for a field of GroupEdit, and whether null is bad for `editGroup` only. */
 const badFields: [string, unknown][] = [
   ['name', ''],
   ['name', ' \t '],
@@ -103,11 +103,11 @@ const badEdits: [string, unknown][] = [
   ...[...notNullable, 'downloadUpload', 'hidden', 'protected'].map((field): [string, null] => [field, null]),
 ];
 
-test('the tables of bad inputs are long enough to mean something', () => {
+test('the tables of bad inputs have their minimum length', () => {
   expect(badFields.length).toBeGreaterThanOrEqual(60);
 });
 
-describe('refuses a bad value, names it, and changes nothing', () => {
+describe('a bad value is rejected with its argument, and changes nothing', () => {
   let id: number;
   beforeAll(async () => {
     id = await app.createGroup();

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Keeps the queue busy, with a slow statement and another one beside it, while `work` sends its requests, so that these go together afterwards. */
+/** Occupies the queue with two statements while `work` sends its requests, so that these share the next statement. */
 async function whileQueueIsBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
   const first = [await app.createGroup(), await app.createGroup()];
   const locker = await openSecondConnection(app);
@@ -28,7 +28,7 @@ async function whileQueueIsBusy<T>(work: () => Promise<T>[]): Promise<T[]> {
   return Promise.all(working);
 }
 
-test('63 deletes are done although one that goes with them fails at the commit', async () => {
+test('63 deletes succeed if another one in the same statement fails at the commit', async () => {
   await app.sql('CREATE TABLE late (group_id int REFERENCES groups (id) DEFERRABLE INITIALLY DEFERRED)');
   const ids = await Promise.all(Array.from({ length: 64 }, () => app.createGroup()));
   const bad = ids[30];
@@ -55,7 +55,7 @@ test('63 deletes are done although one that goes with them fails at the commit',
   await app.sql('DROP TABLE late');
 });
 
-test('a delete does not wait for its neighbour, which waits for somebody else', async () => {
+test('a delete does not wait for another delete that waits for a lock', async () => {
   const [held, ...free] = await Promise.all(Array.from({ length: 9 }, () => app.createGroup()));
   const locker = await openSecondConnection(app);
   await locker.lockGroup(held!);
@@ -66,7 +66,7 @@ test('a delete does not wait for its neighbour, which waits for somebody else', 
   expect((await last!).status).toBe(200);
 });
 
-test('requests that wait together are committed together, each with its own answer', async () => {
+test('waiting requests are committed together, each with its own response', async () => {
   const [fine, guarded] = [await app.createGroup(), await app.createGroup({ protected: true })];
   const busy = await app.createGroup();
   await app.post('/subscribe', { username: 'a', groupId: busy });
@@ -90,7 +90,7 @@ test('requests that wait together are committed together, each with its own answ
   expect(times).toHaveLength(1);
 });
 
-test('a slow delete does not keep those behind it waiting', async () => {
+test('a slow delete does not block the deletes after it', async () => {
   const [slow, ...others] = await Promise.all(Array.from({ length: 9 }, () => app.createGroup()));
   await app.sql(
     `CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN OLD; END $$`,

@@ -11,7 +11,7 @@ afterAll(() => app.close());
 const { subscribe, nextRequestId, auditOf, readState } = createProbes(() => app);
 
 describe('deleteGroups', () => {
-  test('deletes all, in the order of the ids, with one audit entry for the call', async () => {
+  test('deleteGroups deletes all groups in the order of the ids, with one audit entry', async () => {
     const ids = [
       await app.createGroup({ name: 'x' }),
       await app.createGroup({ name: 'y' }),
@@ -36,7 +36,7 @@ describe('deleteGroups', () => {
     ]);
   });
 
-  test('deletes none where one cannot be, and names every blocker', async () => {
+  test('deleteGroups deletes none if one is blocked, and names every blocker', async () => {
     const [fine, guarded] = [await app.createGroup(), await app.createGroup({ protected: true })];
     const busy = await app.createGroup();
     await subscribe(busy, 'a');
@@ -59,14 +59,14 @@ describe('deleteGroups', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('a dry run leaves all of them', async () => {
+  test('a dry run of deleteGroups deletes none', async () => {
     const ids = [await app.createGroup(), await app.createGroup()];
     const before = await readState();
     expect((await app.post('/deleteGroups', { ids, dryRun: true })).body.data.deleteGroups).toHaveLength(2);
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('takes 1,000 ids', async () => {
+  test('deleteGroups accepts 1,000 ids', async () => {
     const rows = await app.sql<{ id: number }>(
       `INSERT INTO groups (name, tag_name, duration, price) SELECT 'g', 't', 1, 1 FROM generate_series(1, 1000) RETURNING id`,
     );
@@ -75,7 +75,7 @@ describe('deleteGroups', () => {
   });
 
   test.each([[[]], [[1, 1]], [[0]], [[1, null]], [Array.from({ length: 1001 }, (_, i) => i + 1)], [null]])(
-    'refuses ids %#',
+    'deleteGroups rejects invalid ids (case %#)',
     async (ids) => {
       const answer = await app.post('/deleteGroups', { ids });
       expect(answer.body.errors[0].extensions).toMatchObject({

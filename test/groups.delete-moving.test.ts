@@ -11,13 +11,13 @@ afterAll(() => app.close());
 const { subscribe, subscribersOf, archiveRow, nextRequestId, auditOf, readState } = createProbes(() => app);
 
 describe('moveSubscribersTo', () => {
-  test('moves the active ones with their dates, keeps the ended ones as history, and says how many', async () => {
+  test('moveSubscribersTo moves active subscribers with their dates, keeps ended ones as history, and returns the count', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     await subscribe(id, 'a', { startsAt: past, expiresAt: future });
     await subscribe(id, 'b', { startsAt: future });
     await subscribe(id, 'c', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
     await subscribe(target, 'd');
-    // Ended there, so that it may come back.
+    // Expired on the target, so that the username may subscribe there again.
     await subscribe(target, 'a', { startsAt: past, expiresAt: '2020-06-01T00:00:00Z' });
     const movers = (await subscribersOf(id)).filter(({ username }) => username !== 'c');
     const requestId = nextRequestId();
@@ -51,9 +51,9 @@ describe('moveSubscribersTo', () => {
   });
 
   test.each([
-    ['to nobody, where there are none', false],
-    ['somebody', true],
-  ])('needs a target that exists, also to move %s', async (_what, isSubscribed) => {
+    ['no subscribers', false],
+    ['a subscriber', true],
+  ])('moveSubscribersTo requires an existing target, even to move %s', async (_what, isSubscribed) => {
     const id = await app.createGroup();
     if (isSubscribed) await subscribe(id, 'a');
     const before = await readState();
@@ -66,7 +66,7 @@ describe('moveSubscribersTo', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('refuses where usernames are active on both, names them, and moves nobody', async () => {
+  test('moveSubscribersTo is rejected with the usernames that are active on both groups, and moves no one', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     for (const username of ['a', 'b', 'c']) await subscribe(id, username);
     for (const username of ['b', 'c']) await subscribe(target, username);
@@ -81,7 +81,7 @@ describe('moveSubscribersTo', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('two groups that are moved into each other at the same moment: nobody is lost', async () => {
+  test('two groups that are concurrently moved into each other lose no subscriber', async () => {
     const [one, other] = [await app.createGroup(), await app.createGroup()];
     await subscribe(one, 'a');
     await subscribe(other, 'b');

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-// As the vendor's document has it, line breaks and all.
+// Exactly as in the vendor's document, including line breaks.
 const seedMutation = `mutation deleteGroup ($id: Int!) {
 deleteGroup (id: $id) {
 id
@@ -41,7 +41,7 @@ const fullGroup = {
 };
 
 describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
-  test('deletes the group, answers the twelve fields of the seed, and leaves the others untouched', async () => {
+  test('deletes the group and returns the twelve documented fields; other groups are unchanged', async () => {
     const [before, id, after] = [
       await app.createGroup(),
       await app.createGroup(fullGroup),
@@ -57,7 +57,7 @@ describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
     expect(others.map((row) => row['id'])).toEqual(expect.arrayContaining([before, after]));
   });
 
-  test('answers NOT_FOUND the second time, and for an id that never was', async () => {
+  test('a second delete and an unknown id return NOT_FOUND', async () => {
     const id = await app.createGroup();
     await app.post(path, { query: seedMutation, variables: { id } });
 
@@ -78,7 +78,7 @@ describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
     }
   });
 
-  test("answers the seed's own variables, id 0, with what is wrong", async () => {
+  test("the vendor's documented variables, with the id 0, return BAD_USER_INPUT", async () => {
     const answer = await app.post(path, { query: seedMutation, variables: { id: 0 } });
 
     expect(answer.status).toBe(path === '/graphql' ? 200 : 400);
@@ -89,13 +89,13 @@ describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
   });
 });
 
-test('the seed of these tests is the text of the document', () => {
+test("the operation of these tests is the vendor's documented example", () => {
   expect(readFileSync(new URL('./support/delete-group-api.txt', import.meta.url), 'utf8')).toContain(
     seedMutation,
   );
 });
 
-test('refuses a protected group and keeps it, until the protection is lifted', async () => {
+test('a protected group is not deleted until its protection is lifted', async () => {
   const id = await app.createGroup({ protected: true });
 
   const refused = await app.post('/deleteGroup', { id });
@@ -110,7 +110,7 @@ test('refuses a protected group and keeps it, until the protection is lifted', a
   expect((await app.post('/deleteGroup', { id })).status).toBe(200);
 });
 
-test('of 100 concurrent deletes of one id, exactly one answers the group', async () => {
+test('of 100 concurrent deletes of one id, exactly one returns the group', async () => {
   const id = await app.createGroup(fullGroup);
 
   const answers = await Promise.all(Array.from({ length: 100 }, () => app.post('/deleteGroup', { id })));
@@ -122,7 +122,7 @@ test('of 100 concurrent deletes of one id, exactly one answers the group', async
   expect(losers).toHaveLength(99);
 });
 
-test('of two aliases, the one that fails does not hide the one that is committed', async () => {
+test('a failing alias does not null the successful one', async () => {
   const id = await app.createGroup();
   const query = `mutation ($id: Int!, $gone: Int!) { gone: deleteGroup(id: $gone) { id } here: deleteGroup(id: $id) { id } }`;
 
@@ -135,22 +135,22 @@ test('of two aliases, the one that fails does not hide the one that is committed
   expect(await app.sql('SELECT id FROM groups WHERE id = $1', [id])).toHaveLength(0);
 });
 
-test('never gives an id out again', async () => {
+test('the id of a deleted group is never reused', async () => {
   const id = await app.createGroup();
   await app.post('/deleteGroup', { id });
 
   expect(await app.createGroup()).toBeGreaterThan(id);
 });
 
-describe('takes the id from a variable that is declared nullable', () => {
+describe('deleteGroup with an id from a nullable variable', () => {
   const query = `mutation deleteGroup ($id: Int) { deleteGroup (id: $id) { ${twelveFields} } }`;
 
-  test('and deletes the group', async () => {
+  test('deletes the group of a nullable variable', async () => {
     const id = await app.createGroup();
     expect((await app.graphql(query, { id })).body.data.deleteGroup.id).toBe(id);
   });
 
-  test.each([[{}], [{ id: null }]])('and refuses %j', async (variables) => {
+  test.each([[{}], [{ id: null }]])('rejects the nullable variable %j', async (variables) => {
     const answer = await app.graphql(query, variables);
     expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'id' });
   });

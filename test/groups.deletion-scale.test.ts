@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('100 deletes of a group with many subscribers do not hold up another delete', async () => {
+test('100 deletes of a group with many subscribers do not delay another delete', async () => {
   const [crowded, other] = [await app.createGroup(), await app.createGroup()];
   await app.sql(
     `INSERT INTO subscribers (group_id, username) SELECT $1, 'u' || n FROM generate_series(1, 100000) n`,
@@ -20,7 +20,7 @@ test('100 deletes of a group with many subscribers do not hold up another delete
     expect(body.errors[0].extensions.subscriberCount).toBe(100_000);
 });
 
-test('the statement reads by indexes only, once the tables are large', async () => {
+test('the delete statement uses indexes only on large tables', async () => {
   await app.sql(
     `INSERT INTO groups (name, tag_name, duration, price) SELECT 'g', 't', 1, 1 FROM generate_series(1, 100000)`,
   );

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
-import { openTestApp, type Answer, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type Json, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
@@ -20,7 +20,7 @@ afterAll(async () => {
 const { subscribe, readState, nextRequestId } = createProbes(() => app);
 const { run } = createCommandLine(() => app);
 
-/** All that a dry run must leave as it was: the state, the audit but for its own entry, and the sequences. */
+/** All state that a dry run must not change: the tables, the audit except for its entry, and the sequences. */
 const readAll = async () => ({
   state: await readState(),
   audit: await app.sql('SELECT * FROM audit_events ORDER BY id'),
@@ -29,7 +29,7 @@ const readAll = async () => ({
   ),
 });
 
-/** Runs `work` and expects nothing but one more audit entry, which says that it was a dry run. */
+/** Runs `work` and expects no change except one audit entry, marked as a dry run. */
 const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Promise<T> => {
   const before = await readAll();
   const result = await work();
@@ -41,7 +41,7 @@ const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Prom
   return result;
 };
 
-/** A group with an ended subscriber, and with an active one if it is to have one. */
+/** Creates a group with an ended subscriber, and optionally an active one. */
 const createGroup = async (hasActive = false): Promise<number> => {
   const id = await app.createGroup();
   await subscribe(id, `ended-${id}`, { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
@@ -49,14 +49,14 @@ const createGroup = async (hasActive = false): Promise<number> => {
   return id;
 };
 
-/** What was deleted, or how many were moved. */
-const resultOf = (operation: string, { body }: Answer) => {
+/** The deleted rows, or the number of moved subscribers. */
+const resultOf = (operation: string, { body }: ApiResponse) => {
   const result = body.data[operation];
   if (operation === 'moveSubscribers') return result.movedCount;
   return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));
 };
 
-describe('leaves everything as it was, but for one audit entry, and returns what the real call returns:', () => {
+describe('a dry run returns what the call would return, and changes nothing but adds one audit entry:', () => {
   const cases: [string, () => Promise<[string, Record<string, unknown>]>][] = [
     ['deleteGroup', async () => ['deleteGroup', { id: await createGroup() }]],
     ['deleteGroup with a reason', async () => ['deleteGroup', { id: await createGroup(), reason: 'why' }]],
@@ -100,7 +100,7 @@ describe('leaves everything as it was, but for one audit entry, and returns what
     expect(resultOf(operation, real)).toStrictEqual(resultOf(operation, dry));
   });
 
-  test.each(cases)('%s with an Idempotency-Key, which stays unused', async (_name, prepare) => {
+  test.each(cases)('%s with an Idempotency-Key, which is not stored', async (_name, prepare) => {
     const [operation, args] = await prepare();
     const key = { 'Idempotency-Key': nextRequestId() };
     await expectDryRun(() => app.post(`/${operation}`, { ...args, dryRun: true }, key));
@@ -139,7 +139,7 @@ describe('leaves everything as it was, but for one audit entry, and returns what
   });
 });
 
-describe('of what would be rejected is rejected with the same error, and leaves everything as it was:', () => {
+describe('a dry run of a call that would be rejected returns the same error, and changes nothing:', () => {
   test.each([
     ['HAS_ACTIVE_SUBSCRIBERS', async () => ({ id: await createGroup(true) })],
     ['NOT_FOUND', async () => ({ id: 2_000_000_000 })],

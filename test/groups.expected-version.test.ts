@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createProbes, past } from './support/probes.ts';
 import { openSecondConnection, type SecondConnection } from './support/second-connection.ts';
-import { openTestApp, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 
-// Someone else changes the group after a delete has read it, and before it locks it.
+// Another client changes the group after a delete has read it and before the delete locks it.
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
@@ -20,7 +20,7 @@ afterEach(() => second.close());
 const edit = 'UPDATE groups SET version = version + 1, name = $$Edited$$ WHERE id = $1';
 const protect = 'UPDATE groups SET protected = true, version = version + 1 WHERE id = $1';
 
-const expectConflict = async (id: number, answer: Answer, code: string) => {
+const expectConflict = async (id: number, answer: ApiResponse, code: string) => {
   expect([answer.status, codeOf(answer)]).toStrictEqual([409, code]);
   if (code === 'VERSION_CONFLICT') expect(answer.body.errors[0].extensions.version).toBe(2);
   expect(answer.body.data).toStrictEqual({ deleteGroup: null });
@@ -28,7 +28,7 @@ const expectConflict = async (id: number, answer: Answer, code: string) => {
   expect(await archiveRow(id)).toStrictEqual([]);
 };
 
-/** How a group is deleted: in a batch with others, or by a transaction. */
+/** The ways to delete a group: in a batch with others, or in a transaction. */
 const ways = [
   ['a plain deleteGroup', async (id: number) => ({ id })],
   [
@@ -39,7 +39,7 @@ const ways = [
 ] as const;
 
 describe.each(ways)('%s that waits for an edit', (_way, write) => {
-  test('is rejected if the edit makes another version than the expected one', async () => {
+  test('is rejected if the edit changes the expected version', async () => {
     const id = await app.createGroup();
     await second.query('BEGIN');
     await second.query(edit, [id]);
@@ -88,8 +88,8 @@ describe.each(ways)('%s that waits for an edit', (_way, write) => {
   });
 });
 
-describe('a batch that has read the group, and meets the edit when it locks it:', () => {
-  // The statement counts subscribers between the two. Here is_active() waits while the test holds a lock.
+describe('a batch that has read the group before the edit and locks it afterwards', () => {
+  // The statement counts subscribers between reading and locking. Here is_active() waits while the test holds a lock.
   const lockNumber = 4711;
   let original: string;
   beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('a batch that has read the group, and meets the edit when it locks it:'
   });
   afterAll(() => app.sql(original));
 
-  const deleteMeanwhile = async (id: number, args: object, change: string): Promise<Answer> => {
+  const deleteMeanwhile = async (id: number, args: object, change: string): Promise<ApiResponse> => {
     await subscribe(id, `ended-${id}`, { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
     await second.query('SELECT pg_advisory_lock($1)', [lockNumber]);
     const deletion = app.post('/deleteGroup', { id, ...args });
@@ -115,17 +115,17 @@ describe('a batch that has read the group, and meets the edit when it locks it:'
     return deletion;
   };
 
-  test('is rejected if that makes another version than the expected one', async () => {
+  test('is rejected if the edit changes the expected version', async () => {
     const id = await app.createGroup();
     await expectConflict(id, await deleteMeanwhile(id, { expectedVersion: 1 }, edit), 'VERSION_CONFLICT');
   });
 
-  test('is rejected if that protects the group', async () => {
+  test('is rejected if the edit protects the group', async () => {
     const id = await app.createGroup();
     await expectConflict(id, await deleteMeanwhile(id, {}, protect), 'GROUP_PROTECTED');
   });
 
-  test('is rejected if that protects the group without a new version', async () => {
+  test('is rejected if the group is protected without a new version', async () => {
     const id = await app.createGroup();
     const change = 'UPDATE groups SET protected = true WHERE id = $1';
     const answer = await deleteMeanwhile(id, {}, change);
@@ -140,7 +140,7 @@ describe('a batch that has read the group, and meets the edit when it locks it:'
     expect(await archiveRow(id)).toMatchObject([{ group_row: { version: 2, name: 'Edited' } }]);
   });
 
-  test('is executed if the group stays as it was', async () => {
+  test('is executed if the group is unchanged', async () => {
     const id = await app.createGroup();
     const { body } = await deleteMeanwhile(id, { expectedVersion: 1 }, 'SELECT $1::int');
     expect(body.data.deleteGroup).toMatchObject({ id, version: 1 });

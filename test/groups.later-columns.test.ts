@@ -7,7 +7,7 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What was stored before a migration added columns comes back with their defaults, whatever columns these are.
+// Data that was stored before a migration added columns is restored with their defaults, for any columns.
 
 let app: TestApp;
 let folder: string;
@@ -59,7 +59,7 @@ const defaults = {
   note: null,
 };
 
-test('a restored group and number group have the defaults of columns that are newer than the archive', async () => {
+test('a restored group or number group has the defaults of columns that are newer than the archive', async () => {
   const id = await app.createGroup({ name: 'Old', price: '123456789012.3457' });
   const numberGroupId = await addGroup({ name: 'old', numbers: ['1111', '2222'] });
   await app.post('/deleteGroup', { id });
@@ -87,7 +87,7 @@ test('a restored group and number group have the defaults of columns that are ne
   }
 });
 
-test('a group that is archived with the new columns keeps their values; columns that are gone are left out', async () => {
+test('a group that is archived with new columns keeps their values; removed columns are ignored', async () => {
   const id = await app.createGroup();
   const numberGroupId = await addGroup({ name: 'newer', numbers: ['1'] });
   await addColumns(app);
@@ -115,7 +115,7 @@ test('a group that is archived with the new columns keeps their values; columns 
   expect(await app.sql('SELECT id FROM groups WHERE id = $1', [id])).toStrictEqual([{ id }]);
 });
 
-describe('an export from before', () => {
+describe('an export from before a column was added', () => {
   let file: string;
   let ids: { live: number; deleted: number };
   beforeAll(async () => {
@@ -148,7 +148,7 @@ describe('an export from before', () => {
     expect(archived!.row).toMatchObject({ id: ids.deleted, tier: 3 });
   });
 
-  test('is unchanged at the second time, also where the new columns have been edited', async () => {
+  test('changes nothing at a second import, even if the new columns have been edited', async () => {
     await other.sql(
       `UPDATE groups SET tier = 9; UPDATE service_groups SET tier = 9; UPDATE subscribers SET tier = 9;
        UPDATE deleted_groups SET tier = 9, group_row = group_row || '{"tier":9}'`,
@@ -159,7 +159,7 @@ describe('an export from before', () => {
     expect(await other.sql('SELECT to_jsonb(groups) FROM groups')).toStrictEqual(before);
   });
 
-  test('brings an archived group back with what the archive has in the new columns', async () => {
+  test("restores an archived group with the archive's values in the new columns", async () => {
     await other.sql('DELETE FROM subscribers');
     await other.sql(
       `INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, purge_at)
@@ -172,7 +172,7 @@ describe('an export from before', () => {
     ]);
   });
 
-  test('is still refused where what it has differs', async () => {
+  test('is rejected if its values differ', async () => {
     await other.sql(`UPDATE groups SET name = 'Edited'`);
     expect(await importFile()).toStrictEqual([
       1,
@@ -187,7 +187,7 @@ describe('an export from before', () => {
   });
 });
 
-describe('JSON that was stored before there was a field', () => {
+describe('JSON that was stored before a field was added', () => {
   const fields = 'id hidden dailyBandwidth multiLoginCount';
   const filled = { hidden: false, dailyBandwidth: 'unlimited', multiLoginCount: 1 };
   const without = `- '{hidden,daily_bandwidth,multi_login_count}'::text[]`;

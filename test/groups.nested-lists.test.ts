@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
 
-// One request may ask for more rows by their ids than Prisma or a statement of PostgreSQL takes as a list of values: 32,766.
+// A request may select more rows by id than Prisma or a PostgreSQL statement accepts as a list of values: 32,766.
 const pageSize = 200;
 
 let app: TestApp;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('the group of each of 40,000 subscribers on 200 groups', async () => {
+test('returns the group of each of 40,000 subscribers on 200 groups', async () => {
   const { body } = await app.graphql(
     '{ searchGroups(first: 200) { nodes { id subscribers(first: 200) { nodes { group { id } } } } } }',
   );
@@ -32,7 +32,7 @@ test('the group of each of 40,000 subscribers on 200 groups', async () => {
   }
 });
 
-test('the service group and the count of each of 10,000 groups', async () => {
+test('returns the service group and the count of each of 10,000 groups', async () => {
   const { body } = await app.graphql('{ allGroups { name subscriberCount serviceGroup { name } } }');
   expect(body.errors).toBeUndefined();
   expect(body.data.allGroups).toStrictEqual(

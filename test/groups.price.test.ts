@@ -17,7 +17,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Prices that a floating-point number cannot hold, or writes in another way; each with the next one below and above. */
+/** Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher price. */
 const prices = [
   ['999999999999.0003', '999999999999.0002', '999999999999.0004'],
   ['999999999999.9998', '999999999999.9997', '999999999999.9999'],
@@ -29,7 +29,7 @@ const prices = [
 let nameNumber = 0;
 const nextTag = () => `price-${++nameNumber}`;
 
-/** Compares decimals as whole numbers of ten-thousandths. */
+/** Compares decimals as integers of ten-thousandths. */
 const compare = (one: string, other: string) => {
   const units = (price: string) => {
     const [whole, fraction = ''] = price.split('.');
@@ -57,7 +57,7 @@ const lastAudit = async (id: number) => {
 };
 
 describe.each(prices)('the price %s is exact', (price, below, above) => {
-  test('in every answer: create, edit, read, delete, archive, restore, and the audit of each', async () => {
+  test('in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
     const created = await app.post('/createGroup', { group: { ...plainGroup, price } });
     const { id } = created.body.data.createGroup;
     expect(created.body.data.createGroup.price).toBe(price);
@@ -95,7 +95,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
     expect((await lastAudit(id)).before[0].price).toBe(price);
   });
 
-  test('on both sides of minPrice and maxPrice', async () => {
+  test('at minPrice and maxPrice', async () => {
     const tagName = nextTag();
     await app.createGroup({ tagName, price });
     const count = async (filter: object) => (await search(tagName, filter)).totalCount;
@@ -107,7 +107,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
   });
 });
 
-test.each(['ASC', 'DESC'])('the pages in the order of PRICE %s hold each price once', async (direction) => {
+test.each(['ASC', 'DESC'])('the pages ordered by PRICE %s have each price once', async (direction) => {
   const tagName = nextTag();
   const inOrder = prices
     .flatMap(([price, below, above]) => [below, price, above])
@@ -157,7 +157,7 @@ test('prices are exact on the command line: list, delete, export and import', as
        UNION ALL SELECT group_row ->> 'price' FROM deleted_groups`,
     );
     expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(given.toSorted(compare));
-    // What is there with a price that differs by the last digit differs.
+    // A price that differs in the last digit is a conflict.
     const [, above] = [given[1], prices[1][2]];
     await writeFile(
       file,

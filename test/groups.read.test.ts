@@ -19,31 +19,34 @@ afterAll(() => app.close());
 const namesOf = (groups: { name: string }[]) => groups.map(({ name }) => name);
 
 describe('group', () => {
-  test.each(['Int', 'Int!'])("takes the vendor's text with a variable of type %s", async (type) => {
-    const answer = await app.graphql(`query group ($id: ${type}) { group (id: $id) { ${twelveFields} } }`, {
-      id: first,
-    });
-    expect(answer.body).toStrictEqual({
-      data: {
-        group: {
-          id: first,
-          name: 'First',
-          description: '',
-          tagName: 'plain',
-          duration: 30,
-          price: '9.90',
-          usernamePostfix: null,
-          usernamePostfixId: null,
-          dailyBandwidth: 'unlimited',
-          multiLoginCount: 1,
-          downloadUpload: 'unlimited',
-          ip: null,
+  test.each(['Int', 'Int!'])(
+    "group accepts the vendor's documented operation with a variable of type %s",
+    async (type) => {
+      const answer = await app.graphql(`query group ($id: ${type}) { group (id: $id) { ${twelveFields} } }`, {
+        id: first,
+      });
+      expect(answer.body).toStrictEqual({
+        data: {
+          group: {
+            id: first,
+            name: 'First',
+            description: '',
+            tagName: 'plain',
+            duration: 30,
+            price: '9.90',
+            usernamePostfix: null,
+            usernamePostfixId: null,
+            dailyBandwidth: 'unlimited',
+            multiLoginCount: 1,
+            downloadUpload: 'unlimited',
+            ip: null,
+          },
         },
-      },
-    });
-  });
+      });
+    },
+  );
 
-  test('answers NOT_FOUND for a group that is not there, and BAD_USER_INPUT for what is no id', async () => {
+  test('group returns NOT_FOUND for a missing group, and BAD_USER_INPUT for an invalid id', async () => {
     expect((await app.post('/group', { id: 2_000_000_000 })).status).toBe(404);
     expect((await app.post('/group', { id: -1 })).status).toBe(400);
     expect((await app.post('/group', {})).status).toBe(400);
@@ -52,7 +55,7 @@ describe('group', () => {
 
 describe('lists', () => {
   test.each(['Int', 'Int!'])(
-    'groups has those of one service group, with a variable of type %s',
+    'groups returns the groups of one service group, with a variable of type %s',
     async (type) => {
       const query = `query groups ($serviceGroupId: ${type}) { groups (serviceGroupId: $serviceGroupId) { ${twelveFields} } }`;
       const answer = await app.graphql(query, { serviceGroupId: personal });
@@ -60,7 +63,7 @@ describe('lists', () => {
     },
   );
 
-  test('groups is empty for an empty service group, and NOT_FOUND for none', async () => {
+  test('groups is empty for an empty service group, and returns NOT_FOUND for a missing one', async () => {
     expect((await app.post('/groups', { serviceGroupId: empty })).body).toStrictEqual({
       data: { groups: [] },
     });
@@ -68,12 +71,12 @@ describe('lists', () => {
     expect((await app.post('/groups', {})).body.errors[0].extensions.argument).toBe('serviceGroupId');
   });
 
-  test('registrationGroups leaves the hidden ones out', async () => {
+  test('registrationGroups excludes hidden groups', async () => {
     const answer = await app.graphql(`query registrationGroups { registrationGroups { ${twelveFields} } }`);
     expect(namesOf(answer.body.data.registrationGroups)).toStrictEqual(['First', 'Second']);
   });
 
-  test('allGroups has all, each with its service group', async () => {
+  test('allGroups returns all groups with their service groups', async () => {
     const answer = await app.graphql('query allGroups { allGroups { id serviceGroup { id name } } }');
     expect(answer.body.data.allGroups).toStrictEqual([
       { id: first, serviceGroup: { id: personal, name: 'Personal' } },
@@ -82,7 +85,7 @@ describe('lists', () => {
     ]);
   });
 
-  test('a list over the limit is refused with what to use instead, not cut', async () => {
+  test('a list over the limit is rejected with the operation to use instead, not truncated', async () => {
     const other = await openTestApp();
     try {
       const insert = `INSERT INTO groups (name, tag_name, duration, price) SELECT 'g' || n, 't', 1, 1 FROM generate_series(1, $1) n`;

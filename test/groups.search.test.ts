@@ -4,7 +4,7 @@ import { openTestApp, type TestApp, type Json } from './support/test-app.ts';
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
-  // 60 groups; every price, duration and name stands in several of them, so that ties have to be broken.
+  // 60 groups that share prices, durations and names, so that ties have to be broken.
   await app.sql(`INSERT INTO groups (name, description, tag_name, duration, price, hidden, created_at)
     SELECT 'Plan ' || chr(65 + n % 7), CASE WHEN n % 10 = 0 THEN 'Half 50%_off' ELSE 'Full' END,
       'tag' || n % 3, n % 5, (n % 4) * 2.5, n % 2 = 0,
@@ -19,9 +19,9 @@ const page = `query ($filter: GroupFilter, $orderBy: GroupOrder, $first: Int, $a
 
 const search = async (variables: object) => (await app.graphql(page, variables)).body.data.searchGroups;
 
-describe.each(['ID', 'NAME', 'PRICE', 'DURATION', 'CREATED_AT'])('by %s', (field) => {
+describe.each(['ID', 'NAME', 'PRICE', 'DURATION', 'CREATED_AT'])('searchGroups by %s', (field) => {
   test.each(['ASC', 'DESC'])(
-    '%s: the pages hold every group once, in the order that the database gives',
+    "%s: the pages have every group once, in the database's order",
     async (direction) => {
       const seen: number[] = [];
       let after: string | null = null;
@@ -75,20 +75,20 @@ test.each([
     `hidden AND duration <= 3 AND tag_name = 'tag0'`,
   ],
   [{ text: null, hidden: null }, 'true'],
-])('filters by %j', async (filter, condition) => {
+])('searchGroups filters by %j', async (filter, condition) => {
   const { nodes, totalCount } = await search({ filter, first: 200 });
   const expected = await app.sql<{ id: number }>(`SELECT id FROM groups WHERE ${condition} ORDER BY id`);
   expect(nodes.map((node: Json) => node.id)).toStrictEqual(expected.map(({ id }) => id));
   expect(totalCount).toBe(expected.length);
 });
 
-test('has 50 groups on a page unless told otherwise, and says when there are more', async () => {
+test('searchGroups has 50 groups per page by default, and reports whether there are more', async () => {
   const { nodes, pageInfo } = await search({});
   expect(nodes).toHaveLength(50);
   expect(pageInfo.hasNextPage).toBe(true);
 });
 
-test('an empty page has no cursors', async () => {
+test('an empty page of searchGroups has no cursors', async () => {
   const { edges, pageInfo } = await search({ filter: { tagName: 'none' } });
   expect(edges).toStrictEqual([]);
   expect(pageInfo).toStrictEqual({
@@ -99,7 +99,7 @@ test('an empty page has no cursors', async () => {
   });
 });
 
-test('a page is not moved by a delete before it', async () => {
+test('a page of searchGroups is not shifted by a delete before it', async () => {
   const first = await search({ first: 5, orderBy: { field: 'ID' } });
   const second = await search({ first: 5, orderBy: { field: 'ID' }, after: first.pageInfo.endCursor });
   await app.post('/deleteGroup', { id: first.nodes[2].id });
@@ -152,7 +152,7 @@ test.each<[object, string]>([
   [{ filter: { minDuration: -1 } }, 'filter.minDuration'],
   [{ filter: { serviceGroupId: 0 } }, 'filter.serviceGroupId'],
   [{ orderBy: { field: 'SIZE' } }, 'orderBy.field'],
-])('refuses %j', async (variables, argument) => {
+])('searchGroups rejects %j', async (variables, argument) => {
   const answer = await app.graphql(page, variables);
   expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument });
 });

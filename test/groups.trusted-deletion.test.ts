@@ -11,12 +11,12 @@ afterAll(() => app.close());
 const { codeOf, subscribe, subscribersOf, groupRow, archiveRow, nextRequestId, auditOf, readState } =
   createProbes(() => app);
 
-describe('active subscribers block a delete', () => {
+describe('an active subscription blocks a delete', () => {
   test.each([
     ['running, without an end', {}],
     ['running until later', { startsAt: past, expiresAt: future }],
     ['pending', { startsAt: future }],
-  ])('one that is %s', async (_what, dates) => {
+  ])('a subscription that is %s blocks the delete', async (_what, dates) => {
     const id = await app.createGroup();
     expect((await subscribe(id, 'mina', dates)).status).toBe(200);
     const before = await readState();
@@ -45,7 +45,7 @@ describe('active subscribers block a delete', () => {
     ]);
   });
 
-  test('those that have ended do not: they become history, and nobody else does', async () => {
+  test("expired subscriptions do not block; they move to the history and other groups' stay", async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     for (const group of [id, other])
       await subscribe(group, 'gone', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
@@ -61,8 +61,8 @@ describe('active subscribers block a delete', () => {
   });
 });
 
-describe('a delete', () => {
-  test('leaves its archive row and one audit entry, with the row as it was', async () => {
+describe('deleteGroup', () => {
+  test('a delete stores an archive row and one audit entry, with the row before it', async () => {
     const id = await app.createGroup({ name: 'Gold', price: '123456789012.3457' });
     const [row] = await app.sql<{ row: object }>(
       'SELECT group_row(groups) AS row FROM groups WHERE id = $1',
@@ -96,7 +96,7 @@ describe('a delete', () => {
     ]);
   });
 
-  test('with expectedVersion is done only at that version', async () => {
+  test('a delete with expectedVersion is executed at that version only', async () => {
     const id = await app.createGroup();
     await app.post('/editGroup', { id, group: { name: 'New' } });
     const refused = await app.post('/deleteGroup', { id, expectedVersion: 1 });
@@ -106,7 +106,7 @@ describe('a delete', () => {
     expect((await app.post('/deleteGroup', { id, expectedVersion: 2 })).status).toBe(200);
   });
 
-  test('checks in the order: exists, protected, version, subscribers', async () => {
+  test('a delete checks in the order: exists, protected, version, subscribers', async () => {
     const id = await app.createGroup({ protected: true });
     await subscribe(id, 'mina');
     const attempt = async () => codeOf(await app.post('/deleteGroup', { id, expectedVersion: 7 }));
@@ -125,12 +125,12 @@ describe('a delete', () => {
     [{ moveSubscribersTo: 1 }, 'moveSubscribersTo'],
     [{ reason: 'r'.repeat(501) }, 'reason'],
     [{ reason: 'a\u0000b' }, 'reason'],
-  ])('refuses %j', async (args, argument) => {
+  ])('a delete rejects %j', async (args, argument) => {
     const answer = await app.post('/deleteGroup', { id: 1, ...args });
     expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument });
   });
 
-  test('of a subscriber who arrives at the same moment, either the delete or the subscription is refused', async () => {
+  test('of a concurrent delete and subscription one is rejected', async () => {
     for (let round = 0; round < 30; round++) {
       const id = await app.createGroup();
       const [deleted, subscribed] = await Promise.all([
@@ -147,7 +147,7 @@ describe('a delete', () => {
   });
 });
 
-test('a delete gets through while the group is edited without pause', async () => {
+test('a delete succeeds while the group is continuously edited', async () => {
   const id = await app.createGroup();
   let isOver = false;
   const editing = Array.from({ length: 4 }, async () => {
@@ -158,7 +158,7 @@ test('a delete gets through while the group is edited without pause', async () =
 });
 
 describe('dryRun', () => {
-  test('answers as the delete would, and leaves nothing but an audit entry', async () => {
+  test('a dry run returns the response of the delete, and changes nothing but adds an audit entry', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     await subscribe(id, 'a');
     await subscribe(id, 'b', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
@@ -173,7 +173,7 @@ describe('dryRun', () => {
       { outcome: 'dry-run', error_code: null, target_ids: [String(id), String(target)], before: { id } },
     ]);
     const real = await app.post('/deleteGroup', { ...args, dryRun: false });
-    // Apart from the count, which the loader reads afterwards.
+    // Except the count, which the loader reads afterwards.
     const { subscriberCount: _, ...would } = dry.body.data.deleteGroup;
     expect(real.body.data.deleteGroup).toMatchObject(would);
   });
@@ -189,7 +189,7 @@ describe('dryRun', () => {
         return id;
       },
     ],
-  ])('fails as the delete would: %s', async (code, prepare) => {
+  ])('a dry run returns the error of the delete: %s', async (code, prepare) => {
     const id = await prepare();
     const requestId = nextRequestId();
     const dry = await app.post('/deleteGroup', { id, dryRun: true }, { 'X-Request-Id': requestId });
@@ -205,7 +205,7 @@ describe('groupDeletionImpact', () => {
   const query =
     'query ($id: Int!) { groupDeletionImpact(id: $id) { group { id } activeSubscribers pendingSubscribers endedSubscribers canDelete blockers { code message } } }';
 
-  test('counts who is there, and names what stands in the way', async () => {
+  test('groupDeletionImpact counts subscribers, and returns the blockers', async () => {
     const id = await app.createGroup({ protected: true });
     await subscribe(id, 'a');
     await subscribe(id, 'b', { startsAt: future });
@@ -223,7 +223,7 @@ describe('groupDeletionImpact', () => {
     });
   });
 
-  test('says that nothing does, and NOT_FOUND as the delete would', async () => {
+  test('groupDeletionImpact returns canDelete without blockers, and NOT_FOUND for a missing group', async () => {
     const id = await app.createGroup();
     expect((await app.graphql(query, { id })).body.data.groupDeletionImpact).toMatchObject({
       canDelete: true,

@@ -10,7 +10,7 @@ afterAll(() => app.close());
 const readRow = async (id: number) => (await app.sql('SELECT * FROM groups WHERE id = $1', [id]))[0];
 
 describe('createGroup', () => {
-  test('needs four fields, gives the others their defaults, and stores what it answers', async () => {
+  test('createGroup requires four fields, sets defaults for the others, and stores what it returns', async () => {
     const answer = await app.post('/createGroup', { group: plainGroup });
 
     expect(answer.status).toBe(200);
@@ -38,7 +38,7 @@ describe('createGroup', () => {
   });
 
   test.each(['GroupEdit', 'GroupEdit!'])(
-    "takes the vendor's text with a variable of type %s",
+    "accepts the vendor's documented operation with a variable of type %s",
     async (type) => {
       const query = `mutation createGroup ($group: ${type}) { createGroup (group: $group) { name } }`;
       const answer = await app.graphql(query, { group: plainGroup });
@@ -46,14 +46,14 @@ describe('createGroup', () => {
     },
   );
 
-  test('takes a null for a value that is not given', async () => {
+  test('createGroup treats null as an absent value', async () => {
     const answer = await app.post('/createGroup', {
       group: { ...plainGroup, dailyBandwidth: null, ip: null },
     });
     expect(answer.body.data.createGroup).toMatchObject({ dailyBandwidth: 'unlimited', ip: null });
   });
 
-  test('trims strings and brings them to NFC', async () => {
+  test('createGroup trims strings and normalizes them to NFC', async () => {
     const answer = await app.post('/createGroup', {
       group: { ...plainGroup, name: '  Cafe\u0301 ', tagName: ' t ' },
     });
@@ -68,9 +68,9 @@ describe('createGroup', () => {
     ['0.125', '0.125'],
     ['0.0001', '0.0001'],
     ['999999999999.9999', '999999999999.9999'],
-    // Digits that a floating-point number would lose.
+    // A floating-point number would lose digits.
     ['123456789012.3457', '123456789012.3457'],
-  ])('keeps the price %s exactly, written as %s', async (given, written) => {
+  ])('createGroup stores the price %s exactly, as %s', async (given, written) => {
     const answer = await app.post('/createGroup', { group: { ...plainGroup, price: given } });
     expect(answer.body.data.createGroup.price).toBe(written);
   });
@@ -85,12 +85,12 @@ describe('createGroup', () => {
     '2001:db8::/32',
     '::ffff:192.0.2.1',
     '::/0',
-  ])('takes the ip %s', async (ip) => {
+  ])('createGroup accepts the ip %s', async (ip) => {
     const answer = await app.post('/createGroup', { group: { ...plainGroup, ip } });
     expect(answer.body.data.createGroup.ip).toBe(ip);
   });
 
-  test('takes every field at its upper limit', async () => {
+  test('createGroup accepts every field at its upper limit', async () => {
     const group = {
       name: '🦊'.repeat(128),
       description: 'd'.repeat(2000),
@@ -108,7 +108,7 @@ describe('createGroup', () => {
 });
 
 describe('editGroup', () => {
-  test('changes what is given, makes the version one greater, and leaves all else as it was', async () => {
+  test('editGroup changes the fields that are sent and increments the version; all others are unchanged', async () => {
     const [id, other] = [await app.createGroup({ ip: 'STATIC' }), await app.createGroup()];
     const [before, otherBefore] = [await readRow(id), await readRow(other)];
 
@@ -134,7 +134,7 @@ describe('editGroup', () => {
     expect(await readRow(other)).toStrictEqual(otherBefore);
   });
 
-  test('removes with null what may be missing', async () => {
+  test('editGroup removes optional values with null', async () => {
     const id = await app.createGroup({ ip: 'STATIC', usernamePostfix: '@x', usernamePostfixId: 'x' });
     const group = { ip: null, usernamePostfix: null, usernamePostfixId: null, serviceGroupId: null };
     expect((await app.post('/editGroup', { id, group })).body.data.editGroup).toMatchObject({
@@ -144,7 +144,7 @@ describe('editGroup', () => {
     });
   });
 
-  test('counts every one of 20 concurrent edits', async () => {
+  test('20 concurrent edits increment the version by 20', async () => {
     const id = await app.createGroup();
     await Promise.all(
       Array.from({ length: 20 }, (_, i) => app.post('/editGroup', { id, group: { duration: i } })),
@@ -153,7 +153,7 @@ describe('editGroup', () => {
   });
 
   test.each(['GroupEdit', 'GroupEdit!'])(
-    "takes the vendor's text with a variable of type %s",
+    "accepts the vendor's documented operation with a variable of type %s",
     async (type) => {
       const id = await app.createGroup();
       const query = `mutation editGroup ($id: Int!, $group: ${type}) { editGroup (id: $id, group: $group) { name } }`;
@@ -162,7 +162,7 @@ describe('editGroup', () => {
     },
   );
 
-  test('answers NOT_FOUND for a group that is not there', async () => {
+  test('editGroup returns NOT_FOUND for a missing group', async () => {
     const answer = await app.post('/editGroup', { id: 2_000_000_000, group: { name: 'New' } });
     expect(answer.status).toBe(404);
     expect(answer.body.errors[0]).toMatchObject({

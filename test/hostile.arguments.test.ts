@@ -19,8 +19,8 @@ import { createProbes } from './support/probes.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// Whatever is sent for any argument of an operation, and of the fields below it, a new one by itself: nothing of it is answered with a fault of ours,
-// nothing is changed, and the server, which is a process of its own, does not grow.
+// Fuzzing: hostile values for every argument of every operation and of the fields below it cause no internal error and change nothing, and the
+// memory of the server, a separate process, stays bounded. New arguments are included automatically.
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const runsPerArgument = 60;
 const { readState } = createProbes(() => app);
@@ -38,7 +38,7 @@ beforeAll(async () => {
   for (const groupId of [await app.createGroup(group), await app.createGroup(group)])
     await app.post('/subscribe', { username: `user of ${groupId}`, groupId });
   before = await readState();
-  // With little room garbage is collected soon, and what is not garbage would end the server.
+  // With a small heap garbage is collected early, and a leak ends the server.
   const settings = { DATABASE_URL: app.url, ADMIN_API_KEY: testKey, LOG_LEVEL: 'error' };
   server = startServer(settings, ['--max-old-space-size=80', '--max-semi-space-size=4']);
   ({ url } = await server.ready);
@@ -50,9 +50,9 @@ afterAll(async () => {
   expect(stderr).toBe('');
 });
 
-/** What makes an operation fail in any case, beside the argument that is being tried: mutations that would succeed otherwise. */
-const spoilers: Record<string, Record<string, unknown>> = {
-  // All values are read, and then the foreign key refuses the row.
+/** Arguments that make a mutation fail whatever the fuzzed argument is, so that it changes nothing. */
+const failingArguments: Record<string, Record<string, unknown>> = {
+  // All values are parsed, and then the foreign key rejects the row.
   createGroup: {
     group: { name: 'n', tagName: 't', duration: 1, price: '1', serviceGroupId: 2_000_000_000 },
   },
@@ -63,8 +63,8 @@ const spoilers: Record<string, Record<string, unknown>> = {
   moveSubscribers: { fromGroupId: 1, toGroupId: 2_000_000_000 },
   removeUserSubscription: { username: 'nobody', groupId: 1 },
 };
-/** The same where it is just the spoiler's own place that is being tried. */
-const otherSpoilers: Record<string, Record<string, unknown>> = {
+/** The same if the fuzzed argument is the one that should fail. */
+const otherFailingArguments: Record<string, Record<string, unknown>> = {
   'createGroup group.serviceGroupId': { group: { name: 'n', tagName: 't', duration: -1 } },
   'createGroup group': {},
   'editGroup id': { group: { duration: -1 } },
@@ -130,7 +130,7 @@ const anything = fc.oneof(
   fc.array(anyNumber, { maxLength: 1100 }),
 );
 
-/** Mostly values of the argument's own type, so that what stands behind the type is reached. */
+/** Mostly values of the argument's type, so that the checks after the type are reached. */
 function valuesOf(type: GraphQLInputType): fc.Arbitrary<unknown> {
   const nullable = getNullableType(type);
   const named = getNamedType(type);
@@ -162,7 +162,7 @@ function argumentsOf(args: readonly (GraphQLArgument | GraphQLInputField)[], wit
 }
 
 const schema = createSchema();
-/** How a field that is not at the root is reached. */
+/** The path to a field that is not a root field. */
 const wayTo: Record<string, (field: string) => string> = {
   Query: (field) => field,
   Mutation: (field) => field,
@@ -183,13 +183,13 @@ const tried = objects.flatMap((parent) =>
   ),
 );
 
-/** Of a connection, what it counts and lists too. */
+/** The selection of a field; of a connection its total and nodes too. */
 const selectionOf = ({ type }: GraphQLField<unknown, unknown>) =>
   getNamedType(type).name.endsWith('Connection') ? '{ totalCount nodes { __typename } }' : '{ __typename }';
 
 describe('hostile values', () => {
   test.each(tried)(
-    'for $name are answered without a fault, and do nothing',
+    'hostile values for $name cause no internal error, and change nothing',
     async ({ parent, field, path, type, name }) => {
       const declared = field.args
         .map((each) => `$${each.name}: ${String(getNullableType(each.type))}`)
@@ -197,14 +197,14 @@ describe('hostile values', () => {
       const passed = field.args.map((each) => `${each.name}: $${each.name}`).join(', ');
       const asked = wayTo[parent]!(`${field.name}(${passed}) ${selectionOf(field)}`);
       const query = `${parent === 'Mutation' ? 'mutation' : 'query'} (${declared}) { ${asked} }`;
-      const spoiled = otherSpoilers[name] ?? spoilers[field.name] ?? {};
+      const failing = otherFailingArguments[name] ?? failingArguments[field.name] ?? {};
 
       await fc.assert(
         fc.asyncProperty(valuesOf(type), async (value) => {
-          const variables = structuredClone(spoiled);
+          const variables = structuredClone(failing);
           let place = variables;
           for (const key of path.slice(0, -1)) place = (place[key] ??= {}) as Record<string, unknown>;
-          // An empty input object creates nothing, and neither does one that another value spoils.
+          // An empty input object creates nothing, nor does one with an invalid value.
           place[path.at(-1)!] = value;
           const response = await fetch(`${url}/graphql`, {
             method: 'POST',
@@ -232,7 +232,7 @@ describe('hostile values', () => {
     'Origin',
     'X-APIKEY',
     'Authorization',
-  ])('in the header %s are answered without a fault', async (name) => {
+  ])('hostile values in the header %s cause no internal error', async (name) => {
     const headerText = fc.string({
       unit: fc
         .integer({ min: 0x20, max: 0xff })
@@ -255,7 +255,7 @@ describe('hostile values', () => {
     );
   });
 
-  test('as usernames, passwords and keys are answered without a fault', async () => {
+  test('hostile usernames, passwords and keys cause no internal error', async () => {
     await fc.assert(
       fc.asyncProperty(anyText, anyText, async (username, password) => {
         const credentials = Buffer.from(`${username}:${password}`).toString('base64').slice(0, 8000);
@@ -272,7 +272,7 @@ describe('hostile values', () => {
     );
   });
 
-  test('were many, changed nothing, and left the memory as it was', async () => {
+  test('many hostile values were sent; they changed nothing, and memory stayed bounded', async () => {
     const memory = server.memoryMb();
     process.stdout.write(
       `hostile values: SEED=${seed}, ${requests} requests for ${tried.length} arguments, ${earlyMemoryMb?.toFixed()} MB after a third, ${memory.toFixed()} MB after all\n`,

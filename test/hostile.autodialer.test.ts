@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-describe('whatever is sent as a body is refused in the one shape, and changes nothing', () => {
+describe("any body is rejected with the vendor's error format, and changes nothing", () => {
   const id = '0123456789abcdef01234567';
   const names = [
     '_id',
@@ -36,7 +36,7 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
       '\0',
     ]),
   );
-  // A name is what `add` needs to succeed, and is never right here; nor is there a group to change or to remove.
+  // `add` requires a name, which is never valid here, and there is no group to update or remove.
   const bodies = fc
     .dictionary(fc.constantFrom(...names), hostile)
     .map((body) => ({ ...body, ...('name' in body && { name: '' }) }));
@@ -60,7 +60,7 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
   );
 
   test.each(['add', 'update', 'remove', 'search', 'upload'])(
-    'any bytes to %s',
+    'arbitrary bytes to %s',
     async (service) => {
       const before = await readNumbers();
       const types = ['application/json', 'multipart/form-data; boundary=b'];
@@ -88,7 +88,7 @@ describe('whatever is sent as a body is refused in the one shape, and changes no
   );
 });
 
-/** Reads a file that comes in pieces of these sizes. */
+/** Reads a file in chunks of these sizes. */
 const readFile = async (content: string, pieces: readonly number[]) => {
   const numbers: string[] = [];
   const bytes = Buffer.from(content);
@@ -110,9 +110,9 @@ const phoneNumber = fc.string({
 });
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 
-describe('whatever a good file looks like, and in whatever pieces it comes, its numbers are read in order', () => {
+describe('the numbers of any valid file are read in order, however the file is split into chunks', () => {
   test('csv', async () => {
-    // Without a header each cell that is a number counts, so that notes have no digits.
+    // Without a header every cell that is a number counts, so that the notes have no digits.
     const cell = fc.string({ unit: fc.constantFrom(...'aبn ,;"\n\rx'.split('')), maxLength: 6 });
     const file = fc.record({
       mark: fc.constantFrom('', '\ufeff'),
@@ -133,7 +133,7 @@ describe('whatever a good file looks like, and in whatever pieces it comes, its 
           ({ number, note, isQuoted, blanks }) =>
             `${isQuoted ? quote(number) : number}${delimiter}${quote(note)}${end}${end.repeat(blanks)}`,
         );
-        // Which of the two separates is told by the first line, that the notes may not mislead about.
+        // The first line decides the separator, so that the notes contain neither.
         const first = `number${delimiter}note${delimiter}${delimiter}${end}`;
         const content = `${mark}${header ? first : `0${delimiter}${delimiter}${end}`}${lines.join('')}`;
         const expected = [...(header ? [] : ['0']), ...rows.map(({ number }) => number)];
@@ -196,7 +196,7 @@ describe('whatever a good file looks like, and in whatever pieces it comes, its 
     await fc.assert(property, { seed, numRuns: 500 });
   });
 
-  test('and the line that is bad is the one that is named', async () => {
+  test('the error of an invalid file names the invalid line', async () => {
     const property = fc.asyncProperty(
       fc.array(phoneNumber, { minLength: 1, maxLength: 60 }),
       fc.nat(),

@@ -5,7 +5,7 @@ import { createProbes } from './support/probes.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// What a hostile client may send to a server of its own process, whose memory is watched. Prints a table.
+// Hostile requests to a server in a separate process, whose memory is measured. Prints a table.
 let app: TestApp;
 let server: ServerProcess;
 let url: string;
@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 const maxMemoryMb = 300;
-/** Ten times what the slowest takes, for a machine that is busy; without limits some would take minutes. */
+/** Ten times the slowest case, for a busy machine; without limits some cases would take minutes. */
 const deadlineMs = 3000;
 
 const json = (body: unknown) => JSON.stringify(body);
@@ -41,7 +41,7 @@ const query = (text: string, variables?: object) => json({ query: text, variable
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 
-/** Sends bytes as they are, and answers the status; the headers that matter are added. */
+/** Sends raw bytes with the necessary headers, and returns the status. */
 const send = (
   body: string | Buffer,
   headers: Record<string, string> = {},
@@ -93,7 +93,7 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ['160 directives on a field', () => query(`{ __typename ${'@include(if: true) '.repeat(160)} }`), 400],
   ['50,000 directives', () => query(`{ __typename ${'@a '.repeat(50_000)} }`), 400],
   [
-    'doubling fragments, 2^60, which answer a list once',
+    'doubling fragments, 2^60, which return a list once',
     () => query(fragments(60, (next) => `${next} ${next}`)),
     200,
   ],
@@ -178,11 +178,11 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
     { 'Content-Encoding': 'br' },
   ],
   [
-    'UTF-8 that is cut',
+    'truncated UTF-8',
     () => Buffer.from([...Buffer.from('{"query":"{ __typename }","x":"'), 0xc3, 0x22, 0x7d]),
     400,
   ],
-  ['UTF-8 that is overlong', () => Buffer.from([...Buffer.from('{"query":"'), 0xc0, 0xaf, 0x22, 0x7d]), 400],
+  ['overlong UTF-8', () => Buffer.from([...Buffer.from('{"query":"'), 0xc0, 0xaf, 0x22, 0x7d]), 400],
   ['UTF-16', () => Buffer.from(query('{ __typename }'), 'utf16le'), 400],
   ['a NUL in a query', () => query('{ group(id: 1) \u0000 { id } }'), 400],
   [
@@ -227,7 +227,7 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ],
 ];
 
-/** Some take long to make. */
+/** Created lazily, since some take long. */
 const bodies = new Map<() => string | Buffer, string | Buffer>();
 const bodyOf = (write: () => string | Buffer) => {
   const body = bodies.get(write) ?? write();
@@ -235,8 +235,8 @@ const bodyOf = (write: () => string | Buffer) => {
   return body;
 };
 
-describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
-  // Jest would take a fourth parameter for a callback where a row has three.
+describe('a bomb is rejected, or executed cheaply, and changes nothing', () => {
+  // With a fourth parameter Jest would pass a callback to rows of three.
   test.each(bombs)('%s', async (...[name, write, status, headers, path]) => {
     const body = bodyOf(write);
     const begin = performance.now();
@@ -247,7 +247,7 @@ describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
     const milliseconds = Math.round(performance.now() - begin);
     const memory = Math.round(server.memoryMb());
     rows.push([name, Buffer.byteLength(body), answered, milliseconds, memory].join(' | '));
-    // Of a body that is too large the rest is not read, which some clients notice first.
+    // The rest of a too large body is not read, so that some clients see a closed connection first.
     if (!(status === 413 && answered === 'fetch failed')) expect(answered).toBe(status);
     expect(isAlive).toBe(true);
     expect(milliseconds).toBeLessThan(deadlineMs);
@@ -255,7 +255,7 @@ describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
     expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined();
   });
 
-  test('and all of them together leave everything as it was', async () => {
+  test('all bombs together change nothing', async () => {
     expect(await readState()).toStrictEqual(before);
     const answers = await Promise.all(
       bombs.flatMap(([, write, , headers]) => [1, 2].map(() => send(bodyOf(write), headers).catch(() => 0))),
@@ -268,7 +268,7 @@ describe('a bomb is refused, or answered cheaply, and changes nothing', () => {
 });
 
 describe('broken HTTP', () => {
-  /** Writes to a socket and answers what came back until it was closed, or until the time is over. */
+  /** Writes to a socket, and returns the response when the socket is closed or the time is over. */
   const talk = (text: string | Buffer, { everyMs = 0, timeoutMs = 6000 } = {}) =>
     new Promise<string>((resolve) => {
       let received = '';
@@ -313,7 +313,7 @@ describe('broken HTTP', () => {
     ['a header with a line break', head('X-A: 1\n b: 2\r\nX-\u0000: 1\r\n'), 0, /^HTTP\/1\.1 400 /],
     ['headers of 1 MB', head(`X-A: ${'a'.repeat(1_000_000)}\r\n`), 0, /^(HTTP\/1\.1 431 |$)/],
     ['what is not HTTP', 'GARBAGE\r\n\r\n', 0, /^HTTP\/1\.1 400 /],
-  ])('%s is refused, in time', async (_what, text, everyMs, answer) => {
+  ])('%s is rejected in time', async (_what, text, everyMs, answer) => {
     expect(await talk(text, { everyMs })).toMatch(answer);
     expect(await readState()).toStrictEqual(before);
   });

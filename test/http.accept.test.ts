@@ -49,7 +49,7 @@ const acceptable: [accept: string, type: string][] = [
 
 describe('an Accept without a media type of GraphQL is rejected with 406 before the mutation is executed', () => {
   test.each(endpoints.flatMap((path) => unacceptable.map((accept) => [path, accept] as const)))(
-    'POST %s, %s: nothing is done, and the audit has one entry',
+    'POST %s, %s: nothing is executed, and the audit has one entry',
     async (path, accept) => {
       const id = await app.createGroup();
       const before = await readState();
@@ -83,13 +83,13 @@ describe('an Accept without a media type of GraphQL is rejected with 406 before 
     },
   );
 
-  test('the short form likewise', async () => {
+  test('the short form is rejected too', async () => {
     const id = await app.createGroup();
     expect((await app.post('/deleteGroup', { id }, { Accept: 'text/plain' })).status).toBe(406);
     expect(await groupRow(id)).toHaveLength(1);
   });
 
-  test('a query too', async () => {
+  test('a query is rejected too', async () => {
     expect(
       codeOf(await app.post('/graphql', { query: '{ allGroups { id } }' }, { Accept: 'text/plain' })),
     ).toBe('NOT_ACCEPTABLE');
@@ -99,7 +99,7 @@ describe('an Accept without a media type of GraphQL is rejected with 406 before 
 });
 
 test.each(endpoints.flatMap((path) => acceptable.map(([accept, type]) => [path, accept, type] as const)))(
-  'POST %s with Accept "%s" is done, in %s',
+  'POST %s with Accept "%s" is executed; the response is in %s',
   async (path, accept, type) => {
     const id = await app.createGroup();
     const answer = await app.post(path, { query: deletion, variables: { id } }, { Accept: accept });
@@ -150,8 +150,8 @@ describe('406 hides no other error', () => {
   });
 });
 
-describe('endpoints with one media type ignore Accept, so that what was done has its response', () => {
-  test('a number group is removed', async () => {
+describe('endpoints with one media type ignore Accept', () => {
+  test("a number group is removed, with the vendor's response", async () => {
     const _id = await addGroup();
     const { status, body } = await call('remove', { _id }, { Accept: 'text/plain' });
     expect([status, body]).toStrictEqual([200, { success: 1, message: done, data: '' }]);
@@ -167,7 +167,7 @@ test.each([
   '/deleteGroup',
   '/graphql?query=mutation{deleteGroup(id:1){id}}',
   '/api/v4/autodialer/groups/remove',
-])('HEAD %s does nothing: 405, without a body', async (path) => {
+])('HEAD %s is rejected with 405, without a body', async (path) => {
   const before = await readState();
   const response = await fetch(app.httpUrl + path, { method: 'HEAD', headers: { 'X-APIKEY': testKey } });
   expect([response.status, await response.text()]).toStrictEqual([405, '']);

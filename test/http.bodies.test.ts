@@ -3,7 +3,7 @@ import { createAutodialerClient, failure, groupsPath } from './support/autodiale
 import { createProbes } from './support/probes.ts';
 import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
 
-// What real clients write into bodies, and what no client may.
+// Request bodies of real clients, and invalid ones.
 let app: TestApp;
 const { readState, groupRow, codeOf, auditOf } = createProbes(() => app);
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
@@ -17,7 +17,7 @@ const post = (path: string, body: string, headers: Record<string, string> = json
   app.send(path, { method, headers, body });
 
 describe('operationName: "" means none', () => {
-  test('in a body, of a mutation too', async () => {
+  test('an empty operationName in a body is accepted, of a mutation too', async () => {
     const id = await app.createGroup();
     const query = `mutation { deleteGroup(id: ${id}) { id } }`;
     const { status, body } = await app.post('/graphql', { query, operationName: '' });
@@ -27,12 +27,12 @@ describe('operationName: "" means none', () => {
     ).not.toBe(400);
   });
 
-  test('in a URL', async () => {
+  test('an empty operationName in a URL is accepted', async () => {
     const { status, body } = await app.send('/graphql?query={__typename}&operationName=');
     expect([status, body]).toStrictEqual([200, { data: { __typename: 'Query' } }]);
   });
 
-  test('so that a text of two operations still needs one', async () => {
+  test('an empty operationName is rejected if the query has two operations', async () => {
     const query = 'query a { __typename } query b { __typename }';
     expect(codeOf(await app.post('/graphql', { query, operationName: '' }))).toBe(
       'OPERATION_RESOLUTION_FAILURE',
@@ -42,7 +42,7 @@ describe('operationName: "" means none', () => {
 
 describe('Content-Type: application/json without a body', () => {
   test.each(['/allGroups', '/registrationGroups', '/serviceGroups', '/searchGroups', '/auditEvents'])(
-    'is {} at %s',
+    'a JSON request without a body is {} at %s',
     async (path) => {
       for (const headers of [json, {}]) {
         const { status, body } = await app.send(path, { method: 'POST', headers });
@@ -55,7 +55,7 @@ describe('Content-Type: application/json without a body', () => {
     },
   );
 
-  test('lacks the argument at /deleteGroup', async () => {
+  test('a JSON request without a body is rejected at /deleteGroup for its missing argument', async () => {
     const { status, body } = await post('/deleteGroup', '');
     expect([status, body.errors[0].extensions]).toStrictEqual([
       400,
@@ -63,13 +63,13 @@ describe('Content-Type: application/json without a body', () => {
     ]);
   });
 
-  test('is no request at /graphql', async () => {
+  test('a JSON request without a body is rejected at /graphql', async () => {
     const answer = await post('/graphql', '');
     expect([answer.status, answer.body.errors[0].message]).toStrictEqual([400, 'The body is empty']);
   });
 });
 
-describe('a key that is given twice is rejected, and nothing is done', () => {
+describe('a duplicate JSON key is rejected, and nothing is executed', () => {
   const twice = (
     id: number,
     other: number,
@@ -99,7 +99,7 @@ describe('a key that is given twice is rejected, and nothing is done', () => {
       'group.name',
     ],
     [
-      'in a list, behind texts with quotes, colons and backslashes',
+      'in a list, after strings with quotes, colons and backslashes',
       '/graphql',
       `{"query":"mutation { deleteGroup(id: ${id}) { id } }","extensions":{"a\\\\\\"":":\\\\","b":[{"x":1},{"x":1,"y":{},"x":[]}]}}`,
       'extensions.b.x',
@@ -122,7 +122,7 @@ describe('a key that is given twice is rejected, and nothing is done', () => {
     expect(await readState()).toStrictEqual(before);
   });
 
-  test('in the variables of a URL', async () => {
+  test('in the variables in a URL', async () => {
     const answer = await app.send('/graphql?query={__typename}&variables={"id":1,"id":2}');
     expect([answer.status, codeOf(answer)]).toStrictEqual([400, 'BAD_USER_INPUT']);
   });
@@ -137,7 +137,7 @@ describe('a key that is given twice is rejected, and nothing is done', () => {
     ['remove', 'DELETE', '{"_id":"ID","_id":"ID"}', '_id'],
     ['search', 'POST', '{"conditions":{"name":"a","name":""}}', 'conditions.name'],
     ['search', 'POST', '{"alike":true,"alike":false}', 'alike'],
-  ])('by the autodialer, as by add: %s %s %s', async (service, method, body, field) => {
+  ])('by every autodialer service: %s %s %s', async (service, method, body, field) => {
     const _id = await addGroup();
     const before = await readNumbers();
     const answer = await post(`${groupsPath}/${service}`, body.replaceAll('ID', _id), json, method);
@@ -149,7 +149,7 @@ describe('a key that is given twice is rejected, and nothing is done', () => {
   });
 
   test('by the autodialer in the body of a GET', async () => {
-    // Which fetch does not send.
+    // fetch does not send a body with GET.
     const { request } = await import('node:http');
     const sentBody = '{"alike":true,"\\u0061like":false}';
     const body = await new Promise<string>((resolve, reject) => {
@@ -164,7 +164,7 @@ describe('a key that is given twice is rejected, and nothing is done', () => {
   });
 });
 
-test('equal keys of different objects, and texts that look like keys, are accepted', async () => {
+test('equal keys in different objects, and strings that look like keys, are accepted', async () => {
   const id = await app.createGroup();
   const group = { name: '"id":1,"id":2', description: '{"a":1,"a":2} \\": : \\\\', tagName: ':' };
   const { status, body } = await app.post('/editGroup', { id, group });
@@ -173,7 +173,7 @@ test('equal keys of different objects, and texts that look like keys, are accept
   expect((await app.post('/graphql', { query: '{ __typename }', extensions })).status).toBe(200);
 });
 
-test('a repeated key costs no time: a body of 1 MiB with 100,000 keys, or as deep as it is long', async () => {
+test('duplicate keys are detected in linear time: in a body of 1 MiB with 100,000 keys, and in a deeply nested one', async () => {
   const many = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`k${i}`, i]));
   const flat = JSON.stringify({ query: '{ __typename }', variables: many });
   const deep = `{"query":"{ __typename }","variables":{"a":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}}`;
@@ -189,8 +189,8 @@ test('a repeated key costs no time: a body of 1 MiB with 100,000 keys, or as dee
   }
 });
 
-describe('at the limit and one beyond it', () => {
-  test('a body of 1 MiB, and of a byte more', async () => {
+describe('a limit of a request is inclusive', () => {
+  test('a body of 1 MiB is accepted, one byte more is rejected', async () => {
     const id = await app.createGroup();
     const body = (bytes: number) => `{"id":${id}${' '.repeat(bytes - String(id).length - 7)}}`;
     const limit = 1024 * 1024;
@@ -201,7 +201,7 @@ describe('at the limit and one beyond it', () => {
     expect((await post('/deleteGroup', body(limit))).status).toBe(200);
   });
 
-  test('an Idempotency-Key of 255 characters, and of 256', async () => {
+  test('an Idempotency-Key of 255 characters is accepted, 256 are rejected', async () => {
     const create = (key: string) =>
       app.post(
         '/createGroup',

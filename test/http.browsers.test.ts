@@ -33,7 +33,7 @@ const allowedOf = (response: Response) => response.headers.get('access-control-a
 
 describe('pages of other origins', () => {
   test.each(['/graphql', '/deleteGroup'])(
-    'as Apollo Sandbox may call a server on loopback at %s',
+    'Apollo Sandbox may call a server on loopback at %s',
     async (path) => {
       const asked = await preflight(app, sandbox, path);
       expect(asked.status).toBe(204);
@@ -47,7 +47,7 @@ describe('pages of other origins', () => {
     },
   );
 
-  test('may read why they are refused', async () => {
+  test('pages of allowed origins can read error responses', async () => {
     const answer = await post(app, sandbox, {});
     expect([answer.status, allowedOf(answer)]).toStrictEqual([401, sandbox]);
   });
@@ -57,12 +57,12 @@ describe('pages of other origins', () => {
     'https://studio.apollographql.com.evil.example',
     'http://studio.apollographql.com',
     'null',
-  ])('as %s may not', async (origin) => {
+  ])('pages of %s may not call the server', async (origin) => {
     expect(allowedOf(await preflight(app, origin))).toBeNull();
     expect(allowedOf(await post(app, origin))).toBeNull();
   });
 
-  test('may by setting, and then no others', async () => {
+  test('origins in CORS_ORIGINS are allowed, and no others', async () => {
     const open = await openTestApp({ CORS_ORIGINS: [shop] });
     expect(allowedOf(await preflight(open, shop))).toBe(shop);
     expect(allowedOf(await preflight(open, sandbox))).toBeNull();
@@ -73,14 +73,14 @@ describe('pages of other origins', () => {
     await any.close();
   });
 
-  test('may not where there are none', async () => {
+  test('without CORS origins no page may call the server', async () => {
     const closed = await openTestApp({ CORS_ORIGINS: [] });
     const asked = await preflight(closed, sandbox);
     expect([asked.status, allowedOf(asked)]).toStrictEqual([401, null]);
     await closed.close();
   });
 
-  test('cannot send by a form, nor by a link with a password that the browser keeps', async () => {
+  test('CSRF: a form or a link with stored credentials is rejected', async () => {
     for (const type of [
       'application/x-www-form-urlencoded',
       'multipart/form-data; boundary=x',
@@ -104,13 +104,13 @@ describe('pages of other origins', () => {
   });
 });
 
-describe('every answer', () => {
+describe('every response', () => {
   test.each([
     ['a page', '/'],
     ['a health check', '/livez'],
-    ['a refusal', '/graphql'],
-    ['a path that is not there', '/nothing'],
-  ])('tells browsers what it may do: %s', async (_what, path) => {
+    ['an error', '/graphql'],
+    ['an unknown path', '/nothing'],
+  ])('has security headers: %s', async (_what, path) => {
     const { headers } = await fetch(app.httpUrl + path);
     const policy = headers.get('content-security-policy')!;
     for (const part of [

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-// HOST=localhost is both of the loopback addresses: clients try the one or the other.
+// HOST=localhost means both loopback addresses: clients try either.
 const hasIpv6 = Object.values(networkInterfaces()).some((each) =>
   each?.some(({ address }) => address === '::1'),
 );
@@ -25,7 +25,7 @@ const open = async (settings: Parameters<typeof openTestApp>[0] = {}) => {
   return { opened: app, port: new URL(app.httpUrl).port };
 };
 
-/** Opens a connection that stays; resolves with whether the server keeps it. */
+/** Opens a connection; resolves with whether the server keeps it open. */
 const openConnection = (host: string, port: string) =>
   new Promise<{ socket: Socket; isKept: boolean }>((resolve) => {
     const socket = connect(Number(port), host.replace(/[[\]]/g, ''));
@@ -35,7 +35,7 @@ const openConnection = (host: string, port: string) =>
     socket.once('data', () => resolve({ socket, isKept: true }));
   });
 
-test.each(hosts)('a call by %s is answered, and its audit entry has the address', async (host) => {
+test.each(hosts)('a call over %s succeeds, and its audit entry has the address', async (host) => {
   const { opened, port } = await open();
   expect(opened.httpUrl).toBe(`http://127.0.0.1:${port}`);
   const response = await fetch(`http://${host}:${port}/createGroup`, {
@@ -49,7 +49,7 @@ test.each(hosts)('a call by %s is answered, and its audit entry has the address'
   ]);
 });
 
-test('the orderly close answers a request in flight at each address, and frees both', async () => {
+test('a graceful shutdown finishes a request in flight at each address, and frees both', async () => {
   const { opened, port } = await open();
   const id = await opened.createGroup();
   const lock = opened.sql(
@@ -74,8 +74,8 @@ test('the orderly close answers a request in flight at each address, and frees b
     await expect(fetch(`http://${host}:${port}/livez`)).rejects.toThrow('fetch failed');
 });
 
-describe('MAX_CONNECTIONS holds for both addresses together', () => {
-  test.each(hosts)('and a connection that ends at %s makes room at either', async (freed) => {
+describe('MAX_CONNECTIONS is shared by both addresses', () => {
+  test.each(hosts)('a connection that ends at %s frees a slot at both addresses', async (freed) => {
     const maximum = 4;
     const { port } = await open({ MAX_CONNECTIONS: maximum });
     const held = [];
@@ -87,14 +87,14 @@ describe('MAX_CONNECTIONS holds for both addresses together', () => {
     for (const host of hosts) expect((await openConnection(host, port)).isKept).toBe(false);
     for (const host of hosts) {
       held.find((each) => each.host === freed && !each.socket.destroyed)!.socket.destroy();
-      // The server notices a moment later.
+      // The server notices the close a moment later.
       for (let isKept = false; !isKept;) ({ isKept } = await openConnection(host, port));
       for (const each of hosts) expect((await openConnection(each, port)).isKept).toBe(false);
     }
   });
 });
 
-test('too many requests at one address are refused at both', async () => {
+test('too many requests at one address are rejected at both', async () => {
   const { opened, port } = await open({ MAX_CONCURRENT_REQUESTS: 1 });
   const id = await opened.createGroup();
   const lock = opened.sql(
@@ -115,7 +115,7 @@ test('too many requests at one address are refused at both', async () => {
 describe('with TLS', () => {
   const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
 
-  test('both addresses have the certificate, and a changed one', async () => {
+  test('both addresses present the certificate, and a renewed one', async () => {
     const folder = await createTestFolder();
     const [certFile, keyFile] = [join(folder, 'crt'), join(folder, 'key')];
     const use = async (name: string) => {
@@ -144,7 +144,7 @@ describe('with TLS', () => {
   });
 });
 
-test('another program that has the port at ::1 stops the start; without IPv6 there is none', async () => {
+test('a port that another program uses at ::1 stops the start; without IPv6 the server starts', async () => {
   const other = createServer().listen(0, hasIpv6 ? '::1' : '127.0.0.1');
   await new Promise((done) => other.once('listening', done));
   const { port } = other.address() as AddressInfo;

@@ -12,7 +12,7 @@ afterEach(() => app.close());
 describe('a rate limit', () => {
   const ask = (headers: Record<string, string> = {}) => app.post('/allGroups', {}, headers);
 
-  test('of an account is its own, told in headers, and ends with 429', async () => {
+  test("an account's rate limit is separate, reported in headers, and enforced with 429", async () => {
     app = await openTestApp({ RATE_LIMIT_PER_ACCOUNT: 3 });
     const { byKey } = await createTestAccount(app, { username: 'other' });
     for (const remaining of ['2', '1', '0']) {
@@ -40,7 +40,7 @@ describe('a rate limit', () => {
     expect((await ask(byKey)).status).toBe(200);
   });
 
-  test('of an address counts whoever comes from there, but no health checks', async () => {
+  test("an address's rate limit counts every caller from there, but no health checks", async () => {
     app = await openTestApp({
       RATE_LIMIT_PER_ADDRESS: 3,
       RATE_LIMIT_PER_ACCOUNT: 100,
@@ -51,19 +51,19 @@ describe('a rate limit', () => {
       statuses.push((await ask({ 'X-APIKEY': count < 2 ? '' : 'x' })).status);
     expect(statuses).toStrictEqual([401, 401, 401, 429, 429]);
     const elsewhere = await ask({ 'X-Forwarded-For': '192.0.2.1' });
-    // Of two limits the one that is met first is shown.
+    // Of two limits the headers show the one that is reached first.
     expect([elsewhere.status, elsewhere.headers.get('ratelimit-limit')]).toStrictEqual([200, '3']);
     for (let count = 0; count < 5; count++) expect((await app.send('/livez')).status).toBe(200);
   });
 
-  test('is not there by default', async () => {
+  test('there is no rate limit by default', async () => {
     app = await openTestApp();
     expect((await ask()).headers.get('ratelimit-limit')).toBeNull();
   });
 });
 
-describe('more requests than can be worked on', () => {
-  test('answer 503 at once, while those before are answered and health is told', async () => {
+describe('overload protection', () => {
+  test('rejects requests above MAX_CONCURRENT_REQUESTS with 503; in-flight requests and health checks succeed', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 2 });
     const id = await app.createGroup();
     const locker = await openSecondConnection(app);
@@ -93,7 +93,7 @@ describe('more requests than can be worked on', () => {
     expect((await app.post('/allGroups', {})).status).toBe(200);
   });
 
-  test('are not those that clients are slow to send', async () => {
+  test('requests that clients send slowly do not count', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 2 });
     const { port } = new URL(app.httpUrl);
     const sockets = Array.from({ length: 20 }, () => {
@@ -109,7 +109,7 @@ describe('more requests than can be worked on', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  test('can be told of by a page that may call the API', async () => {
+  test('a page of an allowed origin can read the 503', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1, CORS_ORIGINS: ['https://shop.example'] });
     const id = await app.createGroup();
     const locker = await openSecondConnection(app);
@@ -128,7 +128,7 @@ describe('more requests than can be worked on', () => {
     await waiting;
   });
 
-  test('are counted off when their connection goes, however many wait on it, and the server still stops at once', async () => {
+  test('frees the slots of pipelined requests when the connection closes, and shutdown is not delayed', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 20, FAILED_SIGN_INS_PER_MINUTE: 100_000 });
     const { port } = new URL(app.httpUrl);
     for (const key of [testKey, 'unknown', testKey]) {
@@ -142,12 +142,12 @@ describe('more requests than can be worked on', () => {
     expect(answers.map(({ status }) => status)).toStrictEqual(Array(20).fill(200));
     const begin = Date.now();
     await app.close();
-    // It would wait 8 s for requests in flight.
+    // With requests in flight it would wait 8 s.
     expect(Date.now() - begin).toBeLessThan(6000);
     app = await openTestApp();
   });
 
-  test('are counted off again when a client goes away', async () => {
+  test('frees the slot of a request whose client disconnects', async () => {
     app = await openTestApp({ MAX_CONCURRENT_REQUESTS: 1 });
     const id = await app.createGroup();
     const locker = await openSecondConnection(app);
@@ -167,7 +167,7 @@ describe('more requests than can be worked on', () => {
     await locker.close();
   });
 
-  test('make a late event loop, at which they answer 503 until it is on time again', async () => {
+  test('rejects requests with 503 while the event loop is delayed, and accepts them afterwards', async () => {
     app = await openTestApp({ MAX_EVENT_LOOP_DELAY_MS: 20 });
     const end = performance.now() + 2500;
     while (performance.now() < end) {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { groupsPath } from './support/autodialer.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// What holds for every path: where none is, how it may be cached, and the shape of errors whatever the request line is.
+// Rules for every path: unknown paths, caching, and the format of errors.
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp({ CORS_ORIGINS: ['https://shop.example'] });
@@ -35,7 +35,7 @@ const talk = (text: string) =>
   });
 const headerOf = (head: string, name: string) => new RegExp(`^${name}: (.*)$`, 'im').exec(head)?.[1];
 
-describe('a path that leads nowhere has the code PATH_NOT_FOUND, never that of a missing group', () => {
+describe('an unknown path returns PATH_NOT_FOUND, never the code of a missing group', () => {
   test.each([
     '/deleteGroup/',
     '/deletegroup',
@@ -58,18 +58,18 @@ describe('a path that leads nowhere has the code PATH_NOT_FOUND, never that of a
     expect(headers.get('cache-control')).toBe('no-store');
   });
 
-  test('which a missing group has', async () => {
+  test('a missing group returns NOT_FOUND', async () => {
     const { status, body } = await app.post('/deleteGroup', { id: 999_999 });
     expect([status, body.errors[0].extensions.code]).toStrictEqual([404, 'NOT_FOUND']);
   });
 
-  test('and below /api/v4/ the vendor says so', async () => {
+  test("an unknown path below /api/v4/ returns the vendor's error", async () => {
     for (const path of ['/api/v4/', '/api/v4/autodialer', `${groupsPath}/Remove`, `${groupsPath}/remove/`])
       expect([path, (await app.post(path, {})).status]).toStrictEqual([path, 501]);
   });
 });
 
-describe('another method of a path is 405, with those that it has', () => {
+describe('another method of a path is rejected with 405 and the allowed methods', () => {
   test.each([
     ['POST', '/livez', 'GET, HEAD, OPTIONS'],
     ['DELETE', '/readyz', 'GET, HEAD, OPTIONS'],
@@ -111,12 +111,12 @@ describe('Cache-Control: no-store', () => {
     expect([status, headerOf(head, 'cache-control')]).toStrictEqual([200, 'no-store']);
   });
 
-  test('of a caller that is not let in', async () => {
+  test('the response to an unauthenticated caller', async () => {
     const response = await fetch(`${app.httpUrl}/whoami`);
     expect([response.status, response.headers.get('cache-control')]).toStrictEqual([401, 'no-store']);
   });
 
-  test('the files of pages may be kept, and are asked for again', async () => {
+  test('the files of pages may be cached, and are revalidated', async () => {
     for (const path of ['/', '/explorer/explorer.js', '/api/v4/openapi.json']) {
       const { headers } = await app.send(path);
       expect([path, headers.get('cache-control')]).toStrictEqual([
@@ -128,7 +128,7 @@ describe('Cache-Control: no-store', () => {
   });
 });
 
-describe('HTTP/1.0 needs no Host', () => {
+describe('HTTP/1.0 is accepted without Host', () => {
   test.each([
     ['GET /livez HTTP/1.0\r\n\r\n', { status: 'live' }],
     ['GET /readyz HTTP/1.0\r\n\r\n', { status: 'ready' }],
@@ -142,7 +142,7 @@ describe('HTTP/1.0 needs no Host', () => {
     expect([answer.status, JSON.parse(answer.body)]).toStrictEqual([200, body]);
   });
 
-  test('the page that leads to Apollo Sandbox is there too', async () => {
+  test('the page that links to Apollo Sandbox is served too', async () => {
     const { status, body } = await talk('GET /sandbox HTTP/1.0\r\n\r\n');
     expect([status, body.includes('endpoint=http%3A%2F%2F127.0.0.1%3A')]).toStrictEqual([200, true]);
   });
@@ -151,15 +151,15 @@ describe('HTTP/1.0 needs no Host', () => {
     ['none', ''],
     ['an empty one', 'Host:\r\n'],
     ['two', 'Host: a\r\nHost: b\r\n'],
-  ])('and HTTP/1.1 needs one: %s is 400', async (_what, headers) => {
+  ])('HTTP/1.1 without Host is rejected: %s gets 400', async (_what, headers) => {
     const { status, body } = await talk(`GET /livez HTTP/1.1\r\n${headers}\r\n`);
     expect([status, JSON.parse(body).errors[0].extensions.code]).toStrictEqual([400, 'BAD_REQUEST']);
   });
 });
 
-describe('OPTIONS names the methods of a path', () => {
+describe('OPTIONS returns the methods of a path', () => {
   test.each([
-    // HAProxy's default check.
+    // HAProxy's default health check.
     ['OPTIONS / HTTP/1.0\r\n\r\n', 'GET, HEAD, OPTIONS'],
     ['OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET, HEAD, OPTIONS'],
     ['OPTIONS /livez HTTP/1.0\r\n\r\n', 'GET, HEAD, OPTIONS'],
@@ -181,7 +181,7 @@ describe('OPTIONS names the methods of a path', () => {
   });
 });
 
-describe('an error has the shape of all errors, never that of a library', () => {
+describe("an error has the API's error format, never that of a library", () => {
   const host = 'Host: x\r\n';
   test.each([
     ['OPTIONS / HTTP/1.1\r\n\r\n', 400, 'BAD_REQUEST'],

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('credentials are looked at before the body is', async () => {
+test('credentials are checked before the body', async () => {
   const response = await fetch(`${app.httpUrl}/deleteGroup`, {
     method: 'POST',
     body: 'x'.repeat(2 * 1024 * 1024),
@@ -16,7 +16,7 @@ test('credentials are looked at before the body is', async () => {
   expect(response.status).toBe(401);
 });
 
-describe('open to everyone', () => {
+describe('public without credentials', () => {
   test.each([
     ['/livez', { status: 'live' }],
     ['/readyz', { status: 'ready' }],
@@ -25,14 +25,14 @@ describe('open to everyone', () => {
     expect([response.status, await response.json()]).toStrictEqual([200, body]);
   });
 
-  test('/ says where things are', async () => {
+  test('/ links to the API', async () => {
     const response = await fetch(app.httpUrl);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(await response.text()).toContain('/graphql');
   });
 });
 
-describe('the media type decides the status of /graphql', () => {
+describe('the media type of the response decides the status at /graphql', () => {
   const cases: [string, object, number][] = [
     ['a syntax error', { query: '{' }, 400],
     ['an unknown field', { query: '{ nothing }' }, 400],
@@ -41,8 +41,8 @@ describe('the media type decides the status of /graphql', () => {
       { query: 'query ($id: Int) { group(id: $id) { id } }', variables: { id: 'x' } },
       400,
     ],
-    ['an operation that is not there', { query: '{ allGroups { id } }', operationName: 'other' }, 400],
-    ['a group that is not there', { query: '{ group(id: 999999) { id } }' }, 200],
+    ['an unknown operation', { query: '{ allGroups { id } }', operationName: 'other' }, 400],
+    ['a missing group', { query: '{ group(id: 999999) { id } }' }, 200],
     ['a success', { query: '{ allGroups { id } }' }, 200],
   ];
   test.each(cases)('%s', async (_what, body, status) => {
@@ -56,7 +56,7 @@ describe('the media type decides the status of /graphql', () => {
   });
 });
 
-describe('a refusal before GraphQL has the media type that GraphQL answers in', () => {
+describe('an error before GraphQL has the media type of GraphQL responses', () => {
   const [graphql, json] = ['application/graphql-response+json', 'application/json'];
   test.each([
     [`${graphql},${json};q=0.9`, graphql],
@@ -79,7 +79,7 @@ describe('a refusal before GraphQL has the media type that GraphQL answers in', 
   });
 });
 
-describe('refuses', () => {
+describe('rejects', () => {
   const post = (body: string, headers: Record<string, string>) =>
     app.send('/graphql', { method: 'POST', body, headers });
   const json = { 'Content-Type': 'application/json' };
@@ -109,14 +109,14 @@ describe('refuses', () => {
       'BAD_REQUEST',
     ],
     ['another method', () => app.send('/graphql', { method: 'DELETE' }), 405, 'METHOD_NOT_ALLOWED'],
-    ['a path that is no path', () => app.send('/%'), 400, 'BAD_REQUEST'],
+    ['an invalid path', () => app.send('/%'), 400, 'BAD_REQUEST'],
     [
       'a persisted query',
       () => post('{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"aa"}}}', json),
       200,
       'PERSISTED_QUERY_NOT_SUPPORTED',
     ],
-    ['a path that is not there', () => app.send('/nothing?secret=1'), 404, 'PATH_NOT_FOUND'],
+    ['an unknown path', () => app.send('/nothing?secret=1'), 404, 'PATH_NOT_FOUND'],
   ])('%s', async (_what, send, status, code) => {
     const answer = await send();
     expect(answer.status).toBe(status);
@@ -125,14 +125,14 @@ describe('refuses', () => {
     if (status === 405) expect(answer.headers.get('allow')).toBeTruthy();
   });
 
-  test('a query by GET without a header that a form cannot send', async () => {
+  test('CSRF: a query by GET without a header that a form cannot send', async () => {
     const response = await fetch(`${app.httpUrl}/graphql?query={__typename}`);
     expect(response.status).toBe(401);
   });
 });
 
 describe('request ids', () => {
-  test('every answer has one', async () => {
+  test('every response has a request id', async () => {
     const ids = await Promise.all(
       ['/livez', '/nothing', '/graphql'].map(async (path) =>
         (await fetch(app.httpUrl + path)).headers.get('x-request-id'),
@@ -147,13 +147,13 @@ describe('request ids', () => {
     ['x'.repeat(129), false],
     ['a b', false],
     ['a"b', false],
-  ])("the caller's id %s is taken: %s", async (id, isTaken) => {
+  ])("the caller's request id %s is accepted: %s", async (id, isTaken) => {
     const answer = await app.send('/livez', { headers: { 'X-Request-Id': id } });
     expect(answer.headers.get('x-request-id') === id).toBe(isTaken);
   });
 });
 
-test('what was not planned is masked, with the id to find it in the log', async () => {
+test('an internal error is masked, with the request id to find it in the log', async () => {
   await app.sql('ALTER TABLE groups RENAME COLUMN name TO renamed');
   try {
     const answer = await app.post('/allGroups', {}, { 'X-Request-Id': 'find-me' });
@@ -172,7 +172,7 @@ test('what was not planned is masked, with the id to find it in the log', async 
 });
 
 describe('slow clients', () => {
-  /** Sends the beginning of a request and no more; answers what comes back and how long it took. */
+  /** Sends an incomplete request, and returns the response and the elapsed time. */
   const sendSlowly = (text: string) =>
     new Promise<{ answer: string; milliseconds: number }>((resolve, reject) => {
       const { port } = new URL(app.httpUrl);
@@ -191,7 +191,7 @@ describe('slow clients', () => {
       '431 Request Header Fields Too Large',
       'BAD_REQUEST',
     ],
-  ])('what is no request is answered in the same shape: %#', async (text, status, code) => {
+  ])('a malformed HTTP request gets the same error format (case %#)', async (text, status, code) => {
     const { answer } = await sendSlowly(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}[^]*X-Request-Id: [^]*"${code}"`));
   });
@@ -203,12 +203,15 @@ describe('slow clients', () => {
       `POST /graphql HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
       3000,
     ],
-  ])('one that stops %s is cut off, and others are served meanwhile', async (_where, text, limitMs) => {
-    const slow = sendSlowly(text);
-    expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
-    const { answer, milliseconds } = await slow;
-    expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
-    expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
-    expect(milliseconds).toBeLessThan(limitMs + 2500);
-  });
+  ])(
+    'a client that stops %s is disconnected; other requests succeed meanwhile',
+    async (_where, text, limitMs) => {
+      const slow = sendSlowly(text);
+      expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
+      const { answer, milliseconds } = await slow;
+      expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
+      expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
+      expect(milliseconds).toBeLessThan(limitMs + 2500);
+    },
+  );
 });

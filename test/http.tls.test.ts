@@ -43,7 +43,7 @@ describe('HTTPS', () => {
         .end(body);
     });
 
-  test('answers with its certificate, and asks browsers to stay with HTTPS', async () => {
+  test('presents its certificate, and sends Strict-Transport-Security', async () => {
     expect(app.httpUrl).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(await ask('/allGroups', '{}')).toStrictEqual({
       status: 200,
@@ -52,7 +52,7 @@ describe('HTTPS', () => {
     });
   });
 
-  test('takes a renewed certificate up while it runs, and keeps the old one until both files fit', async () => {
+  test('reloads a renewed certificate while it runs, and keeps the old one until both files match', async () => {
     const until = async (isDone: () => Promise<boolean>) => {
       for (let tries = 0; tries < 40 && !(await isDone()); tries++) await sleep(500);
     };
@@ -64,12 +64,12 @@ describe('HTTPS', () => {
     expect((await ask('/allGroups', '{}')).certificate).toBe('second for tests');
   });
 
-  test('does not answer plain HTTP', async () => {
+  test('rejects plain HTTP', async () => {
     await expect(fetch(app.httpUrl.replace('https', 'http'))).rejects.toThrow();
   });
 });
 
-describe('what is wrong with the files stops the start', () => {
+describe('invalid TLS files stop the start', () => {
   test.each([
     ['a file that is not there', 'none', 'first.key', /^TLS_CERT_FILE must be a readable file: ENOENT/],
     ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a readable file: ENOENT/],

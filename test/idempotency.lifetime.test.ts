@@ -29,7 +29,7 @@ describe.each([
   test.each([
     ['23 hours 59 minutes', true],
     ['24 hours 1 minute', false],
-  ])('is replayed after %s: %p', async (age, isReplayed) => {
+  ])('the first response is replayed after %s: %p', async (age, isReplayed) => {
     const args: Record<string, unknown> = await prepare();
     const key = { 'Idempotency-Key': `lifetime-${++keyNumber}` };
     const first = await app.post(`/${operation}`, args, key);
@@ -48,7 +48,7 @@ describe.each([
     const after = await app.sql('SELECT id FROM groups ORDER BY id');
     if (isReplayed) expect([second.body, after]).toStrictEqual([first.body, before]);
     else expect(after).not.toStrictEqual(before);
-    // An expired key is of use again, for the new call.
+    // An expired key can be used again, for the new call.
     if (!isReplayed) {
       const third = await app.post(`/${operation}`, args, key);
       expect([third.headers.get('idempotency-replayed'), third.body]).toStrictEqual(['true', second.body]);
@@ -58,7 +58,7 @@ describe.each([
   test.each([
     ['23 hours 59 minutes', 422],
     ['24 hours 1 minute', 200],
-  ])('with other arguments after %s: %i', async (age, status) => {
+  ])('the same key with other arguments after %s gets %i', async (age, status) => {
     const key = { 'Idempotency-Key': `lifetime-${++keyNumber}` };
     await app.post(`/${operation}`, await prepare(), key);
     await makeOlder(key, age);
@@ -67,7 +67,7 @@ describe.each([
   });
 });
 
-test('the clean-up removes the keys that are older than 24 hours, and no other', async () => {
+test('the clean-up removes keys that are older than 24 hours, and no others', async () => {
   await app.sql(`DELETE FROM idempotency_keys`);
   await app.sql(
     `INSERT INTO idempotency_keys (account, operation, key, fingerprint, response, created_at)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
 let other: Record<string, string>;
@@ -15,8 +15,8 @@ afterAll(() => app.close());
 const { addGroup, call } = createAutodialerClient(() => app);
 let keyNumber = 0;
 const nextKey = () => ({ 'Idempotency-Key': `scope-${++keyNumber}` });
-const isReplayed = ({ headers }: Answer) => headers.get('idempotency-replayed') === 'true';
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const isReplayed = ({ headers }: ApiResponse) => headers.get('idempotency-replayed') === 'true';
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const keyRows = (key: { 'Idempotency-Key': string }) =>
   app.sql('SELECT account, operation FROM idempotency_keys WHERE key = $1 ORDER BY 1, 2', [
     key['Idempotency-Key'],
@@ -24,7 +24,7 @@ const keyRows = (key: { 'Idempotency-Key': string }) =>
 const createServiceGroup = async () =>
   (await app.post('/createServiceGroup', { serviceGroup: { name: 's' } })).body.data.createServiceGroup.id;
 
-describe('a key belongs to its account:', () => {
+describe('an idempotency key is scoped to its account:', () => {
   test.each(['plain', 'with moveSubscribersTo'])(
     'another account gets neither the group nor the replay of a delete (%s)',
     async (how) => {
@@ -32,11 +32,11 @@ describe('a key belongs to its account:', () => {
       const args = how === 'plain' ? { id } : { id, moveSubscribersTo: target };
       const key = nextKey();
       expect((await app.post('/deleteGroup', args, key)).status).toBe(200);
-      // The same arguments, and a group that is gone for every other call.
+      // The same arguments, for a group that no longer exists for any other call.
       const answer = await app.post('/deleteGroup', args, { ...key, ...other });
       expect([answer.status, codeOf(answer), isReplayed(answer)]).toStrictEqual([404, 'NOT_FOUND', false]);
       expect(answer.body.data).toStrictEqual({ deleteGroup: null });
-      // Nor does its failure take the first account's replay away.
+      // Its failure does not remove the first account's stored response.
       expect(isReplayed(await app.post('/deleteGroup', args, key))).toBe(true);
       expect(await keyRows(key)).toStrictEqual([{ account: 'admin', operation: 'deleteGroup' }]);
     },
@@ -89,7 +89,7 @@ describe('a key belongs to its account:', () => {
   });
 });
 
-describe('a key belongs to its operation:', () => {
+describe('an idempotency key is scoped to its operation:', () => {
   test('createGroup, editGroup, deleteGroup, restoreGroup and purgeDeletedGroup under one key are all executed', async () => {
     const key = nextKey();
     const created = await app.post('/createGroup', { group: plainGroup }, key);
@@ -155,7 +155,7 @@ describe('a key belongs to its operation:', () => {
     ]);
   });
 
-  test('and to its alias: the same key under another alias, or none, is another key', async () => {
+  test('an idempotency key is scoped to its alias: under another alias, or none, it is another key', async () => {
     const ids = [await app.createGroup(), await app.createGroup(), await app.createGroup()] as const;
     const key = nextKey();
     const remove = (alias: string, id: number) =>
@@ -169,7 +169,7 @@ describe('a key belongs to its operation:', () => {
   });
 });
 
-describe('two calls with one key, of which the second comes while the first one runs: one is executed, and both get its answer', () => {
+describe('of two concurrent calls with one key one is executed, and both return its response:', () => {
   test.each([
     ['deleteGroup', (id: number) => ({ id })],
     ['deleteGroup', (id: number, target: number) => ({ id, moveSubscribersTo: target })],
@@ -185,7 +185,7 @@ describe('two calls with one key, of which the second comes while the first one 
       const first = app.post(`/${operation}`, write(id, target), key);
       await second.waitForBlocked();
       const repeated = app.post(`/${operation}`, write(id, target), key);
-      // For the second call to arrive: whatever it does meanwhile must make no difference.
+      // Time for the second call to arrive: the order must make no difference.
       await app.post('/group', { id: target });
       await second.query('COMMIT');
       const answers = await Promise.all([first, repeated]);

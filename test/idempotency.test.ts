@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openSecondConnection } from './support/second-connection.ts';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 let keyNumber = 0;
 const nextKey = () => ({ 'Idempotency-Key': `key-${++keyNumber}` });
 const outcomesOf = async (id: number) =>
@@ -20,7 +20,7 @@ const outcomesOf = async (id: number) =>
   ).map(({ outcome }) => outcome);
 
 describe('a repeated delete', () => {
-  test('answers the same group, says that it is a replay, deletes nothing, and is in the audit', async () => {
+  test('a repeated delete returns the same group marked as a replay, deletes nothing, and is recorded in the audit', async () => {
     const id = await app.createGroup();
     const key = nextKey();
     const first = await app.post('/deleteGroup', { id, reason: 'r' }, key);
@@ -36,7 +36,7 @@ describe('a repeated delete', () => {
     expect(await outcomesOf(id)).toStrictEqual(['done', 'replayed']);
   });
 
-  test('with other arguments is refused', async () => {
+  test('a repeated key with other arguments is rejected', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     const key = nextKey();
     await app.post('/deleteGroup', { id }, key);
@@ -52,19 +52,25 @@ describe('a repeated delete', () => {
     expect(await app.sql('SELECT id FROM groups WHERE id = $1', [other])).toHaveLength(1);
   });
 
-  test.each([1, 2, 3])('of 20 at the same moment: one delete, 20 equal answers (round %i)', async () => {
-    const id = await app.createGroup();
-    const key = nextKey();
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, () => app.post('/deleteGroup', { id }, key)),
-    );
-    for (const answer of answers) expect([answer.status, answer.body]).toStrictEqual([200, answers[0]!.body]);
-    expect(answers.filter(({ headers }) => headers.get('idempotency-replayed') === 'true')).toHaveLength(19);
-    expect(await outcomesOf(id)).toStrictEqual(['done', ...Array.from({ length: 19 }, () => 'replayed')]);
-    expect(await app.sql('SELECT id FROM deleted_groups WHERE id = $1', [id])).toHaveLength(1);
-  });
+  test.each([1, 2, 3])(
+    '20 concurrent deletes with one key delete once and return 20 equal responses (round %i)',
+    async () => {
+      const id = await app.createGroup();
+      const key = nextKey();
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, () => app.post('/deleteGroup', { id }, key)),
+      );
+      for (const answer of answers)
+        expect([answer.status, answer.body]).toStrictEqual([200, answers[0]!.body]);
+      expect(answers.filter(({ headers }) => headers.get('idempotency-replayed') === 'true')).toHaveLength(
+        19,
+      );
+      expect(await outcomesOf(id)).toStrictEqual(['done', ...Array.from({ length: 19 }, () => 'replayed')]);
+      expect(await app.sql('SELECT id FROM deleted_groups WHERE id = $1', [id])).toHaveLength(1);
+    },
+  );
 
-  test('of two groups under one key at the same moment, one is deleted and the other refused', async () => {
+  test('of two concurrent deletes of two groups under one key, one is executed and the other rejected', async () => {
     const ids = [await app.createGroup(), await app.createGroup()];
     const key = nextKey();
     const answers = await Promise.all(ids.map((id) => app.post('/deleteGroup', { id }, key)));
@@ -72,7 +78,7 @@ describe('a repeated delete', () => {
     expect(await app.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toHaveLength(1);
   });
 
-  test('is done afresh where the first one failed', async () => {
+  test('a delete is executed again if the first one failed', async () => {
     const id = await app.createGroup({ protected: true });
     const key = nextKey();
     expect(codeOf(await app.post('/deleteGroup', { id }, key))).toBe('GROUP_PROTECTED');
@@ -81,7 +87,7 @@ describe('a repeated delete', () => {
     expect([answer.status, answer.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
   });
 
-  test.each(['queued', 'in a transaction'])('is done afresh after 24 hours (%s)', async (how) => {
+  test.each(['queued', 'in a transaction'])('a delete is executed again after 24 hours (%s)', async (how) => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     const args = how === 'queued' ? { id } : { id, moveSubscribersTo: target };
     const key = nextKey();
@@ -97,7 +103,7 @@ describe('a repeated delete', () => {
   });
 });
 
-test('while the first call still runs, another one is told so after a while', async () => {
+test('a repeated call gets an error after a while if the first call is still running', async () => {
   const scope = JSON.stringify(['admin', 'createGroup', 'running']);
   const running = await openSecondConnection(app);
   await running.query('BEGIN');
@@ -110,7 +116,7 @@ test('while the first call still runs, another one is told so after a while', as
   ).toBe(200);
 });
 
-test('a key belongs to its operation, and to the alias within a request', async () => {
+test('a key is scoped to its operation, and to the alias within a request', async () => {
   const [one, two] = [await app.createGroup(), await app.createGroup()];
   const key = nextKey();
   const query =
@@ -121,7 +127,7 @@ test('a key belongs to its operation, and to the alias within a request', async 
   expect((await app.post('/createGroup', { group: plainGroup }, key)).status).toBe(200);
 });
 
-test('a key under an alias is not one that is written with it, and null is as good as nothing', async () => {
+test('a key with an alias differs from a key that contains the alias; null arguments do not change the fingerprint', async () => {
   const [one, two] = [await app.createGroup(), await app.createGroup()];
   const aliased = await app.graphql(
     'mutation ($id: Int!) { b: deleteGroup(id: $id) { id } }',
@@ -136,7 +142,7 @@ test('a key under an alias is not one that is written with it, and null is as go
   expect([again.status, again.headers.get('idempotency-replayed')]).toStrictEqual([200, 'true']);
 });
 
-describe('every other mutation is retry-safe too', () => {
+describe('every other mutation is retry-safe', () => {
   test.each([
     ['createGroup', async () => ({ group: plainGroup })],
     ['editGroup', async () => ({ id: await app.createGroup(), group: { name: 'New' } })],
@@ -178,7 +184,7 @@ describe('every other mutation is retry-safe too', () => {
           .createServiceGroup.id,
       }),
     ],
-  ])('%s, also of ten at the same moment', async (operation, prepare) => {
+  ])('%s, with ten concurrent calls too', async (operation, prepare) => {
     const args = await prepare();
     const key = nextKey();
     const answers = await Promise.all(Array.from({ length: 10 }, () => app.post(`/${operation}`, args, key)));
@@ -187,7 +193,7 @@ describe('every other mutation is retry-safe too', () => {
   });
 });
 
-test.each(['', 'k'.repeat(256), 'caf\u00e9'])('refuses the key %j', async (key) => {
+test.each(['', 'k'.repeat(256), 'caf\u00e9'])('rejects the key %j', async (key) => {
   const id = await app.createGroup();
   const answer = await app.post('/deleteGroup', { id }, { 'Idempotency-Key': key });
   expect(answer.body.errors[0].extensions).toStrictEqual({

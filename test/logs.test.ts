@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('the log holds no key, password, token or value of a variable, and the audit no credential, whatever goes wrong', async () => {
+test('the log has no key, password, token or variable value, and the audit no credential, even in errors', async () => {
   const issuer = createTokenIssuer();
   const secrets = {
     key: testKey,
@@ -68,7 +68,7 @@ test('the log holds no key, password, token or value of a variable, and the audi
       }
     }
   }
-  // A fault of ours, which is logged whole.
+  // An internal error, which is logged completely.
   await app.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
   const faulty = await fetch(`${url}/createGroup`, {
     method: 'POST',
@@ -93,7 +93,7 @@ test('the log holds no key, password, token or value of a variable, and the audi
     for (const form of forms) {
       expect([name, stdout.includes(form)]).toStrictEqual([name, false]);
       expect([name, stderr.split('\n').filter((line) => line.includes(form))]).toStrictEqual([name, []]);
-      // What a mutation was given is what the audit is for.
+      // The audit stores the values of mutations on purpose.
       if (name !== 'variable') expect([name, audit.includes(form)]).toStrictEqual([name, false]);
     }
   }

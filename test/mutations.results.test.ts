@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const serviceGroupFields = 'id name description language discount';
-/** Every field of a group, the subscribers on pages of different sizes. */
+/** Every field of a group, with pages of subscribers of different sizes. */
 const groupFields = `${twelveFields} hidden protected version createdAt updatedAt subscriberCount
   serviceGroup { ${serviceGroupFields} }
   subscribers(first: 2) { totalCount nodes { username status startsAt expiresAt group { name version subscriberCount } } edges { cursor } pageInfo { hasNextPage endCursor } }
@@ -19,7 +19,7 @@ let keyNumber = 0;
 const run = async (mutation: string, key?: string) =>
   app.graphql(`mutation { ${mutation} }`, {}, key === undefined ? {} : { 'Idempotency-Key': key });
 
-/** A group of a service group, with two active subscribers and one that has ended. */
+/** Creates a group in a service group, with two active subscribers and an ended one. */
 async function createUsedGroup(): Promise<{ id: number; serviceGroupId: number }> {
   const created = await app.post('/createServiceGroup', { serviceGroup: { name: 'Before', discount: 12.5 } });
   const serviceGroupId = created.body.data.createServiceGroup.id;
@@ -30,7 +30,7 @@ async function createUsedGroup(): Promise<{ id: number; serviceGroupId: number }
   return { id, serviceGroupId };
 }
 
-/** Changes everything that a result shows of a group and is not in its row. */
+/** Changes everything in a result that is not in the row of the group. */
 async function changeDetails({ id, serviceGroupId }: { id: number; serviceGroupId: number }) {
   await app.post('/editServiceGroup', { id: serviceGroupId, serviceGroup: { name: 'After', discount: 1 } });
   await app.sql('INSERT INTO subscribers (group_id, username) SELECT id, $2 FROM groups WHERE id = $1', [
@@ -39,7 +39,7 @@ async function changeDetails({ id, serviceGroupId }: { id: number; serviceGroupI
   ]);
 }
 
-/** The mutations that return groups, each on a group of its own, with a target without subscribers. */
+/** The mutations that return groups, each on a separate group, with a target without subscribers. */
 const mutations: Readonly<
   Record<string, (group: { id: number; serviceGroupId: number }, target: number) => string>
 > = {
@@ -76,7 +76,7 @@ describe.each(Object.entries(mutations))('%s', (name, write) => {
       `INSERT INTO subscribers (group_id, username) SELECT id, 'other' FROM groups WHERE id = $1`,
       [target],
     );
-    // A status depends on the time; one that was pending then still is.
+    // A status depends on the time; a pending one is still pending.
     await app.sql(`UPDATE subscribers SET starts_at = now() WHERE username = 'new'`);
 
     const repeated = await run(mutation, key);
@@ -86,7 +86,7 @@ describe.each(Object.entries(mutations))('%s', (name, write) => {
 
   if (!/^(delete|move)/.test(name)) return;
 
-  test('a dry run returns the same answer as the real call, every selected field of it, and changes nothing', async () => {
+  test('a dry run returns every selected field of the real call, and changes nothing', async () => {
     const { group, mutation } = await prepare();
     const before = await readState();
     const dry = await run(mutation.replace(')', ', dryRun: true)'));
@@ -99,7 +99,7 @@ describe.each(Object.entries(mutations))('%s', (name, write) => {
   });
 });
 
-/** All that a mutation may change, the audit aside. */
+/** All state that a mutation may change, except the audit. */
 async function readState(): Promise<Json[]> {
   const tables = ['groups', 'subscribers', 'subscriber_history', 'deleted_groups', 'idempotency_keys'];
   return Promise.all(
@@ -130,7 +130,7 @@ test('a repeated restore and a repeated purge return what the first call did', a
   expect((await run(purge, 'purge')).body).toStrictEqual(purged.body);
 });
 
-test('a page of subscribers that cannot be is rejected before the mutation is executed', async () => {
+test('an invalid page of subscribers is rejected before the mutation is executed', async () => {
   const { id } = await createUsedGroup();
   const edited = await run(
     `editGroup(id: ${id}, group: { name: "E" }) { subscribers(first: 201) { totalCount } }`,
@@ -139,7 +139,7 @@ test('a page of subscribers that cannot be is rejected before the mutation is ex
   expect((await app.post('/group', { id })).body.data.group).toMatchObject({ name: 'Plain', version: 1 });
 });
 
-test('a repeated call that selects other fields than the first has those that the first call could have selected', async () => {
+test('a repeated call with another selection returns the values at the time of the first call', async () => {
   const { id, serviceGroupId } = await createUsedGroup();
   const first = await run(`editGroup(id: ${id}, group: { name: "E" }) { id }`, 'others');
   expect(first.body.data.editGroup).toStrictEqual({ id });

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestFolder } from './support/test-folder.ts';
 
-// What `npm pack` makes, in an otherwise empty folder, with those packages only that its users get.
+// The result of `npm pack` in an empty folder, with production dependencies only.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
@@ -26,12 +26,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** Links the packages that npm installs without `--include=dev`. */
+/** Links the packages that npm installs without development dependencies. */
 async function linkDependencies(target: string): Promise<void> {
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
   };
-  // Those below another package come with it.
+  // Nested packages are in the folder of their parent.
   const names = Object.entries(packages)
     .filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && !dev)
     .map(([path]) => path.slice('node_modules/'.length));
@@ -41,7 +41,7 @@ async function linkDependencies(target: string): Promise<void> {
   }
 }
 
-test('holds what its users need, and nothing of its development', () => {
+test('the npm package contains what its users need, and no development files', () => {
   expect(files).toEqual(
     expect.arrayContaining([
       'dist/cli/group-api.js',
@@ -73,7 +73,7 @@ test('holds what its users need, and nothing of its development', () => {
   expect(files.filter((path) => /\.test\.|\.tsx?$|\.map$/.test(path))).toStrictEqual([]);
 });
 
-test('has a package.json that says what it is', async () => {
+test('the npm package has a complete package.json', async () => {
   const description = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   expect(description).toMatchObject({
     license: 'MIT',
@@ -84,12 +84,12 @@ test('has a package.json that says what it is', async () => {
     expect(files).toContain(path.slice('./'.length));
 });
 
-test('has a command that can be run where it was built, too', async () => {
+test('the command is executable in the build, too', async () => {
   const { mode } = await stat(join(root, 'dist/cli/group-api.js'));
   expect(mode & 0o111).toBe(0o111);
 });
 
-test('runs from an empty folder with nothing but its dependencies', async () => {
+test('the npm package runs in an empty folder with its dependencies only', async () => {
   const bin = join(dir, 'package/dist/cli/group-api.js');
   const cwd = join(dir, 'empty');
   await mkdir(cwd);

@@ -19,7 +19,7 @@ let postgres: EmbeddedPostgres;
 let database: TestDatabase;
 let server: ServerProcess;
 let port: number;
-/** What the servers logged as faults of their own, to be read where the test fails. */
+/** Internal errors that the servers logged, for a failed test. */
 const faults: string[] = [];
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ async function startAgain(): Promise<void> {
   await server.ready;
 }
 
-/** PostgreSQL's "immediate shutdown": it ends at once, as in a crash, and recovers at its next start. */
+/** PostgreSQL's "immediate shutdown": it exits without a checkpoint, as in a crash, and recovers at its next start. */
 async function killPostgres(): Promise<void> {
   const [pid] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
   process.kill(Number(pid), 'SIGQUIT');
@@ -66,7 +66,7 @@ async function findFreePort(): Promise<number> {
   return found;
 }
 
-/** Sends a call until it has an answer that is not "try again", as a careful client does. */
+/** Repeats a call until its response is not "try again", as a careful client does. */
 async function callUntilAnswered(operation: string, args: object, key: string) {
   for (;;) {
     try {
@@ -79,13 +79,13 @@ async function callUntilAnswered(operation: string, args: object, key: string) {
       const body = (await response.json()) as Json;
       if (response.status !== 503) return { status: response.status, body };
     } catch {
-      // The server is away, or the answer was lost on its way.
+      // The server is unavailable, or the response was lost.
     }
     await sleep(50);
   }
 }
 
-test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} times under load: what was acknowledged holds, and is done once`, async () => {
+test(`with the server killed ${serverKills} times and PostgreSQL ${databaseKills} times under load, each acknowledged call is executed exactly once`, async () => {
   const random = createRandom(chooseSeed('crash'));
   const over = new AbortController();
   const created: number[] = [];
@@ -100,7 +100,7 @@ test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} tim
       if (made.status !== 200) unexpected.push(made);
       created.push(id);
       const first = await callUntilAnswered('deleteGroup', { id }, key);
-      // Once more, as if the answer had been lost: it is the same answer.
+      // Repeated as if the response had been lost: the response is the same.
       const again = await callUntilAnswered('deleteGroup', { id }, key);
       if (first.status !== 200 || again.status !== 200) unexpected.push({ id, first, again });
       else {
@@ -139,7 +139,7 @@ test(`the server killed ${serverKills} times and PostgreSQL ${databaseKills} tim
   expect(new Set(ids).size).toBe(ids.length);
   expect(await database.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toStrictEqual([]);
 
-  // Nothing was created twice for one key, and nothing is gone without its archive row and its one entry.
+  // No key created two rows, and every deleted group has an archive row and one audit entry.
   const gone = await database.sql<{ id: number; archived: number; done: number }>(
     `SELECT id, (SELECT count(*)::int FROM deleted_groups d WHERE d.id = ids.id) AS archived,
          (SELECT count(*)::int FROM audit_events WHERE target_ids @> ARRAY[ids.id::text] AND operation = 'deleteGroup' AND outcome = 'done') AS done

@@ -3,7 +3,7 @@ import { startServer, type ServerProcess } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
-// PostgreSQL ends sessions, as at a fast shutdown or a failover, while a server in a process of its own is under load.
+// PostgreSQL ends sessions, as at a fast shutdown or a failover, while a server in its own process is under load.
 let database: TestDatabase;
 let server: ServerProcess;
 let url: string;

@@ -6,7 +6,7 @@ import { openCuttingProxy, type CuttingProxy, type Fault } from './support/cutti
 import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
-// The server reaches its database by a proxy; the tests look at the database itself.
+// The server connects through a proxy; the tests read the database directly.
 let database: TestDatabase;
 let proxy: CuttingProxy;
 let app: TestApp;
@@ -26,7 +26,7 @@ const createNumberGroup = async () =>
 const createServiceGroup = async () =>
   (await app.post('/createServiceGroup', { serviceGroup: { name: 'S' } })).body.data.createServiceGroup.id;
 
-/** For each operation that changes something: its path, and how its arguments are made. */
+/** Each mutation: its path, and how its arguments are created. */
 const operations: Readonly<Record<string, () => Promise<object>>> = {
   createGroup: async () => ({ group: { ...plainGroup, serviceGroupId: await createServiceGroup() } }),
   editGroup: async () => ({ id: await app.createGroup(), group: { name: 'E' } }),
@@ -64,13 +64,13 @@ const services: Readonly<Record<string, () => Promise<object>>> = {
 };
 const pathOf = (name: string) => (name in services ? `/api/v4/autodialer/groups/${name}` : `/${name}`);
 
-test('there is a case for each mutation of the schema', () => {
+test('every mutation of the schema has a case', () => {
   const mutations = Object.keys(createSchema().getMutationType()!.getFields());
   expect(Object.keys(operations).toSorted()).toStrictEqual(mutations.toSorted());
 });
 
 type Outcome = 'done' | 'not done' | 'unknown';
-/** What an answer claims. */
+/** The outcome that a response reports. */
 function claimOf({ status, body }: { status: number; body: Json }): Outcome {
   if (status === 200) return 'done';
   const message = body.message ?? body.errors[0].message;
@@ -85,7 +85,7 @@ const faults: Readonly<Record<Fault, Outcome>> = {
   'not sent': 'not done',
 };
 
-/** Prepares a case, which may fail while connections that the case before has cut are replaced. */
+/** Prepares a case. Retries, since connections that the previous case has cut are being replaced. */
 async function retry<T>(prepare: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + 20_000; ;) {
     try {
@@ -98,28 +98,33 @@ async function retry<T>(prepare: () => Promise<T>): Promise<T> {
 }
 
 describe.each(Object.keys({ ...operations, ...services }))('%s', (name) => {
-  test.each(Object.entries(faults))('%s: the answer says whether it was done', async (fault, claim) => {
-    const args = await retry({ ...operations, ...services }[name]!);
-    const requestId = randomUUID();
-    const isMet = proxy.cutNextCommit(fault as Fault);
-    const answering = app.post(pathOf(name), args, { 'X-Request-Id': requestId });
-    await Promise.race([isMet, answering]);
-    const answer = await answering;
-    proxy.restore();
+  test.each(Object.entries(faults))(
+    '%s: the response is correct about whether it was executed',
+    async (fault, claim) => {
+      const args = await retry({ ...operations, ...services }[name]!);
+      const requestId = randomUUID();
+      const isMet = proxy.cutNextCommit(fault as Fault);
+      const answering = app.post(pathOf(name), args, { 'X-Request-Id': requestId });
+      await Promise.race([isMet, answering]);
+      const answer = await answering;
+      proxy.restore();
 
-    expect(claimOf(answer)).toBe(claim);
-    expect([200, 503]).toContain(answer.status);
-    const entries = await database.sql('SELECT outcome FROM audit_events WHERE request_id = $1', [requestId]);
-    const isDone = entries.some(({ outcome }) => outcome === 'done');
-    expect(isDone).toBe(claim !== 'not done');
-    if (claim === 'done' && name in operations) {
-      expect(answer.body.errors).toBeUndefined();
-      expect(answer.body.data[name]).not.toBeNull();
-    }
-  });
+      expect(claimOf(answer)).toBe(claim);
+      expect([200, 503]).toContain(answer.status);
+      const entries = await database.sql('SELECT outcome FROM audit_events WHERE request_id = $1', [
+        requestId,
+      ]);
+      const isDone = entries.some(({ outcome }) => outcome === 'done');
+      expect(isDone).toBe(claim !== 'not done');
+      if (claim === 'done' && name in operations) {
+        expect(answer.body.errors).toBeUndefined();
+        expect(answer.body.data[name]).not.toBeNull();
+      }
+    },
+  );
 });
 
-test('of 64 deletes that share statements, each that was committed is answered as done', async () => {
+test('of 64 deletes that share statements, each committed one returns success', async () => {
   const ids = await retry(() => Promise.all(Array.from({ length: 64 }, () => app.createGroup())));
   for (let round = 0; round < 4; round++) {
     const mine = ids.splice(0, 16);

@@ -17,7 +17,7 @@ beforeAll(async () => {
       DATABASE_URL: database.url,
       ADMIN_API_KEY: testKey,
       LOG_LEVEL: 'error',
-      // Not a test of overload: on a machine that others keep busy, the event loop is late by chance.
+      // This is not a test of overload: on a busy machine the event loop may be late.
       MAX_EVENT_LOOP_DELAY_MS: '60000',
     }),
   );
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 test(
-  `two servers, ${connections} connections, ${seconds} s of everything at once: nobody is stranded, nothing is lost, all is in the audit`,
+  `two servers, ${connections} connections, ${seconds} s of concurrent calls: no subscriber without a group, no lost write, every call in the audit`,
   async () => {
     const seed = chooseSeed('race');
     const urls = await Promise.all(servers.map(async ({ ready }) => (await ready).url));
@@ -64,7 +64,7 @@ test(
         subscribe: () => ({
           username: `u${random.below(20)}`,
           groupId: random.pick(ids),
-          // Some end while the race is on.
+          // Some subscriptions expire during the race.
           expiresAt:
             random.below(2) === 0 ? new Date(Date.now() + random.below(2000) + 50).toISOString() : null,
         }),
@@ -124,8 +124,8 @@ test(
     for (const reason of reasons) process.stderr.write(`race: ${reason}\n`);
     expect(deletes).toBeGreaterThan(0);
 
-    // No internal error. On a machine with too much to do a call may wait for a lock, a connection or the event loop for longer than
-    // it may: it is rejected then, with 503 and when to try again, and leaves nothing behind.
+    // No internal error. On an overloaded machine a call may exceed the time limit for a lock, a connection or the event loop: it is
+    // rejected with 503 and Retry-After, and changes nothing.
     expect(calls.filter(({ status }) => status >= 500 && status !== 503)).toStrictEqual([]);
     const [unavailable, answered] = [
       calls.filter(({ status }) => status === 503),
@@ -138,7 +138,7 @@ test(
     ).toStrictEqual([]);
     expect(await database.sql('SELECT id FROM groups JOIN deleted_groups USING (id)')).toStrictEqual([]);
 
-    // What was acknowledged is what is there: each id is archived where it was deleted once more than it was restored.
+    // The state matches the acknowledged calls: an id is archived if it was deleted once more than it was restored.
     const archived = new Set(
       (await database.sql<{ id: number }>('SELECT id FROM deleted_groups')).map(({ id }) => id),
     );
@@ -150,7 +150,7 @@ test(
       expect([id, archived.has(id), live.has(id)]).toStrictEqual([id, balance === 1, balance === 0]);
     }
 
-    // Every call has one entry, which says what the caller received; a call that was rejected with 503 has one or none.
+    // Every call has one audit entry with the outcome that the caller received; a call that was rejected with 503 has one or none.
     const audit = await database.sql<{
       request_id: string;
       outcome: string;

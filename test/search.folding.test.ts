@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What is stored, and texts that find it. */
+/** A stored text, and texts that find it. */
 const alike: readonly (readonly [stored: string, ...searched: string[]])[] = [
   ['اشتراک ویژه', 'اشتراك ويژه', 'ویژۀ', 'ويژة', 'ويژهٔ'],
   ['مدرسة كبيرة', 'مدرسه', 'کبیره'],
@@ -46,7 +46,7 @@ const searchNumberGroups = async (conditions: object, isAlike = true): Promise<s
   return body.data.data.map(({ name }: { name: string }) => name).toSorted();
 };
 
-describe('a search finds what looks alike:', () => {
+describe('a search finds equivalent spellings:', () => {
   beforeAll(async () => {
     await app.createGroup({ name: 'other', tagName: 'other' });
     await addGroup({ name: 'other' });
@@ -89,19 +89,19 @@ describe('a search finds what looks alike:', () => {
     expect((await searchGroups({ text })).toSorted()).toStrictEqual(expected.toSorted());
   });
 
-  test('the end of one field and the beginning of another are no text', async () => {
+  test('a text does not match across two fields', async () => {
     await app.createGroup({ name: 'endofname', tagName: 'startoftag', description: 'startofdescription' });
     expect(await searchGroups({ text: 'endofname' })).toStrictEqual(['endofname']);
     expect(await searchGroups({ text: 'endofnamestartoftag' })).toStrictEqual([]);
     expect(await searchGroups({ text: 'startoftagstart' })).toStrictEqual([]);
   });
 
-  test('of several lines a text over two of them is found', async () => {
+  test('a text matches across two lines of a field', async () => {
     expect(await searchGroups({ text: 'first line\r\nCafe' })).toStrictEqual(['described10']);
     expect(await searchNumberGroups({ description: 'FIRST LINE\r\nCafe' })).toStrictEqual(['described10']);
   });
 
-  test('without alike only what is equal is found', async () => {
+  test('without alike only an equal text matches', async () => {
     expect(await searchNumberGroups({ name: 'name4 محمد' }, false)).toStrictEqual([]);
     expect(await searchNumberGroups({ name: 'name4 مُحَمَّد' }, false)).toStrictEqual(['name4 مُحَمَّد']);
     expect(await searchNumberGroups({ description: 'first line\r\nCafé Zürich' }, false)).toStrictEqual([
@@ -111,7 +111,7 @@ describe('a search finds what looks alike:', () => {
   });
 });
 
-test('a rare text among many groups is found by the index', async () => {
+test('a search for a rare text among many groups uses the index', async () => {
   await app.sql(`INSERT INTO groups (name, tag_name, description, duration, price)
     SELECT 'گروه ' || n, 'many', 'توضیح ' || n, 1, 1 FROM generate_series(1, 20000) n`);
   await app.sql('VACUUM ANALYZE groups');
@@ -123,14 +123,14 @@ test('a rare text among many groups is found by the index', async () => {
   await app.sql(`DELETE FROM groups WHERE tag_name = 'many'`);
 });
 
-test('number groups and groups from before the fold are found as those from after it', async () => {
+test('groups and number groups from before the migration are found like later ones', async () => {
   const old = await createOlderDatabase('0004_number_groups');
   await old.sql(
     `INSERT INTO groups (name, tag_name, duration, price) VALUES ('طرح ويژۀ ۱۲', 't', 1, 1), (E'\\u200b', 't', 1, 1)`,
   );
   await old.sql(`WITH list AS (INSERT INTO number_lists (unused_since) VALUES (NULL) RETURNING id)
     INSERT INTO number_groups (id, name, description, count, list_id) SELECT 'f00000000000000000000001', 'گروه كبير', 'd', 0, id FROM list`);
-  // The server migrates it when it starts.
+  // The server migrates the database when it starts.
   const migrated = await openTestApp({}, old);
   const groups = await migrated.graphql(
     '{ searchGroups(filter: { text: "ویژه 12" }) { nodes { id name } } }',
@@ -139,7 +139,7 @@ test('number groups and groups from before the fold are found as those from afte
   const { id } = groups.body.data.searchGroups.nodes[0];
   const found = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
   expect(found.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
-  // What was stored by older rules can still be edited, deleted and restored.
+  // Rows that were stored under older rules can still be edited, deleted and restored.
   const edited = await migrated.post('/editGroup', { id: id + 1, group: { description: 'a\nb' } });
   expect(edited.body.data.editGroup).toMatchObject({ name: '\u200b', description: 'a\nb' });
   expect((await migrated.post('/deleteGroup', { id: id + 1 })).status).toBe(200);

@@ -12,7 +12,7 @@ afterAll(() => app.close());
 const { addGroup, call } = createAutodialerClient(() => app);
 const { run } = createCommandLine(() => app);
 
-/** Names with what LIKE gives a meaning, each next to those that a pattern instead of a text would find. */
+/** Names with wildcards of LIKE, each with names that only a pattern would match. */
 const names = [
   String.raw`a\b`,
   'ab',
@@ -51,14 +51,14 @@ const searches = [
 const containing = (text: string) =>
   names.filter((name) => name.toLowerCase().includes(text.toLowerCase())).toSorted();
 
-describe.each(['name', 'description', 'tagName'])('searchGroups by a text in the %s', (field) => {
+describe.each(['name', 'description', 'tagName'])('searchGroups by text in the %s', (field) => {
   beforeAll(async () => {
     await app.sql('TRUNCATE groups CASCADE');
     for (const text of names)
       await app.createGroup({ name: 'n', description: '', tagName: 't', [field]: text });
   });
 
-  test.each(searches)('%s: finds what has exactly this text, whatever the case', async (text) => {
+  test.each(searches)('%s: finds exactly this text, in any case', async (text) => {
     const { body } = await app.graphql(
       `query ($text: String) { searchGroups(filter: { text: $text }, first: 100) { nodes { ${field} } totalCount } }`,
       { text },
@@ -96,11 +96,11 @@ describe.each(['name', 'description'])("the autodialer's search by the %s", (fie
     return found;
   };
 
-  test.each(searches)('%s: alike, finds what contains exactly this text', async (text) => {
+  test.each(searches)('%s: with alike, finds values that contain exactly this text', async (text) => {
     expect(await search(true, text)).toStrictEqual(containing(text));
   });
 
-  test.each(names)('%s: not alike, finds what is exactly this text', async (text) => {
+  test.each(names)('%s: without alike, finds values that equal this text', async (text) => {
     expect(await search(false, text)).toStrictEqual([text]);
   });
 });

@@ -32,7 +32,7 @@ test('creates, reads, edits and lists service groups', async () => {
 });
 
 describe('deleteServiceGroup', () => {
-  test('deletes it, answers all that it was, and leaves the others untouched', async () => {
+  test('deleteServiceGroup deletes the service group and returns the deleted row; others are unchanged', async () => {
     const others = await readAll();
     const id = await create();
     const answer = await app.post('/deleteServiceGroup', { id });
@@ -41,7 +41,7 @@ describe('deleteServiceGroup', () => {
     expect((await app.post('/deleteServiceGroup', { id })).status).toBe(404);
   });
 
-  test('refuses one that still has groups, says how many, and keeps it', async () => {
+  test('deleteServiceGroup rejects a service group that has groups, with their number', async () => {
     const id = await create();
     await app.createGroup({ serviceGroupId: id });
     await app.createGroup({ serviceGroupId: id });
@@ -97,7 +97,7 @@ test.each([
     'serviceGroup.language',
   ],
   ['editServiceGroup', { id: 1, serviceGroup: { name: null } }, 400, 'BAD_USER_INPUT', 'serviceGroup.name'],
-])('%s %j answers %i %s and changes nothing', async (operation, args, status, code, argument) => {
+])('%s %j returns %i %s and changes nothing', async (operation, args, status, code, argument) => {
   const before = await readAll();
   const answer = await app.post(`/${operation}`, args);
   expect(answer.status).toBe(status);

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(emptyDir, { recursive: true, force: true });
 });
 
-/** The processes, of whatever parent, that work with a data folder. */
+/** The processes that use a data folder, whatever their parent. */
 const processesOf = (dataDir: string) =>
   readdirSync('/proc').flatMap((pid) => {
     try {
@@ -38,11 +38,11 @@ const processesOf = (dataDir: string) =>
     }
   });
 afterEach(() => {
-  // None is left by a test that passes.
+  // A test that passes leaves none.
   for (const { pid } of processesOf(dir)) process.kill(pid, 'SIGKILL');
 });
 
-/** Starts a program with an embedded PostgreSQL, which the tests have one after the other. */
+/** Starts a program with an embedded PostgreSQL, which the tests share in turn. */
 const startProgram = (command: string, args: readonly string[], options: object = {}) => {
   const dataDir = join(dir, 'data');
   const child: ChildProcess = spawn(command, args, {
@@ -72,7 +72,7 @@ const untilAllEnded = async (program: ReturnType<typeof startProgram>) => {
 
 describe('the server stops with its PostgreSQL', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
-    'at %s, with exit code 0',
+    'on %s, with exit code 0',
     async (signal) => {
       const server = startProgram(process.execPath, [main]);
       await until(server.isReady, server.output);
@@ -103,7 +103,7 @@ describe('the server stops with its PostgreSQL', () => {
     },
   );
 
-  test('but not with an npm that has started it in the background', async () => {
+  test('but not when an npm ends that has started it in the background', async () => {
     const npm = startProgram('npm', ['exec', '-c', `node ${main} & exec true`]);
     const [code] = await once(npm.child, 'exit');
     expect(code).toBe(0);
@@ -133,12 +133,12 @@ describe('a command that waits for its input', () => {
     processesOf(dataDir).some(({ command }) => command.includes('idle in transaction'));
 
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
-    'stops at %s with exit code 1, and with its PostgreSQL',
+    'stops on %s with exit code 1, and stops its PostgreSQL',
     async (signal) => {
       const command = startImport(process.execPath, [bin, 'groups', 'import', '-']);
       await until(isAtWork(command.dataDir), command.output);
       command.child.kill(signal);
-      // As npm and a terminal do at one key stroke.
+      // As npm and a terminal do on one key press.
       command.child.kill(signal);
       expect(await once(command.child, 'exit')).toStrictEqual([1, null]);
       await untilAllEnded(command);
@@ -153,7 +153,7 @@ describe('a command that waits for its input', () => {
     await untilAllEnded(npm);
   });
 
-  test('doctor stops too, and leaves no PostgreSQL running', async () => {
+  test('doctor stops on a signal, and leaves no PostgreSQL running', async () => {
     const doctor = startProgram(process.execPath, [bin, 'doctor']);
     await until(
       () => processesOf(doctor.dataDir).some(({ command }) => command.includes('postgres')),

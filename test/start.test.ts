@@ -42,7 +42,7 @@ const post = async (url: string, key: string, path: string, body: object) => {
   return { status: response.status, body: (await response.json()) as Json };
 };
 
-/** Runs the `curl` line that the server printed, as a shell does when it is pasted. */
+/** Runs the `curl` line that the server printed, as a shell does. */
 const paste = async (text: string, environment = {}) => {
   const [line] = /curl .*/.exec(text)!;
   const { stdout } = await promisify(execFile)('sh', ['-c', line], {
@@ -52,7 +52,7 @@ const paste = async (text: string, environment = {}) => {
 };
 
 describe('the embedded PostgreSQL', () => {
-  test('is made at the first start, whose curl deletes a sample group; later starts take up the same data', async () => {
+  test('the first start creates the data folder, and its curl deletes a sample group; later starts keep the data', async () => {
     const settings = { DATA_DIR: join(dir, 'first') };
     const first = start(settings);
     const { text, url, key } = await first.ready;
@@ -67,12 +67,12 @@ describe('the embedded PostgreSQL', () => {
     const again = await second.ready;
     expect(again.key).toBeUndefined();
     expect((await post(again.url, key!, 'allGroups', {})).body.data).toStrictEqual(data);
-    // The key is not known any more, so that the line takes it from the environment.
+    // Later starts do not know the key, so that the line reads it from the environment.
     expect((await paste(again.text, { ADMIN_API_KEY: key })).data.deleteGroup).toMatchObject({ id: 2 });
     await stop(second, 'SIGINT');
   });
 
-  test('shows the key that is made, once, at the first start that gets through', async () => {
+  test('the new key is printed by the first start that succeeds, even after a failed start', async () => {
     const settings = { DATA_DIR: join(dir, 'key') };
     const busy = createServer();
     await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
@@ -86,7 +86,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(next);
   });
 
-  test('is made in a folder that holds the copy of its binaries, which comes first where root has installed them', async () => {
+  test('the first start works in a folder that contains the copied binaries of a root installation', async () => {
     const dataDir = join(dir, 'copied');
     await mkdir(join(dataDir, 'postgresql-18.0.0'), { recursive: true });
     const server = start({ DATA_DIR: dataDir });
@@ -94,7 +94,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(server);
   });
 
-  test('does not bring sample groups back that were deleted', async () => {
+  test('a later start does not recreate deleted sample groups', async () => {
     const settings = { DATA_DIR: join(dir, 'emptied'), ADMIN_API_KEY: testKey };
     const first = start(settings);
     const { url } = await first.ready;
@@ -109,7 +109,7 @@ describe('the embedded PostgreSQL', () => {
     await stop(second);
   });
 
-  test('that a killed server left behind is taken up, and stopped in the end', async () => {
+  test('the PostgreSQL of a killed server is reused, and stopped at the end', async () => {
     const settings = { DATA_DIR: join(dir, 'killed'), ADMIN_API_KEY: testKey };
     const killed = start(settings);
     const { url } = await killed.ready;
@@ -127,7 +127,7 @@ describe('the embedded PostgreSQL', () => {
     expect(stdout).not.toContain(settings.DATA_DIR);
   });
 
-  test('serves two servers that start at once, and the one that stays when the other stops', async () => {
+  test('two servers that start concurrently share a PostgreSQL, and one continues when the other stops', async () => {
     const settings = { DATA_DIR: join(dir, 'shared') };
     const servers = [start(settings), start(settings)];
     const [one, other] = await Promise.all(servers.map(({ ready }) => ready));
@@ -147,7 +147,7 @@ describe('DATABASE_URL', () => {
   });
   afterAll(() => database.drop());
 
-  test('is used instead, migrated once by two servers that start at once, and gets no sample groups', async () => {
+  test('DATABASE_URL is migrated once by two servers that start concurrently, and gets no sample groups', async () => {
     const settings = { DATABASE_URL: database.url };
     const servers = [start(settings), start(settings)];
     const [one, other] = await Promise.all(servers.map(({ ready }) => ready));
@@ -165,7 +165,7 @@ describe('DATABASE_URL', () => {
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'at %s a request in flight is answered, others are not taken',
+    'on %s a request in flight is completed, new ones are rejected',
     async (signal) => {
       const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
       const { url } = await server.ready;
@@ -178,7 +178,7 @@ describe('DATABASE_URL', () => {
       const inFlight = post(url, testKey, 'deleteGroup', { id });
       await locker.waitForBlocked();
       server.kill(signal);
-      // npm and a terminal may send it twice.
+      // npm and a terminal may send the signal twice.
       server.kill(signal);
       await waitUntil(async () =>
         fetch(`${url}/livez`).then(
@@ -194,7 +194,7 @@ describe('DATABASE_URL', () => {
   );
 });
 
-test('a client that stops half-way does not keep the server from stopping', async () => {
+test('a client that has sent half a request does not prevent shutdown', async () => {
   const server = start({ DATA_DIR: join(dir, 'stalled'), ADMIN_API_KEY: testKey });
   const { port } = new URL((await server.ready).url);
   const head = `POST /deleteGroup HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
@@ -209,7 +209,7 @@ test('a client that stops half-way does not keep the server from stopping', asyn
   for (const socket of sockets) socket.destroy();
 });
 
-test('a large answer that is being read is sent to its end', async () => {
+test('a large response that is being read is completed before shutdown', async () => {
   const database = await createTestDatabase();
   const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
   const { url } = await server.ready;
@@ -226,7 +226,7 @@ test('a large answer that is being read is sent to its end', async () => {
   await database.drop();
 });
 
-describe('what an operator must put right is one line, with exit code 1 and no stack', () => {
+describe("an operator's mistake prints one line without a stack, with exit code 1", () => {
   let busyPort: number;
   const busy = createServer();
   beforeAll(async () => {
@@ -243,11 +243,7 @@ describe('what an operator must put right is one line, with exit code 1 and no s
       () => [{ PORT: String(busyPort), DATA_DIR: join(dir, 'busy') }],
       /Another program listens on 127\.0\.0\.1:\d+\. Stop it, or set PORT/,
     ],
-    [
-      'a port that is none',
-      () => [{ PORT: 'http' }],
-      'PORT must be a whole number from 0 to 65535, not "http"',
-    ],
+    ['an invalid port', () => [{ PORT: 'http' }], 'PORT must be a whole number from 0 to 65535, not "http"'],
     [
       'an address of another machine',
       () => [{ HOST: '192.0.2.1', DATA_DIR: join(dir, 'busy') }],
@@ -259,19 +255,19 @@ describe('what an operator must put right is one line, with exit code 1 and no s
       'ADMIN_API_KEY must be 32 to 256 printable ASCII characters',
     ],
     ['an unknown log level', () => [{ LOG_LEVEL: 'loud' }], 'LOG_LEVEL must be one of trace, debug, info'],
-    ['a flag that is none', () => [{ SAMPLE_DATA: 'yes' }], 'SAMPLE_DATA must be true or false, not "yes"'],
+    ['an invalid flag', () => [{ SAMPLE_DATA: 'yes' }], 'SAMPLE_DATA must be true or false, not "yes"'],
     [
       'a setting that there is not',
       () => [{ GROUP_API_PORT: '80' }],
       'GROUP_API_PORT is not a setting; the settings are HOST, PORT',
     ],
     [
-      'a database URL that is none',
+      'an invalid database URL',
       () => [{ DATABASE_URL: 'mysql://secret@x' }],
       'DATABASE_URL must be a URL such as postgresql://',
     ],
     [
-      'a database that is not there',
+      'a missing database',
       () => [{ DATABASE_URL: 'postgresql://u:secret@127.0.0.1:1/d' }],
       'Cannot connect to PostgreSQL at 127.0.0.1:1/d: connect ECONNREFUSED 127.0.0.1:1. Check that the server is running',
     ],
@@ -315,7 +311,7 @@ describe('what an operator must put right is one line, with exit code 1 and no s
     expect(lines[0]).not.toContain('secret');
   });
 
-  test('several mistakes are named at once', async () => {
+  test('several mistakes are reported at once', async () => {
     const { stderr } = await start({ PORT: 'x', LOG_LEVEL: 'y', GROUP_API_X: '1' }).exited;
     expect(stderr.trim().split('\n')).toHaveLength(3);
   });

@@ -17,7 +17,7 @@ const historyOf = (username: string) =>
   );
 let userNumber = 0;
 const nextUser = () => `user-${++userNumber}`;
-// With milliseconds, so that nothing that is rounded passes.
+// With milliseconds, so that rounded values fail.
 const startsAt = '2019-03-30T23:30:00.123Z';
 const expiresAt = '2021-10-31T00:59:59.987Z';
 const entry = (group_id: number, username: string, end: string | null = expiresAt) => ({
@@ -29,14 +29,14 @@ const entry = (group_id: number, username: string, end: string | null = expiresA
 });
 
 describe('the history has the exact start and end of a subscription', () => {
-  test('that had ended when its group was deleted', async () => {
+  test('that ended before its group was deleted', async () => {
     const [id, username] = [await app.createGroup(), nextUser()];
     await subscribe(id, username, { startsAt, expiresAt });
     expect((await app.post('/deleteGroup', { id })).status).toBe(200);
     expect(await historyOf(username)).toStrictEqual([entry(id, username)]);
   });
 
-  test('that had ended when its group was deleted with others', async () => {
+  test('that ended before its group was deleted with others', async () => {
     const [ids, username] = [[await app.createGroup(), await app.createGroup()] as const, nextUser()];
     for (const id of ids) await subscribe(id, username, { startsAt, expiresAt });
     expect((await app.post('/deleteGroups', { ids })).status).toBe(200);
@@ -45,12 +45,12 @@ describe('the history has the exact start and end of a subscription', () => {
     for (const id of ids) expect(history).toContainEqual(entry(id, username));
   });
 
-  test('that had ended when its group was deleted and the active ones moved, which have no history', async () => {
+  test('that ended before its group was deleted; moved active subscriptions have no history', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     const [ended, active] = [nextUser(), nextUser()];
     await subscribe(id, ended, { startsAt, expiresAt });
     await subscribe(id, active, { startsAt, expiresAt: future });
-    // Had ended on the target, to which it comes back.
+    // Expired on the target, to which it is moved again.
     await subscribe(target, active, { startsAt, expiresAt });
     expect((await app.post('/deleteGroup', { id, moveSubscribersTo: target })).status).toBe(200);
     expect(await historyOf(ended)).toStrictEqual([entry(id, ended)]);
@@ -60,7 +60,7 @@ describe('the history has the exact start and end of a subscription', () => {
     ]);
   });
 
-  test('that had ended on the target of moveSubscribers', async () => {
+  test('that ended on the target of moveSubscribers', async () => {
     const [from, to, username] = [await app.createGroup(), await app.createGroup(), nextUser()];
     await subscribe(from, username, { startsAt });
     await subscribe(to, username, { startsAt, expiresAt });
@@ -71,7 +71,7 @@ describe('the history has the exact start and end of a subscription', () => {
     ]);
   });
 
-  test('that had ended when the username subscribed again', async () => {
+  test('that ended before the username subscribed again', async () => {
     const [id, username] = [await app.createGroup(), nextUser()];
     await subscribe(id, username, { startsAt, expiresAt });
     expect((await subscribe(id, username, { startsAt, expiresAt: future })).status).toBe(200);
@@ -88,7 +88,7 @@ describe('the history has the exact start and end of a subscription', () => {
 
 describe('a subscriber', () => {
   test.each(['1 millisecond', '1 second', '1 minute', '59 minutes', '61 minutes', '1 day', '400 days'])(
-    'who ended %s ago does not block the delete, and is in the history',
+    'whose subscription ended %s ago does not block the delete, and is in the history',
     async (ago) => {
       for (const write of [
         (id: number) => ['/deleteGroup', { id }] as const,
@@ -112,7 +112,7 @@ describe('a subscriber', () => {
   );
 
   test.each(['1 minute', '59 minutes', '61 minutes', '1 day'])(
-    'who ends in %s is active: blocks the delete, and is not in the history',
+    'whose subscription ends in %s blocks the delete, and is not in the history',
     async (later) => {
       const [id, username] = [await app.createGroup(), nextUser()];
       await app.sql(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type Answer, type TestApp, type Json } from './support/test-app.ts';
+import { openTestApp, type ApiResponse, type TestApp, type Json } from './support/test-app.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-const codeOf = ({ body }: Answer) => body.errors?.[0].extensions.code;
+const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const [past, ended, future] = [
   '2020-01-01T00:00:00.000Z',
   '2021-01-01T00:00:00.000Z',
@@ -21,7 +21,7 @@ describe('subscribe', () => {
     ['RUNNING', { startsAt: past, expiresAt: future }, future],
     ['PENDING', { startsAt: future }, null],
     ['ENDED', { startsAt: past, expiresAt: ended }, ended],
-  ])('puts a username on a group: %s %j', async (status, dates, expiresAt) => {
+  ])('subscribe adds a username to a group: %s %j', async (status, dates, expiresAt) => {
     const groupId = await app.createGroup();
     const query = `mutation ($u: String!, $g: Int!, $s: DateTime, $e: DateTime) {
       subscribe(username: $u, groupId: $g, startsAt: $s, expiresAt: $e) { username groupId status startsAt expiresAt group { id } } }`;
@@ -33,7 +33,7 @@ describe('subscribe', () => {
     expect(s ?? subscribe.startsAt).toBe(subscribe.startsAt);
   });
 
-  test('refuses a username that is active on the group, once only of ten at the same moment not', async () => {
+  test('subscribe rejects a username that is active on the group; of ten concurrent calls one succeeds', async () => {
     const groupId = await app.createGroup();
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => app.post('/subscribe', { username: 'u', groupId })),
@@ -42,7 +42,7 @@ describe('subscribe', () => {
     expect(answers.filter((answer) => codeOf(answer) === 'ALREADY_EXISTS')).toHaveLength(9);
   });
 
-  test('takes a username whose subscription has ended, which becomes history', async () => {
+  test('subscribe accepts a username whose subscription has ended; the ended one moves to the history', async () => {
     const groupId = await app.createGroup();
     await app.post('/subscribe', { username: 'back', groupId, startsAt: past, expiresAt: ended });
     expect(
@@ -71,7 +71,7 @@ describe('subscribe', () => {
     [{ username: 'u', groupId: 1, startsAt: 'soon' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ username: 'u', groupId: 1, startsAt: '2020-01-01' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ groupId: 1 }, 400, 'BAD_USER_INPUT', 'username'],
-  ])('refuses %j', async (args, status, code, argument) => {
+  ])('rejects %j', async (args, status, code, argument) => {
     const before = await readSubscribers();
     const answer = await app.post('/subscribe', args);
     expect([answer.status, answer.body.errors[0].extensions]).toStrictEqual([
@@ -83,7 +83,7 @@ describe('subscribe', () => {
 });
 
 describe('removeUserSubscription', () => {
-  test('takes the username off the group, answers what was, and leaves the others', async () => {
+  test('removeUserSubscription removes the username from the group and returns the subscription; others are unchanged', async () => {
     const [groupId, other] = [await app.createGroup(), await app.createGroup()];
     for (const group of [groupId, other]) await app.post('/subscribe', { username: 'x', groupId: group });
     await app.post('/subscribe', { username: 'y', groupId });
@@ -101,7 +101,7 @@ describe('removeUserSubscription', () => {
     expect(codeOf(await app.post('/removeUserSubscription', { username: 'x', groupId }))).toBe('NOT_FOUND');
   });
 
-  test('needs no group where there is only one, and asks for it where there are several', async () => {
+  test('removeUserSubscription without a group is accepted for a single subscription, and rejected for several', async () => {
     const [one, two] = [await app.createGroup(), await app.createGroup()];
     for (const groupId of [one, two]) await app.post('/subscribe', { username: 'only', groupId });
     const answer = await app.post('/removeUserSubscription', { username: 'only' });
@@ -114,7 +114,7 @@ describe('removeUserSubscription', () => {
     expect(codeOf(await app.post('/removeUserSubscription', { username: 'only' }))).toBe('NOT_FOUND');
   });
 
-  test('does not know one that has ended', async () => {
+  test('removeUserSubscription returns NOT_FOUND for an ended subscription', async () => {
     const groupId = await app.createGroup();
     await app.post('/subscribe', { username: 'old', groupId, startsAt: past, expiresAt: ended });
     expect(codeOf(await app.post('/removeUserSubscription', { username: 'old', groupId }))).toBe('NOT_FOUND');
@@ -125,7 +125,7 @@ describe('moveSubscribers', () => {
   const query =
     'mutation ($from: Int!, $to: Int!, $dry: Boolean) { moveSubscribers(fromGroupId: $from, toGroupId: $to, dryRun: $dry) { movedCount from { id subscriberCount } to { id subscriberCount } } }';
 
-  test('moves the active ones and leaves those that have ended; dry, it moves nobody', async () => {
+  test('moveSubscribers moves active subscribers and not ended ones; a dry run moves no one', async () => {
     const [from, to] = [await app.createGroup(), await app.createGroup()];
     await app.post('/subscribe', { username: 'a', groupId: from });
     await app.post('/subscribe', { username: 'b', groupId: from, startsAt: future });
@@ -150,13 +150,13 @@ describe('moveSubscribers', () => {
     [{ toGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', argument: 'toGroupId' }],
     [{ fromGroupId: 0 }, 400, { code: 'BAD_USER_INPUT', argument: 'fromGroupId' }],
     [{ toGroupId: -1 }, 400, { code: 'BAD_USER_INPUT', argument: 'toGroupId' }],
-  ])('refuses %j', async (wrong, status, extensions) => {
+  ])('rejects %j', async (wrong, status, extensions) => {
     const args = { fromGroupId: await app.createGroup(), toGroupId: await app.createGroup(), ...wrong };
     const answer = await app.post('/moveSubscribers', args);
     expect([answer.status, answer.body.errors[0].extensions]).toStrictEqual([status, extensions]);
   });
 
-  test('refuses a group and itself, and usernames that are active on both', async () => {
+  test('moveSubscribers rejects the same group twice, and usernames that are active on both', async () => {
     const [from, to] = [await app.createGroup(), await app.createGroup()];
     const same = await app.post('/moveSubscribers', { fromGroupId: from, toGroupId: from });
     expect(same.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'toGroupId' });
@@ -167,7 +167,7 @@ describe('moveSubscribers', () => {
   });
 });
 
-test('a mutation sees what the one before it in the same request has done', async () => {
+test('a mutation sees the effects of the previous one in the same request', async () => {
   const g = await app.createGroup({ name: 'old' });
   const query = `mutation ($g: Int!) { a: subscribe(username: "a", groupId: $g) { group { name subscriberCount } }
     editGroup(id: $g, group: { name: "new" }) { id } b: subscribe(username: "b", groupId: $g) { group { name subscriberCount } } }`;
@@ -179,7 +179,7 @@ test('a mutation sees what the one before it in the same request has done', asyn
 });
 
 describe('group.subscribers', () => {
-  test('has the pages of the active ones, by username, in a list of groups too', async () => {
+  test('group.subscribers has pages of active subscribers by username, in a list of groups too', async () => {
     const ids = [await app.createGroup({ tagName: 'paged' }), await app.createGroup({ tagName: 'paged' })];
     for (const [index, groupId] of ids.entries()) {
       for (const username of ['a', 'b', 'c', 'd'])
@@ -207,7 +207,7 @@ describe('group.subscribers', () => {
     });
   });
 
-  test.each([[{ first: 0 }], [{ first: 201 }], [{ after: 'x' }]])('refuses %j', async (args) => {
+  test.each([[{ first: 0 }], [{ first: 201 }], [{ after: 'x' }]])('rejects %j', async (args) => {
     const id = await app.createGroup();
     const query =
       'query ($id: Int!, $first: Int, $after: String) { group(id: $id) { subscribers(first: $first, after: $after) { totalCount } } }';

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, plainGroup, type Answer, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 let app: TestApp;
 let folder: string;
-/** What subscribers and texts of number groups are sent to. */
+/** The group of the subscribers, and the number group. */
 let subscribedGroup: number;
 let numberGroup: string;
 const { addGroup, call, readNumbers } = createAutodialerClient(() => app);
@@ -26,13 +26,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A field that takes a text, how a text is sent to it, and where what is stored is read. */
+/** A text field, with functions that send a text and read the stored one. */
 type Field = {
   readonly name: string;
-  /** As errors name it. */
+  /** The name in errors. */
   readonly argument: string;
-  readonly send: (text: string) => Promise<Answer>;
-  readonly read: (answer: Answer) => string;
+  readonly send: (text: string) => Promise<ApiResponse>;
+  readonly read: (answer: ApiResponse) => string;
 };
 
 const graphqlField = (
@@ -94,11 +94,11 @@ const severalLines: readonly Field[] = [
   numberGroupField('description'),
 ];
 
-const errorOf = ({ body }: Answer): string => body.errors?.[0].message ?? body.message;
+const errorOf = ({ body }: ApiResponse): string => body.errors?.[0].message ?? body.message;
 const rejection = ({ argument, name }: Field, problem: string) =>
   name.startsWith('a number group') ? `Field '${argument}':value ${problem}` : `${argument} ${problem}`;
 
-/** Texts of which nothing can be seen. */
+/** Invisible texts. */
 const invisible: readonly string[] = [
   '',
   ' ',
@@ -128,7 +128,7 @@ const invisible: readonly string[] = [
 ];
 
 describe.each(oneLine)('$name', (field) => {
-  test.each(invisible)('of nothing but %j is blank', async (text) => {
+  test.each(invisible)('a text of %j only is rejected as blank', async (text) => {
     const [state, numbers] = [await readState(), await readNumbers()];
     const answer = await field.send(text);
     expect(errorOf(answer)).toBe(rejection(field, 'must not be blank'));
@@ -151,7 +151,7 @@ describe.each([...oneLine, ...optional])('$name', (field) => {
     expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not contain control characters'));
   });
 
-  test('is trimmed and in NFC', async () => {
+  test('trims the text and normalizes it to NFC', async () => {
     expect(field.read(await field.send(' \n Cafe\u0301 \t'))).toBe('Caf\u00e9');
   });
 });
@@ -162,7 +162,7 @@ describe.each([
   serviceGroupField('name'),
   numberGroupField('name'),
 ])('$name', (field) => {
-  test.each(['می‌خواهم', 'کتاب‌ها', '❤️', '\u200f1\u200e', '.', 'ㅤx'])('may be %j', async (text) => {
+  test.each(['می‌خواهم', 'کتاب‌ها', '❤️', '\u200f1\u200e', '.', 'ㅤx'])('accepts %j', async (text) => {
     expect(field.read(await field.send(text))).toBe(text);
   });
 });
@@ -177,19 +177,19 @@ describe.each(severalLines)('$name', (field) => {
     ['a\u2028b', 'a\u2028b'],
     ['', ''],
     ['\u200b', '\u200b'],
-  ])('%j is stored as %j', async (text, stored) => {
+  ])('stores %j as %j', async (text, stored) => {
     expect(field.read(await field.send(text))).toBe(stored);
   });
 
   test.each(['a\u0000b', 'a\u0007b', 'a\u000bb', 'a\u000cb', 'a\u001bb', 'a\u007fb', 'a\u0085b'])(
-    '%j holds a control character',
+    'rejects the control character in %j',
     async (text) => {
       expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not contain control characters'));
     },
   );
 });
 
-test('line ends count as one character each', async () => {
+test('each line end counts as one character', async () => {
   const description = `${'a\r\n'.repeat(999)}ab`;
   expect(errorOf(await groupField('description').send(`${description}c`))).toContain(
     'at most 2000 characters',
@@ -200,14 +200,14 @@ test('line ends count as one character each', async () => {
 });
 
 test.each(['filter: { text: "\u3164" }', 'filter: { tagName: "\u200b" }'])(
-  'a search by %s is blank',
+  'a search by a blank %s is rejected',
   async (filter) => {
     const { body } = await app.graphql(`{ searchGroups(${filter}) { totalCount } }`);
     expect(body.errors[0].message).toMatch(/^filter\.(text|tagName) must not be blank$/);
   },
 );
 
-test.each(['\u3164', '\u200b'])('a search in the audit by %j is blank', async (account) => {
+test.each(['\u3164', '\u200b'])('a search in the audit by the blank %j is rejected', async (account) => {
   const query = 'query ($filter: AuditFilter) { auditEvents(filter: $filter) { totalCount } }';
   const { body } = await app.graphql(query, { filter: { account } });
   expect(body.errors[0].message).toBe('filter.account must not be blank');
@@ -217,7 +217,7 @@ describe('the reason of a delete', () => {
   const reason = ' sold as 8 now\r\n\r\n\t- asked by Ali \n';
   const stored = 'sold as 8 now\n\n\t- asked by Ali';
 
-  test('may hold line breaks and tabs, in the archive and in the audit', async () => {
+  test('may have line breaks and tabs, in the archive and in the audit', async () => {
     const id = await app.createGroup();
     const requestId = nextRequestId();
     expect((await app.post('/deleteGroup', { id, reason }, { 'X-Request-Id': requestId })).status).toBe(200);
@@ -227,7 +227,7 @@ describe('the reason of a delete', () => {
     expect(body.data.deletedGroup).toStrictEqual({ reason: stored });
   });
 
-  test('of several groups too', async () => {
+  test('may have line breaks for several groups too', async () => {
     const ids = [await app.createGroup(), await app.createGroup()];
     const query =
       'mutation ($ids: [Int!]!, $reason: String) { deleteGroups(ids: $ids, reason: $reason) { id } }';
@@ -235,7 +235,7 @@ describe('the reason of a delete', () => {
     for (const id of ids) expect(await archiveRow(id)).toMatchObject([{ reason: stored }]);
   });
 
-  test('is in the audit as the operation reads it where the delete is refused', async () => {
+  test('is normalized in the audit of a rejected delete', async () => {
     const requestId = nextRequestId();
     await app.post('/deleteGroup', { id: 2_000_000_000, reason }, { 'X-Request-Id': requestId });
     expect(await auditOf(requestId)).toMatchObject([
@@ -243,7 +243,7 @@ describe('the reason of a delete', () => {
     ]);
   });
 
-  test('with another control character is refused; the audit has a blank for it', async () => {
+  test('with another control character is rejected; the audit has a space for it', async () => {
     const id = await app.createGroup();
     const requestId = nextRequestId();
     const answer = await app.post(
@@ -256,7 +256,7 @@ describe('the reason of a delete', () => {
     expect(await auditOf(requestId)).toMatchObject([{ outcome: 'refused', reason: 'a b\nc' }]);
   });
 
-  test('from the command line too', async () => {
+  test('follows the same rules on the command line', async () => {
     const id = await app.createGroup();
     const { code, stderr } = await run('groups', 'delete', String(id), '--yes', '--reason', reason);
     expect([code, stderr]).toStrictEqual([0, '']);
@@ -270,7 +270,7 @@ describe('the reason of a delete', () => {
   });
 });
 
-test('an export carries descriptions and reasons of several lines, and an import leaves them as they were', async () => {
+test('descriptions and reasons of several lines survive export and import', async () => {
   const description = 'first line\n\n\tsecond\u2028line';
   await app.post('/createServiceGroup', { serviceGroup: { name: 'lines', description } });
   const live = await app.createGroup({ name: 'live', description });
@@ -296,7 +296,7 @@ test('an export carries descriptions and reasons of several lines, and an import
 });
 
 test.each(['groups', 'service_groups', 'number_groups'])(
-  'the database stores lines of descriptions and no other control characters, whoever writes to %s',
+  'the database rejects control characters in %s, but accepts the line breaks of descriptions',
   async (table) => {
     await addGroup();
     await app.createGroup();
@@ -308,7 +308,7 @@ test.each(['groups', 'service_groups', 'number_groups'])(
   },
 );
 
-test('invisible names that an earlier version has accepted are exported, imported and removed as they are', async () => {
+test('invisible names that an earlier version has accepted can be exported, imported and removed', async () => {
   const [from, to] = [await openTestApp(), await openTestApp()];
   const commandsOf = (server: TestApp) => createCommandLine(() => server).run;
   try {

@@ -8,12 +8,12 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-/** Zones by what is particular in them: offsets with seconds before 1935, summer time and its gaps, either side of UTC. */
+/** Zones with special cases: offsets with seconds before 1935, daylight saving and its gaps, both sides of UTC. */
 const zones = ['Asia/Tehran', 'America/New_York', 'Pacific/Kiritimati', 'UTC'];
 
 const firstInstant = Date.parse('0001-01-01T00:00:00.000Z');
 const lastInstant = Date.parse('9999-12-31T23:59:59.999Z');
-/** The first and the last instant, and those around changes of an offset in one of the zones. */
+/** The first and the last instant, and instants around changes of an offset in one of the zones. */
 const notableInstants = [
   '0001-01-01T00:00:00.000Z',
   '0099-12-31T23:59:59.999Z',
@@ -50,7 +50,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
   });
   afterAll(() => app.close());
 
-  test('any dates of a subscription are the same instants in each answer, the audit, the history and an export', async () => {
+  test('the dates of a subscription are the same instants in every response, the audit, the history and an export', async () => {
     const groupId = await app.createGroup();
     const target = await app.createGroup();
     let count = 0;
@@ -123,7 +123,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     expect([page.status, page.body.errors]).toStrictEqual([200, undefined]);
   });
 
-  test('a subscriber who ends in an hour blocks a delete; one who ended an hour ago does not', async () => {
+  test('a subscription that ends in an hour blocks a delete; one that ended an hour ago does not', async () => {
     const inHours = (hours: number) => inText(Date.now() + hours * 3_600_000);
     for (const hours of [1, 5, 13]) {
       const groupId = await app.createGroup();
@@ -145,7 +145,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     }
   });
 
-  test('dates that the server sets are the present, and the same in a mutation, a query, the archive, the audit and a list', async () => {
+  test('dates that the server sets are the current time, and equal in a mutation, a query, the archive, the audit and a list', async () => {
     const startedAt = Date.now();
     const created = (
       await app.post('/createGroup', { group: { name: 'A', tagName: 'a', duration: 1, price: '1' } })
@@ -190,7 +190,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     expect(restored).toMatchObject({ createdAt, updatedAt: createdAt });
   });
 
-  test('the expiry of an account is the instant that was given, also in a gap of summer time', async () => {
+  test('the expiry of an account is the instant that was entered, even in a daylight-saving gap', async () => {
     for (const expiry of ['2027-03-14T02:30:00Z', '2030-06-01T00:00:00+03:30']) {
       const username = `until-${expiry.replace(/\W/g, '')}`;
       const created = await commands.run(
@@ -218,7 +218,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     }
   });
 
-  test('an Idempotency-Key is honoured for 24 hours', async () => {
+  test('an Idempotency-Key is valid for 24 hours', async () => {
     const group = { name: 'K', tagName: 'k', duration: 1, price: '1' };
     const create = (key: string) => app.post('/createGroup', { group }, { 'Idempotency-Key': key });
     const first = await create('key');
@@ -230,7 +230,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     expect((await create('key')).body.data.createGroup.id).not.toBe(first.body.data.createGroup.id);
   });
 
-  test('the autodialer writes its dates in its own zone', async () => {
+  test('the autodialer returns dates in its own time zone', async () => {
     const add = await app.post('/api/v4/autodialer/groups/add', { name: 'n', numbers: ['1111'] });
     const updated = await app.post('/api/v4/autodialer/groups/update', { _id: add.body.data._id, name: 'm' });
     const addedAt = Number(updated.body.data.date.$date.$numberLong);
@@ -244,7 +244,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
   });
 });
 
-test('dates that earlier versions stored with the offset of another zone are readable, in the audit and in the archive', async () => {
+test("dates that earlier versions stored with another zone's offset are readable, in the audit and in the archive", async () => {
   const app = await openTestApp();
   try {
     const offsets = {

@@ -1,4 +1,4 @@
-/** Whoever was let in, and what it may do. */
+/** An authenticated caller and its scopes. */
 export type Principal = {
   readonly account: string;
   readonly credential: 'api-key' | 'basic' | 'both' | 'jwt';

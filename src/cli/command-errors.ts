@@ -9,7 +9,7 @@ Exit codes: 0 done, 1 rejected or failed, 2 usage error. With --json, errors are
 /** The maximum number of blockers in a text message. */
 const maxBlockers = 20;
 
-/** Writes to standard error why a command failed. What a person can put right is a line; a fault of ours shows where it came from. */
+/** Writes to standard error why a command failed: an operator's error as one line, an internal error with its stack. */
 export async function reportError(error: unknown, asJson: boolean): Promise<void> {
   const reason = await explain(error);
   process.stderr.write(

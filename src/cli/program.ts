@@ -15,7 +15,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   let outputError: Error | undefined;
   const onOutputError = (error: Error) => {
-    // Whoever reads our output may have enough of it before we are done: nobody is left to be told.
+    // The reader of the output may close it early, as `head` does; no one could read an error.
     if (outputError === undefined && !isClosedPipe(error))
       void reportError(new OperatorError(`Standard output cannot be written: ${error.message}`), asJson);
     process.exitCode = exitCodes.failed;

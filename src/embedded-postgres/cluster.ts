@@ -51,8 +51,8 @@ export function clusterDirOf(dataDir: string): string {
 }
 
 /**
- * Starts the PostgreSQL in `dataDir`, creating it there at first; one that is already running, for example because
- * its server was killed, is taken up as it is. Safe against another process that does the same at the same time.
+ * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for
+ * example because its server was killed. Safe to call concurrently from several processes.
  * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
  */
 export async function openEmbeddedPostgres(

@@ -4,14 +4,14 @@ import type { TestApp } from './test-app.ts';
 export const groupsPath = '/api/v4/autodialer/groups';
 export const done = 'Requested operation is done successfully';
 
-/** Every refusal's body. */
+/** The body of every error. */
 export const failure = (message: string) => ({ success: 0, message, data: '' });
 
 /** The message for a line of an uploaded file that cannot be read. */
 export const badLine = (line: number, problem: string, place = '') =>
   `Field 'file':line ${line}${place}: ${problem}`;
 
-/** The message for a text that is no phone number: in a CSV file with its column, which may be called something. */
+/** The message for a text that is not a phone number; in a CSV file with its column, and the column's header if it has one. */
 export const notANumber = (line: number, column: number | undefined, text: string, header?: string) =>
   badLine(
     line,
@@ -23,10 +23,10 @@ export const notUtf8Problem =
   'it is not valid UTF-8, or holds U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ' +
   'Save it as UTF-8: in Excel by "Save As" and the file type "CSV UTF-8", in other programs by the character set of the export';
 
-/** What tests of the autodialer send. The app is asked for late: tests open it before they run. */
-export function createAutodialerClient(openedApp: () => TestApp) {
+/** Sends requests to the autodialer. `getApp` is called lazily, since tests open the app before they run. */
+export function createAutodialerClient(getApp: () => TestApp) {
   const call = (service: string, body: unknown, headers: Record<string, string> = {}) =>
-    openedApp().post(`${groupsPath}/${service}`, body, headers);
+    getApp().post(`${groupsPath}/${service}`, body, headers);
   const addGroup = async (group: object = {}): Promise<string> => {
     const { body } = await call('add', { name: 'plain', numbers: ['1111'], ...group });
     if (body.success !== 1) throw new Error(JSON.stringify(body));
@@ -39,10 +39,10 @@ export function createAutodialerClient(openedApp: () => TestApp) {
   ) => {
     const form = new FormData();
     form.append('file', new Blob([content]), name);
-    return openedApp().send(`${groupsPath}/upload`, { method: 'POST', body: form, headers });
+    return getApp().send(`${groupsPath}/upload`, { method: 'POST', body: form, headers });
   };
   const numbersOf = async (id: string): Promise<string[]> => {
-    const rows = await openedApp().sql<{ number: string }>(
+    const rows = await getApp().sql<{ number: string }>(
       `SELECT entry.number FROM number_groups JOIN number_list_chunks USING (list_id),
          unnest(numbers) WITH ORDINALITY AS entry (number, ordinal)
        WHERE id = $1 ORDER BY position, ordinal`,
@@ -53,7 +53,7 @@ export function createAutodialerClient(openedApp: () => TestApp) {
   return {
     call,
 
-    /** Adds a group and answers its id. */
+    /** Adds a group and returns its id. */
     addGroup,
 
     upload,
@@ -72,9 +72,9 @@ export function createAutodialerClient(openedApp: () => TestApp) {
       return numbersOf(await addGroup({ numbers: undefined, filename: body.data.filename }));
     },
 
-    /** All that a refused call must leave as it was. */
+    /** All state that a rejected call must not change. */
     readNumbers: () =>
-      openedApp().sql(`SELECT 'group' AS what, id::text, to_jsonb(number_groups) AS row FROM number_groups
+      getApp().sql(`SELECT 'group' AS what, id::text, to_jsonb(number_groups) AS row FROM number_groups
         UNION ALL SELECT 'list', id::text, to_jsonb(number_lists) FROM number_lists
         UNION ALL SELECT 'chunk', list_id || '/' || position, to_jsonb(number_list_chunks) FROM number_list_chunks
         UNION ALL SELECT 'archive', id, to_jsonb(deleted_number_groups) FROM deleted_number_groups ORDER BY 1, 2`),

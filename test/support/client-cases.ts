@@ -3,7 +3,7 @@ import { createProbes, future } from './probes.ts';
 import { openTestApp, testKey, type TestApp } from './test-app.ts';
 
 type GroupClient = {
-  /** Throws what the client makes of a refusal. */
+  /** @throws the client's own error if the call is rejected */
   deleteGroup(
     id: number,
     idempotencyKey: string,
@@ -16,7 +16,7 @@ type GroupClient = {
 /** An example of a GraphQL client, as docs/clients.md shows it. */
 type Example = {
   readonly createGroupClient: (url: string, apiKey: string) => GroupClient;
-  readonly readRefusal: (error: unknown) => object | undefined;
+  readonly readApiError: (error: unknown) => object | undefined;
 };
 
 type Refusal = {
@@ -25,11 +25,11 @@ type Refusal = {
   /** The status at `/graphql`, and at the operation's own path. */
   readonly statuses: readonly [number, number];
   readonly extensions: Readonly<Record<string, unknown>>;
-  /** Answers the id of a group that the client asks to delete. */
+  /** Returns the id of the group to delete. */
   readonly prepare: (app: TestApp) => Promise<number>;
 };
 
-/** What every client has to make of a delete that is refused. */
+/** The errors that every client has to report for a rejected delete. */
 export const refusals: readonly Refusal[] = [
   {
     what: 'there is no such group',
@@ -51,7 +51,7 @@ export const refusals: readonly Refusal[] = [
     },
   },
   {
-    what: 'the id is no id',
+    what: 'the id is invalid',
     key: testKey,
     statuses: [200, 400],
     extensions: { code: 'BAD_USER_INPUT', argument: 'id' },
@@ -66,11 +66,11 @@ export const refusals: readonly Refusal[] = [
   },
 ];
 
-/** What these clients are answered in, whatever the status. */
+/** The media type of all responses to these clients. */
 const mediaType = 'application/graphql-response+json; charset=utf-8';
 
-/** Declares the tests that every example of a client passes, at both doors. */
-export function testGroupClient({ createGroupClient, readRefusal }: Example): void {
+/** Declares the tests that every example of a client passes, at both endpoints. */
+export function testGroupClient({ createGroupClient, readApiError }: Example): void {
   let app: TestApp;
   const { groupRow, readState } = createProbes(() => app);
   beforeAll(async () => {
@@ -78,7 +78,7 @@ export function testGroupClient({ createGroupClient, readRefusal }: Example): vo
   });
   afterAll(() => app.close());
 
-  /** What came over the wire: the client itself is left as it is. */
+  /** The HTTP responses: the client itself is unchanged. */
   let responses: { status: number; type: string | null }[];
   beforeEach(() => {
     responses = [];
@@ -96,10 +96,10 @@ export function testGroupClient({ createGroupClient, readRefusal }: Example): vo
   describe.each([
     ['/graphql', 0],
     ['/deleteGroup', 1],
-  ] as const)('at %s', (door, place) => {
-    const clientWith = (apiKey: string) => createGroupClient(app.httpUrl + door, apiKey);
+  ] as const)('at %s', (endpoint, place) => {
+    const clientWith = (apiKey: string) => createGroupClient(app.httpUrl + endpoint, apiKey);
 
-    test('deletes the group and leaves the others; the same call again gets the same answer, marked as such', async () => {
+    test('deletes the group and no other; a repeated call returns the same group, marked as a replay', async () => {
       const [id, other] = [await app.createGroup(), await app.createGroup()];
       const client = clientWith(testKey);
       const group = { id, name: 'Plain', price: '9.90' };
@@ -119,18 +119,18 @@ export function testGroupClient({ createGroupClient, readRefusal }: Example): vo
     });
 
     test.each(refusals.map((refusal) => [refusal.what, refusal] as const))(
-      'reads the code where %s, and nothing is deleted',
+      'reads the error code if %s, and nothing is deleted',
       async (_what, { key, statuses, extensions, prepare }) => {
         const id = await prepare(app);
         const before = await readState();
         responses = [];
         const error: unknown = await clientWith(key)
-          .deleteGroup(id, `refused ${id}`)
+          .deleteGroup(id, `rejected ${id}`)
           .then(
             () => undefined,
             (thrown: unknown) => thrown,
           );
-        expect(readRefusal(error)).toStrictEqual(extensions);
+        expect(readApiError(error)).toStrictEqual(extensions);
         expect(responses).toStrictEqual([{ status: statuses[place], type: mediaType }]);
         expect(await readState()).toStrictEqual(before);
       },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { runProgram } from '../../src/cli/program.ts';
 import type { TestApp } from './test-app.ts';
 
-/** The program, and an empty folder to run it in, so that no `.env` is met. */
+/** The program, and an empty folder to run it in, so that it reads no `.env`. */
 export const bin = fileURLToPath(new URL('../../dist/cli/group-api.js', import.meta.url));
 export const cwd = mkdtempSync(join(tmpdir(), 'group-api-command-'));
 
@@ -23,13 +23,13 @@ const processVariables = ['TZ', 'NODE_OPTIONS'];
 /**
  * Runs commands without a terminal, as a script does, on the database of an app, or any other. It is asked for late.
  * `run` and `runWith` run a command in the test's process, which saves the start of a new one; a command that runs while
- * another one does has a process of its own, so that both run concurrently. With `isProcess` each command has.
+ * another one does has its own process, so that both run concurrently. With `isProcess` each command has.
  */
 export function createCommandLine(
   openedApp: () => Pick<TestApp, 'url'>,
   { isProcess = false }: { isProcess?: boolean } = {},
 ) {
-  /** What commands have in their environment beside that. */
+  /** Additional environment variables of the commands. */
   const environment: Record<string, string> = {};
   const runWith = async (input: string, ...args: string[]): Promise<Result> => {
     const env = { PATH: process.env['PATH'], DATABASE_URL: openedApp().url, ...environment };

@@ -1,8 +1,8 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** Stands between a server and its PostgreSQL and counts the statements that go through. */
+/** A proxy between a server and its PostgreSQL that counts the statements. */
 export type CountingProxy = {
-  /** The database's URL by way of the proxy. */
+  /** The database's URL through the proxy. */
   readonly url: string;
   /** How many statements have been sent so far. */
   count(): number;
@@ -42,7 +42,7 @@ export async function openCountingProxy(databaseUrl: string): Promise<CountingPr
 }
 
 /**
- * Tells the types of the messages in a stream: Execute and Query are the statements.
+ * Reports the type of each message in a stream: Execute and Query are the statements.
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 function createMessageReader(onMessage: (type: string) => void) {
@@ -51,7 +51,7 @@ function createMessageReader(onMessage: (type: string) => void) {
   return (chunk: Buffer) => {
     rest = Buffer.concat([rest, chunk]);
     for (;;) {
-      // The first message, and it alone, has no type.
+      // Only the first message has no type.
       const typeLength = isStartup ? 0 : 1;
       if (rest.length < typeLength + 4) return;
       const length = typeLength + rest.readUInt32BE(typeLength);

@@ -1,22 +1,22 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /**
- * What becomes of the next commit:
- * - `reply lost`: it is executed, and the connection is closed instead of passing the reply on;
- * - `all cut`: its reply is passed on, then every connection is closed;
- * - `away for a moment`: as `reply lost`, and connections are refused for half a second;
- * - `away`: as `reply lost`, and connections are refused until `restore()`;
+ * The fault that the next commit meets:
+ * - `reply lost`: it is executed, but its connection is closed before the reply;
+ * - `all cut`: its reply is forwarded, then every connection is closed;
+ * - `away for a moment`: as `reply lost`, and connections are rejected for half a second;
+ * - `away`: as `reply lost`, and connections are rejected until `restore()`;
  * - `not sent`: it does not reach the database, and the connection is closed.
  */
 export type Fault = 'reply lost' | 'all cut' | 'away for a moment' | 'away' | 'not sent';
 
-/** A proxy between a server and its PostgreSQL that loses connections while a commit is under way. */
+/** A proxy between a server and its PostgreSQL that closes connections during a commit. */
 export type CuttingProxy = {
-  /** The database's URL by way of the proxy. */
+  /** The database's URL through the proxy. */
   readonly url: string;
-  /** Has the next commit meet a fault. Returns what resolves when it did. */
+  /** Lets the next commit meet a fault. Resolves when it has. */
   cutNextCommit(fault: Fault): Promise<void>;
-  /** Lets connections through again. */
+  /** Accepts connections again. */
   restore(): void;
   close(): Promise<void>;
 };
@@ -120,7 +120,7 @@ function createStatementReader(onStatement: (sql: string) => void): (chunk: Buff
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);
     for (;;) {
-      // The first message, and it alone, has no type.
+      // Only the first message has no type.
       const typeLength = isStartup ? 0 : 1;
       if (rest.length < typeLength + 4) return;
       const length = typeLength + rest.readUInt32BE(typeLength);

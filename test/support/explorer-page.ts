@@ -5,7 +5,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const chromiumPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-/** Where Chromium is, if it is installed. */
+/** The path of Chromium, if it is installed. */
 export const chromiumPath = chromiumPaths.find((path) => existsSync(path));
 
 const screenshotDir = fileURLToPath(new URL('../../screenshots/', import.meta.url));
@@ -15,7 +15,7 @@ const flags = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
-  // Its own requests, which are none of the page's.
+  // Without the browser's own requests.
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
@@ -25,32 +25,32 @@ export async function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
 
-/** The explorer in a browser, as a person uses it. */
+/** The explorer in a browser, used as a person does. */
 export type ExplorerPage = {
   readonly page: Page;
-  /** What was asked of other hosts. All of it was stopped. */
+  /** Requests to other hosts. All of them were blocked. */
   readonly foreignRequests: readonly string[];
-  /** What the browser complained about: refusals by the content security policy, faults of the page. */
+  /** Errors in the console: violations of the content security policy, exceptions of the page. */
   readonly complaints: readonly string[];
   open(fragment?: string): Promise<void>;
-  /** What the head of the page says of who is signed in. */
+  /** The text about the signed-in account. */
   readAccount(): Promise<string>;
-  /** What the head of the page says that is wrong. */
+  /** The error in the page header. */
   readProblem(): Promise<string>;
   openTab(name: string): Promise<void>;
-  /** Writes the operation of the present tab. */
+  /** Replaces the operation of the current tab. */
   writeQuery(query: string): Promise<void>;
-  /** Writes the variables of the present tab. */
+  /** Replaces the variables of the current tab. */
   writeVariables(variables: object): Promise<void>;
-  /** Writes the headers of the present tab, whose pane is open. */
+  /** Replaces the headers of the current tab, whose pane is open. */
   writeHeaders(headers: object): Promise<void>;
   run(operationName?: string): Promise<void>;
-  /** The response as far as it is in sight, on one line. */
+  /** The visible part of the response, on one line. */
   readResponse(): Promise<string>;
-  /** Waits until the response has a text, and answers the whole of it. */
+  /** Waits until the response contains a text, and returns the whole response. */
   waitForResponse(text: string): Promise<string>;
-  /** The faults that axe finds, but the minor ones. */
-  findAccessibilityFaults(): Promise<string[]>;
+  /** The accessibility violations that axe finds, without minor ones. */
+  findAccessibilityViolations(): Promise<string[]>;
   screenshot(name: string): Promise<void>;
   close(): Promise<void>;
 };
@@ -82,14 +82,14 @@ export async function openExplorerPage(
     await page.getByRole('textbox', { name: editor }).focus();
     await page.keyboard.press('Control+A');
     await page.keyboard.insertText(text);
-    // The editor closed the brackets and the quotes as well.
+    // The editor has added closing brackets and quotes.
     await page.keyboard.press('Control+Shift+End');
     await page.keyboard.press('Delete');
   };
 
   const readResponse = async () => {
     const lines = await page.locator('.graphiql-response .view-line').allInnerTexts();
-    // Monaco breaks lines where it likes, and writes spaces that do not break.
+    // Monaco breaks lines anywhere, and writes non-breaking spaces.
     return lines.join(' ').replace(/\s+/g, ' ').trim();
   };
 
@@ -111,7 +111,7 @@ export async function openExplorerPage(
     writeVariables: (variables) => write('Variables', JSON.stringify(variables)),
     writeHeaders: (headers) => write('Headers', JSON.stringify(headers)),
     async run(operationName) {
-      // GraphiQL takes a moment to see how many operations the tab has.
+      // GraphiQL needs a moment to count the operations of the tab.
       const menu = operationName ? '[aria-haspopup="menu"]' : ':not([aria-haspopup])';
       await page.locator(`.graphiql-execute-button${menu}`).click();
       if (operationName) await page.getByRole('menuitem', { name: operationName }).click();
@@ -125,8 +125,8 @@ export async function openExplorerPage(
         await page.waitForTimeout(50);
       }
     },
-    async findAccessibilityFaults() {
-      // What still comes into sight is paler than it will be.
+    async findAccessibilityViolations() {
+      // Elements that fade in have too little contrast until they are visible.
       await page.waitForTimeout(500);
       const { violations } = await new AxeBuilder({ page }).analyze();
       return violations

@@ -7,8 +7,8 @@ import { openEmbeddedPostgres } from '../../dist/embedded-postgres/cluster.js';
 import { migrate } from '../../dist/database/migrations.js';
 
 /**
- * One PostgreSQL for the whole run: the server at TEST_DATABASE_URL, or an embedded one. In it a migrated database, of
- * which every test file gets a copy: see test-database.ts.
+ * Starts one PostgreSQL for the whole run, unless TEST_DATABASE_URL names a server, and creates a migrated database in it. Every
+ * test file gets a copy of that database: see test-database.ts.
  */
 export default async function setUp() {
   const run = `group_api_test_${randomBytes(4).toString('hex')}`;

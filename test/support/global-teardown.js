@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Drops what the run made, which is where a test file that left a connection open is found out. */
+/** Drops the databases of the run. Fails if a test file has left a connection open. */
 export default async function tearDown() {
   const admin = new pg.Client({ connectionString: process.env.TEST_ADMIN_URL });
   await admin.connect();

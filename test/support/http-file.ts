@@ -1,8 +1,8 @@
-/** A request as a `.http` file has it. Its address and headers may hold `{{name}}`. */
+/** A request of a `.http` file. Its address and headers may contain `{{name}}`. */
 export type WrittenRequest = {
-  /** What stands behind `###`. */
+  /** The text after `###`. */
   readonly title: string;
-  /** What stands behind `# @name`. */
+  /** The text after `# @name`. */
   readonly name: string | undefined;
   readonly method: string;
   readonly address: string;
@@ -21,7 +21,7 @@ export function readHttpFile(text: string): WrittenRequest[] {
     });
 }
 
-/** Reads one request; comments may stand in front of it. */
+/** Reads one request, which may have comments before it. */
 export function readRequest(text: string): Omit<WrittenRequest, 'title' | 'name'> {
   const [, method, address, headers, body = ''] =
     /^(?:#.*\n)*([A-Z]+) (\S+)((?:\n\S.*)*)(?:\n\n([^]*))?$/.exec(text.trim())!;
@@ -29,7 +29,7 @@ export function readRequest(text: string): Omit<WrittenRequest, 'title' | 'name'
   return { method: method!, address: address!, headers: Object.fromEntries(pairs), body };
 }
 
-/** Puts values in the place of `{{name}}`. @throws where there is none */
+/** Replaces each `{{name}}` with its value. @throws if there is none */
 export function fillIn(text: string, valueOf: (name: string) => unknown): string {
   return text.replaceAll(/\{\{(.+?)\}\}/g, (_all, name: string) => {
     const value = valueOf(name);

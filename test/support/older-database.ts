@@ -1,7 +1,7 @@
 import { readMigrations } from '../../src/database/migrations.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
-/** A database as an older version left it: with the migrations up to this one, and no others. */
+/** Creates a database of an older version: with the migrations up to `lastMigration`, and no later ones. */
 export async function createOlderDatabase(lastMigration: string): Promise<TestDatabase> {
   const database = await createTestDatabase({ isEmpty: true });
   const migrations = await readMigrations();

@@ -8,13 +8,13 @@ import { requireServiceUser } from '../../src/embedded-postgres/service-user.ts'
 import { findFreePort } from './tcp-postgres.ts';
 import { createTestFolder } from './test-folder.ts';
 
-/** Whether PgBouncer is installed. Debian has it in a folder that only root has in its PATH. */
+/** PgBouncer, if it is installed. On Debian its folder is in the PATH of root only. */
 const program = ['pgbouncer', '/usr/sbin/pgbouncer'].find(
-  (each) => spawnSync(each, ['--version']).status === 0,
+  (command) => spawnSync(command, ['--version']).status === 0,
 );
 export const hasPgBouncer = program !== undefined;
 
-/** Starts a PgBouncer before a PostgreSQL on a port of 127.0.0.1, whose superuser needs no password. */
+/** Starts a PgBouncer in front of a PostgreSQL on a port of 127.0.0.1, whose superuser needs no password. */
 export async function startPgBouncer(
   postgresPort: number,
   settings: Readonly<Record<string, string | number>>,

@@ -1,4 +1,4 @@
-/** Files of contacts in the shapes that programs export, each with the numbers that an autodialer calls. */
+/** Contact files in the formats that programs export, each with the numbers that an autodialer can call. */
 export type PhoneExport = readonly [
   program: string,
   content: string | Uint8Array<ArrayBuffer>,
@@ -9,7 +9,7 @@ const lines = (...rows: string[]) => rows.join('\r\n') + '\r\n';
 const cards = (...each: (readonly string[])[]) =>
   each.map((card) => lines('BEGIN:VCARD', ...card, 'END:VCARD')).join('');
 
-/** The text in UTF-16 with a byte order mark, as Excel's "Unicode text" is. */
+/** Encodes a text as UTF-16 with a byte order mark, like Excel's "Unicode text". */
 export function encodeUtf16(text: string, isBigEndian = false): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(Buffer.from(`\ufeff${text}`, 'utf16le'));
   if (!isBigEndian) return bytes;

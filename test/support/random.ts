@@ -1,4 +1,4 @@
-/** A generator of random numbers that a seed repeats (mulberry32), so that a failure can be run again. */
+/** A generator of random numbers (mulberry32): the same seed repeats them, so that a failure can be reproduced. */
 export function createRandom(seed: number) {
   let state = seed;
   const next = () => {
@@ -8,13 +8,13 @@ export function createRandom(seed: number) {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
   return {
-    /** A whole number from 0 to below the limit. */
+    /** A random integer from 0 to `limit - 1`. */
     below: (limit: number) => Math.floor(next() * limit),
     pick: <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)]!,
   };
 }
 
-/** The seed of this run: SEED where it is given, to repeat a run. Printed, so that there is something to give. */
+/** Returns the random seed of this run: SEED, if it is set, otherwise a new one. Prints it, so that the run can be repeated. */
 export function chooseSeed(name: string): number {
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
   process.stderr.write(`${name}: SEED=${seed}\n`);

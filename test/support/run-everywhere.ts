@@ -1,7 +1,7 @@
 import { createCommandLine } from './command-line.ts';
 import { startServer } from './server-process.ts';
 
-/** What each of the three programs printed that an operator starts with a `DATABASE_URL`. */
+/** The output of each of the three programs that an operator starts with a `DATABASE_URL`. */
 export type Outputs = {
   readonly serve: { readonly code: number | null; readonly stderr: string };
   readonly migrate: { readonly code: unknown; readonly stderr: string; readonly message: string };
@@ -9,20 +9,19 @@ export type Outputs = {
     readonly code: unknown;
     readonly stdout: string;
     readonly stderr: string;
-    /** The messages of what is wrong. */
+    /** The messages of the failed checks. */
     readonly wrong: readonly string[];
   };
-  /** All of it, on both streams. */
+  /** All output, on both streams. */
   readonly everything: string;
 };
 
 /**
- * Starts the server, `migrate --json` and `doctor --json` on a database that does not work. The server is expected to end by
- * itself.
+ * Starts the server, `migrate --json` and `doctor --json` on a database that does not work. The server is expected to exit.
  */
 export async function runEverywhere(url: string, environment: Record<string, string> = {}): Promise<Outputs> {
   const server = startServer({ DATABASE_URL: url, LOG_LEVEL: 'info', ...environment });
-  // One that starts after all would never end.
+  // A server that starts successfully would never exit.
   server.ready.then(
     () => server.kill('SIGTERM'),
     () => undefined,

@@ -2,18 +2,18 @@ import pg from 'pg';
 import type { TestDatabase } from './test-database.ts';
 import { waitUntil } from './wait-until.ts';
 
-/** A connection that holds locks while calls of the API wait for them. */
+/** A connection that holds locks while API calls wait for them. */
 export type SecondConnection = {
   query(sql: string, values?: unknown[]): Promise<void>;
   /** Locks a group's row until the connection is closed. */
   lockGroup(id: number): Promise<void>;
   /** Waits until as many statements of others wait for a lock. */
   waitForBlocked(count?: number): Promise<void>;
-  /** Ends the connection, and with it every lock that it still holds. */
+  /** Closes the connection, which releases its locks. */
   close(): Promise<void>;
 };
 
-/** Opens a connection next to those of the server. */
+/** Opens a connection in addition to the server's. */
 export async function openSecondConnection(database: TestDatabase): Promise<SecondConnection> {
   const client = new pg.Client(database.url);
   // The server may end it: a test of what happens then.

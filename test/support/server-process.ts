@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-/** An empty folder, so that no `.env` and no `./data` of the developer's is met. */
+/** An empty folder, so that the server reads no `.env` and no `./data` of the developer. */
 const emptyDir = mkdtempSync(join(tmpdir(), 'group-api-empty-'));
 
-/** The server as users run it: a process of its own. */
+/** The server as users run it: in a separate process. */
 export type ServerProcess = {
   readonly pid: number;
-  /** What it printed when it was ready. Rejects where it ended instead. */
+  /** Its output when it is ready. Rejects if it exits instead. */
   readonly ready: Promise<{ text: string; url: string; key: string | undefined }>;
   readonly exited: Promise<{ code: number | null; stdout: string; stderr: string }>;
-  /** What it has written to its log so far. */
+  /** Its log so far. */
   stderr(): string;
-  /** Its resident memory, in megabytes. */
+  /** Its resident memory, in MiB. */
   memoryMb(): number;
   kill(signal: NodeJS.Signals): void;
 };
@@ -43,7 +43,7 @@ export function startServer(
       if (url && stdout.includes('curl '))
         resolve({ text: stdout, url, key: /Key +(\S+)/.exec(stdout)?.[1] });
     });
-    child.on('exit', () => reject(new Error(`it ended before it was ready: ${stderr}`)));
+    child.on('exit', () => reject(new Error(`it exited before it was ready: ${stderr}`)));
   });
   ready.catch(() => undefined);
 

@@ -7,26 +7,26 @@ import { findBinaries } from '../../src/embedded-postgres/binaries.ts';
 import { requireServiceUser, run } from '../../src/embedded-postgres/service-user.ts';
 import { createTestFolder } from './test-folder.ts';
 
-/** A PostgreSQL that is reached by TCP, with a self-signed certificate for 127.0.0.1. */
+/** A PostgreSQL that listens on TCP, with a self-signed certificate for 127.0.0.1. */
 export type TcpPostgres = {
   readonly port: number;
-  /** Another address that it listens on, which its certificate does not have. */
+  /** Another address that it listens on, which is not in its certificate. */
   readonly otherHost: string;
   /** Runs SQL as the superuser. */
   sql(text: string, database?: string): Promise<void>;
-  /** Switches TLS on or off; the next connection has it. */
+  /** Switches TLS on or off for new connections. */
   setTls(isOn: boolean): Promise<void>;
   close(): Promise<void>;
 };
 
-/** The certificate, which is also that of its authority. */
+/** The self-signed certificate, which is its own CA. */
 export const certificateFile = fileURLToPath(new URL('certificates/first.crt', import.meta.url));
 const isLinux = process.platform === 'linux';
-/** All of 127.0.0.0/8 leads back to the machine on Linux, where IPv6 may be switched off. */
+/** On Linux all of 127.0.0.0/8 is loopback, and IPv6 may be disabled. */
 const otherAddress = isLinux ? '127.0.0.2' : '::1';
 const keyFile = fileURLToPath(new URL('certificates/first.key', import.meta.url));
 
-/** Starts it. `hba` is its pg_hba.conf; the superuser `postgres` needs no password. `binDir`: other programs than the embedded ones. */
+/** Starts a PostgreSQL with the rules `hba` in pg_hba.conf; the superuser `postgres` needs no password. `binDir` replaces the embedded binaries. */
 export async function startTcpPostgres(hba: readonly string[] = [], binDir?: string): Promise<TcpPostgres> {
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const binaries = binDir
@@ -85,7 +85,7 @@ export async function startTcpPostgres(hba: readonly string[] = [], binDir?: str
   };
 }
 
-/** A port that nothing listened on just now. */
+/** Finds a port that was free a moment ago. */
 export async function findFreePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -4,7 +4,7 @@ import { createApiKey, hashApiKey } from '../../src/accounts/api-key.ts';
 import { hashPassword } from '../../src/accounts/password.ts';
 import type { TestDatabase } from './test-database.ts';
 
-/** An account as a test wants it. What is left out is as in a new account with an API key. */
+/** The properties of a test account. Omitted ones are those of a new account with an API key. */
 export type TestAccount = {
   readonly username: string;
   readonly scopes?: readonly string[];
@@ -16,7 +16,7 @@ export type TestAccount = {
   readonly expiresAt?: string;
 };
 
-/** Puts an account into the database and answers the headers that it sends, by kind of credential. */
+/** Inserts an account into the database, and returns its request headers for each kind of credential. */
 export async function createTestAccount(database: TestDatabase, account: TestAccount) {
   const { username, password, apiKey = createApiKey() } = account;
   await database.sql(
@@ -46,7 +46,7 @@ export function bearer(token: string): { Authorization: string } {
   return { Authorization: `Bearer ${token}` };
 }
 
-/** Somebody who issues tokens, as the server's settings know it. */
+/** An issuer of tokens, with the server settings that accept it. */
 export function createTokenIssuer() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const issuer = 'https://login.example';

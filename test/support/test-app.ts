@@ -6,28 +6,28 @@ import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 export const testKey = 'a-key-for-tests-of-forty-characters-....';
 
-// any: what a test expects of an answer is its own assertion, not a type.
+// any: tests check responses by assertions, not by types.
 export type Json = any;
 
-/** What came back: the status, the headers, and the body as JSON. */
-export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Json };
+/** A response, with the body parsed if it is JSON. */
+export type ApiResponse = { readonly status: number; readonly headers: Headers; readonly body: Json };
 
-/** The server as it ships, in this process, on a database of its own and a real socket. */
+/** The complete server, in this process, on a separate database and a real socket. */
 export type TestApp = TestDatabase & {
   readonly httpUrl: string;
   /** Sends an operation to `/graphql`. */
-  graphql(query: string, variables?: object, headers?: Record<string, string>): Promise<Answer>;
+  graphql(query: string, variables?: object, headers?: Record<string, string>): Promise<ApiResponse>;
   /** Sends a JSON body to a path. */
-  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<ApiResponse>;
   /** Sends any request, with the key. */
-  send(path: string, init?: RequestInit): Promise<Answer>;
-  /** Creates a group and answers its id. */
+  send(path: string, init?: RequestInit): Promise<ApiResponse>;
+  /** Creates a group and returns its id. */
   createGroup(group?: object): Promise<number>;
   close(): Promise<void>;
 };
 
-export async function openTestApp(settings: Partial<Config> = {}, own?: TestDatabase): Promise<TestApp> {
-  const database = own ?? (await createTestDatabase());
+export async function openTestApp(settings: Partial<Config> = {}, existing?: TestDatabase): Promise<TestApp> {
+  const database = existing ?? (await createTestDatabase());
   const config = {
     ...readConfig(
       {
@@ -56,7 +56,7 @@ export async function openTestApp(settings: Partial<Config> = {}, own?: TestData
     throw error;
   });
 
-  const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+  const send = async (path: string, init: RequestInit = {}): Promise<ApiResponse> => {
     const response = await fetch(app.url + path, {
       ...init,
       headers: { 'X-APIKEY': testKey, ...(init.headers as Record<string, string>) },
@@ -91,7 +91,7 @@ export async function openTestApp(settings: Partial<Config> = {}, own?: TestData
   };
 }
 
-/** A group with nothing but what it needs. */
+/** A group with the required fields only. */
 export const plainGroup = { name: 'Plain', tagName: 'plain', duration: 30, price: '9.90' };
 
 /** The vendor's twelve fields. */

@@ -3,29 +3,29 @@ import pg from 'pg';
 import { createPool } from '../../src/postgres/connection.ts';
 import { defaultSchema, searchPathOf } from '../../src/postgres/database-url.ts';
 
-/** A database of the test file's own. */
+/** A database that only one test file uses. */
 export type TestDatabase = {
   readonly url: string;
-  /** Runs SQL beside the server, to prepare a state or to read it back. */
+  /** Runs SQL on a separate connection, to prepare or to read the database's state. */
   sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   drop(): Promise<void>;
 };
 
-/** Settings of PostgreSQL by name, as `ALTER DATABASE … SET` takes them; `schema` is the one that has the tables. */
+/** PostgreSQL settings by name, as in `ALTER DATABASE … SET`; `schema` is the schema of the tables. */
 export type DatabaseSettings = Readonly<Record<string, string>>;
 
 /**
- * The settings that each test database has: `TEST_DATABASE_SETTINGS` as `name=value`, separated by semicolons, such as
+ * The settings of each test database: `TEST_DATABASE_SETTINGS` as `name=value`, separated by semicolons, such as
  * `timezone=Asia/Tehran;default_transaction_isolation=serializable`.
  */
 const settingsOfRun: DatabaseSettings = Object.fromEntries(
   (process.env['TEST_DATABASE_SETTINGS'] ?? '')
     .split(';')
-    .filter((each) => each.includes('='))
-    .map((each) => each.split('=', 2) as [string, string]),
+    .filter((setting) => setting.includes('='))
+    .map((setting) => setting.split('=', 2) as [string, string]),
 );
 
-/** Copies the migrated database that global-setup.js made; `isEmpty` leaves out even the tables. */
+/** Copies the migrated database that global-setup.js has created; with `isEmpty` it has no tables. */
 export async function createTestDatabase({
   isEmpty = false,
   settings = {},
@@ -50,14 +50,14 @@ export async function createTestDatabase({
   };
 }
 
-/** Has all tables in another schema than `public`, which is empty then, and the URL name it. */
+/** Moves all tables from `public` to another schema, and adds it to the URL. */
 async function moveTables(url: URL, schema: string): Promise<void> {
   const name = pg.escapeIdentifier(schema);
   await run(url.href, `ALTER SCHEMA public RENAME TO ${name}; CREATE SCHEMA public`);
   url.searchParams.set('schema', schema);
 }
 
-/** A database that the test file has made by other means; `drop` leaves it there. */
+/** Uses a database that the test file has created otherwise; `drop` closes the connections only. */
 export function useTestDatabase(url: string): TestDatabase {
   const schema = new URL(url).searchParams.get('schema') ?? defaultSchema;
   const pool = createPool({ connectionString: url, max: 4 }, { search_path: searchPathOf(schema) });
@@ -69,7 +69,7 @@ export function useTestDatabase(url: string): TestDatabase {
   };
 }
 
-/** The URL of an embedded PostgreSQL's only database. */
+/** Returns the URL of an embedded PostgreSQL's only database. */
 export function urlOf({ host, user, database }: pg.ClientConfig): string {
   return `postgresql://localhost/${database}?host=${encodeURIComponent(host!)}&user=${user}`;
 }

@@ -2,7 +2,7 @@ import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A new folder, open to the user that runs PostgreSQL where the tests run as root. */
+/** Creates a folder that the user of PostgreSQL can enter, if the tests run as root. */
 export async function createTestFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'group-api-test-'));
   await chmod(folder, 0o755);

@@ -11,7 +11,7 @@ export type OverloadSettings = {
   readonly maxEventLoopDelayMs: number;
   /** The origins whose pages may read an error response. */
   readonly corsOrigins: readonly string[];
-  /** Writes the error body for URLs with a format of their own. */
+  /** Writes the error body for URLs with a custom format. */
   readonly writeErrorBody: WriteErrorBody;
 };
 
@@ -29,8 +29,8 @@ export type OverloadGuard = {
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
    * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
-   * slow clients occupy none. A `streamed` request processes its body while it is received; these have as many slots of
-   * their own.
+   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number of
+   * separate slots.
    * @throws AppError SERVICE_UNAVAILABLE
    */
   acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;

@@ -11,7 +11,7 @@ import {
   type GraphQLRequestBody,
   type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
-import { createRejectedCallAuditor } from '../../graphql/refused-calls.ts';
+import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
 import { callerOf } from '../caller.ts';
 import { setStatus } from '../error-response.ts';

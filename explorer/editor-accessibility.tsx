@@ -8,8 +8,8 @@ const editorNames = {
   responseEditor: 'Response',
 } as const;
 
-/** Tells GraphiQL's editors what it does not tell them itself: their names, and the system's theme when that changes. */
-export function EditorBridge() {
+/** Gives GraphiQL's editors accessible names, and the system's color scheme whenever it changes: GraphiQL does neither. */
+export function EditorAccessibility() {
   const actions = useGraphiQLActions();
   const theme = useGraphiQL((state) => state.theme);
   const editors = useGraphiQL(({ queryEditor, variableEditor, headerEditor, responseEditor }) => ({
@@ -21,10 +21,10 @@ export function EditorBridge() {
 
   useEffect(() => {
     if (theme !== null) return undefined;
-    const darkness = matchMedia('(prefers-color-scheme: dark)');
+    const darkScheme = matchMedia('(prefers-color-scheme: dark)');
     const follow = () => actions.setTheme(null);
-    darkness.addEventListener('change', follow);
-    return () => darkness.removeEventListener('change', follow);
+    darkScheme.addEventListener('change', follow);
+    return () => darkScheme.removeEventListener('change', follow);
   }, [theme, actions]);
 
   useEffect(() => {

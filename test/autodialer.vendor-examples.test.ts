@@ -9,7 +9,7 @@ import { createAutodialerClient } from './support/autodialer.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
-// The vendor's document, and the samples that it shows, which run here as they are written there: only the host is another one.
+// Runs the examples of the vendor's document exactly as documented, except for the host.
 const document = readFileSync(
   fileURLToPath(new URL('support/autodialer-group-remove.txt', import.meta.url)),
   'utf8',
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What a sample is about: the group with the id that the document names. */
+/** The group of the examples, with the document's id. */
 beforeEach(async () => {
   for (const table of ['number_groups', 'deleted_number_groups']) await app.sql(`DELETE FROM ${table}`);
   const added = await addGroup({ numbers: ['1111', '2222'] });
@@ -45,7 +45,7 @@ const sampleIn = (language: string) => {
   expect(sample).toContain('http://192.168.51.21/');
   return sample!.replace('http://192.168.51.21', app.httpUrl);
 };
-/** What the document says is answered. */
+/** The document's response. */
 const documented = JSON.parse(/```shell\n([^]*?)```/.exec(document)![1]!);
 const failed = { success: 0, message: "Field '_id':There is no such group", data: '' };
 
@@ -55,7 +55,7 @@ const expectRemoved = async () => {
     { id, deleted_by: 'test' },
   ]);
 };
-test("curl's sample removes the group, and says so once", async () => {
+test("the vendor's documented curl example removes the group once", async () => {
   const run = async () =>
     (await promisify(execFile)('sh', ['-c', `${sampleIn('bash').trim()} --silent`])).stdout;
   const first = await run();
@@ -69,9 +69,9 @@ const php = spawnSync('php', ['-r', 'exit(function_exists("curl_init") ? 0 : 1);
 if (php.status !== 0) say('PHP', 'its sample is skipped, since php-cli with php-curl is not installed');
 const withPhp = php.status === 0 ? describe : describe.skip;
 withPhp('where PHP with curl is installed,', () => {
-  test("PHP's sample removes the group, and says so once", async () => {
+  test("the vendor's documented PHP example removes the group once", async () => {
     const run = async () => {
-      // The code as a file has it: behind the tag that opens it, which nothing may stand in front of.
+      // The code as in a file: after the opening tag, which has to come first.
       const child = promisify(execFile)('php', []);
       child.child.stdin!.end(sampleIn('php').trim());
       return (await child).stdout;
@@ -84,10 +84,10 @@ withPhp('where PHP with curl is installed,', () => {
   });
 });
 
-describe("jQuery's sample, in a page of another origin,", () => {
+describe("the vendor's documented jQuery example on a page of another origin", () => {
   const jquery = readFileSync(createRequire(import.meta.url).resolve('jquery'), 'utf8');
 
-  /** Opens the sample's page, with jQuery in the place of the network's, and answers what it prints. */
+  /** Opens the example's page with a local jQuery, and returns its console output. */
   const openPage = async (origin: string) => {
     const html = sampleIn('js').replace(
       /<script src="[^"]*jquery[^"]*"><\/script>/,
@@ -112,8 +112,8 @@ describe("jQuery's sample, in a page of another origin,", () => {
     return printed;
   };
 
-  test('removes the group', async () => {
-    // On success jQuery hands `always` the data and not the request, which the sample prints all the same.
+  test('the jQuery example removes the group', async () => {
+    // On success jQuery passes the data to `always` instead of the request; the example prints it anyway.
     expect(await openPage(page)).toStrictEqual([
       'response code: undefined undefined',
       'response body: undefined',
@@ -121,15 +121,15 @@ describe("jQuery's sample, in a page of another origin,", () => {
     await expectRemoved();
   });
 
-  test('is refused where its origin is not in CORS_ORIGINS, and nothing is removed', async () => {
+  test('the jQuery example is rejected if its origin is not in CORS_ORIGINS, and removes nothing', async () => {
     const before = await readNumbers();
     expect((await openPage('http://evil.example'))[0]).toBe('response code: 0 error');
     expect(await readNumbers()).toStrictEqual(before);
   });
 
-  test('reads the body of an error', async () => {
+  test('the jQuery example can read the body of an error', async () => {
     await app.sql(`UPDATE accounts SET scopes = '{groups:read}' WHERE username = 'test'`);
-    // An account is looked up again within a second.
+    // The server caches an account for one second.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     expect(await openPage(page)).toStrictEqual([
       'response code: 403 Forbidden',
@@ -139,7 +139,7 @@ describe("jQuery's sample, in a page of another origin,", () => {
   });
 });
 
-test('without one of the two credentials that the account needs the samples are refused', async () => {
+test("the vendor's examples are rejected without one of the two credentials that the account requires", async () => {
   for (const headers of [
     { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tG' },
     { 'X-APIKEY': '', Authorization: 'Basic dGVzdDpBYTEyMzQ1Ng==' },
