@@ -53,15 +53,15 @@ export function createRejectedCallAuditor(
     // fingerprint.
     const withoutKey = { ...context, idempotencyKey: undefined };
     const calls = parseCalls(request, pathField).slice(0, limits.rootFields);
-    const writes = calls.map(async ({ fieldName, responseName, args }) => {
+    // One after the other, so that the entries are in the order of the calls.
+    for (const { fieldName, responseName, args } of calls) {
       const error = errorOf(responseName);
-      if (error === undefined || context.outcome.reachedFields.has(responseName)) return;
+      if (error === undefined || context.outcome.reachedFields.has(responseName)) continue;
       const info = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
       const call = createMutationCall(args, withoutKey, info);
       const targetIds = call.targetIds.slice(0, Math.floor(maxTargetIds / calls.length));
       await context.mutations.auditRejection({ ...call, targetIds }, error);
-    });
-    await Promise.all(writes);
+    }
   };
 
   function parseCalls(request: unknown, pathField: string | undefined): RejectedCall[] {

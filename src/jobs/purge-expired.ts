@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
-/** Who purges, as the audit names it. */
+/** The caller of the purge in the audit log. */
 export type PurgeCaller = { readonly account: string; readonly requestId: string };
 
 /** Removes one batch of expired rows of a kind and returns how many; 0 if none is left. */
@@ -29,15 +29,18 @@ export function startPurgeJob(
         counts[name] = await repeat(() => purgeBatch(caller));
       if (Object.values(counts).some((count) => count > 0)) log.info(counts, 'purged expired rows');
     } catch (error) {
-      // It is tried again in a minute. That the database is unavailable is logged elsewhere.
+      // Retried in a minute. The connection watchdog logs an unavailable database.
       if (!(error instanceof AppError)) log.error({ err: error }, 'the purge of expired rows failed');
     }
   };
-  /** Runs batches until one is empty. */
-  const repeat = async (removeBatch: () => Promise<number>) => {
+  /** Runs batches until one is empty. A purge that is stopped still runs one batch of each kind. */
+  const repeat = async (purgeBatch: () => Promise<number>) => {
     let removed = 0;
-    for (let count = -1; count !== 0 && !stopping.signal.aborted; removed += count)
-      count = await removeBatch();
+    let count: number;
+    do {
+      count = await purgeBatch();
+      removed += count;
+    } while (count !== 0 && !stopping.signal.aborted);
     return removed;
   };
   const tick = () => {
