@@ -73,9 +73,9 @@ function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
 /** Returns the text for the operator when the server is ready, with a command to paste. */
 function describeStart({ url, database, createdKey, sampleGroupId }: App): string {
   const keyHeader = createdKey ? `'X-APIKEY: ${createdKey}'` : '"X-APIKEY: $ADMIN_API_KEY"';
-  const [what, path, body] =
+  const [title, path, body] =
     sampleGroupId === undefined
-      ? ['Find groups', 'searchGroups', '{"first":10}']
+      ? ['Search groups', 'searchGroups', '{"first":10}']
       : ['Delete a sample group', 'deleteGroup', `{"id":${sampleGroupId}}`];
   const curl = `curl ${url}/${path} -H ${keyHeader} -H 'Content-Type: application/json' -d '${body}'`;
 
@@ -85,8 +85,8 @@ function describeStart({ url, database, createdKey, sampleGroupId }: App): strin
   GraphQL    ${url}/graphql
   Explorer   ${url}/${createdKey ? `#key=${encodeURIComponent(createdKey)}` : ''}
   Database   ${database}
-${createdKey ? `  Key        ${createdKey}   (shown this once: keep it, or set ADMIN_API_KEY)\n` : ''}
-  ${what}${createdKey ? '' : ' (ADMIN_API_KEY must hold your key; lost? npx group-api accounts rotate admin)'}:
+${createdKey ? `  Key        ${createdKey}   (shown only once: store it, or set ADMIN_API_KEY)\n` : ''}
+  ${title}${createdKey ? '' : ' (set ADMIN_API_KEY to your key; if it is lost: npx group-api accounts rotate admin)'}:
   ${curl}
 
 `;

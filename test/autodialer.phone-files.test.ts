@@ -131,10 +131,47 @@ describe('characters around a number are removed alike in JSON, CSV and vCards:'
     },
   );
 
-  test('an amount from a spreadsheet is rejected with advice', async () => {
-    expect(await numbersIn('phone;name\n"9,121,111,111";A')).toContain(
-      'line 2, column 1 (phone): "9,121,111,111" is not a phone number: a spreadsheet, such as Excel, has written it as an amount',
+  test.each([
+    ['9,121,111,111', 'has written it as an amount'],
+    ['9121111111.5', 'has written it with decimals'],
+    ['########', 'has written it for a column that is too narrow'],
+  ])('the value %s of a spreadsheet is rejected with advice', async (text, problem) => {
+    const rejection = `"${text}" is not a phone number: a spreadsheet, such as Excel, ${problem}`;
+    expect(await numbersIn(`phone;name\n"${text}";A`)).toContain(`line 2, column 1 (phone): ${rejection}`);
+    expect(await numbersIn(`02188001122\n"${text}"`)).toContain(`line 2, column 1: ${rejection}`);
+  });
+
+  test('decimals of zeros are removed', async () => {
+    expect(await numbersIn('phone\n9121111111.00\n02188001122.0')).toStrictEqual([
+      '9121111111',
+      '02188001122',
+    ]);
+  });
+});
+
+describe('a column named just "number"', () => {
+  const rows = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1},A`).join('\n');
+
+  test.each([
+    ['Number,Name', 3, 4],
+    ['شماره,نام', 9, 10],
+    ['number,name', 5000, 11],
+  ])('%s with the row numbers 1 to %i is rejected, and nothing is stored', async (header, count, line) => {
+    const before = await readNumbers();
+    expect(await numbersIn(`${header}\n${rows(count)}`)).toBe(
+      badLine(
+        line,
+        'the values 1, 2, 3 … appear to be row numbers, not phone numbers. If they are phone numbers, name the column ' +
+          '"phone"; otherwise name the column with the phone numbers so',
+        `, column 1 (${header.split(',')[0]})`,
+      ),
     );
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+
+  test('with short and long numbers is read, and so is a column named "phone" with short ones', async () => {
+    expect(await numbersIn(`number,name\n${rows(9)}\n100,B`)).toHaveLength(10);
+    expect(await numbersIn(`phone,name\n${rows(12)}`)).toHaveLength(12);
   });
 });
 

@@ -103,11 +103,10 @@ const readFile = async (content: string, pieces: readonly number[]) => {
   return numbers;
 };
 const pieceSizes = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 10 });
-const phoneNumber = fc.string({
-  unit: fc.constantFrom(...'+0123456789*#'.split('')),
-  minLength: 1,
-  maxLength: 32,
-});
+const phoneNumber = fc
+  .string({ unit: fc.constantFrom(...'+0123456789*#'.split('')), minLength: 1, maxLength: 32 })
+  // Spreadsheets print these instead of a number in a narrow column.
+  .filter((text) => !/^#{3,}$/.test(text));
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 
 describe('the numbers of any valid file are read in order, however the file is split into chunks', () => {
@@ -134,7 +133,7 @@ describe('the numbers of any valid file are read in order, however the file is s
             `${isQuoted ? quote(number) : number}${delimiter}${quote(note)}${end}${end.repeat(blanks)}`,
         );
         // The first line decides the separator, so that the notes contain neither.
-        const first = `number${delimiter}note${delimiter}${delimiter}${end}`;
+        const first = `phone${delimiter}note${delimiter}${delimiter}${end}`;
         const content = `${mark}${header ? first : `0${delimiter}${delimiter}${end}`}${lines.join('')}`;
         const expected = [...(header ? [] : ['0']), ...rows.map(({ number }) => number)];
         expect(await readFile(content, pieces)).toStrictEqual(expected);

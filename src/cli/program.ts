@@ -17,7 +17,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const onOutputError = (error: Error) => {
     // The reader of the output may close it early, as `head` does; no one could read an error.
     if (outputError === undefined && !isClosedPipe(error))
-      void reportError(new OperatorError(`Standard output cannot be written: ${error.message}`), asJson);
+      void reportError(new OperatorError(`Cannot write to standard output: ${error.message}`), asJson);
     process.exitCode = exitCodes.failed;
     outputError ??= error;
   };
@@ -35,7 +35,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 function createProgram(asJson: boolean): Command {
   const program = new Command('group-api')
     .description(
-      'Runs and manages a group-api server. All commands read the same settings, from the environment or .env',
+      'Run and manage a group-api server. All commands read the same settings, from the environment or .env',
     )
     .version(readVersion())
     .addCommand(createServeCommand())
@@ -49,7 +49,7 @@ function createProgram(asJson: boolean): Command {
       'after',
       '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',
     );
-  for (const command of [program, ...listCommands(program)]) prepare(command, asJson);
+  for (const command of [program, ...listCommands(program)]) configureCommand(command, asJson);
   return program;
 }
 
@@ -62,20 +62,20 @@ function isClosedPipe(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EPIPE';
 }
 
-/** Gives a command what commands have in common: how they end, and how they say that they were not understood. */
-function prepare(command: Command, asJson: boolean): void {
+/** Configures what all commands share: exit codes, and the format of usage errors. */
+function configureCommand(command: Command, asJson: boolean): void {
   command
     .exitOverride()
-    .showHelpAfterError(!asJson && '(--help tells more)')
+    .showHelpAfterError(!asJson && '(see --help)')
     .addHelpText('after', exitCodesHelp)
     .configureOutput({
       outputError: (text, write) =>
-        write(asJson ? writeErrorJson('COMMAND_NOT_UNDERSTOOD', text.trim().replace(/^error: /, '')) : text),
+        write(asJson ? writeErrorJson('USAGE_ERROR', text.trim().replace(/^error: /, '')) : text),
     });
 }
 
 function listCommands(command: Command): Command[] {
-  return command.commands.flatMap((each) => [each, ...listCommands(each)]);
+  return command.commands.flatMap((subcommand) => [subcommand, ...listCommands(subcommand)]);
 }
 
 function exitCodeOf(error: unknown): number {

@@ -1,6 +1,6 @@
 import Papa from 'papaparse';
 import { findPhoneColumns, isFaxLabel, type PhoneColumn } from './phone-columns.ts';
-import { appendPhoneNumbers, type PhoneProblem } from './phone-number.ts';
+import { appendCellNumbers, type PhoneProblem } from './phone-number.ts';
 import { badLine, countSkip, type NumberReader, type SkipCounts } from './number-reader.ts';
 
 /** The maximum length of a record with quoted line breaks: an unclosed quote would otherwise consume the whole file. */
@@ -18,7 +18,7 @@ const maxNamedColumns = 30;
  */
 export function createCsvReader(skips: SkipCounts): NumberReader {
   let delimiter: string | undefined;
-  let readRecord: RecordReader | undefined;
+  let records: RecordReader | undefined;
   /** The lines of a record whose quotes are still open. */
   let open: readonly string[] = [];
   let openedAt = 0;
@@ -58,8 +58,8 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
           countSkip(skips, 'blankLines');
           continue;
         }
-        if (readRecord) readRecord(cells, lineNumber, numbers);
-        else readRecord = startRecords(cells, lineNumber, numbers, skips);
+        if (records) records.read(cells, lineNumber, numbers);
+        else records = startRecords(cells, lineNumber, numbers, skips);
       }
       openedAt = startLineNumber + line;
       return numbers;
@@ -67,13 +67,18 @@ export function createCsvReader(skips: SkipCounts): NumberReader {
 
     end() {
       if (open.length > 0) throw unclosedQuote(openedAt);
+      records?.end(openedAt - 1);
       return [];
     },
   };
 }
 
-/** Appends the numbers of a record. @throws AppError BAD_USER_INPUT with the line and the column. */
-type RecordReader = (cells: readonly string[], lineNumber: number, numbers: string[]) => void;
+type RecordReader = {
+  /** Appends the numbers of a record. @throws AppError BAD_USER_INPUT with the line and the column. */
+  read(cells: readonly string[], lineNumber: number, numbers: string[]): void;
+  /** Call after the last record. @throws AppError BAD_USER_INPUT with the line and the column. */
+  end(lastLineNumber: number): void;
+};
 
 /** Reads the first record, which may be a header, and returns the reader of the other records. */
 function startRecords(
@@ -83,9 +88,9 @@ function startRecords(
   skips: SkipCounts,
 ): RecordReader {
   if (!isHeader(cells)) {
-    const readRecord = createPlainReader(cells, skips);
-    readRecord(cells, lineNumber, numbers);
-    return readRecord;
+    const records = createPlainReader(cells, skips);
+    records.read(cells, lineNumber, numbers);
+    return records;
   }
   const columns = findPhoneColumns(cells);
   if (columns.length === 0) throw unknownColumns(cells, lineNumber);
@@ -111,7 +116,8 @@ const maxFigureDigits = 4;
 
 /** Creates the reader for a file with a header. */
 function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts): RecordReader {
-  return (cells, lineNumber, numbers) => {
+  const checks = columns.filter((column) => column.mayHaveRowNumbers).map(createRowNumberCheck);
+  const read: RecordReader['read'] = (cells, lineNumber, numbers) => {
     for (const { index, header, labelIndex } of columns) {
       const cell = cells[index];
       if (cell === undefined || cell === '') {
@@ -123,10 +129,42 @@ function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts):
         continue;
       }
       const before = numbers.length;
-      const problem = appendPhoneNumbers(cell, numbers);
+      const problem = appendCellNumbers(cell, numbers);
       if (problem) throw badLine(lineNumber, problem.message, nameColumn(index, header));
       if (numbers.length === before) countSkip(skips, 'emptyPhones');
+      else checks.find((check) => check.index === index)?.add(numbers.at(-1)!, lineNumber);
     }
+  };
+  return { read, end: (lastLineNumber) => checks.forEach((check) => check.end(lastLineNumber)) };
+}
+
+/** How many numbers of a column show whether it has row numbers. */
+const examinedNumbers = 10;
+
+/**
+ * Rejects a column that is named just "number", and whose first numbers have one or two digits: these are row numbers,
+ * which must not be called.
+ */
+function createRowNumberCheck({ index, header }: PhoneColumn) {
+  const shortNumbers: string[] = [];
+  let isPassed = false;
+  const reject = (lineNumber: number) => {
+    const problem =
+      `the values ${shortNumbers.slice(0, 3).join(', ')} … appear to be row numbers, not phone numbers. ` +
+      'If they are phone numbers, name the column "phone"; otherwise name the column with the phone numbers so';
+    return badLine(lineNumber, problem, nameColumn(index, header));
+  };
+  return {
+    index,
+    add(number: string, lineNumber: number) {
+      if (isPassed) return;
+      isPassed = !/^0*\d{1,2}$/.test(number);
+      shortNumbers.push(number);
+      if (!isPassed && shortNumbers.length === examinedNumbers) throw reject(lineNumber);
+    },
+    end(lastLineNumber: number) {
+      if (!isPassed && shortNumbers.length > 0) throw reject(lastLineNumber);
+    },
   };
 }
 
@@ -136,7 +174,7 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
   /** Columns that had a number in some record: all later cells must be numbers too. */
   const numberColumns = new Set<number>();
   const isList = isBlank(first[1] ?? '');
-  return (record, lineNumber, numbers) => {
+  const read: RecordReader['read'] = (record, lineNumber, numbers) => {
     const cells = isList && isPaused(record) ? record.slice(0, 1) : record;
     if (cells !== record) countSkip(skips, 'otherCells');
     let hasNumber = false;
@@ -152,7 +190,7 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
         continue;
       }
       const before = numbers.length;
-      const problem = isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, numbers);
+      const problem = isDateOrAmount(cell) ? dateOrAmount(cell) : appendCellNumbers(cell, numbers);
       if (problem && (problem.isDamaged || numberColumns.has(index)))
         throw badLine(lineNumber, problem.message, nameColumn(index, undefined));
       if (problem) countSkip(skips, 'otherCells');
@@ -163,6 +201,7 @@ function createPlainReader(first: readonly string[], skips: SkipCounts): RecordR
     }
     if (!hasNumber) rejectUnreadableCells(cells, lineNumber);
   };
+  return { read, end: () => undefined };
 }
 const mayBeNumber = /[\d۰-۹٠-٩+*#]/;
 
@@ -172,7 +211,7 @@ const mayBeNumber = /[\d۰-۹٠-٩+*#]/;
  */
 function rejectUnreadableCells(cells: readonly string[], lineNumber: number): void {
   const problems = cells.map((cell) =>
-    isDateOrAmount(cell) ? dateOrAmount(cell) : appendPhoneNumbers(cell, []),
+    isDateOrAmount(cell) ? dateOrAmount(cell) : appendCellNumbers(cell, []),
   );
   const withDigits = problems.findIndex((problem, index) => problem && mayBeNumber.test(cells[index]!));
   const index = withDigits === -1 ? problems.findIndex((problem) => problem) : withDigits;
@@ -208,7 +247,7 @@ function isBlank(cell: string): boolean {
 /** Returns the first number of a cell. */
 function findNumber(cell: string): string | undefined {
   const numbers: string[] = [];
-  return appendPhoneNumbers(cell, numbers) ? undefined : numbers[0];
+  return appendCellNumbers(cell, numbers) ? undefined : numbers[0];
 }
 
 const yearFirst = /^(?:1[2-9]|20)\d\d([-/.])\d\d?\1\d\d?(?:[T ].*)?$/;

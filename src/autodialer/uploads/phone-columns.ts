@@ -5,6 +5,8 @@ export type PhoneColumn = {
   readonly header: string | undefined;
   /** The column with the type of the number in the same row, such as Google's `Phone 1 - Label`. */
   readonly labelIndex: number | undefined;
+  /** True if the column is named just "number", so that its values may be row numbers. */
+  readonly mayHaveRowNumbers: boolean;
 };
 
 // Headers are compared in the form of foldHeader(): in lower case, without diacritics, with Persian letters, split
@@ -60,7 +62,16 @@ export function findPhoneColumns(headers: readonly string[]): readonly PhoneColu
   if (kind === undefined) return [];
   const findLabel = createLabelSearch(headers);
   return headers.flatMap((header, index) =>
-    kinds[index] === kind ? [{ index, header: header.trim(), labelIndex: findLabel(header) }] : [],
+    kinds[index] === kind
+      ? [
+          {
+            index,
+            header: header.trim(),
+            labelIndex: findLabel(header),
+            mayHaveRowNumbers: kind === 'number',
+          },
+        ]
+      : [],
   );
 }
 

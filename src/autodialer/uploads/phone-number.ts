@@ -54,6 +54,19 @@ export function appendPhoneNumbers(written: string, numbers: string[]): PhonePro
   return undefined;
 }
 
+/**
+ * Like `appendPhoneNumbers`, for a cell of a spreadsheet: three or more `#` are what it prints instead of a number in a
+ * narrow column.
+ */
+export function appendCellNumbers(cell: string, numbers: string[]): PhoneProblem | undefined {
+  if (/^\s*#{3,}\s*$/.test(cell))
+    return damaged(
+      cell.trim(),
+      'a spreadsheet, such as Excel, has written it for a column that is too narrow',
+    );
+  return appendPhoneNumbers(cell, numbers);
+}
+
 function appendPiece(written: string, numbers: string[]): PhoneProblem | undefined {
   const text = plainText(written);
   if (text === '') return undefined;
@@ -62,6 +75,8 @@ function appendPiece(written: string, numbers: string[]): PhoneProblem | undefin
     return damaged(written, 'a spreadsheet, such as Excel, has shortened it, and its last digits are lost');
   if (/^\d{1,3}(?:,\d{3}){2,}$/.test(text))
     return damaged(written, 'a spreadsheet, such as Excel, has written it as an amount');
+  if (/^[1-9]\d{6,}[.٫]\d+$/.test(text))
+    return damaged(written, 'a spreadsheet, such as Excel, has written it with decimals');
   for (const part of splitNumbers(text)) {
     const number = plainNumber(part);
     if (number === undefined) return notANumber(written);
@@ -97,7 +112,7 @@ function plainText(written: string): string {
     .replace(/^tel:/i, '')
     .trim();
   // A number that a program has converted to a float.
-  return text.replace(/^(\d{6,})\.0$/, '$1');
+  return text.replace(/^(?:(\d{6,})\.0|([1-9]\d{5,})[.٫]0+)$/, '$1$2');
 }
 
 /** Returns the number without formatting: an empty string if nothing is left, undefined if the text is not a number. */
