@@ -118,7 +118,7 @@ test('a database that this version has created has no dates to repair', async ()
   try {
     const { run } = createCommandLine(() => fresh);
     const repair = await run('repair-dates', '--zone', zone, '--yes');
-    expect([repair.code, repair.stderr]).toStrictEqual([1, expect.stringContaining('nothing to repair')]);
+    expect([repair.code, repair.stderr]).toStrictEqual([1, expect.stringContaining('Nothing to repair')]);
     expect(JSON.parse((await run('doctor', '--json')).stdout).isWrong).toBe(false);
   } finally {
     await fresh.close();
