@@ -21,12 +21,10 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
-  const [{ loadConfig }, { createLogger }, { openDatabase }, { createMutationRunner }] = await Promise.all([
-    import('../config/settings.ts'),
-    import('../log.ts'),
-    import('../database/database.ts'),
-    import('../mutations/mutation-runner.ts'),
-  ]);
+  const { loadConfig } = await import('../config/settings.ts');
+  const { createLogger } = await import('../log.ts');
+  const { openDatabase } = await import('../database/database.ts');
+  const { createMutationRunner } = await import('../mutations/mutation-runner.ts');
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);

@@ -73,10 +73,8 @@ async function checkCertificate({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile
 async function checkAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: InspectedValues) {
   if (file === undefined) return;
   // Other commands have no use for the schema, which takes long to load.
-  const [{ readAllowedOperations }, { createSchema }] = await Promise.all([
-    import('../graphql/request/allowed-operations.ts'),
-    import('../graphql/schema.ts'),
-  ]);
+  const { readAllowedOperations } = await import('../graphql/request/allowed-operations.ts');
+  const { createSchema } = await import('../graphql/schema.ts');
   readAllowedOperations(file, createSchema());
 }
 
@@ -89,10 +87,8 @@ async function checkStorage({ config, problems }: InspectedConfig): Promise<Chec
 
 /** A file that the URL names may be gone since the settings were read. */
 async function checkUrl(url: string): Promise<CheckResult[]> {
-  const [{ checkDatabase }, { readDatabaseUrl }] = await Promise.all([
-    import('../doctor/check-database.ts'),
-    import('../postgres/database-url.ts'),
-  ]);
+  const { checkDatabase } = await import('../doctor/check-database.ts');
+  const { readDatabaseUrl } = await import('../postgres/database-url.ts');
   try {
     return await checkDatabase(readDatabaseUrl(url));
   } catch (error) {
@@ -102,13 +98,10 @@ async function checkUrl(url: string): Promise<CheckResult[]> {
 }
 
 async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
-  const [{ checkDataFolder }, { checkDatabase }, { openEmbeddedPostgres }, { describeEmbedded }] =
-    await Promise.all([
-      import('../doctor/check-data-folder.ts'),
-      import('../doctor/check-database.ts'),
-      import('../embedded-postgres/cluster.ts'),
-      import('../database/database.ts'),
-    ]);
+  const { checkDataFolder } = await import('../doctor/check-data-folder.ts');
+  const { checkDatabase } = await import('../doctor/check-database.ts');
+  const { openEmbeddedPostgres } = await import('../embedded-postgres/cluster.ts');
+  const { describeEmbedded } = await import('../database/database.ts');
   const { checks, hasCluster } = await checkDataFolder(dataDir, process.getuid?.());
   if (!hasCluster) return checks;
   try {

@@ -38,10 +38,8 @@ Examples:
 }
 
 async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise<void> {
-  const [{ parseDeletion, parseDeletionIds }, { describeDeletedGroup }] = await Promise.all([
-    import('../group-deletion/delete-input.ts'),
-    import('./describe-groups.ts'),
-  ]);
+  const { parseDeletion, parseDeletionIds } = await import('../group-deletion/delete-input.ts');
+  const { describeDeletedGroup } = await import('./describe-groups.ts');
   const ids = parseDeletionIds(givenIds.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
@@ -90,12 +88,9 @@ async function confirm(
   { prisma, mutations }: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
-    const [{ findDeletionImpacts }, { createGroupRepository }, { createSubscriberRepository }] =
-      await Promise.all([
-        import('../group-deletion/deletion-impact.ts'),
-        import('../groups/group-repository.ts'),
-        import('../subscribers/subscriber-repository.ts'),
-      ]);
+    const { findDeletionImpacts } = await import('../group-deletion/deletion-impact.ts');
+    const { createGroupRepository } = await import('../groups/group-repository.ts');
+    const { createSubscriberRepository } = await import('../subscribers/subscriber-repository.ts');
     const impacts = await findDeletionImpacts(ids, {
       groups: createGroupRepository(prisma, mutations),
       subscribers: createSubscriberRepository(prisma, mutations),

@@ -35,10 +35,8 @@ Examples:
 }
 
 async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
-  const [{ parseGroupId }, { exportGroups }] = await Promise.all([
-    import('../groups/group.ts'),
-    import('../transfer/export-groups.ts'),
-  ]);
+  const { parseGroupId } = await import('../groups/group.ts');
+  const { exportGroups } = await import('../transfer/export-groups.ts');
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)

@@ -37,12 +37,9 @@ Examples:
 
 async function listGroups(options: ListOptions): Promise<void> {
   const { text, tagName, serviceGroup, after, json } = options;
-  const [{ createGroupRepository }, { formatGroupCursor, parseGroupSearch }, { describeGroups }] =
-    await Promise.all([
-      import('../groups/group-repository.ts'),
-      import('../groups/group-search.ts'),
-      import('./describe-groups.ts'),
-    ]);
+  const { createGroupRepository } = await import('../groups/group-repository.ts');
+  const { formatGroupCursor, parseGroupSearch } = await import('../groups/group-search.ts');
+  const { describeGroups } = await import('./describe-groups.ts');
   const serviceGroupId = readNumber(serviceGroup);
   const search = parseGroupSearch({
     filter: { text, tagName, serviceGroupId },
