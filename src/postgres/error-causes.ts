@@ -1,10 +1,10 @@
-/** The chain of reasons behind an error: Prisma keeps the driver's in `meta`, everybody else in `cause`. */
+/** Returns an error and its causes. Prisma stores the error of the driver in `meta`, all others in `cause`. */
 export function causesOf(error: unknown): Record<string, unknown>[] {
   const causes: Record<string, unknown>[] = [];
-  for (let each = error; each instanceof Object && causes.length < maxCauses;) {
-    const reason = each as Record<string, unknown>;
-    causes.push(reason);
-    each = reason['cause'] ?? reason['driverAdapterError'] ?? reason['meta'];
+  for (let next = error; typeof next === 'object' && next !== null && causes.length < maxCauses;) {
+    const cause = next as Record<string, unknown>;
+    causes.push(cause);
+    next = cause['cause'] ?? cause['driverAdapterError'] ?? cause['meta'];
   }
   return causes;
 }
