@@ -130,7 +130,7 @@ describeWithPgBouncer('PgBouncer', () => {
     url = urlOfPort(pooler.port);
     const { code, stdout } = await run('doctor');
     await pooler.close();
-    expect([stdout, code]).toStrictEqual([expect.stringMatching(/^ok +database .*answers/m), 0]);
+    expect([stdout, code]).toStrictEqual([expect.stringMatching(/^ok +database +Connected to/m), 0]);
   });
 
   test('each program names the startup parameter that PgBouncer rejects', async () => {
@@ -162,5 +162,5 @@ test('a direct connection is accepted for a user with a connection limit of 1', 
   await postgres.sql(`CREATE ROLE guest LOGIN PASSWORD 'guest' CONNECTION LIMIT 1`);
   url = `postgresql://guest:guest@127.0.0.1:${postgres.port}/postgres`;
   const { stdout } = await run('doctor');
-  expect(stdout).toMatch(/^ok +database .*answers/m);
+  expect(stdout).toMatch(/^ok +database +Connected to/m);
 });

@@ -162,6 +162,6 @@ describe('a command that waits for its input', () => {
     doctor.child.kill('SIGTERM');
     expect(await once(doctor.child, 'exit')).toStrictEqual([1, null]);
     await untilAllEnded(doctor);
-    expect(doctor.output()).toContain('Stopped');
+    expect(doctor.output()).toContain('Aborted');
   });
 });

@@ -34,7 +34,7 @@ const recoveryTimeoutMs = 10 * 60_000;
 /** How long `pg_ctl` waits before we check ourselves. */
 const pgCtlTimeoutSeconds = 5;
 /** How long connections of a stopped server process may take to close. */
-const disconnectTimeoutMs = 2000;
+const disconnectTimeoutMs = 5000;
 const cannotConnectNow = '57P03';
 /** The lock file of the socket, next to the lock file of the data folder. */
 const socketLockName = `.s.PGSQL.${port}.lock`;
