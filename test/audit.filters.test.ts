@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import pg from 'pg';
 import { parseAuditSearch } from '../src/mutations/audit-event-search.ts';
 import { preparePage, writeAuditPageStatement } from '../src/mutations/audit-event-statements.ts';
 import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
-import { useTestDatabase } from './support/test-database.ts';
+import { openTestConnection, useTestDatabase } from './support/test-database.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const entryCount = 3000;
@@ -192,8 +191,7 @@ const countBlocks = async (filter: { from?: string; to?: string }): Promise<numb
     },
   });
   const statement = writeAuditPageStatement(search);
-  const client = new pg.Client(app.url);
-  await client.connect();
+  const client = await openTestConnection(app.url);
   try {
     await client.query('BEGIN');
     await client.query(preparePage);

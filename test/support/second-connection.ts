@@ -1,5 +1,4 @@
-import pg from 'pg';
-import type { TestDatabase } from './test-database.ts';
+import { openTestConnection, type TestDatabase } from './test-database.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** A connection that holds locks while API calls wait for them. */
@@ -15,10 +14,9 @@ export type SecondConnection = {
 
 /** Opens a connection in addition to the server's. */
 export async function openSecondConnection(database: TestDatabase): Promise<SecondConnection> {
-  const client = new pg.Client(database.url);
+  const client = await openTestConnection(database.url);
   // The server may end it: a test of what happens then.
   client.on('error', () => undefined);
-  await client.connect();
   return {
     query: async (sql, values) => void (await client.query(sql, values)),
     async lockGroup(id) {

@@ -59,14 +59,25 @@ async function moveTables(url: URL, schema: string): Promise<void> {
 
 /** Uses a database that the test file has created otherwise; `drop` closes the connections only. */
 export function useTestDatabase(url: string): TestDatabase {
-  const schema = new URL(url).searchParams.get('schema') ?? defaultSchema;
-  const pool = createPool({ connectionString: url, max: 4 }, { search_path: searchPathOf(schema) });
+  const pool = createPool({ connectionString: url, max: 4 }, { search_path: searchPathOf(schemaOf(url)) });
   pool.on('error', () => undefined);
   return {
     url,
     sql: async <Row>(text: string, values: unknown[] = []) => (await pool.query(text, values)).rows as Row[],
     drop: () => pool.end(),
   };
+}
+
+/** Opens a single connection, in which unqualified names refer to the schema of the URL. */
+export async function openTestConnection(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query("SELECT set_config('search_path', $1, false)", [searchPathOf(schemaOf(url))]);
+  return client;
+}
+
+function schemaOf(url: string): string {
+  return new URL(url).searchParams.get('schema') ?? defaultSchema;
 }
 
 /** Returns the URL of an embedded PostgreSQL's only database. */
