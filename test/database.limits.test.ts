@@ -179,7 +179,7 @@ test('a migration is not subject to the statement_timeout of the database', asyn
     const isWaiting = async () =>
       (
         await database.sql(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > interval '500 ms'`,
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND now() - query_start > interval '500 ms'`,
         )
       ).length > 0;
     while (!(await isWaiting()));

@@ -55,8 +55,17 @@ test('a graceful shutdown finishes a request in flight at each address, and free
   const lock = opened.sql(
     `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
   );
-  const waiting = () => opened.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
-  while ((await opened.sql("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length === 0);
+  const waiting = () =>
+    opened.sql(
+      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+  while (
+    (
+      await opened.sql(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+      )
+    ).length === 0
+  );
   const edits = hosts.map((host) =>
     fetch(`http://${host}:${port}/editGroup`, {
       method: 'POST',
@@ -100,9 +109,21 @@ test('too many requests at one address are rejected at both', async () => {
   const lock = opened.sql(
     `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
   );
-  while ((await opened.sql("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length === 0);
+  while (
+    (
+      await opened.sql(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+      )
+    ).length === 0
+  );
   const edit = opened.post('/editGroup', { id, group: { tagName: 'x' } });
-  while ((await opened.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).length === 0);
+  while (
+    (
+      await opened.sql(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+      )
+    ).length === 0
+  );
   for (const host of hosts) {
     const { status } = await fetch(`http://${host}:${port}/whoami`, { headers: { 'X-APIKEY': testKey } });
     expect(status).toBe(503);
