@@ -17,7 +17,7 @@ import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from '../postgres/require-server.ts';
-import { loadRowDefaults } from './row-defaults.ts';
+import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
 import { toUnavailableError, withUnavailableErrors } from './database-errors.ts';
 import { watchDatabase } from './connection-watchdog.ts';

@@ -1,8 +1,7 @@
-import { formatPrice } from '../validation/decimal.ts';
+import { formatPrice, type RowJson } from '../database/row-json.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
-import type { RowJson } from '../database/row-json.ts';
 import { customPlan } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';

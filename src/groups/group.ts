@@ -15,11 +15,14 @@ import {
   type CreateTextParser,
   type Parsed,
 } from '../validation/input-parsers.ts';
-import { withRowDefaults } from '../database/row-defaults.ts';
-import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
-import { parseTimestamp } from '../database/timestamp.ts';
+import {
+  camelCaseKeys,
+  formatPrice,
+  parseTimestamp,
+  withRowDefaults,
+  type RowJson,
+} from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
-import { formatPrice } from '../validation/decimal.ts';
 import type { GroupDetails } from './group-details.ts';
 
 /** A subscription plan, as the API shows it. */

@@ -1,7 +1,5 @@
-import { parseTimestamp } from '../database/timestamp.ts';
-import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
+import { camelCaseKeys, formatPrice, parseTimestamp, type RowJson } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { formatPrice } from '../validation/decimal.ts';
 import type { AuditSearch } from './audit-event-search.ts';
 import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-event-statements.ts';
 

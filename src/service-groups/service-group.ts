@@ -11,8 +11,7 @@ import {
   type CreateTextParser,
   type Parsed,
 } from '../validation/input-parsers.ts';
-import { withRowDefaults } from '../database/row-defaults.ts';
-import { camelCaseKeys, toRowJson } from '../database/row-json.ts';
+import { camelCaseKeys, toRowJson, withRowDefaults } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { ServiceGroup } from '../generated/prisma/client.ts';
 

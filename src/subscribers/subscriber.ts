@@ -7,9 +7,7 @@ import {
   textParser,
 } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
-import { withRowDefaults } from '../database/row-defaults.ts';
-import type { RowJson } from '../database/row-json.ts';
-import { parseTimestamp } from '../database/timestamp.ts';
+import { parseTimestamp, withRowDefaults, type RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
 import { parseGroupRow, type Group } from '../groups/group.ts';

@@ -1,8 +1,7 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Transaction } from '../mutations/mutation-runner.ts';
-import { camelCaseKeys, type RowJson } from '../database/row-json.ts';
-import { parseTimestamp } from '../database/timestamp.ts';
+import { camelCaseKeys, parseTimestamp, type RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { parseGroupRow } from '../groups/group.ts';

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { textParser, type Parsed } from '../../validation/input-parsers.ts';
-import { withRowDefaults } from '../../database/row-defaults.ts';
-import type { RowJson } from '../../database/row-json.ts';
-import { parseTimestamp } from '../../database/timestamp.ts';
+import { parseTimestamp, withRowDefaults, type RowJson } from '../../database/row-json.ts';
 import { AppError, badInput } from '../../errors.ts';
 
 /** The autodialer's group: a name and a list of phone numbers. */
