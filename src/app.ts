@@ -4,6 +4,7 @@ import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { createAuditRepository } from './mutations/audit-events.ts';
+import { deleteExpiredKeys } from './mutations/idempotency.ts';
 import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
 import { writeEarlyError } from './autodialer/error-responses.ts';
@@ -120,7 +121,7 @@ export async function openApp(
       deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
       deletedNumberGroups: (caller) => deletedNumberGroups.purgeExpired(caller),
       numberLists: () => numberLists.removeUnused(),
-      idempotencyKeys: () => mutations.deleteExpiredKeys(),
+      idempotencyKeys: () => deleteExpiredKeys(prisma),
       // Removes nothing: it keeps the index of the audit's times up to date.
       auditTimes: () => audit.summarizeTimes().then(() => 0),
     },

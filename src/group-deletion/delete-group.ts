@@ -1,10 +1,5 @@
-import {
-  keyInProgress,
-  keyReused,
-  idempotencyCutoff,
-  type MutationRunner,
-  type Transaction,
-} from '../mutations/mutation-runner.ts';
+import { deleteExpiredKey, keyInProgress, keyReused } from '../mutations/idempotency.ts';
+import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isLockTimeout, isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
@@ -156,7 +151,7 @@ async function runSingle(
 ): Promise<DeletionResult> {
   try {
     return await retryOnConflict(async () => {
-      await removeExpiredKey(prisma, request.call);
+      await deleteExpiredKey(prisma, request.call);
       return prisma.$transaction(async (transaction) => {
         await lockGroups(transaction, [request.id]);
         const [result] = await runDeletionStatement(transaction, [request], retentionDays);
@@ -167,16 +162,6 @@ async function runSingle(
     const [result] = await recoverResults(prisma, [request], toUnavailableError(error));
     return result!;
   }
-}
-
-async function removeExpiredKey(
-  prisma: PrismaClient,
-  { account, operation, idempotencyKey: key }: MutationCall,
-): Promise<void> {
-  if (key === null) return;
-  await prisma.idempotencyKey.deleteMany({
-    where: { account, operation, key, createdAt: { lte: idempotencyCutoff() } },
-  });
 }
 
 /** @throws AppError if the group was not deleted */

@@ -1,4 +1,4 @@
-import { idempotencyCutoff } from '../mutations/mutation-runner.ts';
+import { idempotencyCutoff } from '../mutations/idempotency.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';

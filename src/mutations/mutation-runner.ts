@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
 import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { findStoredResponse, storeResponse, waitForFirstCall } from './idempotency.ts';
 import type { MutationCall } from './mutation-call.ts';
 
 /** The outcome of a mutation: its result, and the rows before and after for the audit log. */
@@ -21,9 +21,6 @@ export type MutationRunner = ReturnType<typeof createMutationRunner>;
 /** Long enough to move a million subscribers. */
 const defaultTimeoutMs = 15 * 60 * 1000;
 const connectionWaitMs = 3000;
-/** How long a repeated call waits for the first call to end, and how often it polls. */
-const firstCallWaitMs = 3000;
-const firstCallPollMs = 50;
 
 /** Runs mutations: one transaction with audit event, idempotency and dry-run handling. */
 export function createMutationRunner(prisma: PrismaClient, log: Logger) {
@@ -105,14 +102,6 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         );
       if (!isUnknown) await writing;
     },
-
-    /** Deletes the expired idempotency keys and returns their number. */
-    async deleteExpiredKeys(): Promise<number> {
-      const { count } = await prisma.idempotencyKey.deleteMany({
-        where: { createdAt: { lt: idempotencyCutoff() } },
-      });
-      return count;
-    },
   };
 }
 
@@ -152,90 +141,9 @@ function toJson(row: unknown): string | null {
   return row === undefined ? null : JSON.stringify(row);
 }
 
-/**
- * Finds the stored response of a repeated call. If there is none, the transaction locks the key until it ends.
- * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS
- */
-async function findStoredResponse<Result>(
-  transaction: Transaction,
-  call: MutationCall,
-): Promise<{ response: Result } | undefined> {
-  const { account, operation, idempotencyKey: key, fingerprint } = call;
-  if (key === null) return undefined;
-  const scope = JSON.stringify([account, operation, key]);
-  const read = async (isLocking: boolean) => {
-    const [row] = await transaction.$queryRaw<[LockedKey<Result>]>`
-      SELECT ${isLocking} AND pg_try_advisory_xact_lock(hashtextextended(${scope}, 0)) AS "isLocked", stored.fingerprint, stored.response FROM (VALUES (1)) AS one
-      LEFT JOIN idempotency_keys AS stored ON account = ${account} AND operation = ${operation} AND key = ${key}
-        AND created_at > ${idempotencyCutoff()}::timestamptz`;
-    if (row.fingerprint !== null && row.fingerprint !== fingerprint) throw keyReused();
-    return row;
-  };
-  // Calls with the same key are serialized by a lock that ends with the transaction. Repeated calls, of which there may
-  // be many concurrently, need no lock: they find the response.
-  const { isLocked, ...stored } = await read(true);
-  if (stored.fingerprint !== null) return { response: stored.response };
-  if (!isLocked) throw keyInProgress();
-
-  await transaction.idempotencyKey.deleteMany({
-    where: { account, operation, key, createdAt: { lte: idempotencyCutoff() } },
-  });
-  // The first call may have ended between the lookup and the lock.
-  const { fingerprint: storedFingerprint, response } = await read(false);
-  return storedFingerprint === null ? undefined : { response };
-}
-
-type LockedKey<Result> = {
-  readonly isLocked: boolean;
-  readonly fingerprint: string | null;
-  readonly response: Result;
-};
-
-/** Retries while the first call with a key is in progress, without occupying a connection between attempts. */
-async function waitForFirstCall<T>(attempt: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + firstCallWaitMs; ;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const isInProgress = error instanceof AppError && error.code === 'IDEMPOTENCY_IN_PROGRESS';
-      if (!isInProgress || Date.now() > deadline) throw error;
-      await sleep(firstCallPollMs);
-    }
-  }
-}
-
 /** The target ids of a repeated call: the ids in its arguments, or the id that the first call created. */
 function targetsOf(call: MutationCall, response: unknown): readonly (number | string)[] {
   if (call.targetIds.length > 0 || !(response instanceof Object) || !('id' in response))
     return call.targetIds;
   return [String(response.id)];
-}
-
-async function storeResponse(transaction: Transaction, call: MutationCall, response: unknown): Promise<void> {
-  const { account, operation, idempotencyKey: key, fingerprint } = call;
-  if (key === null) return;
-  const json = JSON.parse(JSON.stringify(response)) as Prisma.InputJsonValue;
-  await transaction.idempotencyKey.create({ data: { account, operation, key, fingerprint, response: json } });
-}
-
-/** How long a key is stored. */
-const keyLifetimeMs = 24 * 60 * 60 * 1000;
-
-/** The expiry cutoff: keys created before this time have expired. */
-export function idempotencyCutoff(): Date {
-  return new Date(Date.now() - keyLifetimeMs);
-}
-
-export function keyInProgress(): AppError {
-  return new AppError(
-    'IDEMPOTENCY_IN_PROGRESS',
-    'A request with this Idempotency-Key is still in progress. Try again later',
-  );
-}
-
-export function keyReused(): AppError {
-  return new AppError(
-    'IDEMPOTENCY_KEY_REUSED',
-    'This Idempotency-Key was used with other arguments. Use a new key',
-  );
 }
