@@ -86,10 +86,10 @@ export async function openApp(
   const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, mutations);
 
   const accounts = createAccountRepository(prisma, mutations);
-  const authenticate = createAuthenticator(accounts, await openJwtVerifier(config, log));
+  const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(
     config,
-    authenticate,
+    authenticator,
     log,
     config.AUTODIALER ? writeEarlyError : undefined,
   );

@@ -18,22 +18,15 @@ export type Credentials = {
 };
 type BasicCredentials = { readonly username: string; readonly password: string };
 
-/** The network address that a caller comes from. */
-export type ClientAddress = {
-  readonly address: string;
+export type Authenticator = {
   /**
-   * Called before a password is verified.
-   * @throws AppError RATE_LIMITED after too many failed attempts from this address
+   * Authenticates a caller by its credentials and its network address. Every credential in the request must be valid.
+   * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; SERVICE_UNAVAILABLE
    */
-  readonly requireFailureQuota: () => Promise<void>;
+  authenticate(credentials: Credentials, address: string): Promise<Principal>;
+  /** Returns whether a password was verified recently, so that checking it again costs no slow hash. */
+  isRecentlyVerified(credentials: BasicCredentials): Promise<boolean>;
 };
-
-/**
- * Authenticates a caller. Every credential in the request must be valid.
- * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; RATE_LIMITED;
- * SERVICE_UNAVAILABLE
- */
-export type Authenticate = (credentials: Credentials, client: ClientAddress) => Promise<Principal>;
 
 /** How long accounts are cached: after this time, a change such as disabling one is effective on all servers. */
 const accountMaxAgeMs = 1000;
@@ -47,7 +40,7 @@ type CachedAccount = {
 };
 
 /** Creates the authentication by accounts and, if there is a verifier, by JWT. */
-export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticate {
+export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticator {
   const passwords = createPasswordVerifier();
   const findByKeyHash = cachedLookup((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
   const findByUsername = cachedLookup((username) => accounts.findByUsername(username));
@@ -61,36 +54,39 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
     return account;
   };
 
-  const requirePassword = async (
-    { username, password }: BasicCredentials,
-    { requireFailureQuota }: ClientAddress,
-  ): Promise<CachedAccount> => {
-    const account = isUsername(username) ? await findByUsername(username) : undefined;
-    const storedHash = account?.row.passwordHash ?? null;
-    // A recently verified password is accepted regardless of failed attempts by others at the same address.
-    if (account && passwords.isCached(password, storedHash)) return account;
-    await requireFailureQuota();
-    const isRight = await passwords.isRight(password, storedHash);
+  const findAccount = async (username: string) =>
+    isUsername(username) ? findByUsername(username) : undefined;
+
+  const requirePassword = async ({ username, password }: BasicCredentials): Promise<CachedAccount> => {
+    const account = await findAccount(username);
+    const isRight = await passwords.isRight(password, account?.row.passwordHash ?? null);
     if (!account || !isRight) throw wrongPassword();
     return account;
   };
 
-  return async ({ token, basic }, client) => {
-    if (token !== undefined && jwt?.isJwt(token)) {
-      if (!basic) return jwt.verify(token);
-      throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
-    }
-    const byKey = token === undefined ? undefined : await requireKey(token);
-    const byPassword = basic && (await requirePassword(basic, client));
-    const account = byKey ?? byPassword;
-    if (!account) throw missingCredentials();
-    if (byKey && byPassword && byKey.row.username !== byPassword.row.username) {
-      throw new AppError('UNAUTHENTICATED', 'The API key and the username belong to different accounts');
-    }
+  return {
+    async isRecentlyVerified({ username, password }) {
+      const account = await findAccount(username);
+      return account !== undefined && passwords.isCached(password, account.row.passwordHash);
+    },
 
-    const credential = !byPassword ? 'api-key' : byKey ? 'both' : 'basic';
-    requireUsable(account, credential, client.address);
-    return { account: account.row.username, credential, scopes: account.scopes };
+    async authenticate({ token, basic }, address) {
+      if (token !== undefined && jwt?.isJwt(token)) {
+        if (!basic) return jwt.verify(token);
+        throw new AppError('UNAUTHENTICATED', 'Send a token, or a username and a password, not both');
+      }
+      const byKey = token === undefined ? undefined : await requireKey(token);
+      const byPassword = basic && (await requirePassword(basic));
+      const account = byKey ?? byPassword;
+      if (!account) throw missingCredentials();
+      if (byKey && byPassword && byKey.row.username !== byPassword.row.username) {
+        throw new AppError('UNAUTHENTICATED', 'The API key and the username belong to different accounts');
+      }
+
+      const credential = !byPassword ? 'api-key' : byKey ? 'both' : 'basic';
+      requireUsable(account, credential, address);
+      return { account: account.row.username, credential, scopes: account.scopes };
+    },
   };
 }
 

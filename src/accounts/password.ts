@@ -34,14 +34,16 @@ export function createPasswordVerifier() {
   // The hash that passwords of unknown accounts are verified against.
   let decoyHash: Promise<string> | undefined;
 
+  /** Returns whether this password was verified recently. A password change invalidates the cache entry. */
+  const isCached = (password: string, storedHash: string | null) =>
+    storedHash !== null && verified.has(cacheKey(password, storedHash));
+
   return {
-    /** Returns whether this password was verified recently. A password change invalidates the cache entry. */
-    isCached(password: string, storedHash: string | null): boolean {
-      return storedHash !== null && verified.has(cacheKey(password, storedHash));
-    },
+    isCached,
 
     /** @throws AppError SERVICE_UNAVAILABLE if too many passwords are waiting */
     async isRight(password: string, storedHash: string | null): Promise<boolean> {
+      if (isCached(password, storedHash)) return true;
       decoyHash ??= hashPassword(randomBytes(16).toString('base64'));
       const compared = storedHash ?? (await decoyHash);
       const isEqual = await limit(() => verify(compared, normalise(password)));

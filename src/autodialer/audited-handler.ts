@@ -4,7 +4,7 @@ import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import { AppError } from '../errors.ts';
-import { callerOf } from '../http/caller.ts';
+import { callerOf } from '../http/hooks/authentication.ts';
 
 /** The vendor's services. */
 export type ServiceName = 'add' | 'update' | 'remove' | 'search' | 'upload';

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
-import { requireUniqueKeys } from '../http/hooks/repeated-key.ts';
+import { requireUniqueKeys } from '../http/hooks/json-body.ts';
 
 /**
  * Reads the stream of a request body. If the reader stops early, the rest is discarded as it arrives: clients read

@@ -1,5 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.ts';
+
+/**
+ * Returns the client's request id if it is valid, so that a request can be traced across systems; otherwise a new one.
+ */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const id = headers['x-request-id'];
+  return typeof id === 'string' && /^[\w.:-]{1,128}$/.test(id) ? id : randomUUID();
+}
 
 /**
  * Returns the error of a request whose target or `Host` violates HTTP, which proxies may interpret differently (request

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
-import type { Authenticate } from '../accounts/authentication.ts';
+import type { Authenticator } from '../accounts/authentication.ts';
 import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
 import { handleClientError, markResponseSent } from './broken-request.ts';
@@ -13,8 +13,7 @@ import { createNodeServer } from './node-server.ts';
 import { trackPathMethods } from './path-methods.ts';
 import { openOverloadGuard, type WriteErrorBody } from './hooks/load-shedding.ts';
 import { openRateLimits } from './hooks/rate-limits.ts';
-import { findRequestHeadError } from './request-head.ts';
-import { requestIdOf } from './hooks/request-id.ts';
+import { findRequestHeadError, requestIdOf } from './request-head.ts';
 import { requireAuthentication } from './hooks/authentication.ts';
 import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
@@ -27,7 +26,7 @@ const maxBodyBytes = 1024 * 1024;
  */
 export async function createHttpServer(
   config: Config,
-  authenticate: Authenticate,
+  authenticator: Authenticator,
   log: Logger,
   writeErrorBody: WriteErrorBody = () => undefined,
 ): Promise<FastifyInstance> {
@@ -108,7 +107,7 @@ export async function createHttpServer(
     perAccount: config.RATE_LIMIT_PER_ACCOUNT,
     failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
   });
-  requireAuthentication(http, authenticate, limits);
+  requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
   http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
     if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');

@@ -1,9 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Authenticate } from '../../accounts/authentication.ts';
+import type { Authenticator, Credentials } from '../../accounts/authentication.ts';
 import type { Principal } from '../../accounts/principal.ts';
 import { AppError } from '../../errors.ts';
+import type { Caller } from '../../mutations/mutation-call.ts';
 import { normalizeIp } from '../../validation/ip-address.ts';
-import { parseCredentials } from '../credentials.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
@@ -22,25 +23,25 @@ declare module 'fastify' {
 /** Authenticates requests and applies the rate limits, before a request's body is read. */
 export function requireAuthentication(
   http: FastifyInstance,
-  authenticate: Authenticate,
+  authenticator: Authenticator,
   limits: RateLimits,
 ): void {
   http.decorateRequest('principal', undefined);
 
   http.addHook('onRequest', async (request, reply) => {
     if (request.is404 || request.routeOptions.config.isPublic) return;
-    await limits.requireAddressRate(request, reply);
+    await limits.requireAddressRate?.(request, reply);
     request.principal = await authenticateRequest(request, reply);
-    await limits.requireAccountRate(request, reply);
+    await limits.requireAccountRate?.(request, reply);
   });
 
   async function authenticateRequest(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
     const credentials = parseCredentials(request.raw);
+    // A recently verified password is accepted regardless of failed attempts by others at the same address.
+    if (credentials.basic && !(await authenticator.isRecentlyVerified(credentials.basic)))
+      await limits.requireFailureQuota(request, reply);
     try {
-      return await authenticate(credentials, {
-        address: normalizeIp(request.ip),
-        requireFailureQuota: () => limits.requireFailureQuota(request, reply),
-      });
+      return await authenticator.authenticate(credentials, normalizeIp(request.ip));
     } catch (error) {
       const isAttempt = credentials.token !== undefined || credentials.basic !== undefined;
       if (isAttempt && error instanceof AppError && error.code === 'UNAUTHENTICATED') {
@@ -49,4 +50,61 @@ export function requireAuthentication(
       throw error;
     }
   }
+}
+
+/** Returns the sender of a request, for the audit log. The route must not be public. */
+export function callerOf(request: FastifyRequest): Caller {
+  const { account, credential } = request.principal!;
+  return {
+    account,
+    credential,
+    address: normalizeIp(request.ip),
+    userAgent: request.headers['user-agent'] ?? null,
+    requestId: request.id,
+  };
+}
+
+/**
+ * Parses the credentials of a request: `Authorization: Bearer <key or token>`, `Authorization: Basic …` and
+ * `X-APIKEY: <key>`.
+ * @throws AppError UNAUTHENTICATED if a header is repeated or malformed: a proxy may have checked the other value
+ */
+function parseCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
+  for (const name of ['authorization', 'x-apikey']) {
+    if ((headersDistinct[name]?.length ?? 0) > 1) throw invalidCredentials(`Send one ${name} header`);
+  }
+  const apiKey = headers['x-apikey'] as string | undefined;
+  const { token, basic } = parseAuthorization(headers.authorization);
+  if (apiKey && token !== undefined && apiKey !== token) {
+    throw invalidCredentials('Send the key as a Bearer token or as X-APIKEY, not a different one as each');
+  }
+  return { token: token ?? (apiKey || undefined), basic };
+}
+
+function parseAuthorization(value: string | undefined): Credentials {
+  if (!value) return {};
+  // The schemes are case-insensitive: https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+  const [, scheme = '', credentials = ''] = /^(\S+) +(\S+) *$/.exec(value) ?? [];
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+      return { token: credentials };
+    case 'basic':
+      return { basic: parseBasic(credentials) };
+    default:
+      throw invalidCredentials(
+        'Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"',
+      );
+  }
+}
+
+/** https://www.rfc-editor.org/rfc/rfc7617#section-2: the first colon ends the username. */
+function parseBasic(credentials: string): { username: string; password: string } {
+  const text = Buffer.from(credentials, 'base64').toString();
+  const colon = text.indexOf(':');
+  if (colon === -1) throw invalidCredentials('Basic credentials must be "username:password" in Base64');
+  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function invalidCredentials(message: string): AppError {
+  return new AppError('UNAUTHENTICATED', message);
 }

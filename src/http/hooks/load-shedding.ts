@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import { requestIdOf } from './request-id.ts';
-import { onResponseClosed } from '../settled.ts';
+import { requestIdOf } from '../request-head.ts';
+import { onResponseClosed } from './graceful-shutdown.ts';
 
 /** The limits of the overload protection, and its responses. */
 export type OverloadSettings = {

@@ -14,10 +14,10 @@ export type RateLimitSettings = {
 export type RateCheck = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 export type RateLimits = {
-  /** Counts a request against the limit of its address. */
-  readonly requireAddressRate: RateCheck;
-  /** Counts a request against the limit of its account. */
-  readonly requireAccountRate: RateCheck;
+  /** Counts a request against the limit of its address; undefined if requests are unlimited. */
+  readonly requireAddressRate: RateCheck | undefined;
+  /** Counts a request against the limit of its account; undefined if requests are unlimited. */
+  readonly requireAccountRate: RateCheck | undefined;
   /** Counts nothing: rejects addresses with too many failed sign-ins. */
   readonly requireFailureQuota: RateCheck;
   /** Counts a failed sign-in against the limit of its address. */
@@ -54,14 +54,13 @@ export async function openRateLimits(
     };
   };
 
-  const unlimited = async () => undefined;
   const failures = createCheck(failedSignIns, 'Too many failed sign-ins from your address');
   return {
     requireAddressRate:
-      perAddress === 0 ? unlimited : createCheck(perAddress, 'Too many requests from your address'),
+      perAddress === 0 ? undefined : createCheck(perAddress, 'Too many requests from your address'),
     requireAccountRate:
       perAccount === 0
-        ? unlimited
+        ? undefined
         : createCheck(perAccount, 'Too many requests from your account', {
             keyGenerator: ({ principal }) => `account ${principal!.account}`,
           }),

@@ -13,11 +13,11 @@ import {
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
 import { statusOf } from './graphql-status.ts';
 import { chooseMediaType } from '../media-type.ts';
-import { requireUniqueKeys } from '../hooks/repeated-key.ts';
+import { requireUniqueKeys } from '../hooks/json-body.ts';
 
 /** The dependencies of the GraphQL endpoints. */
 type GraphQLEndpoints = {
