@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 import { createCostCalculator } from '../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../src/graphql/schema.ts';
-import { requireScopes } from '../src/graphql/scopes.ts';
+import { declareScopes } from '../src/graphql/scopes.ts';
 import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -371,7 +371,7 @@ describe('a schema', () => {
       type Query { a: Int @requiresScope(scope: "groups:read") b: Thing c: Int @requiresScope(scope: "groups:raed") }
       type Mutation { d: Int }
       type Thing { e: Int @requiresScope(scope: "everything") f: Int }`);
-    expect(() => requireScopes(schema)).toThrow(
+    expect(() => declareScopes(schema)).toThrow(
       /^schema\.graphql must give each of these fields @requiresScope with one of .*: Query\.b, Query\.c, Mutation\.d, Thing\.e$/,
     );
   });

@@ -4,17 +4,11 @@ import {
   ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
-import {
-  getVariableValues,
-  GraphQLError,
-  OperationTypeNode,
-  type GraphQLErrorExtensions,
-  type GraphQLSchema,
-} from 'graphql';
+import { getVariableValues, GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
 import { hasScope } from '../accounts/scopes.ts';
-import { AppError, httpStatusOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Context, Outcome } from './context.ts';
+import type { Context } from './context.ts';
 import { formatError, isExpectedError } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
@@ -48,7 +42,7 @@ export async function openGraphQLServer(
       ApolloServerPluginCacheControlDisabled(),
       // Inline traces are for federated subgraphs, and the plugin is slow to load.
       ApolloServerPluginInlineTraceDisabled(),
-      reportOutcome,
+      reportErrors,
       rejectLargeOperations(createLimitCheck(schema, limits)),
       // After the limits: the client has to fix these first.
       rejectUnreadableResponse,
@@ -68,8 +62,8 @@ export async function openGraphQLServer(
   return server;
 }
 
-/** Logs unexpected errors and stores the outcome of the operation in the context, for the HTTP status. */
-const reportOutcome: ApolloServerPlugin<Context> = {
+/** Logs unexpected errors, and completes the extensions of all errors. */
+const reportErrors: ApolloServerPlugin<Context> = {
   async requestDidStart() {
     return {
       async didEncounterErrors({ errors, contextValue: { log } }) {
@@ -79,40 +73,16 @@ const reportOutcome: ApolloServerPlugin<Context> = {
         }
       },
 
-      async willSendResponse({ response: { body }, operation, contextValue: { outcome, caller, scopes } }) {
+      async willSendResponse({ response: { body }, contextValue }) {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
-
-        const result = body.singleResult;
-        outcome.isExecuted = result.data !== undefined;
-        const errors = result.errors!.map((error) => ({
+        body.singleResult.errors = body.singleResult.errors.map((error) => ({
           ...error,
-          extensions: completeExtensions(error.extensions ?? {}, { caller, scopes }),
+          extensions: completeExtensions(error.extensions ?? {}, contextValue),
         }));
-        result.errors = errors;
-        outcome.errors = errors.map(({ extensions, path }) => ({ code: extensions?.['code'], path }));
-        outcome.isDone = isDone(result.data, outcome, operation?.operation === OperationTypeNode.MUTATION);
-        // The status may be 503 only if the response has no data, not even null.
-        // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
-        outcome.isUnavailable =
-          !outcome.isDone && outcome.errors.every(({ code }) => code === 'SERVICE_UNAVAILABLE');
-        if (outcome.isUnavailable) delete result.data;
       },
     };
   },
 };
-
-/**
- * Returns whether a root field has a result. A mutation whose result is null because of an error below it was executed:
- * its resolver succeeded, and a non-null field below it failed.
- */
-function isDone(
-  data: Record<string, unknown> | null | undefined,
-  { errors }: Outcome,
-  isMutation: boolean,
-): boolean {
-  if (Object.values(data ?? {}).some((value) => value !== null)) return true;
-  return isMutation && errors.some(({ path = [] }) => path.length > 1);
-}
 
 /** Adds the request id to internal errors, and removes the usernames if the account may not read subscribers. */
 function completeExtensions(
@@ -171,11 +141,7 @@ function rejectLargeOperations(
   };
 }
 
-/** Converts an error to a GraphQLError with its HTTP status; without one, Apollo responds with 500. */
+/** Converts an error to a GraphQLError: Apollo masks the code of any other error. */
 function toGraphQLError(error: AppError): GraphQLError {
-  const http = { status: httpStatusOf(error.code) };
-  return new GraphQLError(error.message, {
-    originalError: error,
-    extensions: { code: error.code, http },
-  });
+  return new GraphQLError(error.message, { originalError: error, extensions: { code: error.code } });
 }

@@ -34,35 +34,16 @@ export type Context = Repositories & {
   readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;
   readonly loaders: () => Loaders;
-  /** How the operation ended, for the HTTP status. */
-  readonly outcome: Outcome;
-};
-
-/** How an operation ended, written when its result is known. */
-export type Outcome = {
-  errors: readonly OutcomeError[];
-  /** Whether the execution began: false if the request was rejected as a whole. */
-  isExecuted: boolean;
-  /** Whether a root field has a result, or a mutation was executed but its result could not be read. */
-  isDone: boolean;
-  /** The response names of the mutation's root fields whose resolvers were called. */
+  /** The response names of the root fields of a mutation whose resolvers were called. */
   readonly reachedFields: Set<string | number>;
-  /** Every root field failed because the database is unavailable. */
-  isUnavailable: boolean;
-  /** A mutation was not executed: its stored response was returned. */
-  isReplayed: boolean;
+  /** Called if a mutation was not executed because the stored response of an earlier call is returned. */
+  readonly markReplayed: () => void;
 };
 
 export type Loaders = ReturnType<typeof createLoaders>;
-/** An error of a response; without a path it concerns the whole request. */
-export type OutcomeError = {
-  readonly code: unknown;
-  readonly path: readonly (string | number)[] | undefined;
-};
-
 export function createContext(
   repositories: Repositories,
-  request: Pick<Context, 'caller' | 'scopes' | 'idempotencyKey' | 'canReadResponse' | 'log'>,
+  request: Omit<Context, keyof Repositories | 'loaders' | 'reachedFields'>,
 ): Context {
   // Lazily: few requests need loaders, and creating them is a tenth of the work of a request without them.
   let loaders: Loaders | undefined;
@@ -70,14 +51,7 @@ export function createContext(
     ...repositories,
     ...request,
     loaders: () => (loaders ??= createLoaders(repositories)),
-    outcome: {
-      errors: [],
-      isExecuted: false,
-      isDone: false,
-      reachedFields: new Set(),
-      isUnavailable: false,
-      isReplayed: false,
-    },
+    reachedFields: new Set(),
   };
 }
 

@@ -16,7 +16,7 @@ import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { OperationLimits } from './limits/operation-limits.ts';
 import { isObject, type GraphQLRequestBody } from './request/operation-body.ts';
-import { createMutationCall } from './recorded.ts';
+import { createMutationCall } from './root-fields.ts';
 import { collectFields, fragmentsOf } from './limits/selections.ts';
 
 /** A request that contains mutations, and the errors because of which they were not executed. */
@@ -56,7 +56,7 @@ export function createRejectedCallAuditor(
     // One after the other, so that the entries are in the order of the calls.
     for (const { fieldName, responseName, args } of calls) {
       const error = errorOf(responseName);
-      if (error === undefined || context.outcome.reachedFields.has(responseName)) continue;
+      if (error === undefined || context.reachedFields.has(responseName)) continue;
       const info = { fieldName, path: { prev: undefined, key: responseName, typename: 'Mutation' } };
       const call = createMutationCall(args, withoutKey, info);
       const targetIds = call.targetIds.slice(0, Math.floor(maxTargetIds / calls.length));

@@ -26,26 +26,26 @@ import {
 } from '../subscribers/subscriber.ts';
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
-import { auditedResolver } from './recorded.ts';
+import { mutationResolver, queryResolver } from './root-fields.ts';
 
 /** One resolver per field: it parses the arguments and calls a repository. */
 export const resolvers: Resolvers = {
   Query: {
-    group: (_, { id }, { groups }) => groups.get(parseGroupId(id)),
+    group: queryResolver(({ id }, { groups }) => groups.get(parseGroupId(id))),
 
-    groups: async (_, args, { groups, serviceGroups }) => {
+    groups: queryResolver(async (args, { groups, serviceGroups }) => {
       const serviceGroupId = parseServiceGroupId(args.serviceGroupId, 'serviceGroupId');
       const list = await groups.list({ serviceGroupId });
       // If the list is empty, reject an unknown service group with NOT_FOUND.
       if (list.length === 0) await serviceGroups.get(serviceGroupId);
       return list;
-    },
+    }),
 
-    registrationGroups: (_, _args, { groups }) => groups.list({ hidden: false }),
+    registrationGroups: queryResolver((_args, { groups }) => groups.list({ hidden: false })),
 
-    allGroups: (_, _args, { groups }) => groups.list(),
+    allGroups: queryResolver((_args, { groups }) => groups.list()),
 
-    searchGroups: async (_, args, { groups }) => {
+    searchGroups: queryResolver(async (args, { groups }) => {
       const search = parseGroupSearch(args);
       return {
         ...(await groups.search(search)),
@@ -53,13 +53,13 @@ export const resolvers: Resolvers = {
         cursorOf: (group) => formatGroupCursor(group, search.field),
         count: () => groups.count(search),
       };
-    },
+    }),
 
-    groupDeletionImpact: (_, { id }, context) => findDeletionImpact(parseGroupId(id), context),
+    groupDeletionImpact: queryResolver(({ id }, context) => findDeletionImpact(parseGroupId(id), context)),
 
-    deletedGroup: (_, { id }, { deletedGroups }) => deletedGroups.get(parseGroupId(id)),
+    deletedGroup: queryResolver(({ id }, { deletedGroups }) => deletedGroups.get(parseGroupId(id))),
 
-    deletedGroups: async (_, args, { deletedGroups }) => {
+    deletedGroups: queryResolver(async (args, { deletedGroups }) => {
       const page = parseDeletedGroupPage(args);
       return {
         ...(await deletedGroups.list(page)),
@@ -67,9 +67,9 @@ export const resolvers: Resolvers = {
         cursorOf: formatDeletedGroupCursor,
         count: () => deletedGroups.count(),
       };
-    },
+    }),
 
-    auditEvents: async (_, args, { audit }) => {
+    auditEvents: queryResolver(async (args, { audit }) => {
       const search = parseAuditSearch(args);
       return {
         ...(await audit.search(search)),
@@ -77,41 +77,41 @@ export const resolvers: Resolvers = {
         cursorOf: formatAuditCursor,
         count: () => audit.count(search),
       };
-    },
+    }),
 
-    serviceGroup: (_, { id }, { serviceGroups }) => serviceGroups.get(parseServiceGroupId(id)),
+    serviceGroup: queryResolver(({ id }, { serviceGroups }) => serviceGroups.get(parseServiceGroupId(id))),
 
-    serviceGroups: (_, _args, { serviceGroups }) => serviceGroups.list(),
+    serviceGroups: queryResolver((_args, { serviceGroups }) => serviceGroups.list()),
   },
 
   Mutation: {
-    deleteGroup: auditedResolver((args, { groupDeletion }, call) =>
+    deleteGroup: mutationResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroup(parseDeletion(args), call),
     ),
 
-    deleteGroups: auditedResolver((args, { groupDeletion }, call) =>
+    deleteGroups: mutationResolver((args, { groupDeletion }, call) =>
       groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
     ),
 
-    restoreGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
+    restoreGroup: mutationResolver(({ id }, { deletedGroups }, call) =>
       deletedGroups.restore(parseGroupId(id), call),
     ),
 
-    purgeDeletedGroup: auditedResolver(({ id }, { deletedGroups }, call) =>
+    purgeDeletedGroup: mutationResolver(({ id }, { deletedGroups }, call) =>
       deletedGroups.purge(parseGroupId(id), call),
     ),
 
-    createGroup: auditedResolver(({ group }, { groups }, call) => groups.create(parseNewGroup(group), call)),
+    createGroup: mutationResolver(({ group }, { groups }, call) => groups.create(parseNewGroup(group), call)),
 
-    editGroup: auditedResolver(({ id, group }, { groups }, call) =>
+    editGroup: mutationResolver(({ id, group }, { groups }, call) =>
       groups.edit(parseGroupId(id), parseGroupChanges(group), call),
     ),
 
-    subscribe: auditedResolver((args, { subscribers }, call) =>
+    subscribe: mutationResolver((args, { subscribers }, call) =>
       subscribers.subscribe(parseSubscription(args), call),
     ),
 
-    removeUserSubscription: auditedResolver(({ username, groupId }, { subscribers }, call) =>
+    removeUserSubscription: mutationResolver(({ username, groupId }, { subscribers }, call) =>
       subscribers.remove(
         parseStoredUsername(username),
         groupId == null ? null : parseGroupId(groupId, 'groupId'),
@@ -119,20 +119,20 @@ export const resolvers: Resolvers = {
       ),
     ),
 
-    moveSubscribers: auditedResolver((args, { subscribers }, call) => {
+    moveSubscribers: mutationResolver((args, { subscribers }, call) => {
       const { from, to } = parseMove(args);
       return subscribers.moveAll(from, to, call);
     }),
 
-    createServiceGroup: auditedResolver(({ serviceGroup }, { serviceGroups }, call) =>
+    createServiceGroup: mutationResolver(({ serviceGroup }, { serviceGroups }, call) =>
       serviceGroups.create(parseNewServiceGroup(serviceGroup), call),
     ),
 
-    editServiceGroup: auditedResolver(({ id, serviceGroup }, { serviceGroups }, call) =>
+    editServiceGroup: mutationResolver(({ id, serviceGroup }, { serviceGroups }, call) =>
       serviceGroups.edit(parseServiceGroupId(id), parseServiceGroupChanges(serviceGroup), call),
     ),
 
-    deleteServiceGroup: auditedResolver(({ id }, { serviceGroups }, call) =>
+    deleteServiceGroup: mutationResolver(({ id }, { serviceGroups }, call) =>
       serviceGroups.delete(parseServiceGroupId(id), call),
     ),
   },

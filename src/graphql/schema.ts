@@ -3,7 +3,8 @@ import { makeExecutableSchema } from '@graphql-tools/schema';
 import { isNonNullType, type GraphQLSchema } from 'graphql';
 import { gql } from 'graphql-tag';
 import { resolvers } from './resolvers.ts';
-import { requireScopes } from './scopes.ts';
+import { isRootResolver } from './root-fields.ts';
+import { declareScopes, rootTypes } from './scopes.ts';
 
 /** The path is the same relative to `src` and to `dist`. */
 const schemaFile = new URL('../../schema.graphql', import.meta.url);
@@ -15,7 +16,8 @@ export function readSchemaSource(): string {
 
 /**
  * Creates the schema from `schema.graphql` and the resolvers.
- * @throws OperatorError if a field has no scope; an error if a resolver has no field
+ * @throws OperatorError if a field has no scope; an error if a resolver has no field, or a root field's resolver checks
+ * no scope
  */
 export function createSchema(): GraphQLSchema {
   const schema = makeExecutableSchema({
@@ -24,8 +26,21 @@ export function createSchema(): GraphQLSchema {
     resolverValidationOptions: { requireResolversToMatchSchema: 'error' },
   });
   acceptNullableVariables(schema);
-  requireScopes(schema);
+  declareScopes(schema);
+  requireRootResolvers(schema);
   return schema;
+}
+
+/** Every root field must be resolved by `queryResolver` or `mutationResolver`, which check scopes and audit. */
+function requireRootResolvers(schema: GraphQLSchema): void {
+  for (const type of rootTypes(schema)) {
+    const created: Readonly<Record<string, unknown>> = resolvers[type.name as 'Query' | 'Mutation'] ?? {};
+    const bare = Object.keys(type.getFields()).filter((name) => !isRootResolver(created[name]));
+    if (bare.length > 0)
+      throw new Error(
+        `${type.name}.${bare.join(', ')} must be created with queryResolver or mutationResolver`,
+      );
+  }
 }
 
 /**
@@ -36,8 +51,8 @@ export function createSchema(): GraphQLSchema {
  * @see https://spec.graphql.org/October2021/#sec-All-Variable-Usages-are-Allowed
  */
 function acceptNullableVariables(schema: GraphQLSchema): void {
-  for (const type of [schema.getQueryType(), schema.getMutationType()]) {
-    for (const field of Object.values(type?.getFields() ?? {})) {
+  for (const type of rootTypes(schema)) {
+    for (const field of Object.values(type.getFields())) {
       for (const argument of field.args) {
         if (isNonNullType(argument.type)) argument.defaultValue ??= null;
       }

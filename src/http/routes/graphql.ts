@@ -1,23 +1,21 @@
-import { HeaderMap, type ApolloServer, type HTTPGraphQLResponse } from '@apollo/server';
+import { HeaderMap, type ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import { AppError, isErrorCode, type ErrorCode } from '../../errors.ts';
-import { createContext, type Context, type Outcome, type Repositories } from '../../graphql/context.ts';
+import { AppError, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
+import { createContext, type Context, type Repositories } from '../../graphql/context.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
   createOperationBodyParsers,
   isObject,
   withoutEmptyName,
-  type GraphQLRequestBody,
   type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
-import { statusOf } from './graphql-status.ts';
 import { chooseMediaType } from '../media-type.ts';
-import { requireUniqueKeys } from '../hooks/json-body.ts';
+import { parseSearch, parseSearchParams } from './graphql-search.ts';
 
 /** The dependencies of the GraphQL endpoints. */
 type GraphQLEndpoints = {
@@ -28,10 +26,14 @@ type GraphQLEndpoints = {
   readonly limits: OperationLimits;
 };
 
-type GraphQLResponseBody = { readonly errors?: readonly GraphQLFormattedError[] };
-
 /** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
 type ParsedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
+
+/** The result of an operation with errors. `data` is absent if the request was rejected as a whole. */
+type FailedResult = {
+  readonly errors: readonly GraphQLFormattedError[];
+  readonly data?: Readonly<Record<string, unknown>> | null;
+};
 
 /**
  * Errors before a request was parsed, which is no call of a mutation yet. Auditing floods of them would make them
@@ -59,7 +61,7 @@ export function registerGraphQLRoutes(
   const methods = ['GET', 'POST'];
   http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
     requireMethod(request, reply, methods);
-    const parsed = request.method === 'GET' ? parseSearch(request) : parseBody(request.body);
+    const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
     return execute(request, reply, parsed, undefined);
   });
 
@@ -78,20 +80,6 @@ export function registerGraphQLRoutes(
     return { body, request: body };
   }
 
-  /** Parses the query string of a GET, and replaces the hash of an allowlisted operation by its text. */
-  function parseSearch(request: FastifyRequest): ParsedRequest {
-    const { searchParams } = new URL(request.url, 'http://localhost');
-    if (searchParams.get('operationName') === '') searchParams.delete('operationName');
-    for (const name of ['variables', 'extensions']) requireUniqueJsonKeys(searchParams.get(name));
-    const parsed = parseSearchParams(searchParams);
-    const filtered = filter(parsed);
-    if (filtered.query !== parsed.query) {
-      for (const name of ['documentId', 'extensions']) searchParams.delete(name);
-      searchParams.set('query', String(filtered.query));
-    }
-    return { search: `?${searchParams.toString()}`, request: filtered };
-  }
-
   /**
    * Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that.
    */
@@ -101,7 +89,7 @@ export function registerGraphQLRoutes(
     { body, search = '', request: operationRequest }: ParsedRequest,
     pathField: string | undefined,
   ) {
-    const context = createContext(repositories, contextInputOf(request));
+    const context = createContext(repositories, contextInputOf(request, reply));
     const response = await graphql.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method,
@@ -113,32 +101,33 @@ export function registerGraphQLRoutes(
     });
     // Incremental delivery needs @defer or @stream, which the schema does not have.
     if (response.body.kind !== 'complete') throw new Error('an incremental response');
-    const { outcome } = context;
     for (const [name, value] of response.headers) reply.header(name, value);
-    if (outcome.isReplayed) reply.header('Idempotency-Replayed', 'true');
+    const text = response.body.string;
+    const failed = parseFailedResult(text);
+    if (failed === undefined) return reply.send(text);
 
-    const status = statusOf(pathField === undefined ? 'graphql' : 'operation', {
-      status: response.status ?? 200,
-      isJson: String(response.headers.get('content-type')).startsWith('application/json'),
-      outcome,
-    });
-    if (status !== 200 || outcome.errors.length > 0)
-      await auditRejectedCalls(
-        { request: operationRequest, pathField, errorOf: errorOfFields(outcome, response) },
-        context,
-      );
-    return setStatus(status, reply).send(response.body.string);
+    const endpoint = pathField === undefined ? 'graphql' : 'operation';
+    const isMutation = context.reachedFields.size > 0;
+    const isJson = String(response.headers.get('content-type')).startsWith('application/json');
+    const status = statusOf(failed, { endpoint, isMutation, isJson, apolloStatus: response.status ?? 200 });
+    await auditRejectedCalls(
+      { request: operationRequest, pathField, errorOf: errorOfFields(failed) },
+      context,
+    );
+    // The response of a 503 has no data, not even null.
+    // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
+    return setStatus(status, reply).send(status === 503 ? JSON.stringify({ errors: failed.errors }) : text);
   }
 
   /** Audits the mutations of a request whose handler threw, or whose body was rejected. */
   function auditThrown(pathField: string | undefined) {
-    return async (request: FastifyRequest, _reply: FastifyReply, error: Error): Promise<void> => {
+    return async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<void> => {
       if (!request.principal || !(error instanceof AppError) || unauditedCodes.includes(error.code)) return;
       const operationRequest =
         request.method === 'GET'
           ? parseSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
-      const context = createContext(repositories, contextInputOf(request));
+      const context = createContext(repositories, contextInputOf(request, reply));
       await auditRejectedCalls({ request: operationRequest, pathField, errorOf: () => error }, context);
     };
   }
@@ -152,13 +141,14 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 }
 
 /** The request's part of the GraphQL context. */
-function contextInputOf(request: FastifyRequest): Parameters<typeof createContext>[1] {
+function contextInputOf(request: FastifyRequest, reply: FastifyReply): Parameters<typeof createContext>[1] {
   return {
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
     log: request.log,
+    markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
   };
 }
 
@@ -177,49 +167,55 @@ function apolloHeadersOf(request: FastifyRequest): HeaderMap {
   return headers;
 }
 
+/** Returns the result if it has errors, which come first in the text. @see https://spec.graphql.org/October2021/#sec-Errors */
+function parseFailedResult(text: string): FailedResult | undefined {
+  return text.startsWith('{"errors"') ? (JSON.parse(text) as FailedResult) : undefined;
+}
+
+/** The errors of a well-formed request that a client of `application/json` receives with 200. */
+const wellFormedRequestCodes: readonly unknown[] = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'BAD_USER_INPUT',
+];
+
+/**
+ * Returns the HTTP status of a result with errors. An executed mutation is never reported as failed: if a root field has
+ * a result, the status is 200 at both kinds of endpoints, with errors of nested fields next to the data. Otherwise
+ * `/<operation>` returns the status of its error, and `/graphql` that of GraphQL over HTTP, or 503 if the database was
+ * unavailable for every root field.
+ * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
+ */
+function statusOf(
+  { errors, data }: FailedResult,
+  {
+    endpoint,
+    isMutation,
+    isJson,
+    apolloStatus,
+  }: { endpoint: 'graphql' | 'operation'; isMutation: boolean; isJson: boolean; apolloStatus: number },
+): number {
+  // A mutation whose result is null because of an error below it was executed: a non-null field below it failed.
+  const isExecuted = isMutation && errors.some(({ path = [] }) => path.length > 1);
+  if (isExecuted || Object.values(data ?? {}).some((value) => value !== null)) return 200;
+
+  const codes = errors.map(({ extensions }) => extensions?.['code']);
+  if (endpoint === 'operation') return httpStatusOf(codes[0]);
+  if (codes.every((code) => code === 'SERVICE_UNAVAILABLE')) return httpStatusOf('SERVICE_UNAVAILABLE');
+  if (data !== undefined || (isJson && wellFormedRequestCodes.includes(codes[0]))) return 200;
+  // Apollo's errors about the HTTP request have one code and several statuses, such as 405 and 415.
+  return codes[0] === 'BAD_REQUEST' ? apolloStatus : httpStatusOf(codes[0]);
+}
+
 /** Returns the error of each root field that was not executed; the same error for all fields of a rejected request. */
-function errorOfFields(
-  { isExecuted, errors }: Outcome,
-  { body }: HTTPGraphQLResponse,
-): (responseName: string) => AppError | undefined {
-  if (isExecuted) {
-    return (responseName) => {
-      const error = errors.find(({ path = [] }) => path.length === 1 && path[0] === responseName);
-      return error && toAppError(error.code);
-    };
-  }
-  // Errors that Apollo raises before its plugins run are in the response only.
-  const [first] = errors.length > 0 ? errors : parseResponseErrors(body);
-  const error = first && toAppError(first.code);
-  return () => error;
+function errorOfFields({ errors, data }: FailedResult): (responseName: string) => AppError | undefined {
+  if (data === undefined) return () => toAppError(errors[0]);
+  return (responseName) =>
+    toAppError(errors.find(({ path = [] }) => path.length === 1 && path[0] === responseName));
 }
 
-function parseResponseErrors(body: HTTPGraphQLResponse['body']): { readonly code: unknown }[] {
-  const { errors = [] } = (body.kind === 'complete' ? JSON.parse(body.string) : {}) as GraphQLResponseBody;
-  return errors.map(({ extensions }) => ({ code: extensions?.['code'] }));
-}
-
-function toAppError(code: unknown): AppError {
-  return new AppError(isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR', 'rejected');
-}
-
-/** Returns the request in the query string of a GET. */
-function parseSearchParams(searchParams: URLSearchParams): GraphQLRequestBody {
-  const { variables, extensions, ...rest } = Object.fromEntries(searchParams) as GraphQLRequestBody;
-  return { ...rest, variables: parseJson(variables), extensions: parseJson(extensions) };
-}
-
-/** @throws AppError BAD_USER_INPUT */
-function requireUniqueJsonKeys(text: string | null): void {
-  const value = parseJson(text);
-  if (text !== null && value !== undefined) requireUniqueKeys(text, value);
-}
-
-/** Returns undefined for invalid JSON, which Apollo rejects. */
-function parseJson(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
+function toAppError(error: GraphQLFormattedError | undefined): AppError | undefined {
+  const code = error?.extensions?.['code'];
+  return error && new AppError(isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR', 'rejected');
 }

@@ -1,0 +1,127 @@
+import {
+  getNamedType,
+  isObjectType,
+  type FieldNode,
+  type GraphQLObjectType,
+  type GraphQLResolveInfo,
+} from 'graphql';
+import { hasScope, type Scope } from '../accounts/scopes.ts';
+import { AppError } from '../errors.ts';
+import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
+import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { normalizeText } from '../validation/input-parsers.ts';
+import type { Context } from './context.ts';
+import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
+import { parseSelectedDetails } from './selected-details.ts';
+
+/** Creates the resolver of a query: checks the scopes of everything that it selects, then resolves it. */
+export function queryResolver<Args extends object, Result>(
+  resolve: (args: Args, context: Context) => Promise<Result>,
+) {
+  return markAsRootResolver(
+    async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
+      requireScopes(info, context.scopes);
+      return resolve(args, context);
+    },
+  );
+}
+
+/**
+ * Creates the resolver of a mutation: checks the scopes and the idempotency key, passes the mutation its call, and writes
+ * the audit event of a rejected call. A successful call writes its own, in its transaction.
+ */
+export function mutationResolver<Args extends object, Result>(
+  resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,
+) {
+  return markAsRootResolver(
+    async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
+      context.reachedFields.add(info.path.key);
+      const call = createMutationCall(args, context, info);
+      try {
+        // Also those of nested fields: a mutation must not be executed only to hide its result.
+        requireScopes(info, context.scopes);
+        requireIdempotencyKey(context.idempotencyKey);
+        const selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
+        return await resolve(args, context, { ...call, selectedDetails });
+      } catch (error) {
+        await context.mutations.auditRejection(call, error);
+        throw error;
+      }
+    },
+  );
+}
+
+const rootResolvers = new Set<unknown>();
+
+function markAsRootResolver<Resolver>(resolver: Resolver): Resolver {
+  rootResolvers.add(resolver);
+  return resolver;
+}
+
+/** Returns whether a resolver checks scopes, and for a mutation is audited. */
+export function isRootResolver(resolver: unknown): boolean {
+  return rootResolvers.has(resolver);
+}
+
+/** Creates the call of a root field. Its arguments are not validated yet and may have any type. */
+export function createMutationCall(
+  args: object,
+  { caller, idempotencyKey: key, markReplayed }: Pick<Context, 'caller' | 'idempotencyKey' | 'markReplayed'>,
+  { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
+): MutationCall {
+  const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
+    string,
+    unknown
+  >;
+  const targetIds = Array.isArray(ids)
+    ? ids.slice(0, maxTargetIds)
+    : [id ?? groupId ?? fromGroupId, moveSubscribersTo ?? toGroupId];
+  return {
+    ...caller,
+    operation: fieldName,
+    targetIds: targetIds.filter((targetId) => Number.isSafeInteger(targetId)).map(String),
+    reason: typeof reason === 'string' ? excerptOf(reason) : null,
+    isDryRun: dryRun === true,
+    // Each of several mutations in one request has its own key, which contains its alias.
+    idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
+    fingerprint: key === undefined ? '' : fingerprintOf(args),
+    selectedDetails: noDetails,
+    markReplayed,
+  };
+}
+
+/** A rejected call may name any number of ids. */
+const maxTargetIds = 1000;
+
+/** Returns the reason as the operation would store it; an invalid one is cleaned and truncated to fit the audit log. */
+function excerptOf(reason: string): string {
+  const storable = normalizeText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
+  return Array.from(storable).slice(0, 500).join('');
+}
+
+/** @throws AppError FORBIDDEN if an account has not all scopes of a field and of what is selected below it */
+function requireScopes(
+  { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
+  granted: ReadonlySet<string>,
+): void {
+  // Fast path for the most common accounts.
+  if (granted.has('*')) return;
+  const missing = scopesOf(fieldNodes, parentType, fragments).find((scope) => !hasScope(granted, scope));
+  if (missing === undefined) return;
+  throw new AppError('FORBIDDEN', `The account needs the scope ${missing}`, { requiredScope: missing });
+}
+
+/** Returns the scopes, as `declareScopes` stored them, of a field and of everything selected below it. */
+function scopesOf(nodes: readonly FieldNode[], parent: GraphQLObjectType, fragments: Fragments): Scope[] {
+  // `__typename` is not among the fields.
+  const field = parent.getFields()[nodes[0]!.name.value];
+  if (!field) return [];
+  const own = field.extensions['scope'] as Scope | undefined;
+  const type = getNamedType(field.type);
+  const below = isObjectType(type)
+    ? [...collectFields(selectionSetsOf(nodes), fragments).values()].flatMap((children) =>
+        scopesOf(children, type, fragments),
+      )
+    : [];
+  return own === undefined ? below : [own, ...below];
+}
