@@ -114,7 +114,7 @@ describe('libraries', () => {
   test('Prisma, GraphQL, HTTP and pg stay in their modules', () => {
     for (const name of usersOf(/generated\/prisma|^@prisma\//))
       expect(name).toMatch(
-        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|^groups\/archive\.ts$|number-groups\/archive\.ts$|^group-deletion\/delete-group\.ts$/,
+        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|^groups\/archive\.ts$|number-groups\/archive\.ts$|^group-deletion\/group-commit\.ts$/,
       );
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
       expect(name).toMatch(/^(graphql|http)\//);

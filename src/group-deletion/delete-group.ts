@@ -1,21 +1,13 @@
-import { deleteExpiredKey, keyInProgress, keyReused } from '../mutations/idempotency.ts';
+import { keyInProgress, keyReused } from '../mutations/idempotency.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isLockTimeout, isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
-import { waitForCommit } from '../database/lost-commit.ts';
-import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
+import { isLockTimeout } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
-import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { findCommittedDeletions } from './committed-deletions.ts';
-import {
-  runDeletionStatement,
-  type DeletionResult,
-  type DeletionErrorCode,
-  type DeletionRequest,
-} from './delete-statement.ts';
+import { runDeletionStatement, type DeletionResult, type DeletionErrorCode } from './delete-statement.ts';
 import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 
@@ -31,13 +23,7 @@ export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
 /** The only way to delete groups. Deleted groups are archived for `retentionDays`; with 0 they are not archived. */
 export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRunner, retentionDays: number) {
-  const enqueue = createGroupCommit<DeletionRequest, DeletionResult>({
-    runBatch: (requests) => runBatch(prisma, requests, retentionDays),
-    runSingle: (request) => runSingle(prisma, request, retentionDays),
-    // If the database is unavailable. A statement that failed because of a lock or a time limit was rolled back and may
-    // be retried.
-    isFatal: (error) => error instanceof AppError && !isRolledBackByConflict(error) && !isTimeLimit(error),
-  });
+  const enqueue = createGroupCommit(prisma, retentionDays);
 
   /** Deletes a group in a transaction, and moves its subscribers if they are all that blocks the delete. */
   const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {
@@ -45,7 +31,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     const attempt = async (subscribersMoved: number) => {
       const request = { ...rest, call, isAudited: false, subscribersMoved };
       const [result] = await runDeletionStatement(transaction, [request], retentionDays);
-      return result ?? throwLocked();
+      if (!result) throw lockTimeout();
+      return result;
     };
     const locked = await lockGroups(transaction, [deletion.id], target);
     let subscribersMoved = 0;
@@ -102,68 +89,6 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   };
 }
 
-/**
- * Runs the statement for a batch of requests. If its result is lost with the connection, finds out what was committed.
- */
-async function runBatch(
-  prisma: PrismaClient,
-  requests: readonly DeletionRequest[],
-  retentionDays: number,
-): Promise<(DeletionResult | undefined)[]> {
-  try {
-    return await runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`);
-  } catch (error) {
-    return recoverResults(prisma, requests, error);
-  }
-}
-
-/**
- * Returns the results of deletes that were committed although the connection was lost.
- * @throws the error if none was
- */
-async function recoverResults(
-  prisma: PrismaClient,
-  requests: readonly DeletionRequest[],
-  error: unknown,
-): Promise<DeletionResult[]> {
-  if (!isOutcomeUnknown(error)) throw error;
-  let committed: (DeletionResult | undefined)[] = [];
-  await waitForCommit(error, async () => {
-    committed = await findCommittedDeletions(prisma, requests);
-    return committed.some((result) => result !== undefined);
-  });
-  return committed.map((result) => result ?? lostResult);
-}
-
-/** The result of a request that deleted nothing in a statement whose result was lost: the reason is unknown. */
-const lostResult: DeletionResult = {
-  outcome: 'SERVICE_UNAVAILABLE',
-  row: {},
-  version: 0,
-  subscriberCount: 0,
-};
-
-/** Runs one request. Locks its group first, so that the statement deletes the row version that it reads. */
-async function runSingle(
-  prisma: PrismaClient,
-  request: DeletionRequest,
-  retentionDays: number,
-): Promise<DeletionResult> {
-  try {
-    return await retryOnConflict(async () => {
-      await deleteExpiredKey(prisma, request.call);
-      return prisma.$transaction(async (transaction) => {
-        await lockGroups(transaction, [request.id]);
-        const [result] = await runDeletionStatement(transaction, [request], retentionDays);
-        return result ?? throwLocked();
-      });
-    });
-  } catch (error) {
-    const [result] = await recoverResults(prisma, [request], toUnavailableError(error));
-    return result!;
-  }
-}
-
 /** @throws AppError if the group was not deleted */
 function requireRow(result: DeletionResult): RowJson {
   if (result.outcome === 'done' || result.outcome === 'replayed') return result.row;
@@ -179,7 +104,8 @@ function requireAllRows(ids: readonly number[], results: readonly (DeletionResul
   const blockers: { id: number; code: ErrorCode; message: string }[] = [];
   const rows = results.map((result, index) => {
     try {
-      return requireRow(result ?? throwLocked());
+      if (!result) throw lockTimeout();
+      return requireRow(result);
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'SERVICE_UNAVAILABLE') throw error;
       blockers.push({ id: ids[index]!, code: error.code, message: error.message, ...error.details });
@@ -214,8 +140,4 @@ export function deletionError(
     case 'SERVICE_UNAVAILABLE':
       return serviceUnavailable();
   }
-}
-
-function throwLocked(): never {
-  throw lockTimeout();
 }

@@ -1,3 +1,13 @@
+import { isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
+import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
+import { waitForCommit } from '../database/lost-commit.ts';
+import { AppError, lockTimeout } from '../errors.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import { lockGroups } from '../groups/group-locks.ts';
+import { deleteExpiredKey } from '../mutations/idempotency.ts';
+import { findCommittedDeletions } from './committed-deletions.ts';
+import { runDeletionStatement, type DeletionRequest, type DeletionResult } from './delete-statement.ts';
+
 /** How long a statement blocks the next one; much longer than a statement usually takes. */
 const slowStatementMs = 50;
 /** The maximum number of concurrent batches: a second one starts if the first is slow. */
@@ -7,50 +17,37 @@ const maxSinglesInFlight = 4;
 /** The maximum number of requests in a batch. */
 const maxBatchSize = 256;
 
-/** Runs a request and returns its result. Rejects with the error of the request. */
-export type Enqueue<Request, Result> = (request: Request) => Promise<Result>;
-
-type PendingRequest<Request, Result> = {
-  readonly request: Request;
-  readonly resolve: (result: Result) => void;
+type PendingRequest = {
+  readonly request: DeletionRequest;
+  readonly resolve: (result: DeletionResult) => void;
   readonly reject: (error: unknown) => void;
 };
 
-/** The functions that execute requests. */
-type Work<Request, Result> = {
-  /** Returns one result per request, in order; `undefined` passes the request to `runSingle`. */
-  readonly runBatch: (requests: Request[]) => Promise<(Result | undefined)[]>;
-  readonly runSingle: (request: Request) => Promise<Result>;
-  /** Returns whether the requests of a failed batch must fail with its error instead of being retried individually. */
-  readonly isFatal: (error: unknown) => boolean;
-};
-
 /**
- * Group commit: concurrent requests are batched into one statement, since a statement and its commit cost about the
- * same for one request as for thirty. One batch runs at a time; a second one may start if the first is slow. A request
- * on an idle server starts immediately: it never waits to fill a batch. If a batch fails, its requests are retried
- * individually.
+ * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
+ * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. A delete on an
+ * idle server starts immediately: it never waits to fill a batch. If a batch fails, its deletes are retried individually.
+ * Returns the function that runs a delete; it rejects if the database is unavailable or the group stays locked.
  */
-export function createGroupCommit<Request, Result>({
-  runBatch,
-  runSingle,
-  isFatal,
-}: Work<Request, Result>): Enqueue<Request, Result> {
-  let pending: PendingRequest<Request, Result>[] = [];
+export function createGroupCommit(
+  prisma: PrismaClient,
+  retentionDays: number,
+): (request: DeletionRequest) => Promise<DeletionResult> {
+  let pending: PendingRequest[] = [];
   let inFlight = 0;
   /** The running batch, unless it is slow. */
   let current: Promise<void> | undefined;
 
   // Outside the batches, which must not wait for a request that may wait for a lock; and few at a time, so that they do
   // not use up the connection pool.
-  const singles: PendingRequest<Request, Result>[] = [];
+  const singles: PendingRequest[] = [];
   let singlesInFlight = 0;
-  const runSingly = (...requests: PendingRequest<Request, Result>[]) => {
+  const runSingly = (...requests: PendingRequest[]) => {
     singles.push(...requests);
     while (singlesInFlight < maxSinglesInFlight && singles.length > 0) {
       const { request, resolve, reject } = singles.shift()!;
       singlesInFlight++;
-      void runSingle(request)
+      void runSingle(prisma, request, retentionDays)
         .then(resolve, reject)
         .finally(() => {
           singlesInFlight--;
@@ -59,9 +56,13 @@ export function createGroupCommit<Request, Result>({
     }
   };
 
-  const executeBatch = async (batch: PendingRequest<Request, Result>[]) => {
+  const executeBatch = async (batch: PendingRequest[]) => {
     try {
-      const results = await runBatch(batch.map(({ request }) => request));
+      const results = await runBatch(
+        prisma,
+        batch.map(({ request }) => request),
+        retentionDays,
+      );
       for (const [index, result] of results.entries()) {
         if (result === undefined) runSingly(batch[index]!);
         else batch[index]!.resolve(result);
@@ -96,4 +97,75 @@ export function createGroupCommit<Request, Result>({
       pending.push({ request, resolve, reject });
       flush();
     });
+}
+
+/**
+ * Returns whether all deletes of a failed batch fail with its error: the database is unavailable. A statement that
+ * failed because of a lock or a time limit was rolled back and may be retried.
+ */
+function isFatal(error: unknown): boolean {
+  return error instanceof AppError && !isRolledBackByConflict(error) && !isTimeLimit(error);
+}
+
+/**
+ * Runs the statement for a batch of requests. If its result is lost with the connection, finds out what was committed.
+ */
+async function runBatch(
+  prisma: PrismaClient,
+  requests: readonly DeletionRequest[],
+  retentionDays: number,
+): Promise<(DeletionResult | undefined)[]> {
+  try {
+    return await runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`);
+  } catch (error) {
+    return recoverResults(prisma, requests, error);
+  }
+}
+
+/**
+ * Returns the results of deletes that were committed although the connection was lost.
+ * @throws the error if none was
+ */
+async function recoverResults(
+  prisma: PrismaClient,
+  requests: readonly DeletionRequest[],
+  error: unknown,
+): Promise<DeletionResult[]> {
+  if (!isOutcomeUnknown(error)) throw error;
+  let committed: (DeletionResult | undefined)[] = [];
+  await waitForCommit(error, async () => {
+    committed = await findCommittedDeletions(prisma, requests);
+    return committed.some((result) => result !== undefined);
+  });
+  return committed.map((result) => result ?? lostResult);
+}
+
+/** The result of a request that deleted nothing in a statement whose result was lost: the reason is unknown. */
+const lostResult: DeletionResult = {
+  outcome: 'SERVICE_UNAVAILABLE',
+  row: {},
+  version: 0,
+  subscriberCount: 0,
+};
+
+/** Runs one request. Locks its group first, so that the statement deletes the row version that it reads. */
+async function runSingle(
+  prisma: PrismaClient,
+  request: DeletionRequest,
+  retentionDays: number,
+): Promise<DeletionResult> {
+  try {
+    return await retryOnConflict(async () => {
+      await deleteExpiredKey(prisma, request.call);
+      return prisma.$transaction(async (transaction) => {
+        await lockGroups(transaction, [request.id]);
+        const [result] = await runDeletionStatement(transaction, [request], retentionDays);
+        if (!result) throw lockTimeout();
+        return result;
+      });
+    });
+  } catch (error) {
+    const [result] = await recoverResults(prisma, [request], toUnavailableError(error));
+    return result!;
+  }
 }
