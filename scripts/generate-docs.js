@@ -6,7 +6,6 @@ import { writeApiPage } from './docs/api-page.js';
 import { writeClientPage } from './docs/client-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
 import { writeEnvExample } from './docs/env-example.js';
-import { writeRequestCollection } from './docs/request-collection.js';
 import { writeSettingsPage } from './docs/settings-page.js';
 
 const isCheck = process.argv.includes('--check');
@@ -15,7 +14,6 @@ const documents = [
   ['docs/clients.md', await inFormat('docs/clients.md', writeClientPage())],
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
-  ['docs/group-api.http', writeRequestCollection()],
   ['.env.example', await writeEnvExample()],
 ];
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));

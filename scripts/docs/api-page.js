@@ -63,8 +63,7 @@ Send any operation to \`/graphql\`, or to its own path as \`POST /<operation>\`:
 | \`POST /<operation>\`, such as \`POST /deleteGroup\` | one operation: a GraphQL request, or \`{"variables":{"id":7}}\`, or \`{"id":7}\`, which returns every scalar field | that of the error, or 200 |
 
 Every request needs [credentials](accounts.md). A running server has the schema at \`GET /schema.graphql\`.
-[group-api.http](group-api.http) has a request for each operation, to be sent from an editor; [clients.md](clients.md) has examples for
-Apollo Client, urql and graphql-request.
+[clients.md](clients.md) has examples for Apollo Client, urql and graphql-request.
 
 ## Contents
 
