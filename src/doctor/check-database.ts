@@ -1,7 +1,6 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
-import { checkMigrations } from './check-migrations.ts';
-import { readTables } from './check-structure.ts';
+import { checkMigrations, readTables } from './check-migrations.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { createPool } from '../postgres/connection.ts';
@@ -75,9 +74,8 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
 }
 
 async function checkPrivileges(client: pg.Pool, user: string): Promise<CheckResult> {
-  const tables = Object.keys(readTables(client));
   const privileges = {
-    ...Object.fromEntries(tables.map((table) => [table, readAndWrite])),
+    ...Object.fromEntries((await readTables()).map((table) => [table, readAndWrite])),
     ...reducedPrivileges,
   };
   const { rows } = await client.query<{ table: string; missing: string[] }>(

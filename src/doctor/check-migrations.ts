@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
-import { checkStructure } from './check-structure.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { findExtensions, inspectMigrations, readMigrations } from '../database/migrations.ts';
 import type { MigrationState } from '../database/migration-problems.ts';
@@ -8,7 +7,10 @@ import { findMigrationProblems } from '../database/migration-problems.ts';
 
 const name = 'migrations';
 
-/** Checks the migrations and, if all are applied, that the objects they created exist. `user` is the database user. */
+/**
+ * Checks the migrations: all are applied and their tables exist, or `user`, the database user, may apply those that are
+ * pending.
+ */
 export async function checkMigrations(pool: pg.Pool, schema: string, user: string): Promise<CheckResult[]> {
   let state: MigrationState;
   try {
@@ -20,12 +22,8 @@ export async function checkMigrations(pool: pg.Pool, schema: string, user: strin
   const { applied, pending } = state;
   const problems = findMigrationProblems(state, schema);
   if (problems.length > 0) return problems.map((problem) => failed(name, problem));
-  if (pending.length === 0) {
-    return [
-      passed(name, `All ${applied.length} migrations are applied`),
-      await checkStructure(pool, await readSql(applied)),
-    ];
-  }
+  if (pending.length === 0)
+    return [passed(name, `All ${applied.length} migrations are applied`), await checkTables(pool)];
   const progress = `${applied.length} migrations are applied, pending: ${pending.join(', ')}`;
   const missing = await findMissingPrivileges(pool, schema, await readSql(pending));
   return missing.length > 0
@@ -36,6 +34,25 @@ export async function checkMigrations(pool: pg.Pool, schema: string, user: strin
         ),
       ]
     : [warned(name, `${progress}. The next start or \`group-api migrate\` applies them`)];
+}
+
+async function checkTables(pool: pg.Pool): Promise<CheckResult> {
+  const { rows } = await pool.query<{ name: string }>(
+    'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL',
+    [await readTables()],
+  );
+  const missing = rows.map((row) => `the table ${row.name}`);
+  return missing.length > 0
+    ? failed('tables', `The database lacks ${missing.join(', ')}. Restore a backup`)
+    : passed('tables', 'All tables of this version exist');
+}
+
+/** Returns the names of the tables of this version, by the SQL of the migrations. */
+export async function readTables(): Promise<string[]> {
+  const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');
+  const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, table]) => table!);
+  const dropped = namesAfter(/^DROP TABLE "(\w+)"/gm);
+  return namesAfter(/^CREATE TABLE "(\w+)"/gm).filter((table) => !dropped.includes(table));
 }
 
 async function readSql(names: readonly string[]): Promise<string> {
