@@ -1,7 +1,14 @@
+#!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
-import { serve } from './serve.ts';
 
 // V8 lets the heap grow to several times of what is live before it collects it: 450 MB in an upload for which 250 MB suffice.
 setFlagsFromString('--heap-growing-percent=100');
 
-await serve();
+const args = process.argv.slice(2);
+if (args.length === 0) {
+  const { serve } = await import('./serve.ts');
+  await serve();
+} else {
+  const { runProgram } = await import('./cli/program.ts');
+  process.exitCode = await runProgram(args);
+}

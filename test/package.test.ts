@@ -44,7 +44,6 @@ async function linkDependencies(target: string): Promise<void> {
 test('the npm package contains what its users need, and no development files', () => {
   expect(files).toEqual(
     expect.arrayContaining([
-      'dist/cli/group-api.js',
       'dist/main.js',
       'dist/explorer/index.html',
       'dist/explorer/main.js.gz',
@@ -78,19 +77,19 @@ test('the npm package has a complete package.json', async () => {
   expect(description).toMatchObject({
     license: 'MIT',
     engines: { node: '^20.19 || ^22.12 || >=24' },
-    bin: { 'group-api': 'dist/cli/group-api.js' },
+    bin: { 'group-api': 'dist/main.js' },
   });
   for (const path of Object.values<string>(description.exports))
     expect(files).toContain(path.slice('./'.length));
 });
 
 test('the command is executable in the build, too', async () => {
-  const { mode } = await stat(join(root, 'dist/cli/group-api.js'));
+  const { mode } = await stat(join(root, 'dist/main.js'));
   expect(mode & 0o111).toBe(0o111);
 });
 
 test('the npm package runs in an empty folder with its dependencies only', async () => {
-  const bin = join(dir, 'package/dist/cli/group-api.js');
+  const bin = join(dir, 'package/dist/main.js');
   const cwd = join(dir, 'empty');
   await mkdir(cwd);
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));

@@ -9,7 +9,7 @@ import { runProgram } from '../../src/cli/program.ts';
 import type { TestApp } from './test-app.ts';
 
 /** The program, and an empty folder to run it in, so that it reads no `.env`. */
-export const bin = fileURLToPath(new URL('../../dist/cli/group-api.js', import.meta.url));
+export const bin = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 export const cwd = mkdtempSync(join(tmpdir(), 'group-api-command-'));
 
 type Result = { code: number; stdout: string; stderr: string };
