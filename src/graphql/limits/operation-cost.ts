@@ -2,8 +2,6 @@ import {
   getDirectiveValues,
   getNamedType,
   getNullableType,
-  isEnumType,
-  isInputObjectType,
   isIntrospectionType,
   isListType,
   isObjectType,
@@ -161,10 +159,10 @@ function listLengthOf(
 /** @throws OperatorError if a list of objects has no size, so that its cost would be ignored */
 function readListSizes(schema: GraphQLSchema): ListSizes {
   const directive = schema.getDirective('listSize')!;
-  const sizes = readIntrospectionSizes(schema);
+  const sizes = new Map<GraphQLField<unknown, unknown>, ListSize>();
   const lists = new Map<GraphQLField<unknown, unknown>, string>();
   for (const type of Object.values(schema.getTypeMap())) {
-    if (!isObjectType(type)) continue;
+    if (!isObjectType(type) || isIntrospectionType(type)) continue;
     for (const field of Object.values(type.getFields())) {
       const declared = field.astNode && getDirectiveValues(directive, field.astNode);
       if (declared) sizes.set(field, toListSize(declared));
@@ -204,38 +202,4 @@ function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, u
     if (typeof weight === 'number') weights.set(field, weight);
   }
   return weights;
-}
-
-/**
- * The average lengths of the introspection lists, so that introspecting the whole schema costs as much as it returns.
- */
-function readIntrospectionSizes(schema: GraphQLSchema): Map<GraphQLField<unknown, unknown>, ListSize> {
-  const types = Object.values(schema.getTypeMap());
-  const directives = schema.getDirectives();
-  const fields = types.filter(isObjectType).flatMap((type) => Object.values(type.getFields()));
-  const sum = <T>(items: readonly T[], count: (item: T) => number) =>
-    items.reduce((total, item) => total + count(item), 0);
-  const inputFields = sum(types.filter(isInputObjectType), (type) => Object.keys(type.getFields()).length);
-  const enumValues = sum(types.filter(isEnumType), (type) => type.getValues().length);
-  const averages: Record<string, Record<string, number>> = {
-    __Schema: { types: types.length, directives: directives.length },
-    __Type: {
-      fields: fields.length / types.length,
-      interfaces: 1,
-      possibleTypes: 1,
-      enumValues: enumValues / types.length,
-      inputFields: inputFields / types.length,
-    },
-    __Field: { args: sum(fields, ({ args }) => args.length) / fields.length },
-    __Directive: { args: sum(directives, ({ args }) => args.length) / directives.length },
-  };
-  const sizes = new Map<GraphQLField<unknown, unknown>, ListSize>();
-  for (const [name, lists] of Object.entries(averages)) {
-    const definitions = (schema.getType(name) as GraphQLObjectType).getFields();
-    for (const [list, average] of Object.entries(lists)) {
-      const assumedSize = Math.max(1, Math.ceil(average));
-      sizes.set(definitions[list]!, { assumedSize, slicingArguments: [], sizedFields: [] });
-    }
-  }
-  return sizes;
 }
