@@ -8,7 +8,7 @@ export function AccountBar({ session }: { session: Session }) {
   return (
     <header className="account-bar">
       <h1>group-api</h1>
-      <a href="sandbox">Apollo Sandbox</a>
+      <a href={sandboxUrl()}>Apollo Sandbox</a>
       {signedIn ? (
         <SignedIn account={signedIn.account} onSignOut={() => session.signOut()} />
       ) : (
@@ -21,6 +21,12 @@ export function AccountBar({ session }: { session: Session }) {
       )}
     </header>
   );
+}
+
+/** Apollo Sandbox, which Apollo hosts, for this server: also behind a proxy, below a path. */
+function sandboxUrl(): string {
+  const endpoint = new URL('graphql', location.href).href;
+  return `https://studio.apollographql.com/sandbox/explorer?endpoint=${encodeURIComponent(endpoint)}`;
 }
 
 function SignedIn({ account, onSignOut }: { account: Account; onSignOut: () => void }) {

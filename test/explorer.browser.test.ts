@@ -413,8 +413,6 @@ describeInBrowser('the explorer in Chromium', () => {
         await looked.waitForResponse('"searchGroups"');
         await looked.page.locator('.graphiql-response').scrollIntoViewIfNeeded();
         await expectNoViolations('response');
-        await looked.page.goto(`${app.httpUrl}/sandbox`);
-        await expectNoViolations('sandbox');
         expect(looked.foreignRequests).toStrictEqual([]);
         await looked.close();
       },

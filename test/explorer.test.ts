@@ -70,15 +70,3 @@ describe('GET /whoami', () => {
     expect([response.status, await response.json()]).toStrictEqual([401, errorWith('UNAUTHENTICATED')]);
   });
 });
-
-test("GET /sandbox links to Apollo Sandbox with this server's endpoint, and says that it needs the internet", async () => {
-  const response = await fetch(`${app.httpUrl}/sandbox`);
-  expect([response.status, response.headers.get('content-type')]).toStrictEqual([
-    200,
-    'text/html; charset=utf-8',
-  ]);
-  const page = await response.text();
-  const endpoint = encodeURIComponent(`${app.httpUrl}/graphql`);
-  expect(page).toContain(`href="https://studio.apollographql.com/sandbox/explorer?endpoint=${endpoint}"`);
-  expect(page).toContain('needs the internet');
-});

@@ -142,11 +142,6 @@ describe('HTTP/1.0 is accepted without Host', () => {
     expect([answer.status, JSON.parse(answer.body)]).toStrictEqual([200, body]);
   });
 
-  test('the page that links to Apollo Sandbox is served too', async () => {
-    const { status, body } = await talk('GET /sandbox HTTP/1.0\r\n\r\n');
-    expect([status, body.includes('endpoint=http%3A%2F%2F127.0.0.1%3A')]).toStrictEqual([200, true]);
-  });
-
   test.each([
     ['none', ''],
     ['an empty one', 'Host:\r\n'],

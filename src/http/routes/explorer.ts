@@ -1,16 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { normalizeIp } from '../../validation/ip-address.ts';
-import { writeSandboxPage } from './sandbox-page.ts';
+import type { FastifyInstance } from 'fastify';
 
 /** The output of `scripts/build-explorer.js`. The path is the same relative to `src` and to `dist`. */
 const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta.url));
 
 /**
  * `/`: the explorer, a GraphiQL page that loads nothing from other hosts, with its files under `/explorer/`. They are
- * public, since they contain only files of the package; the page's requests require an account. `/sandbox`: a link to
- * Apollo Sandbox.
+ * public, since they contain only files of the package; the page's requests require an account.
  */
 export async function registerExplorerRoutes(http: FastifyInstance): Promise<void> {
   await http.register(async (open) => {
@@ -27,16 +24,5 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
       cacheControl: false,
     });
     open.get('/', (_request, reply) => reply.sendFile('index.html'));
-    open.get('/sandbox', (request, reply) =>
-      reply
-        .type('text/html; charset=utf-8')
-        .send(writeSandboxPage(`${request.protocol}://${request.host || localHost(request)}/graphql`)),
-    );
   });
-}
-
-/** The local address of a connection, for HTTP/1.0 requests without a Host header. */
-function localHost({ socket: { localAddress = '', localPort } }: FastifyRequest): string {
-  const address = normalizeIp(localAddress);
-  return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
 }
