@@ -176,7 +176,7 @@ export function serviceUnavailable(cause?: unknown): AppError {
 export function lockTimeout(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
-    'The group is locked by another operation. Try again later',
+    'The data is locked by another operation. Try again later',
     {},
     { cause },
   );
