@@ -202,7 +202,7 @@ export const settings = {
   }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
     meaning:
-      'Mean event-loop delay over two seconds, in milliseconds, above which requests get 503 immediately',
+      'Event-loop delay in milliseconds (mean of a second); if exceeded for two seconds in a row, requests get 503 immediately',
     parse: parseInteger(20, 60_000),
     default: 200,
   }),
