@@ -217,7 +217,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'an unknown host',
       () => 'owner:qzxa@no-such-host.invalid/plans',
-      /(ENOTFOUND|EAI_AGAIN).* check the host in DATABASE_URL/,
+      /(ENOTFOUND|EAI_AGAIN).* Check the host name in DATABASE_URL/,
     ],
     [
       'no route',
