@@ -19,7 +19,7 @@ export type Credentials = {
 type BasicCredentials = { readonly username: string; readonly password: string };
 
 /** The network address that a caller comes from. */
-export type ClientAddress = {
+type ClientAddress = {
   readonly address: string;
   /**
    * Called before a password is verified.

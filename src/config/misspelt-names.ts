@@ -1,5 +1,5 @@
 /** An unknown name, and the valid name that was probably meant. */
-export type MisspeltName = { readonly name: string; readonly meant: string };
+type MisspeltName = { readonly name: string; readonly meant: string };
 
 /** Names that other programs and platforms give to a setting. */
 const namesElsewhere: Readonly<Record<string, string>> = {

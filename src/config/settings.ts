@@ -231,7 +231,7 @@ export type Config = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of this process, and warnings for the operator, one line each. */
-export type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
+type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
 
 /** Loads the settings of this process from its environment and `.env`. @throws OperatorError */
 export function loadConfig(host: NodeJS.Process): LoadedConfig {

@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
 /** The result of a repair. */
-export type DateRepair = {
+type DateRepair = {
   /** The number of rows of each table whose dates were moved. */
   readonly rows: RepairedRows;
   /** Deleted groups that had active subscribers, which are in the history now. */
@@ -14,7 +14,7 @@ export type DateRepair = {
   }[];
 };
 
-export type RepairedRows = {
+type RepairedRows = {
   readonly subscribers: number;
   readonly subscriberHistory: number;
   readonly groups: number;

@@ -2,7 +2,7 @@ import { open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** The end of each log file at some time: its size by its path. */
-export type LogPosition = ReadonlyMap<string, number>;
+type LogPosition = ReadonlyMap<string, number>;
 
 /** The part of a log that is searched, from its end. */
 const maxSearchedBytes = 64 * 1024;

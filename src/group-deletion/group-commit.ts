@@ -8,7 +8,7 @@ const maxSinglesInFlight = 4;
 const maxBatchSize = 256;
 
 /** Runs a request and returns its result. Rejects with the error of the request. */
-export type Enqueue<Request, Result> = (request: Request) => Promise<Result>;
+type Enqueue<Request, Result> = (request: Request) => Promise<Result>;
 
 type PendingRequest<Request, Result> = {
   readonly request: Request;

@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import type { MutationCall } from './mutation-call.ts';
 
 /** The outcome of a mutation: its result, and the rows before and after for the audit log. */
-export type MutationResult<Result> = {
+type MutationResult<Result> = {
   readonly result: Result;
   readonly targetIds?: readonly (number | string)[];
   readonly before?: unknown;

@@ -20,7 +20,7 @@ const setSessionTimeoutMs = 3000;
  * Additional session settings of a pool. `search_path` makes unqualified names refer to one schema, regardless of the
  * settings of the role, the database and the environment.
  */
-export type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
+type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
 
 /**
  * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers

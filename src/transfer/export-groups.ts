@@ -19,7 +19,7 @@ import {
 } from './format.ts';
 
 /** What to export, with a callback for the progress. */
-export type ExportRequest = {
+type ExportRequest = {
   /** Only these groups, live or deleted, with their service groups and subscribers. If undefined, everything. */
   readonly ids: readonly number[] | undefined;
   readonly onProgress: (recordCount: number) => void;

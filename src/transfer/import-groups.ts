@@ -28,7 +28,7 @@ export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>> & {
 type Counts = Record<'added' | 'restored' | 'unchanged', number>;
 
 /** The source of an import: `open` starts to read the file, and may be called once. */
-export type ImportSource = {
+type ImportSource = {
   readonly open: () => AsyncIterable<Buffer>;
   readonly onProgress: (recordCount: number) => void;
 };

@@ -6,7 +6,7 @@ import type { RecordKey, RecordKind } from './format.ts';
  * It conflicts with existing data if that `differs`, if its group is `archived` with different content, or if it is a
  * deleted group that is `live`. It is `orphaned` if the record that it refers to does not exist.
  */
-export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
+type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
 
 /** An outcome that rejects the import. */
 export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
