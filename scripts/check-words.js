@@ -96,11 +96,11 @@ export function findWords(folder) {
     .flatMap((path) => {
       const text = checkedPart(path, readFileSync(join(folder, path), 'utf8'));
       return swaps
-        .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((found) => ({ ...found, better })))
+        .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((match) => ({ ...match, better })))
         .toSorted((one, other) => one.index - other.index)
-        .map(({ 0: found, index, better }) => {
+        .map(({ 0: match, index, better }) => {
           const line = text.slice(0, index).split('\n').length;
-          return `${path}:${line}: "${found.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
+          return `${path}:${line}: "${match.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
         });
     });
 }

@@ -15,7 +15,7 @@ else process.stdout.write(`${notes}\n`);
 
 function findSection(changelog, wanted) {
   const sections = changelog.split(/^## /m).slice(1);
-  const section = sections.find((each) => each.startsWith(`[${wanted}] - `));
+  const section = sections.find((candidate) => candidate.startsWith(`[${wanted}] - `));
   const text = section
     ?.slice(section.indexOf('\n'))
     .replaceAll(/^\[[^\]]+\]: \S+$/gm, '')

@@ -129,7 +129,7 @@ function writeAsGraphQL(heading, example) {
 function writeAtOwnPath(heading, name, example) {
   const [field] = parse(example).definitions[0].selectionSet.selections;
   const variables = Object.fromEntries(
-    field.arguments.map((each) => [each.name.value, valueFromASTUntyped(each.value)]),
+    field.arguments.map((argument) => [argument.name.value, valueFromASTUntyped(argument.value)]),
   );
   return `${title(heading)}\n${postJson(name)}\n\n${JSON.stringify(variables, null, 2)}`;
 }

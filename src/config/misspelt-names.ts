@@ -21,7 +21,9 @@ export function findMisspeltNames(names: readonly string[], validNames: readonly
   const candidates = validNames.filter((candidate) => !names.includes(candidate));
   return names.flatMap((name) => {
     if (validNames.includes(name)) return [];
-    const meant = candidates.find((each) => namesElsewhere[name] === each || isMisspelling(name, each));
+    const meant = candidates.find(
+      (candidate) => namesElsewhere[name] === candidate || isMisspelling(name, candidate),
+    );
     return meant === undefined ? [] : [{ name, meant }];
   });
 }
