@@ -247,9 +247,9 @@ describe('a rejected command prints one line that says what to do, and changes n
     ['a removal that nobody confirms', ['remove', 'admin'], /Not a terminal; pass --yes/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
   ];
-  test.each(cases)('%s', async (_what, given, message, input = '') => {
+  test.each(cases)('%s', async (_what, args, message, input = '') => {
     const before = await app.sql('SELECT * FROM accounts ORDER BY username');
-    const { code, stdout, stderr } = await runWith(input, 'accounts', ...given);
+    const { code, stdout, stderr } = await runWith(input, 'accounts', ...args);
     const isUnderstood = !stderr.startsWith('error: ');
     expect([code, stdout]).toStrictEqual([isUnderstood ? 1 : 2, '']);
     expect(stderr).toMatch(message);

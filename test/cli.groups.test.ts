@@ -228,9 +228,9 @@ describe('groups delete', () => {
     [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must contain 1 to 1000 group ids'],
     [[], 2, "error: missing required argument 'id'"],
     [['7', '--force'], 2, "error: unknown option '--force'"],
-  ])('groups delete rejects %j, and changes nothing', async (given, exitCode, message) => {
+  ])('groups delete rejects %j, and changes nothing', async (args, exitCode, message) => {
     const before = await readState();
-    const { code, stdout, stderr } = await run('groups', 'delete', ...given);
+    const { code, stdout, stderr } = await run('groups', 'delete', ...args);
     expect([code, stdout, stderr]).toStrictEqual([exitCode, '', expect.stringContaining(message)]);
     expect(await readState()).toStrictEqual(before);
   });
@@ -298,8 +298,8 @@ describe('every command', () => {
       "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
     ],
     [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
-  ])('%j is not understood', async (given, stderr) => {
-    expect(await run(...given)).toStrictEqual({ code: 2, stdout: '', stderr });
+  ])('%j is not understood', async (args, stderr) => {
+    expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
   });
 
   test.each([
@@ -308,8 +308,8 @@ describe('every command', () => {
       { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
     ],
     [['groups', 'delete', '7', '--json'], { code: 'COMMAND_FAILED', message: 'Not a terminal; pass --yes' }],
-  ])('%j has its error as JSON', async (given, error) => {
-    const { code, stdout, stderr } = await run(...given);
+  ])('%j has its error as JSON', async (args, error) => {
+    const { code, stdout, stderr } = await run(...args);
     expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);
   });
 });

@@ -51,8 +51,8 @@ async function tryEverything(app: TestApp): Promise<void> {
 }
 
 /** Runs the server, `migrate`, `doctor`, an export and an import on one URL. */
-async function expectEverythingToWork(givenUrl: string): Promise<void> {
-  url = givenUrl;
+async function expectEverythingToWork(databaseUrl: string): Promise<void> {
+  url = databaseUrl;
   const migrated = await run('migrate', '--json');
   expect([migrated.stderr, migrated.code]).toStrictEqual(['', 0]);
   const app = await openTestApp({ DATABASE_URL: url }, { ...useTestDatabase(url), url });

@@ -216,7 +216,7 @@ describe('container files', () => {
     expect(depends_on.postgres.condition).toBe('service_healthy');
     expect(services.postgres.image).toBe('postgres:18');
     expect(Object.keys(volumes)).toStrictEqual(
-      services.postgres.volumes.map((each: string) => each.split(':')[0]),
+      services.postgres.volumes.map((volume: string) => volume.split(':')[0]),
     );
   });
 });

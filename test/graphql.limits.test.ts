@@ -153,11 +153,11 @@ describe('every operation of the schema with all fields, nested objects and __ty
   const operations = [schema.getQueryType()!, schema.getMutationType()!].flatMap((root) =>
     Object.values(root.getFields()).map((field) => {
       const variables = field.args.map(({ name, type }) => `$${name}: ${String(type)}`).join(', ');
-      const given = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
+      const args = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
       const wrap = (text: string) => (text === '' ? '' : `(${text})`);
       const selection = write(getNamedType(field.type) as GraphQLObjectType);
       const kind = root === schema.getQueryType() ? 'query' : 'mutation';
-      const query = `${kind} ${field.name}${wrap(variables)} { ${field.name}${wrap(given)} { ${selection} } __typename }`;
+      const query = `${kind} ${field.name}${wrap(variables)} { ${field.name}${wrap(args)} { ${selection} } __typename }`;
       return [field, query] as const;
     }),
   );

@@ -14,7 +14,7 @@ const rootFields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((
 );
 
 test.each(rootFields)('POST /%s executes its own operation only', async (field) => {
-  const other = rootFields.find((each) => each !== field);
+  const other = rootFields.find((candidate) => candidate !== field);
   const answer = await app.post(`/${field}`, { query: `{ ${other} }` });
   expect(answer.status).toBe(400);
   expect(answer.body.errors[0]).toMatchObject({

@@ -37,7 +37,7 @@ const columns = [
 const addColumns = (database: Pick<TestDatabase, 'sql'>) =>
   database.sql(
     tables
-      .map((table) => `ALTER TABLE ${table} ${columns.map((each) => `ADD COLUMN ${each}`).join(', ')}`)
+      .map((table) => `ALTER TABLE ${table} ${columns.map((column) => `ADD COLUMN ${column}`).join(', ')}`)
       .join(';'),
   );
 const dropColumns = (database: Pick<TestDatabase, 'sql'>) =>
@@ -45,7 +45,7 @@ const dropColumns = (database: Pick<TestDatabase, 'sql'>) =>
     tables
       .map(
         (table) =>
-          `ALTER TABLE ${table} ${columns.map((each) => `DROP COLUMN ${each.split(' ')[0]}`).join(', ')}`,
+          `ALTER TABLE ${table} ${columns.map((column) => `DROP COLUMN ${column.split(' ')[0]}`).join(', ')}`,
       )
       .join(';'),
   );

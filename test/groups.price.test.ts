@@ -129,15 +129,15 @@ test.each(['ASC', 'DESC'])('the pages ordered by PRICE %s have each price once',
 
 test('prices are exact on the command line: list, delete, export and import', async () => {
   await app.sql('TRUNCATE groups, deleted_groups CASCADE');
-  const given = prices.map(([price]) => price);
+  const exactPrices = prices.map(([price]) => price);
   const ids: number[] = [];
-  for (const price of given) ids.push(await app.createGroup({ price }));
+  for (const price of exactPrices) ids.push(await app.createGroup({ price }));
   const here = createCommandLine(() => app);
   const listed = await here.run('groups', 'list', '--json');
-  expect(JSON.parse(listed.stdout).groups.map(({ price }: Json) => price)).toStrictEqual(given);
-  for (const price of given) expect((await here.run('groups', 'list')).stdout).toContain(price);
+  expect(JSON.parse(listed.stdout).groups.map(({ price }: Json) => price)).toStrictEqual(exactPrices);
+  for (const price of exactPrices) expect((await here.run('groups', 'list')).stdout).toContain(price);
   const deleted = await here.run('groups', 'delete', String(ids[0]), '--yes', '--json');
-  expect(JSON.parse(deleted.stdout).groups[0].price).toBe(given[0]);
+  expect(JSON.parse(deleted.stdout).groups[0].price).toBe(exactPrices[0]);
 
   const file = join(folder, 'plans.ndjson');
   expect(await here.run('groups', 'export', file)).toMatchObject({ code: 0 });
@@ -146,8 +146,8 @@ test('prices are exact on the command line: list, delete, export and import', as
     .split('\n')
     .map((line) => JSON.parse(line));
   const exported = lines.filter(({ kind }) => kind === 'group').map(({ price }) => price);
-  expect(exported).toStrictEqual(given.slice(1));
-  expect(lines.find(({ kind }) => kind === 'deletedGroup').group.price).toBe(given[0]);
+  expect(exported).toStrictEqual(exactPrices.slice(1));
+  expect(lines.find(({ kind }) => kind === 'deletedGroup').group.price).toBe(exactPrices[0]);
 
   const other: TestDatabase = await createTestDatabase();
   try {
@@ -156,12 +156,14 @@ test('prices are exact on the command line: list, delete, export and import', as
       `SELECT group_row(groups) ->> 'price' AS price FROM groups
        UNION ALL SELECT group_row ->> 'price' FROM deleted_groups`,
     );
-    expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(given.toSorted(compare));
+    expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(
+      exactPrices.toSorted(compare),
+    );
     // A price that differs in the last digit is a conflict.
-    const [, above] = [given[1], prices[1][2]];
+    const [, above] = [exactPrices[1], prices[1][2]];
     await writeFile(
       file,
-      (await readFile(file, 'utf8')).replace(`"price":"${given[1]}"`, `"price":"${above}"`),
+      (await readFile(file, 'utf8')).replace(`"price":"${exactPrices[1]}"`, `"price":"${above}"`),
     );
     const again = await createCommandLine(() => other).run('groups', 'import', file);
     expect([again.code, again.stderr]).toStrictEqual([

@@ -192,9 +192,9 @@ describe('hostile values', () => {
     'hostile values for $name cause no internal error, and change nothing',
     async ({ parent, field, path, type, name }) => {
       const declared = field.args
-        .map((each) => `$${each.name}: ${String(getNullableType(each.type))}`)
+        .map((argument) => `$${argument.name}: ${String(getNullableType(argument.type))}`)
         .join(', ');
-      const passed = field.args.map((each) => `${each.name}: $${each.name}`).join(', ');
+      const passed = field.args.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
       const asked = wayTo[parent]!(`${field.name}(${passed}) ${selectionOf(field)}`);
       const query = `${parent === 'Mutation' ? 'mutation' : 'query'} (${declared}) { ${asked} }`;
       const failing = otherFailingArguments[name] ?? failingArguments[field.name] ?? {};

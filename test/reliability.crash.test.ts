@@ -61,9 +61,9 @@ async function killPostgres(): Promise<void> {
 async function findFreePort(): Promise<number> {
   const listener = createServer();
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const found = (listener.address() as AddressInfo).port;
+  const freePort = (listener.address() as AddressInfo).port;
   await new Promise((resolve) => listener.close(resolve));
-  return found;
+  return freePort;
 }
 
 /** Repeats a call until its response is not "try again", as a careful client does. */

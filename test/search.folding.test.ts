@@ -65,9 +65,9 @@ describe('a search finds equivalent spellings:', () => {
     ),
   )('%j finds %j', async (text, stored, index) => {
     const own = [`name${index} ${stored.normalize('NFC')}`, `tagged${index}`, `described${index}`];
-    const found = await searchGroups({ text });
-    expect(found).toStrictEqual(expect.arrayContaining(own));
-    expect(found).not.toContain('other');
+    const names = await searchGroups({ text });
+    expect(names).toStrictEqual(expect.arrayContaining(own));
+    expect(names).not.toContain('other');
     expect(await searchNumberGroups({ name: text })).toContain(own[0]);
     expect(await searchNumberGroups({ name: text })).not.toContain('other');
     expect(await searchNumberGroups({ description: text })).toContain(own[2]);
@@ -137,8 +137,8 @@ test('groups and number groups from before the migration are found like later on
   );
   expect(groups.body.data.searchGroups.nodes).toMatchObject([{ name: 'طرح ويژۀ ۱۲' }]);
   const { id } = groups.body.data.searchGroups.nodes[0];
-  const found = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
-  expect(found.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
+  const searched = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
+  expect(searched.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
   // Rows that were stored under older rules can still be edited, deleted and restored.
   const edited = await migrated.post('/editGroup', { id: id + 1, group: { description: 'a\nb' } });
   expect(edited.body.data.editGroup).toMatchObject({ name: '\u200b', description: 'a\nb' });

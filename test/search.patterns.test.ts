@@ -91,9 +91,9 @@ describe.each(['name', 'description'])("the autodialer's search by the %s", (fie
       conditions: { [field]: text },
       pagination: { start: 0, count: 100 },
     });
-    const found = body.data.data.map((group: Json) => group[field]).toSorted();
-    expect(body.data.pagination.total).toBe(found.length);
-    return found;
+    const values = body.data.data.map((group: Json) => group[field]).toSorted();
+    expect(body.data.pagination.total).toBe(values.length);
+    return values;
   };
 
   test.each(searches)('%s: with alike, finds values that contain exactly this text', async (text) => {

@@ -57,9 +57,9 @@ const startProgram = (command: string, args: readonly string[], options: object 
   return { child, dataDir, output: () => output, isReady: () => output.includes('group-api is ready') };
 };
 
-const until = async (what: () => boolean, found: () => unknown) => {
+const until = async (what: () => boolean, readState: () => unknown) => {
   for (const deadline = Date.now() + 20_000; !what(); await sleep(50)) {
-    if (Date.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(found())}`);
+    if (Date.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(readState())}`);
   }
 };
 const untilAllEnded = async (program: ReturnType<typeof startProgram>) => {

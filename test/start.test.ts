@@ -298,8 +298,8 @@ describe("an operator's mistake prints one line without a stack, with exit code 
       /no embedded PostgreSQL for this platform \(windows-\w+\)\. Set DATABASE_URL/,
     ],
   ];
-  test.each(cases)('%s', async (_what, given, message) => {
-    const { code, stdout, stderr } = await start(...given()).exited;
+  test.each(cases)('%s', async (_what, startArguments, message) => {
+    const { code, stdout, stderr } = await start(...startArguments()).exited;
     expect(code).toBe(1);
     expect(stdout).toBe('');
     const lines = stderr
