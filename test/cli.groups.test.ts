@@ -183,7 +183,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit entry', async () => {
+  test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit event', async () => {
     const id = await app.createGroup({ name: 'Stays' });
     const before = await readState();
     expect(await run('groups', 'delete', String(id), '--dry-run')).toStrictEqual({

@@ -29,7 +29,7 @@ const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);
 
 const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-/** All state that an import may change, except its audit entry. */
+/** All state that an import may change, except its audit event. */
 const readTables = (database: TestDatabase) =>
   database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
     UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
@@ -235,7 +235,7 @@ describe('export', () => {
     expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
 
-  test('an export changes no group and adds no audit entry', async () => {
+  test('an export changes no group and adds no audit event', async () => {
     const before = [await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')];
     expect((await here.run('groups', 'export', '-')).code).toBe(0);
     expect([await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')]).toStrictEqual(
@@ -367,7 +367,7 @@ describe('import', () => {
       await close();
     });
 
-    test('an import with --dry-run changes nothing but adds a marked audit entry', async () => {
+    test('an import with --dry-run changes nothing but adds a marked audit event', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
       expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);

@@ -108,7 +108,7 @@ describe.each([
       expect(headers.get('retry-after')).toBe('1');
     }
     expect(await state()).toStrictEqual(before);
-    // Audit entries of calls that met the database's limits are written after their responses.
+    // Audit events of calls that met the database's limits are written after their responses.
     const readOutcomes = async () =>
       (
         await sql(

@@ -20,7 +20,7 @@ afterAll(async () => {
 const { subscribe, readState, nextRequestId } = createProbes(() => app);
 const { run } = createCommandLine(() => app);
 
-/** All state that a dry run must not change: the tables, the audit except for its entry, and the sequences. */
+/** All state that a dry run must not change: the tables, the audit except for its event, and the sequences. */
 const readAll = async () => ({
   state: await readState(),
   audit: await app.sql('SELECT * FROM audit_events ORDER BY id'),
@@ -29,7 +29,7 @@ const readAll = async () => ({
   ),
 });
 
-/** Runs `work` and expects no change except one audit entry, marked as a dry run. */
+/** Runs `work` and expects no change except one audit event, marked as a dry run. */
 const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Promise<T> => {
   const before = await readAll();
   const result = await work();
@@ -56,7 +56,7 @@ const resultOf = (operation: string, { body }: ApiResponse) => {
   return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));
 };
 
-describe('a dry run returns what the call would return, and changes nothing but adds one audit entry:', () => {
+describe('a dry run returns what the call would return, and changes nothing but adds one audit event:', () => {
   const cases: [string, () => Promise<[string, Record<string, unknown>]>][] = [
     ['deleteGroup', async () => ['deleteGroup', { id: await createGroup() }]],
     ['deleteGroup with a reason', async () => ['deleteGroup', { id: await createGroup(), reason: 'why' }]],

@@ -62,7 +62,7 @@ describe('an active subscription blocks a delete', () => {
 });
 
 describe('deleteGroup', () => {
-  test('a delete stores an archive row and one audit entry, with the row before it', async () => {
+  test('a delete stores an archive row and one audit event, with the row before it', async () => {
     const id = await app.createGroup({ name: 'Gold', price: '123456789012.3457' });
     const [row] = await app.sql<{ row: object }>(
       'SELECT group_row(groups) AS row FROM groups WHERE id = $1',
@@ -158,7 +158,7 @@ test('a delete succeeds while the group is continuously edited', async () => {
 });
 
 describe('dryRun', () => {
-  test('a dry run returns the response of the delete, and changes nothing but adds an audit entry', async () => {
+  test('a dry run returns the response of the delete, and changes nothing but adds an audit event', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     await subscribe(id, 'a');
     await subscribe(id, 'b', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });

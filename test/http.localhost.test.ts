@@ -35,7 +35,7 @@ const openConnection = (host: string, port: string) =>
     socket.once('data', () => resolve({ socket, isKept: true }));
   });
 
-test.each(hosts)('a call over %s succeeds, and its audit entry has the address', async (host) => {
+test.each(hosts)('a call over %s succeeds, and its audit event has the address', async (host) => {
   const { opened, port } = await open();
   expect(opened.httpUrl).toBe(`http://127.0.0.1:${port}`);
   const response = await fetch(`http://${host}:${port}/createGroup`, {

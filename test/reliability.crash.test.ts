@@ -139,7 +139,7 @@ test(`with the server killed ${serverKills} times and PostgreSQL ${databaseKills
   expect(new Set(ids).size).toBe(ids.length);
   expect(await database.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toStrictEqual([]);
 
-  // No key created two rows, and every deleted group has an archive row and one audit entry.
+  // No key created two rows, and every deleted group has an archive row and one audit event.
   const gone = await database.sql<{ id: number; archived: number; done: number }>(
     `SELECT id, (SELECT count(*)::int FROM deleted_groups d WHERE d.id = ids.id) AS archived,
          (SELECT count(*)::int FROM audit_events WHERE target_ids @> ARRAY[ids.id::text] AND operation = 'deleteGroup' AND outcome = 'done') AS done

@@ -150,7 +150,7 @@ test(
       expect([id, archived.has(id), live.has(id)]).toStrictEqual([id, balance === 1, balance === 0]);
     }
 
-    // Every call has one audit entry with the outcome that the caller received; a call that was rejected with 503 has one or none.
+    // Every call has one audit event with the outcome that the caller received; a call that was rejected with 503 has one or none.
     const audit = await database.sql<{
       request_id: string;
       outcome: string;

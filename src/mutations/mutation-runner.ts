@@ -138,14 +138,14 @@ async function writeAuditEvent(
   }: Partial<MutationResult<unknown>> & { outcome: string; errorCode?: string },
 ): Promise<bigint> {
   const { account, credential, address, userAgent, requestId, operation, reason } = call;
-  const [entry] = await client.$queryRaw<{ id: bigint }[]>`
+  const [event] = await client.$queryRaw<{ id: bigint }[]>`
     INSERT INTO audit_events (account, credential, address, user_agent, request_id, operation, target_ids, outcome,
       error_code, reason, before, after)
     VALUES (${account}, ${credential}, ${address}, ${userAgent}, ${requestId}, ${operation},
       ${(targetIds ?? call.targetIds).map(String)}::text[], ${outcome}, ${errorCode ?? null}, ${reason},
       ${toJson(before)}::jsonb, ${toJson(after)}::jsonb)
     RETURNING id`;
-  return entry!.id;
+  return event!.id;
 }
 
 function toJson(row: unknown): string | null {

@@ -50,7 +50,7 @@ const timeoutMs = 24 * 60 * 60 * 1000;
 const maxNamed = 10;
 
 /**
- * Imports a file of `exportGroups` atomically, with one audit entry. Identical records are left unchanged, identical
+ * Imports a file of `exportGroups` atomically, with one audit event. Identical records are left unchanged, identical
  * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
  * conflicts with one of them, replaces them. Reads continue during the import, other writers are blocked.
  * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
