@@ -116,7 +116,7 @@ describe('the role of docs/operations.md', () => {
       'GRANT SELECT ON groups_id_seq TO',
       'GRANT SELECT ON SEQUENCE groups_id_seq TO',
     ],
-  ])('doctor reports %s: %s it is wrong', async (name, take, give, message) => {
+  ])('doctor reports an error in %s after: %s', async (name, take, give, message) => {
     await database.sql(`${take} ${role}`);
     const results = (await examine()).of(name);
     await database.sql(`${give} ${role}`);
@@ -155,7 +155,7 @@ test.each([
   ['tables', 'DROP FUNCTION group_row', 'the function group_row. Restore a backup'],
   ['tables', 'ALTER TABLE groups DROP COLUMN ip', 'the column groups.ip. Restore a backup'],
   ['tables', 'DROP EXTENSION pg_trgm CASCADE', 'the extension pg_trgm. Restore a backup'],
-])('doctor reports %s: after %s it is wrong', async (name, statement, message) => {
+])('doctor reports an error in %s after: %s', async (name, statement, message) => {
   const own = await createTestDatabase();
   url = own.url;
   await own.sql(statement);
@@ -341,7 +341,7 @@ test.each([
   ],
   [{ ALLOWED_OPERATIONS_FILE: '/etc/passwd' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file/],
   [{ ALLOWED_OPERATIONS_FILE: '/no/list' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file: ENOENT/],
-])('doctor reads the files of the settings %j as a start does', async (settings, message) => {
+])('doctor reports the files of the settings %j that a start would reject', async (settings, message) => {
   Object.assign(environment, settings);
   const { isWrong, of } = await examine();
   expect([isWrong, of('settings')]).toMatchObject([
@@ -353,7 +353,7 @@ test.each([
 test.each([
   ['postgresql://127.0.0.1:1/none', /^Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*ECONNREFUSED/],
   ['mysql://127.0.0.1/none', /^Skipped: fix the settings first/],
-])('says of %s what is wrong', async (databaseUrl, message) => {
+])('doctor reports why the DATABASE_URL %s cannot be used', async (databaseUrl, message) => {
   url = databaseUrl;
   const { isWrong, of } = await examine();
   expect([isWrong, of('database')]).toMatchObject([

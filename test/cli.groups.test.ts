@@ -68,7 +68,7 @@ describe('groups list', () => {
     [['--first', 'ten'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
     [['--service-group', '0'], 'Service group id must be a positive integer (BAD_USER_INPUT)'],
     [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
-  ])('groups list rejects %j', async (options, message) => {
+  ])('groups list rejects the options %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
       code: 1,
       stdout: '',
@@ -199,7 +199,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete says that nothing can be restored if the retention is 0', async () => {
+  test('groups delete with a retention of 0 reports that the groups cannot be restored', async () => {
     const id = await app.createGroup({ name: 'Gone' });
     environment['DELETED_GROUP_RETENTION_DAYS'] = '0';
     const { stdout } = await run('groups', 'delete', String(id), '--yes');
@@ -298,9 +298,12 @@ describe('every command', () => {
       "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
     ],
     [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
-  ])('%j is not understood', async (args, stderr) => {
-    expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
-  });
+  ])(
+    'the command line %j is a usage error: exit code 2, nothing on standard output',
+    async (args, stderr) => {
+      expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
+    },
+  );
 
   test.each([
     [
@@ -308,7 +311,7 @@ describe('every command', () => {
       { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
     ],
     [['groups', 'delete', '7', '--json'], { code: 'COMMAND_FAILED', message: 'Not a terminal; pass --yes' }],
-  ])('%j has its error as JSON', async (args, error) => {
+  ])('the command line %j prints its error as JSON', async (args, error) => {
     const { code, stdout, stderr } = await run(...args);
     expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);
   });

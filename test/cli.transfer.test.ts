@@ -428,7 +428,7 @@ describe('import', () => {
     });
   });
 
-  describe('an import rejects, and changes nothing:', () => {
+  describe('rejected imports', () => {
     type Lines = Record<string, Json>[];
     const at = (lines: Lines, kind: string) => lines.findIndex((line) => line['kind'] === kind);
     const change = (kind: string, changes: object) => (lines: Lines) =>
@@ -526,7 +526,7 @@ describe('import', () => {
         'must not come after subscriber "Zoë" of group 2000000',
       ],
     ];
-    test.each(cases)('%s', async (_what, edit, message) => {
+    test.each(cases)('an import rejects %s, and changes nothing', async (_what, edit, message) => {
       await exportAgain();
       // The rows that the file would import.
       await app.sql('DELETE FROM subscribers');
@@ -543,14 +543,14 @@ describe('import', () => {
       });
     });
 
-    test('a line that is too long, and one that is not UTF-8', async () => {
+    test('an import rejects a line that is too long, and one that is not UTF-8; nothing is changed', async () => {
       const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
       expect(long.stderr).toContain('Line 1: longer than 131072 bytes');
       await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
       expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: not valid UTF-8');
     });
 
-    test('a subscriber of a group that does not exist', async () => {
+    test('an import rejects a subscriber of a group that does not exist, and changes nothing', async () => {
       await exportAgain();
       const lines = (await readLines()).map((line) => JSON.parse(line));
       const orphan = { ...lines[6], groupId: 2_000_000 };
@@ -566,7 +566,7 @@ describe('import', () => {
       );
     });
 
-    test('live or deleted rows with other content: it names the first ten, and their number', async () => {
+    test('an import rejects records that differ from live or deleted rows, with their number and the first ten; nothing is changed', async () => {
       const more = [];
       for (let i = 0; i < 8; i++) more.push(await app.createGroup());
       await exportAgain();
@@ -602,7 +602,7 @@ describe('import', () => {
       });
     });
 
-    test('a deleted group with other content in the archive, and an archived group that is live', async () => {
+    test('an import rejects a deleted group whose content in the archive differs, and one that is live; nothing is changed', async () => {
       await exportAgain();
       await app.sql('DELETE FROM subscribers');
       await app.sql('UPDATE groups SET version = 9 WHERE id = $1', [ids.plain]);
@@ -625,17 +625,20 @@ describe('import', () => {
         { kind: 'header', lastIds: { serviceGroup: 1, group: 2_000_000_001 } },
         'lastIds.group must',
       ],
-    ])('an id of %s that would leave none for later groups', async (_what, changed, message) => {
-      await exportAgain();
-      const lines = (await readLines()).map((line) => JSON.parse(line));
-      const edited = lines.map((line) => (line.kind === changed.kind ? { ...line, ...changed } : line));
-      await writeFile(file, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
-      const before = await readTables(app);
-      expect((await here.run('groups', 'import', file)).stderr).toContain(message);
-      expect(await readTables(app)).toStrictEqual(before);
-    });
+    ])(
+      'an import rejects an id of %s that would leave none for later groups',
+      async (_what, changed, message) => {
+        await exportAgain();
+        const lines = (await readLines()).map((line) => JSON.parse(line));
+        const edited = lines.map((line) => (line.kind === changed.kind ? { ...line, ...changed } : line));
+        await writeFile(file, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
+        const before = await readTables(app);
+        expect((await here.run('groups', 'import', file)).stderr).toContain(message);
+        expect(await readTables(app)).toStrictEqual(before);
+      },
+    );
 
-    test('a folder', async () => {
+    test('an import of a folder is rejected', async () => {
       expect(await here.run('groups', 'import', folder)).toStrictEqual({
         code: 1,
         stdout: '',
@@ -643,7 +646,7 @@ describe('import', () => {
       });
     });
 
-    test('a file that does not exist', async () => {
+    test('an import of a file that does not exist is rejected', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/^group-api: Cannot read \/no\/file: /),

@@ -73,7 +73,7 @@ test('?schema= is the schema of every table; public stays empty', async () => {
   expect(await readSchemas()).toStrictEqual(['plans']);
 });
 
-test('a schema whose name needs quotes works', async () => {
+test('a schema whose name needs quotes works with every command', async () => {
   await database.sql('CREATE SCHEMA "Our plans, 2"');
   await expectEverythingToWork(withParameters({ schema: 'Our plans, 2' }));
   expect(await readSchemas()).toStrictEqual(['"Our plans, 2"']);

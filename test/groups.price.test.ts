@@ -56,8 +56,8 @@ const lastAudit = async (id: number) => {
   return body.data.auditEvents.nodes[0];
 };
 
-describe.each(prices)('the price %s is exact', (price, below, above) => {
-  test('in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
+describe.each(prices)('the price %s', (price, below, above) => {
+  test('the price is exact in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
     const created = await app.post('/createGroup', { group: { ...plainGroup, price } });
     const { id } = created.body.data.createGroup;
     expect(created.body.data.createGroup.price).toBe(price);
@@ -95,7 +95,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
     expect((await lastAudit(id)).before[0].price).toBe(price);
   });
 
-  test('at minPrice and maxPrice', async () => {
+  test('minPrice and maxPrice compare the price exactly', async () => {
     const tagName = nextTag();
     await app.createGroup({ tagName, price });
     const count = async (filter: object) => (await search(tagName, filter)).totalCount;
