@@ -1,5 +1,5 @@
-// Measures pages of the audit log with a million events: every filter and every pair of filters, for frequent, rare and absent
-// values, at the start, in the middle and at the end. Requires `npm run build`, and the URL of an empty database:
+// Measures pages of the audit log with a million events: every filter and every pair of filters, for frequent, rare and
+// absent values, at the start, in the middle and at the end. Requires `npm run build`, and the URL of an empty database:
 //   node bench/audit.js postgresql://postgres@localhost/audit_bench [events]
 import pg from 'pg';
 import pino from 'pino';

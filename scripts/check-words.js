@@ -1,5 +1,6 @@
-// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one. Checks the source, the schema and the
-// documents, and the titles and comments of the tests. `node scripts/check-words.js [folder]`; without a folder: this project.
+// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one. Checks the source, the schema and
+// the documents, and the titles and comments of the tests. `node scripts/check-words.js [folder]`; without a folder:
+// this project.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 /** Between two words of a phrase: the line may end there, within a comment too. */
 const gap = String.raw`\s+(?:(?:\*|//|#|>)\s+)?`;
 
-/** Words to avoid, better ones, and a pattern if the words alone are not exact enough. CONTRIBUTING.md has the same rows. */
+/**
+ * Words to avoid, better ones, and a pattern if the words alone are not exact enough. CONTRIBUTING.md has the same
+ * rows.
+ */
 export const swaps = [
   [
     'answers (as a verb)',

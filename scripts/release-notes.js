@@ -1,5 +1,5 @@
-// Prints the section of CHANGELOG.md about a version, given as a tag such as v0.2.0. Fails if the tag is not that of package.json,
-// or if the section is missing or empty.
+// Prints the section of CHANGELOG.md about a version, given as a tag such as v0.2.0. Fails if the tag is not that of
+// package.json, or if the section is missing or empty.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -23,7 +23,10 @@ beforeEach(async () => {
   await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
 });
 
-/** Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new id there. */
+/**
+ * Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new
+ * id there.
+ */
 const importElsewhere = async (change: (header: Record<string, unknown>) => void = () => undefined) => {
   expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
     code: 0,

@@ -46,7 +46,10 @@ const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd(
 const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
 const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
 
-/** Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a subscriber. */
+/**
+ * Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a
+ * subscriber.
+ */
 const fill = async () => {
   await app.sql(emptyTables);
   const serviceGroup = { name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 };

@@ -167,7 +167,10 @@ async function writeSqlOfSchema(): Promise<string> {
   return stdout!;
 }
 
-/** The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of ids and generated columns are ours. */
+/**
+ * The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of
+ * ids and generated columns are ours.
+ */
 const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line

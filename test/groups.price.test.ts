@@ -17,7 +17,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher price. */
+/**
+ * Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher
+ * price.
+ */
 const prices = [
   ['999999999999.0003', '999999999999.0002', '999999999999.0004'],
   ['999999999999.9998', '999999999999.9997', '999999999999.9999'],

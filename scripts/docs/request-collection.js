@@ -2,7 +2,10 @@
 import { parse, valueFromASTUntyped } from 'graphql';
 import { readApi } from './read-api.js';
 
-/** The order in which the schema's examples succeed on the sample groups: each depends on the changes of those before it. */
+/**
+ * The order in which the schema's examples succeed on the sample groups: each depends on the changes of those before
+ * it.
+ */
 const chapters = {
   Groups: ['group', 'groups', 'registrationGroups', 'allGroups', 'searchGroups', 'createGroup', 'editGroup'],
   'Service groups': [
@@ -105,7 +108,10 @@ export function writeRequestCollection() {
   return `${[head, ...written, vendorDeletion, autodialer].join('\n\n')}\n`;
 }
 
-/** Repeatable examples go to both endpoints; of several that are not, the first goes to `/graphql`, the others to their own path. */
+/**
+ * Repeatable examples go to both endpoints; of several that are not, the first goes to `/graphql`, the others to their
+ * own path.
+ */
 function writeRequests(chapter, { name, kind, examples }) {
   const once = examples.filter((example) => !isRepeatable(kind, name, example));
   return examples.flatMap((example) => {

@@ -28,9 +28,9 @@ export const repairOperation = 'repair-dates';
 export const firstMigrationInUtc = '0005_text_rules';
 
 /**
- * Corrects dates that versions before 0.2 stored in a database whose time zone is not UTC: those versions wrote a
- * time of UTC as if it were one of `zone`. Rows that this version has written, by its audit log, and dates that the
- * database itself set are left unchanged. Runs in one transaction, at most once per database.
+ * Corrects dates that versions before 0.2 stored in a database whose time zone is not UTC: those versions wrote a time
+ * of UTC as if it were one of `zone`. Rows that this version has written, by its audit log, and dates that the database
+ * itself set are left unchanged. Runs in one transaction, at most once per database.
  * @throws OperatorError if the zone is unknown, or there is nothing to repair.
  */
 export async function repairDates(

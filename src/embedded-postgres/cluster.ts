@@ -54,7 +54,8 @@ export function clusterDirOf(dataDir: string): string {
 /**
  * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for
  * example because its server was killed. Safe to call concurrently from several processes.
- * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
+ * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is
+ * aborted.
  */
 export async function openEmbeddedPostgres(
   dataDir: string,
@@ -106,8 +107,8 @@ function requireShortSocketPath(dataDir: string): void {
 }
 
 /**
- * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if
- * not the current one.
+ * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if not
+ * the current one.
  * @throws OperatorError
  */
 export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {

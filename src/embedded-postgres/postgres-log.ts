@@ -37,8 +37,7 @@ export async function readLogPosition(clusterDir: string): Promise<LogPosition> 
 }
 
 /**
- * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show
- * it.
+ * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show it.
  */
 export async function findFailure(clusterDir: string, since: LogPosition): Promise<string | undefined> {
   const failures: string[] = [];

@@ -11,8 +11,8 @@ type PurgeBatch = (caller: PurgeCaller) => Promise<number>;
 const intervalMs = 60_000;
 
 /**
- * Purges expired rows every minute, until it is stopped: batch by batch, one kind after the other, by the name under which the
- * log counts it. Several servers may run it concurrently on one database.
+ * Purges expired rows every minute, until it is stopped: batch by batch, one kind after the other, by the name under
+ * which the log counts it. Several servers may run it concurrently on one database.
  */
 export function startPurgeJob(
   batches: Readonly<Record<string, PurgeBatch>>,

@@ -3,8 +3,8 @@ import { Client, destroySocket } from './client.ts';
 
 /**
  * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
- * database and the role: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day has 24 hours
- * only in a zone without summer time, and statements are written for READ COMMITTED.
+ * database and the role: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day has 24 hours only
+ * in a zone without summer time, and statements are written for READ COMMITTED.
  */
 const sessionSettings = {
   TimeZone: 'UTC',

@@ -5,9 +5,9 @@ import { isAlive } from './is-alive.ts';
 const intervalMs = 250;
 
 /**
- * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended: npm runs scripts in
- * a shell, and a killed shell does not forward the signal. Does nothing if npm did not start this process, or started
- * it in the background. Returns a function that stops watching.
+ * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended: npm runs scripts in a
+ * shell, and a killed shell does not forward the signal. Does nothing if npm did not start this process, or started it
+ * in the background. Returns a function that stops watching.
  */
 export function watchLauncher(onGone: () => void): () => void {
   const launcher = findLauncher(process.env['npm_lifecycle_script']);

@@ -68,8 +68,8 @@ export function parseSubscription(
 }
 
 /**
- * Lets a subscription start now, unless it says when. Not while arguments are parsed: a repeated call may come after the end of what
- * the first call has started.
+ * Lets a subscription start now, unless it says when. Not while arguments are parsed: a repeated call may come after
+ * the end of what the first call has started.
  * @throws AppError BAD_USER_INPUT if it would end before it starts.
  */
 export function startSubscription(

@@ -91,8 +91,8 @@ async function* readRows(
 }
 
 /**
- * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the
- * collation of a database. No index has that order: keyset pagination would sort a large group again for every page.
+ * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the collation
+ * of a database. No index has that order: keyset pagination would sort a large group again for every page.
  */
 const declareCursor: Record<
   RecordKind,

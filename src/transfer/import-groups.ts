@@ -237,8 +237,8 @@ function emptyCounts(): Counts {
 }
 
 /**
- * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is
- * opened, since it may be retried.
+ * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is opened,
+ * since it may be retried.
  */
 async function lockTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
   const [privilege] = await transaction.$queryRaw<{ move: boolean }[]>`
