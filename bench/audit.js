@@ -1,20 +1,20 @@
-// Measures pages of the audit log with a million entries: every filter and every pair of filters, for frequent, rare and absent
-// values, at the start, in the middle and at the end. Requires `npm run build`, and the URL of an empty database:
-//   node bench/audit.js postgresql://postgres@localhost/audit_bench [entries]
+// Measures pages of the audit log with a million events: every filter and every pair of filters, for frequent, rare and
+// absent values, at the start, in the middle and at the end. Requires `npm run build`, and the URL of an empty database:
+//   node bench/audit.js postgresql://postgres@localhost/audit_bench [events]
 import pg from 'pg';
 import pino from 'pino';
 import { createAuditRepository } from '../dist/mutations/audit-events.js';
 import { openDatabase } from '../dist/database/database.js';
 
-const [url, entries = '1000000'] = process.argv.slice(2);
-const count = Number(entries);
-if (!url) throw new Error('Usage: node bench/audit.js <url of an empty database> [entries]');
+const [url, events = '1000000'] = process.argv.slice(2);
+const count = Number(events);
+if (!url) throw new Error('Usage: node bench/audit.js <url of an empty database> [events]');
 
 const database = await openDatabase({ url, dataDir: '', poolSize: 4 }, pino({ level: 'silent' }));
 const client = new pg.Client({ connectionString: url });
 await client.connect();
 const startedAt = performance.now();
-// One in 5,000 entries belongs to a transaction that took five minutes. One target has a tenth of all entries.
+// One in 5,000 events belongs to a transaction that took five minutes. One target has a tenth of all events.
 await client.query(
   `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, error_code, before)
    SELECT '2026-01-01Z'::timestamptz + n * interval '1 s' - CASE WHEN n % 5000 = 0 THEN interval '300 s' ELSE (n % 3) * interval '1 s' END,
@@ -31,7 +31,7 @@ await client.query(
   [count],
 );
 await client.query('VACUUM ANALYZE audit_events');
-console.log(`${count} entries written in ${seconds(startedAt)} s`);
+console.log(`${count} events written in ${seconds(startedAt)} s`);
 
 const at = (part) => new Date(Date.UTC(2026, 0, 1) + part * count * 1000);
 const values = {

@@ -54,8 +54,7 @@ function readTreeCpu(parent) {
 }
 
 /**
- * Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not
- * installed.
+ * Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not installed.
  */
 export async function runPgbench(database, { clients, seconds, firstId }) {
   const script = `${database.host.replace(/postgres$/, '')}delete.sql`;

@@ -97,7 +97,7 @@ function parseJson(text: string): unknown {
 }
 
 function describeUnexpectedResponse(status: number): string {
-  return `Unexpected response (${status}) that did not come from group-api. Is a proxy in front of a stopped server?`;
+  return `Unexpected response (${status}) that did not come from group-api. Is there a proxy whose server has stopped?`;
 }
 
 function readMessage(body: unknown): string | undefined {

@@ -8,7 +8,9 @@ const editorNames = {
   responseEditor: 'Response',
 } as const;
 
-/** Gives GraphiQL's editors accessible names, and the system's color scheme whenever it changes: GraphiQL does neither. */
+/**
+ * Gives GraphiQL's editors accessible names, and the system's color scheme whenever it changes: GraphiQL does neither.
+ */
 export function EditorAccessibility() {
   const actions = useGraphiQLActions();
   const theme = useGraphiQL((state) => state.theme);

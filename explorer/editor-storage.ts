@@ -2,8 +2,8 @@
 type EditorStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'clear' | 'length'>;
 
 /**
- * The browser's storage, without the headers that GraphiQL's history would store: they may contain credentials. If the browser
- * denies access to its storage, the values are in memory only.
+ * The browser's storage, without the headers that GraphiQL's history would store: they may contain credentials. If the
+ * browser denies access to its storage, the values are in memory only.
  */
 export function createEditorStorage(): EditorStorage {
   const storage = findStorage() ?? createMemory();

@@ -1,6 +1,7 @@
 /**
- * Removes the ARIA roles of GraphiQL's tabs, whose list items have the role `tab` and contain two buttons, which a tab may not.
- * Screen readers read the buttons instead; `aria-current` marks the current one. Observes changes until the returned function is called.
+ * Removes the ARIA roles of GraphiQL's tabs, whose list items have the role `tab` and contain two buttons, which a tab
+ * may not. Screen readers read the buttons instead; `aria-current` marks the current one. Observes changes until the
+ * returned function is called.
  * @see https://dequeuniversity.com/rules/axe/4.13/nested-interactive
  */
 export function fixTabRoles(root: HTMLElement): () => void {

@@ -3,8 +3,8 @@
 const storageName = 'group-api:key';
 
 /**
- * Reads the key from the URL's fragment, which browsers never send, and removes it from the address bar. The browser's history
- * may still contain it: see docs/explorer.md.
+ * Reads the key from the URL's fragment, which browsers never send, and removes it from the address bar. The browser's
+ * history may still contain it: see docs/explorer.md.
  */
 export function takeKeyFromUrl(): string | undefined {
   const key = new URLSearchParams(location.hash.slice(1)).get('key');

@@ -38,9 +38,9 @@ export type Operation = {
 };
 
 /**
- * Reads the selected operation of a query, and its destructive fields. Right after a change of tabs GraphiQL still names the
- * operation of the previous tab: if the query has a single operation, that one is selected. Invalid GraphQL is left to the server,
- * which rejects it.
+ * Reads the selected operation of a query, and its destructive fields. Right after a change of tabs GraphiQL still
+ * names the operation of the previous tab: if the query has a single operation, that one is selected. Invalid GraphQL
+ * is left to the server, which rejects it.
  */
 export function readOperation(
   query: string,

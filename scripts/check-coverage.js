@@ -1,4 +1,5 @@
-// Merges the coverage of `npm test -- --coverage` and `npm run test:reliability -- --coverage`, and fails below the threshold.
+// Merges the coverage of `npm test -- --coverage` and `npm run test:reliability -- --coverage`, and fails below the
+// threshold.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import coverage from 'istanbul-lib-coverage';

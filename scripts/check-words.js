@@ -1,5 +1,6 @@
-// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one. Checks the source, the schema and the
-// documents, and the titles and comments of the tests. `node scripts/check-words.js [folder]`; without a folder: this project.
+// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one. Checks the source, the schema and
+// the documents, and the titles and comments of the tests. `node scripts/check-words.js [folder]`; without a folder:
+// this project.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 /** Between two words of a phrase: the line may end there, within a comment too. */
 const gap = String.raw`\s+(?:(?:\*|//|#|>)\s+)?`;
 
-/** Words to avoid, better ones, and a pattern if the words alone are not exact enough. CONTRIBUTING.md has the same rows. */
+/**
+ * Words to avoid, better ones, and a pattern if the words alone are not exact enough. CONTRIBUTING.md has the same
+ * rows.
+ */
 export const swaps = [
   [
     'answers (as a verb)',
@@ -96,11 +100,11 @@ export function findWords(folder) {
     .flatMap((path) => {
       const text = checkedPart(path, readFileSync(join(folder, path), 'utf8'));
       return swaps
-        .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((found) => ({ ...found, better })))
+        .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((match) => ({ ...match, better })))
         .toSorted((one, other) => one.index - other.index)
-        .map(({ 0: found, index, better }) => {
+        .map(({ 0: match, index, better }) => {
           const line = text.slice(0, index).split('\n').length;
-          return `${path}:${line}: "${found.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
+          return `${path}:${line}: "${match.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
         });
     });
 }

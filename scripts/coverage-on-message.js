@@ -1,4 +1,5 @@
-// Loaded into a server by trace-delete.js: counts calls from the message `start`, and replies to `take` with the scripts that ran.
+// Loaded into a server by trace-delete.js: counts calls from the message `start`, and replies to `take` with the
+// scripts that ran.
 import { Session } from 'node:inspector/promises';
 
 const session = new Session();

@@ -1,5 +1,5 @@
-// Writes the documents that are generated from the schema, the settings, the errors and the tests. With --check it writes
-// nothing, and fails if one of them is out of date.
+// Writes the documents that are generated from the schema, the settings, the errors and the tests. With --check it
+// writes nothing, and fails if one of them is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';

@@ -1,5 +1,5 @@
-// Generates derived code, which is not committed: the Prisma client from prisma/schema.prisma, and from
-// schema.graphql the types of the resolvers and of the typed client example. Runs at `npm ci` and in every check.
+// Generates derived code, which is not committed: the Prisma client from prisma/schema.prisma, and from schema.graphql
+// the types of the resolvers and of the typed client example. Runs at `npm ci` and in every check.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// Prints the section of CHANGELOG.md about a version, given as a tag such as v0.2.0. Fails if the tag is not that of package.json,
-// or if the section is missing or empty.
+// Prints the section of CHANGELOG.md about a version, given as a tag such as v0.2.0. Fails if the tag is not that of
+// package.json, or if the section is missing or empty.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -15,7 +15,7 @@ else process.stdout.write(`${notes}\n`);
 
 function findSection(changelog, wanted) {
   const sections = changelog.split(/^## /m).slice(1);
-  const section = sections.find((each) => each.startsWith(`[${wanted}] - `));
+  const section = sections.find((candidate) => candidate.startsWith(`[${wanted}] - `));
   const text = section
     ?.slice(section.indexOf('\n'))
     .replaceAll(/^\[[^\]]+\]: \S+$/gm, '')

@@ -1,5 +1,5 @@
-// Takes the pictures of README, in docs/images/: the explorer asking before a delete, in light and dark. Needs `npm run build` and
-// Chromium (`apt-get install chromium`).
+// Takes the pictures of README, in docs/images/: the explorer asking before a delete, in light and dark. Needs `npm run
+// build` and Chromium (`apt-get install chromium`).
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { chromium } from 'playwright-core';

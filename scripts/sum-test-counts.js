@@ -1,5 +1,6 @@
-// Prints "N passed, N failed" from the file that test/support/count-reporter.js writes, a line of JSON for each run of jest. Files
-// that could not be loaded count as failed, and in CI skipped tests too. Fails if a run is missing or something has failed.
+// Prints "N passed, N failed" from the file that test/support/count-reporter.js writes, a line of JSON for each run of
+// jest. Files that could not be loaded count as failed, and in CI skipped tests too. Fails if a run is missing or
+// something has failed.
 import { readFileSync } from 'node:fs';
 
 /** `npm test`, the reliability tests, and three kinds of databases. */

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** Starts the server, with Node's arguments in front. `stop()` ends it and removes its data. @throws if it cannot start */
+/**
+ * Starts the server, with Node's arguments in front. `stop()` ends it and removes its data. @throws if it cannot start
+ */
 export async function startTemporaryServer(nodeArguments = []) {
   const folder = mkdtempSync(join(tmpdir(), 'group-api-'));
   // PostgreSQL does not run as root: its user has to enter the folder.

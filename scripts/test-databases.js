@@ -1,5 +1,5 @@
-// Runs the tests of jest.databases.config.js on databases, and in processes, with other settings than usual. Needs dist/, as
-// `npm test` builds it. Arguments are passed to jest.
+// Runs the tests of jest.databases.config.js on databases, and in processes, with other settings than usual. Needs
+// dist/, as `npm test` builds it. Arguments are passed to jest.
 import { runJest } from './run-jest.js';
 
 /** Zones east and west of UTC, with summer time; limits and isolation levels that a database or a role may have. */

@@ -1,5 +1,5 @@
-// Runs the tests of jest.reliability.config.js, then those of test-databases.js. With a name, such as `npm run test:reliability --
-// race`, only the files that match it. Needs dist/. Arguments are passed to jest.
+// Runs the tests of jest.reliability.config.js, then those of test-databases.js. With a name, such as `npm run
+// test:reliability -- race`, only the files that match it. Needs dist/. Arguments are passed to jest.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { runJest } from './run-jest.js';

@@ -1,6 +1,7 @@
 /**
- * Whether a client may send the same request again. `no`: it fails again. `after a change`: it may succeed once the group, the
- * account or the server's settings have changed. `later`: it may succeed, after `Retry-After` if the response has that header.
+ * Whether a client may send the same request again. `no`: it fails again. `after a change`: it may succeed once the
+ * group, the account or the server's settings have changed. `later`: it may succeed, after `Retry-After` if the
+ * response has that header.
  */
 export type Retry = 'no' | 'after a change' | 'later';
 
@@ -12,7 +13,10 @@ type ErrorDescription = {
   readonly retry: Retry;
 };
 
-/** Every error code that a client can receive. Those of Apollo Server keep its messages; all others are raised by AppError. */
+/**
+ * Every error code that a client can receive. Those of Apollo Server keep its messages; all others are raised by
+ * AppError.
+ */
 export const errorTable = {
   BAD_USER_INPUT: {
     status: 400,
@@ -176,7 +180,7 @@ export function serviceUnavailable(cause?: unknown): AppError {
 export function lockTimeout(cause?: unknown): AppError {
   return new AppError(
     'SERVICE_UNAVAILABLE',
-    'The group is locked by another operation. Try again later',
+    'The data is locked by another operation. Try again later',
     {},
     { cause },
   );

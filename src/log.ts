@@ -3,8 +3,8 @@ import { pino, type Logger } from 'pino';
 export type { Logger };
 
 /**
- * Creates the logger, which writes to standard error: formatted on a terminal, JSON lines otherwise. Standard output
- * is for the results of commands.
+ * Creates the logger, which writes to standard error: formatted on a terminal, JSON lines otherwise. Standard output is
+ * for the results of commands.
  */
 export async function createLogger(level: string, isTerminal: boolean): Promise<Logger> {
   const standardError = 2;

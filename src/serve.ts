@@ -7,8 +7,8 @@ import { OperatorError } from './errors.ts';
 import { createLogger } from './log.ts';
 
 /**
- * Runs one server in this process: reads the settings, opens the database and the app, waits for a signal to stop, closes both.
- * Ends the process. Everything else is in app.ts.
+ * Runs one server in this process: reads the settings, opens the database and the app, waits for a signal to stop,
+ * closes both. Ends the process. Everything else is in app.ts.
  */
 export async function serve(): Promise<void> {
   let database: Database | undefined;
@@ -56,8 +56,8 @@ export async function serve(): Promise<void> {
 }
 
 /**
- * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are ignored: npm
- * passes on those that the terminal has sent already.
+ * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are
+ * ignored: npm passes on those that the terminal has sent already.
  */
 function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
   let isBegun = false;

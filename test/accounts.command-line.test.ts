@@ -157,7 +157,7 @@ test('accounts edit changes the options that are passed; the credentials stay', 
   expect(stdout).toMatch(/^edited +api-key +groups:read +any +enabled$/m);
 });
 
-describe('a rejected command prints one line that says what to do, and changes nothing', () => {
+describe('rejected commands', () => {
   const cases: [string, string[], RegExp, string?][] = [
     [
       'an unknown scope',
@@ -244,20 +244,23 @@ describe('a rejected command prints one line that says what to do, and changes n
       /There is no account "nobody"/,
     ],
     ['an edit of nothing', ['edit', 'admin'], /Pass --scope, --network or --expires/],
-    ['a removal that nobody confirms', ['remove', 'admin'], /Not a terminal; pass --yes/],
+    ['a removal without confirmation', ['remove', 'admin'], /Not a terminal; pass --yes/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
   ];
-  test.each(cases)('%s', async (_what, given, message, input = '') => {
-    const before = await app.sql('SELECT * FROM accounts ORDER BY username');
-    const { code, stdout, stderr } = await runWith(input, 'accounts', ...given);
-    const isUnderstood = !stderr.startsWith('error: ');
-    expect([code, stdout]).toStrictEqual([isUnderstood ? 1 : 2, '']);
-    expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/ at .*:\d+:\d+/);
-    expect(await app.sql('SELECT * FROM accounts ORDER BY username')).toStrictEqual(before);
-  });
+  test.each(cases)(
+    'group-api accounts rejects %s in one line that says what to do, and changes nothing',
+    async (_what, args, message, input = '') => {
+      const before = await app.sql('SELECT * FROM accounts ORDER BY username');
+      const { code, stdout, stderr } = await runWith(input, 'accounts', ...args);
+      const isUnderstood = !stderr.startsWith('error: ');
+      expect([code, stdout]).toStrictEqual([isUnderstood ? 1 : 2, '']);
+      expect(stderr).toMatch(message);
+      expect(stderr).not.toMatch(/ at .*:\d+:\d+/);
+      expect(await app.sql('SELECT * FROM accounts ORDER BY username')).toStrictEqual(before);
+    },
+  );
 
-  test('an unavailable database', async () => {
+  test('group-api accounts list with an unavailable database prints one line', async () => {
     const child = spawn(process.execPath, [bin, 'accounts', 'list'], {
       cwd,
       env: { PATH: process.env['PATH'], DATABASE_URL: 'postgresql://127.0.0.1:1/none' },

@@ -250,8 +250,8 @@ test('an unknown username costs one password hash, as a wrong password does', as
     unknown: basic('nobody', 'a-wrong-password'),
     'without an account of this form': basic('No Body!', 'a-wrong-password'),
   };
-  // CPU time of this process, in which the server hashes, so that other programs do not count. The kinds alternate, so that other
-  // work in this process affects all of them alike.
+  // CPU time of this process, in which the server hashes, so that other programs do not count. The kinds alternate, so
+  // that other work in this process affects all of them alike.
   const costs = new Map<string, number[]>(Object.keys(kinds).map((kind) => [kind, []]));
   for (let count = 0; count < 15; count++) {
     for (const [kind, headers] of Object.entries(kinds)) {

@@ -98,7 +98,10 @@ beforeAll(async () => {
   for (const kind of ['right', 'wrong'] as const) {
     const byScope = new Map<string, Record<string, Headers>>();
     for (const scope of scopes) {
-      const granted = kind === 'right' ? [scope] : allScopes.filter((each) => each !== '*' && each !== scope);
+      const granted =
+        kind === 'right'
+          ? [scope]
+          : allScopes.filter((candidate) => candidate !== '*' && candidate !== scope);
       const username = `${kind}-${scope.replaceAll(/[:/]/g, '-')}`;
       const { byKey, byPassword, byBoth } = await create(username, { scopes: granted });
       const token = bearer(await issuer.issue({ scope: granted.join(' ') }));
@@ -272,10 +275,10 @@ describe('an account without the scope cannot find out which groups exist', () =
     '%s returns the same error for an existing and a missing group',
     async (name) => {
       const id = await app.createGroup();
-      const scope = operations.find((each) => each.name === name)!.scope;
+      const scope = operations.find((operation) => operation.name === name)!.scope;
       const headers = headersOf.get('a key with the wrong scope')!(scope);
       const [there, missing] = await Promise.all(
-        [id, 2_000_000_000, -1].map((each) => sendTo(`/${name}`, headers, { id: each })),
+        [id, 2_000_000_000, -1].map((groupId) => sendTo(`/${name}`, headers, { id: groupId })),
       );
       expect(there!.status).toBe(403);
       expect(there!.body).toStrictEqual(missing!.body);

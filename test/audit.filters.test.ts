@@ -41,7 +41,7 @@ type Entry = {
 describe('auditEvents with filters', () => {
   let entries: readonly Entry[];
   beforeAll(async () => {
-    // Times of long transactions are included: up to an hour before those of entries with lower ids.
+    // Times of long transactions are included: up to an hour before those of events with lower ids.
     await app.sql(
       `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, error_code)
        SELECT '2026-01-01Z'::timestamptz + n * interval '1 minute' - (n % 7) * (n % 11) * interval '1 minute',
@@ -89,12 +89,12 @@ describe('auditEvents with filters', () => {
 
   const starts = fc.oneof(fc.constant(0), fc.nat());
 
-  test(`any combination of filters returns exactly the matching entries (SEED=${seed})`, async () => {
+  test(`any combination of filters returns exactly the matching events (SEED=${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(filters, fc.integer({ min: 1, max: 60 }), starts, async (filter, first, place) => {
         const expected = entries.filter((entry) => matches(entry, filter));
         const start = place % (expected.length + 1);
-        // The end of the previous page, or a cursor among entries that do not match.
+        // The end of the previous page, or a cursor among events that do not match.
         const after = start === 0 ? null : cursorOf(expected[start - 1]!.id);
         const { nodes, pageInfo, totalCount } = await readPage(filter, { first, after });
         expect(nodes).toStrictEqual(expected.slice(start, start + first).map(toNode));
@@ -128,7 +128,7 @@ const toNode = (entry: Entry) => ({
 });
 const cursorOf = (id: number) => Buffer.from(JSON.stringify([String(id)])).toString('base64url');
 
-describe(`a target with ${crowdedCount} entries`, () => {
+describe(`a target with ${crowdedCount} events`, () => {
   beforeAll(async () => {
     await app.sql(
       `INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, error_code)
@@ -139,7 +139,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
     );
   });
 
-  test('a target with many entries has pages from the first to the last, and a total', async () => {
+  test('a target with many events has pages from the first to the last, and a total', async () => {
     const rows = await app.sql<{ id: string }>(
       `SELECT id FROM audit_events WHERE account = 'crowd' ORDER BY id DESC`,
     );
@@ -165,7 +165,7 @@ describe(`a target with ${crowdedCount} entries`, () => {
     expect([nodes.length, totalCount]).toStrictEqual([Math.min(count, 200), count]);
   });
 
-  test('pages work with entry ids above Number.MAX_SAFE_INTEGER', async () => {
+  test('pages work with event ids above Number.MAX_SAFE_INTEGER', async () => {
     await app.sql(
       `INSERT INTO audit_events (id, account, credential, address, request_id, operation, target_ids, outcome)
        OVERRIDING SYSTEM VALUE SELECT 900719925474099200 + n, 'late', 'api-key', '127.0.0.1', 'late', 'editGroup',
@@ -227,13 +227,13 @@ describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s
     { requestId: 'absent' },
     { account: 'crowd', from: '2026-01-01T00:00:00Z', to: '2026-01-01T12:00:00Z' },
   ] as { from?: string; to?: string }[])('with %j', async (filter) => {
-    // The table has 43,000 entries; reading each by an index would read as many blocks.
+    // The table has 43,000 events; reading each by an index would read as many blocks.
     expect(await countBlocks(filter)).toBeLessThan(5000);
   });
 
   test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
     const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
-    // The table has more than 1,000 blocks. The page reads one range of them, and its entries.
+    // The table has more than 1,000 blocks. The page reads one range of them, and its events.
     while ((await countBlocks({ to: '2026-01-01T12:00:00Z' })) > 500) await sleep(50);
     await other.close();
   });

@@ -21,7 +21,7 @@ const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
 
-/** Sends a request that is rejected, and returns its audit entries. Asserts that nothing else has changed. */
+/** Sends a request that is rejected, and returns its audit events. Asserts that nothing else has changed. */
 const entriesOf = async (
   send: (headers: Record<string, string>) => Promise<ApiResponse>,
   from: TestApp = app,
@@ -47,7 +47,7 @@ const refused = (operation: string, errorCode: string, ...ids: (number | string)
   account: 'admin',
 });
 
-describe('the audit has one entry for a mutation that is rejected by', () => {
+describe('the audit has one event for a mutation that is rejected by', () => {
   type Case = [what: string, path: string, body: unknown, entry: ReturnType<typeof refused>];
   const tokens = repeat(1500, (i) => String(i + 1));
   const cases: Case[] = [
@@ -261,7 +261,7 @@ test('a rejected dry run is recorded as a dry run, with a literal, a variable an
 });
 
 describe('a rejected request with several root fields', () => {
-  test('each root field has one audit entry, whatever rejects it', async () => {
+  test('each root field has one audit event, whatever rejects it', async () => {
     const query = `mutation ($ids: [Int!]) {
       one: deleteGroup(id: 2000000001) { id } two: deleteGroups(ids: $ids) { id } deleteGroup(id: 0) { id }
       left: deleteGroup(id: 7) @skip(if: true) { id } }`;
@@ -272,13 +272,13 @@ describe('a rejected request with several root fields', () => {
       entries.map(({ operation, error_code, target_ids }) => [operation, error_code, target_ids]),
     ).toStrictEqual([
       ['deleteGroup', 'NOT_FOUND', ['2000000001']],
-      // Entries that no resolver could write come last.
+      // Events that no resolver could write come last.
       ['deleteGroup', 'BAD_USER_INPUT', ['0']],
       ['deleteGroups', 'BAD_USER_INPUT', []],
     ]);
   });
 
-  test('root fields in fragments, and with the same name twice, have one audit entry each', async () => {
+  test('root fields in fragments, and with the same name twice, have one audit event each', async () => {
     const query = `mutation ($x: Int!) { ...F ... on Mutation { b: deleteGroup(id: $x) { id } } deleteGroup(id: 5) { id } deleteGroup(id: 5) { name } }
       fragment F on Mutation { restoreGroup(id: 6) { id } ...G } fragment G on Mutation { restoreGroup(id: 6) { name } }`;
     const { entries } = await entriesOf((headers) =>
@@ -292,7 +292,7 @@ describe('a rejected request with several root fields', () => {
   });
 
   test.each([21, 100, 10_000])(
-    'of %d root fields as many have an audit entry as are allowed',
+    'of %d root fields as many have an audit event as are allowed',
     async (count) => {
       const query = `mutation { ${repeat(count, (i) => `a${i}: deleteGroup(id: ${i + 1}) { id }`)} }`;
       const begin = performance.now();
@@ -314,7 +314,7 @@ describe('a rejected request with several root fields', () => {
   });
 });
 
-describe('the audit has no entry for', () => {
+describe('the audit has no event for', () => {
   test.each([
     ['a query that is rejected', '/graphql', { query: '{ nothing }' }],
     ['a query of a text beyond the limit', '/graphql', { query: `{ ${'allGroups { id } '.repeat(500)} }` }],
@@ -354,7 +354,7 @@ describe('the audit has no entry for', () => {
   });
 });
 
-test('a mutation with variables of 50,000 levels has an audit entry, with an Idempotency-Key too', async () => {
+test('a mutation with variables of 50,000 levels has an audit event, with an Idempotency-Key too', async () => {
   const body = `{"query":"mutation($g: GroupEdit, $x: Int!){ createGroup(group: $g) { id } }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`;
   const { answer, entries } = await entriesOf((headers) =>
     app.send('/graphql', {
@@ -367,7 +367,7 @@ test('a mutation with variables of 50,000 levels has an audit entry, with an Ide
   expect(entries).toMatchObject([{ operation: 'createGroup', outcome: 'refused' }]);
 });
 
-test('a call without the required scope has one audit entry, which names the scope', async () => {
+test('a call without the required scope has one audit event, which names the scope', async () => {
   const { byKey } = await createTestAccount(app, { username: 'reader', scopes: ['groups:read'] });
   const { entries } = await entriesOf((headers) =>
     app.post('/deleteGroup', { id: 5 }, { ...headers, ...byKey }),
@@ -398,12 +398,12 @@ describe('with ALLOWED_OPERATIONS_FILE', () => {
     ['another text', '/graphql', { query: 'mutation { deleteGroup(id: 5) { name } }' }, ['5']],
     ['an unknown hash at a path', '/deleteGroup', { documentId: 'aa', variables: { id: 5 } }, ['5']],
     ['the short form', '/deleteGroup', { id: 5 }, ['5']],
-  ])('%s has one audit entry', async (_what, path, body, ids) => {
+  ])('%s has one audit event', async (_what, path, body, ids) => {
     const { entries } = await entriesOf((headers) => closed.post(path, body, headers), closed);
     expect(entries).toMatchObject([refused('deleteGroup', 'OPERATION_NOT_ALLOWED', ...ids)]);
   });
 
-  test('a hash on the list has an audit entry with its operation', async () => {
+  test('a hash on the list has an audit event with its operation', async () => {
     const { entries } = await entriesOf(
       (headers) => closed.post('/graphql', { documentId: documentId(), variables: { id: '5' } }, headers),
       closed,
@@ -412,7 +412,7 @@ describe('with ALLOWED_OPERATIONS_FILE', () => {
   });
 });
 
-test('removing a number group with a repeated id has one audit entry', async () => {
+test('removing a number group with a repeated id has one audit event', async () => {
   const _id = await addGroup();
   const requestId = nextRequestId();
   const answer = await app.send(`${groupsPath}/remove`, {

@@ -22,7 +22,7 @@ const auditEvents = async (filter: object, page: object = {}) => {
   return body.data.auditEvents;
 };
 
-describe('every mutation call has one audit entry', () => {
+describe('every mutation call has one audit event', () => {
   test("an executed call is recorded with its account and the row before and after, under the API's field names", async () => {
     const id = await app.createGroup();
     const headers = { 'X-Request-Id': 'an-edit', 'User-Agent': 'tests/1' };
@@ -70,14 +70,14 @@ describe('every mutation call has one audit entry', () => {
     ]);
   });
 
-  test('a query has no audit entry', async () => {
+  test('a query has no audit event', async () => {
     const { totalCount } = await auditEvents({});
     await app.post('/allGroups', {});
     expect((await auditEvents({})).totalCount).toBe(totalCount);
   });
 });
 
-test('the filters return the matching entries; the pages have every entry once, latest first', async () => {
+test('the filters return the matching events; the pages have every event once, latest first', async () => {
   const id = await app.createGroup();
   await app.post('/deleteGroup', { id, reason: 'why' });
   await app.post('/deleteGroup', { id });
@@ -169,7 +169,7 @@ describe('the purge', () => {
     return ids;
   };
 
-  test('the purge removes expired groups once among several servers, with an audit entry each, and nothing else', async () => {
+  test('the purge removes expired groups once among several servers, with an audit event each, and nothing else', async () => {
     const [kept, ...due] = await deleteGroups(6);
     await app.sql(`UPDATE deleted_groups SET purge_at = now() - interval '1 s' WHERE id = ANY ($1)`, [due]);
     const log = await createLogger('silent', false);
@@ -203,7 +203,7 @@ describe('the purge', () => {
   });
 });
 
-test('with a retention of 0 a delete stores no archive row, but its audit entry', async () => {
+test('with a retention of 0 a delete stores no archive row, but its audit event', async () => {
   const other = await openTestApp(
     { DATABASE_URL: app.url, DELETED_GROUP_RETENTION_DAYS: 0 },
     useTestDatabase(app.url),

@@ -39,9 +39,9 @@ describe('accounts create --api-key-stdin with an existing key', () => {
     ['short', [], 'The API key must be 32 to 256 printable ASCII characters'],
     [key, ['--password-stdin'], '--api-key-stdin cannot be combined with --password or --password-stdin'],
     [testKey, [], 'Another account has this API key: choose a different one'],
-  ])('%s with %j is rejected', async (given, options, message) => {
+  ])('%s with %j is rejected', async (input, options, message) => {
     const { code, stderr } = await runWith(
-      given,
+      input,
       'accounts',
       'rotate',
       'test',

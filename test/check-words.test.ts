@@ -21,7 +21,7 @@ async function checkWords(files: Record<string, string>) {
   });
 }
 
-const found = (...lines: string[]) => [
+const failureOf = (...lines: string[]) => [
   1,
   [...lines, `${lines.length} words to replace: see "Words" in CONTRIBUTING.md`],
 ];
@@ -37,7 +37,7 @@ test('npm run check:words prints file, line, the word and a better one, in every
     'SECURITY.md': 'beside\n',
   };
   expect(await checkWords(files)).toStrictEqual(
-    found(
+    failureOf(
       'src/groups/group.ts:2: "Refuses" → reject, rejection, error',
       'src/groups/group.ts:3: "Doors" → endpoint',
       'explorer/main.tsx:1: "Nobody" → no one, no client',
@@ -55,7 +55,7 @@ test('npm run check:words finds a phrase that is broken by the end of a line in 
     'src/a.ts': '/**\n * Returns the row that had\n * its time.\n */\n// at this\n// moment\n',
   };
   expect(await checkWords(files)).toStrictEqual(
-    found(
+    failureOf(
       'src/a.ts:2: "had its time" → expired',
       'src/a.ts:5: "at this moment" → currently, concurrently, at a time',
     ),
@@ -73,7 +73,7 @@ test('npm run check:words checks titles and comments of tests, not their values'
     ].join('\n'),
   };
   expect(await checkWords(files)).toStrictEqual(
-    found(
+    failureOf(
       'test/a.test.ts:1: "nobody" → no one, no client',
       'test/a.test.ts:2: "beside" → next to, in addition to, while … runs',
       'test/a.test.ts:3: "unplanned" → unexpected',
@@ -93,7 +93,7 @@ test('npm run check:words accepts similar words, generated files, and the table 
 
 test('npm run check:words checks the rest of CONTRIBUTING.md', async () => {
   const files = { 'CONTRIBUTING.md': '# A\n\n## Words\n\n| nobody | no one |\n\n## B\n\nunplanned\n' };
-  expect(await checkWords(files)).toStrictEqual(found('CONTRIBUTING.md:9: "unplanned" → unexpected'));
+  expect(await checkWords(files)).toStrictEqual(failureOf('CONTRIBUTING.md:9: "unplanned" → unexpected'));
 });
 
 test('CONTRIBUTING.md has the table of npm run check:words', async () => {

@@ -116,19 +116,19 @@ describe('the role of docs/operations.md', () => {
       'GRANT SELECT ON groups_id_seq TO',
       'GRANT SELECT ON SEQUENCE groups_id_seq TO',
     ],
-  ])('doctor reports %s: %s it is wrong', async (name, take, give, message) => {
+  ])('doctor reports an error in %s after: %s', async (name, take, give, message) => {
     await database.sql(`${take} ${role}`);
-    const found = (await examine()).of(name);
+    const results = (await examine()).of(name);
     await database.sql(`${give} ${role}`);
-    expect(found).toMatchObject([{ state: 'wrong', message: expect.stringContaining(message) }]);
+    expect(results).toMatchObject([{ state: 'wrong', message: expect.stringContaining(message) }]);
     expect((await examine()).isWrong).toBe(false);
   });
 
   test('doctor warns about a role that may change the audit', async () => {
     await database.sql(`GRANT DELETE ON audit_events TO ${role}`);
-    const found = (await examine()).of('audit');
+    const results = (await examine()).of('audit');
     await database.sql(`REVOKE DELETE ON audit_events FROM ${role}`);
-    expect(found).toMatchObject([
+    expect(results).toMatchObject([
       { state: 'warning', message: expect.stringContaining('REVOKE UPDATE, DELETE, TRUNCATE') },
     ]);
   });
@@ -152,7 +152,7 @@ test.each([
   ],
   ['tables', 'DROP TABLE subscriber_history', 'the table subscriber_history. Restore a backup'],
   ['tables', 'DROP TABLE audit_events', 'the table audit_events. Restore a backup'],
-])('doctor reports %s: after %s it is wrong', async (name, statement, message) => {
+])('doctor reports an error in %s after: %s', async (name, statement, message) => {
   const own = await createTestDatabase();
   url = own.url;
   await own.sql(statement);
@@ -179,8 +179,8 @@ test('doctor checks each table that the migrations create', async () => {
 test('doctor reports a read-only database, and runs the other checks', async () => {
   const own = await createTestDatabase();
   url = own.url;
-  const [found] = await own.sql<{ name: string }>('SELECT current_database() AS name');
-  await own.sql(`ALTER DATABASE ${found!.name} SET default_transaction_read_only = on`);
+  const [current] = await own.sql<{ name: string }>('SELECT current_database() AS name');
+  await own.sql(`ALTER DATABASE ${current!.name} SET default_transaction_read_only = on`);
   const { isWrong, of } = await examine();
   await own.drop();
   expect([isWrong, of('database'), of('tables')]).toMatchObject([
@@ -188,7 +188,9 @@ test('doctor reports a read-only database, and runs the other checks', async () 
     [
       {
         state: 'wrong',
-        message: expect.stringContaining(`ALTER DATABASE ${found!.name} RESET default_transaction_read_only`),
+        message: expect.stringContaining(
+          `ALTER DATABASE ${current!.name} RESET default_transaction_read_only`,
+        ),
       },
     ],
     [{ state: 'ok' }],
@@ -310,8 +312,8 @@ test.each([
   ],
   [{ ALLOWED_OPERATIONS_FILE: '/etc/passwd' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file/],
   [{ ALLOWED_OPERATIONS_FILE: '/no/list' }, /^ALLOWED_OPERATIONS_FILE must be a JSON file: ENOENT/],
-])('doctor reads the files of the settings %j as a start does', async (given, message) => {
-  Object.assign(environment, given);
+])('doctor reports the files of the settings %j that a start would reject', async (settings, message) => {
+  Object.assign(environment, settings);
   const { isWrong, of } = await examine();
   expect([isWrong, of('settings')]).toMatchObject([
     true,
@@ -322,8 +324,8 @@ test.each([
 test.each([
   ['postgresql://127.0.0.1:1/none', /^Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*ECONNREFUSED/],
   ['mysql://127.0.0.1/none', /^Skipped: fix the settings first/],
-])('says of %s what is wrong', async (given, message) => {
-  url = given;
+])('doctor reports why the DATABASE_URL %s cannot be used', async (databaseUrl, message) => {
+  url = databaseUrl;
   const { isWrong, of } = await examine();
   expect([isWrong, of('database')]).toMatchObject([
     true,

@@ -68,7 +68,7 @@ describe('groups list', () => {
     [['--first', 'ten'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
     [['--service-group', '0'], 'Service group id must be a positive integer (BAD_USER_INPUT)'],
     [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
-  ])('groups list rejects %j', async (options, message) => {
+  ])('groups list rejects the options %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
       code: 1,
       stdout: '',
@@ -183,7 +183,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit entry', async () => {
+  test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit event', async () => {
     const id = await app.createGroup({ name: 'Stays' });
     const before = await readState();
     expect(await run('groups', 'delete', String(id), '--dry-run')).toStrictEqual({
@@ -199,7 +199,7 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete says that nothing can be restored if the retention is 0', async () => {
+  test('groups delete with a retention of 0 reports that the groups cannot be restored', async () => {
     const id = await app.createGroup({ name: 'Gone' });
     environment['DELETED_GROUP_RETENTION_DAYS'] = '0';
     const { stdout } = await run('groups', 'delete', String(id), '--yes');
@@ -228,9 +228,9 @@ describe('groups delete', () => {
     [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must contain 1 to 1000 group ids'],
     [[], 2, "error: missing required argument 'id'"],
     [['7', '--force'], 2, "error: unknown option '--force'"],
-  ])('groups delete rejects %j, and changes nothing', async (given, exitCode, message) => {
+  ])('groups delete rejects %j, and changes nothing', async (args, exitCode, message) => {
     const before = await readState();
-    const { code, stdout, stderr } = await run('groups', 'delete', ...given);
+    const { code, stdout, stderr } = await run('groups', 'delete', ...args);
     expect([code, stdout, stderr]).toStrictEqual([exitCode, '', expect.stringContaining(message)]);
     expect(await readState()).toStrictEqual(before);
   });
@@ -298,9 +298,12 @@ describe('every command', () => {
       "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
     ],
     [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
-  ])('%j is not understood', async (given, stderr) => {
-    expect(await run(...given)).toStrictEqual({ code: 2, stdout: '', stderr });
-  });
+  ])(
+    'the command line %j is a usage error: exit code 2, nothing on standard output',
+    async (args, stderr) => {
+      expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
+    },
+  );
 
   test.each([
     [
@@ -308,8 +311,8 @@ describe('every command', () => {
       { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
     ],
     [['groups', 'delete', '7', '--json'], { code: 'COMMAND_FAILED', message: 'Not a terminal; pass --yes' }],
-  ])('%j has its error as JSON', async (given, error) => {
-    const { code, stdout, stderr } = await run(...given);
+  ])('the command line %j prints its error as JSON', async (args, error) => {
+    const { code, stdout, stderr } = await run(...args);
     expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);
   });
 });

@@ -4,7 +4,9 @@ import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 
 const zone = 'Asia/Tehran';
-/** The correct instants; one of them in the hour that daylight saving skipped in Tehran, which was stored an hour late. */
+/**
+ * The correct instants; one of them in the hour that daylight saving skipped in Tehran, which was stored an hour late.
+ */
 const meant = {
   created: '2026-01-05T10:00:00.000Z',
   updated: '2026-01-06T10:00:00.000Z',

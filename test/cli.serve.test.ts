@@ -56,7 +56,7 @@ test('serve runs the server as npm start does, and stops on a signal', async () 
   await rm(folder, { recursive: true, force: true });
 });
 
-test('a command that is interrupted stops its PostgreSQL', async () => {
+test('a command that is interrupted stops the embedded PostgreSQL that it started', async () => {
   const folder = await createTestFolder();
   const child = spawn(process.execPath, [bin, 'groups', 'list'], {
     env: { PATH: process.env['PATH'], DATA_DIR: join(folder, 'data') },

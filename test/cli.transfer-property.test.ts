@@ -111,7 +111,7 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
     return made!.id;
   };
   const families: number[] = [];
-  for (const each of serviceGroups) families.push(await insert('service_groups', each));
+  for (const row of serviceGroups) families.push(await insert('service_groups', row));
   const ids: number[] = [];
   for (const { family, isDeleted, reason, subscribers, ...row } of groups) {
     const id = await insert('groups', { ...row, service_group_id: families[family] ?? null });
@@ -136,8 +136,8 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
 test('an export of generated data is imported unchanged, whole or in part; a second import changes nothing', async () => {
   const seed = chooseSeed('transfer');
   await fc.assert(
-    fc.asyncProperty(state, async (given) => {
-      const ids = await fill(from, given);
+    fc.asyncProperty(state, async (generated) => {
+      const ids = await fill(from, generated);
       await to.sql(emptyTables);
 
       const file = await exportFrom(from);

@@ -59,7 +59,7 @@ const names = async () =>
 const samples = ['Trial', 'One month', 'One year', 'Family year', 'Static address'];
 
 describe('an import into a server with its sample groups', () => {
-  test('replaces the sample groups with the exported state; the audit has the replaced rows', async () => {
+  test('an import replaces the sample groups with the exported state; the audit has the replaced rows', async () => {
     await fill();
     const exported = await exportFrom(there);
     const dryRun = await importHere('--dry-run');
@@ -103,7 +103,7 @@ describe('an import into a server with its sample groups', () => {
     expect(again).toMatchObject({ outcome: 'done', target_ids: [], before: null });
   });
 
-  test('replaces deleted sample groups in the archive', async () => {
+  test('an import replaces deleted sample groups in the archive', async () => {
     await fill();
     await exportFrom(there);
     for (const id of [1, 2, 4]) expect((await fresh.post('/deleteGroup', { id })).status).toBe(200);
@@ -116,7 +116,7 @@ describe('an import into a server with its sample groups', () => {
     ]);
   });
 
-  test('replaces its sample groups with those of another server; its own export changes nothing', async () => {
+  test("an import replaces the sample groups with those of another server; an import of the server's export changes nothing", async () => {
     const other = await openTestApp({ SAMPLE_DATA: true });
     try {
       await other.sql(`UPDATE groups SET created_at = '2020-01-01Z', updated_at = '2020-01-01Z'`);
@@ -136,7 +136,7 @@ describe('an import into a server with its sample groups', () => {
     }
   });
 
-  test('keeps the sample groups that do not conflict with a partial export', async () => {
+  test('an import of a partial export keeps the sample groups that do not conflict with it', async () => {
     await fresh.createGroup({ name: 'Own' });
     await exportFrom(here, '--id', '3', '--id', '6');
     for (const id of [3, 6]) await fresh.post('/deleteGroup', { id });
@@ -188,20 +188,20 @@ describe('an import replaces unchanged sample groups only', () => {
         await fresh.post('/removeUserSubscription', { username: 'ali', groupId: 2 });
       },
     ],
-  ])('a sample group %s is kept', async (_what, change) => {
+  ])('an import keeps a sample group %s', async (_what, change) => {
     await exportPlain();
     await change();
     expect(await refused()).toStrictEqual(isInTheWay(2));
   });
 
-  test('a sample group that was edited and then deleted is kept in the archive', async () => {
+  test('an import keeps a sample group in the archive that was edited and then deleted', async () => {
     await exportPlain();
     await fresh.post('/editGroup', { id: 2, group: { name: 'Mine' } });
     await fresh.post('/deleteGroup', { id: 2 });
     expect(await refused()).toStrictEqual(isInTheWay(2, 'archived'));
   });
 
-  test("an operator's group is kept, even with the id and content of a sample group", async () => {
+  test("an import keeps an operator's group, even with the id and content of a sample group", async () => {
     await exportPlain();
     const { body } = await fresh.graphql(
       '{ group(id: 1) { name description tagName duration price dailyBandwidth downloadUpload ip } }',
@@ -211,7 +211,7 @@ describe('an import replaces unchanged sample groups only', () => {
     expect(await refused()).toStrictEqual(isInTheWay(1));
   });
 
-  test("a sample service group is kept if it has an operator's group, live or deleted", async () => {
+  test("an import keeps a sample service group that has an operator's group, live or deleted", async () => {
     await exportPlain();
     const kept = await fresh.createGroup({ name: 'Kept', serviceGroupId: 1 });
     const deleted = await fresh.createGroup({ name: 'Deleted', serviceGroupId: 2 });
@@ -262,7 +262,7 @@ describe('the lines of an import file', () => {
       'Line 10: the footer must be the last line',
     ],
     ['no header', ([, ...rest]) => ['', ...rest].join('\n'), 'Line 2: the header must be the first line'],
-  ])('line numbers in errors count blank lines: %s', async (_what, change, message) => {
+  ])('line numbers in import errors count blank lines: %s', async (_what, change, message) => {
     await edit(change);
     const { code, stderr } = await here.run('groups', 'import', file);
     expect([code, stderr]).toStrictEqual([1, expect.stringContaining(message)]);

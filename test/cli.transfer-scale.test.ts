@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test(`${groupCount} groups of 4 KB are exported and imported with a heap of ${heapMb} MB`, async () => {
+test(`${groupCount} groups of 4 KB are exported and imported within a heap of ${heapMb} MB`, async () => {
   const environment = { NODE_OPTIONS: `--max-old-space-size=${heapMb}` };
   const from = createCommandLine(() => full);
   const to = createCommandLine(() => empty);

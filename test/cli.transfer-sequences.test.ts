@@ -23,7 +23,10 @@ beforeEach(async () => {
   await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
 });
 
-/** Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new id there. */
+/**
+ * Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new
+ * id there.
+ */
 const importElsewhere = async (change: (header: Record<string, unknown>) => void = () => undefined) => {
   expect(await createCommandLine(() => source).run('groups', 'export', file, '--force')).toMatchObject({
     code: 0,
@@ -56,26 +59,26 @@ const fill = async () => {
   await source.post('/deleteGroup', { id: 3 });
 };
 
-test('new ids are above the id of an archived group, after a whole export', async () => {
+test('after the import of a complete export, new ids are above the id of an archived group', async () => {
   await fill();
   const { id, ids } = await importElsewhere();
   expect([id, ids.toSorted((a, b) => a - b)]).toStrictEqual([4, [1, 2, 3, 4]]);
 });
 
-test('new ids are above the id of an archived group, after a file without used ids', async () => {
+test('after the import of a file without lastIds, new ids are above the id of an archived group', async () => {
   await fill();
   const { id } = await importElsewhere((header) => delete header['lastIds']);
   expect(id).toBe(4);
 });
 
-test('new ids are above the id of a live group, after a file without used ids', async () => {
+test('after the import of a file without lastIds, new ids are above the id of a live group', async () => {
   await fill();
   await source.createGroup();
   const { id } = await importElsewhere((header) => delete header['lastIds']);
   expect(id).toBe(5);
 });
 
-test('new ids are above the ids of purged groups, after a whole export', async () => {
+test('after the import of a complete export, new ids are above the ids of purged groups', async () => {
   await fill();
   await source.post('/purgeDeletedGroup', { id: 3 });
   await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
@@ -84,7 +87,7 @@ test('new ids are above the ids of purged groups, after a whole export', async (
   expect([id, serviceGroupId]).toStrictEqual([4, 2]);
 });
 
-test('new ids are above the id of a service group, after a file without used ids', async () => {
+test('after the import of a file without lastIds, new ids are above the id of a service group', async () => {
   for (let n = 0; n < 2; n++) await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
   const { serviceGroupId } = await importElsewhere((header) => delete header['lastIds']);
   expect(serviceGroupId).toBe(3);

@@ -29,7 +29,7 @@ const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);
 
 const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-/** All state that an import may change, except its audit entry. */
+/** All state that an import may change, except its audit event. */
 const readTables = (database: TestDatabase) =>
   database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
     UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
@@ -46,7 +46,10 @@ const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd(
 const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
 const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
 
-/** Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a subscriber. */
+/**
+ * Creates a service group with two groups, of which one is deleted, and a group without one; each live group has a
+ * subscriber.
+ */
 const fill = async () => {
   await app.sql(emptyTables);
   const serviceGroup = { name: 'Family', description: 'd', language: 'فارسی', discount: 12.345 };
@@ -235,7 +238,7 @@ describe('export', () => {
     expect(await readdir(folder)).not.toContain('infinite.ndjson');
   });
 
-  test('an export changes no group and adds no audit entry', async () => {
+  test('an export changes no group and adds no audit event', async () => {
     const before = [await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')];
     expect((await here.run('groups', 'export', '-')).code).toBe(0);
     expect([await readTables(app), await app.sql('SELECT * FROM audit_events ORDER BY id')]).toStrictEqual(
@@ -367,7 +370,7 @@ describe('import', () => {
       await close();
     });
 
-    test('an import with --dry-run changes nothing but adds a marked audit entry', async () => {
+    test('an import with --dry-run changes nothing but adds a marked audit event', async () => {
       const before = await readTables(other);
       const { code, stdout } = await there.run('groups', 'import', file, '--dry-run');
       expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);
@@ -428,7 +431,7 @@ describe('import', () => {
     });
   });
 
-  describe('an import rejects, and changes nothing:', () => {
+  describe('rejected imports', () => {
     type Lines = Record<string, Json>[];
     const at = (lines: Lines, kind: string) => lines.findIndex((line) => line['kind'] === kind);
     const change = (kind: string, changes: object) => (lines: Lines) =>
@@ -526,7 +529,7 @@ describe('import', () => {
         'must not come after subscriber "Zoë" of group 2000000',
       ],
     ];
-    test.each(cases)('%s', async (_what, edit, message) => {
+    test.each(cases)('an import rejects %s, and changes nothing', async (_what, edit, message) => {
       await exportAgain();
       // The rows that the file would import.
       await app.sql('DELETE FROM subscribers');
@@ -543,14 +546,14 @@ describe('import', () => {
       });
     });
 
-    test('a line that is too long, and one that is not UTF-8', async () => {
+    test('an import rejects a line that is too long, and one that is not UTF-8; nothing is changed', async () => {
       const long = await here.runWith('x'.repeat(200_000), 'groups', 'import', '-');
       expect(long.stderr).toContain('Line 1: longer than 131072 bytes');
       await writeFile(file, Buffer.from([0x7b, 0xff, 0x0a]));
       expect((await here.run('groups', 'import', file)).stderr).toContain('Line 1: not valid UTF-8');
     });
 
-    test('a subscriber of a group that does not exist', async () => {
+    test('an import rejects a subscriber of a group that does not exist, and changes nothing', async () => {
       await exportAgain();
       const lines = (await readLines()).map((line) => JSON.parse(line));
       const orphan = { ...lines[6], groupId: 2_000_000 };
@@ -566,7 +569,7 @@ describe('import', () => {
       );
     });
 
-    test('live or deleted rows with other content: it names the first ten, and their number', async () => {
+    test('an import rejects records that differ from live or deleted rows, with their number and the first ten; nothing is changed', async () => {
       const more = [];
       for (let i = 0; i < 8; i++) more.push(await app.createGroup());
       await exportAgain();
@@ -602,7 +605,7 @@ describe('import', () => {
       });
     });
 
-    test('a deleted group with other content in the archive, and an archived group that is live', async () => {
+    test('an import rejects a deleted group whose content in the archive differs, and one that is live; nothing is changed', async () => {
       await exportAgain();
       await app.sql('DELETE FROM subscribers');
       await app.sql('UPDATE groups SET version = 9 WHERE id = $1', [ids.plain]);
@@ -625,17 +628,20 @@ describe('import', () => {
         { kind: 'header', lastIds: { serviceGroup: 1, group: 2_000_000_001 } },
         'lastIds.group must',
       ],
-    ])('an id of %s that would leave none for later groups', async (_what, changed, message) => {
-      await exportAgain();
-      const lines = (await readLines()).map((line) => JSON.parse(line));
-      const edited = lines.map((line) => (line.kind === changed.kind ? { ...line, ...changed } : line));
-      await writeFile(file, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
-      const before = await readTables(app);
-      expect((await here.run('groups', 'import', file)).stderr).toContain(message);
-      expect(await readTables(app)).toStrictEqual(before);
-    });
+    ])(
+      'an import rejects an id of %s that would leave none for later groups',
+      async (_what, changed, message) => {
+        await exportAgain();
+        const lines = (await readLines()).map((line) => JSON.parse(line));
+        const edited = lines.map((line) => (line.kind === changed.kind ? { ...line, ...changed } : line));
+        await writeFile(file, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
+        const before = await readTables(app);
+        expect((await here.run('groups', 'import', file)).stderr).toContain(message);
+        expect(await readTables(app)).toStrictEqual(before);
+      },
+    );
 
-    test('a folder', async () => {
+    test('an import of a folder is rejected', async () => {
       expect(await here.run('groups', 'import', folder)).toStrictEqual({
         code: 1,
         stdout: '',
@@ -643,7 +649,7 @@ describe('import', () => {
       });
     });
 
-    test('a file that does not exist', async () => {
+    test('an import of a file that does not exist is rejected', async () => {
       expect(await here.run('groups', 'import', '/no/file')).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/^group-api: Cannot read \/no\/file: /),

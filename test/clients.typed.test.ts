@@ -29,7 +29,7 @@ describe.each(['/graphql', '/deleteGroup'])('the generated typed document at %s'
     ['Apollo Client', (url: string, id: number) => deleteByApollo(apolloClient(url), id)],
     ['urql', (url: string, id: number) => deleteByUrql(urqlClient(url), id)],
     ['graphql-request', (url: string, id: number) => deleteByGraphQLRequest(requestClient(url), id)],
-  ])('deletes the group by %s and leaves the others', async (_name, deleteGroup) => {
+  ])('the typed document deletes the group by %s; other groups are unchanged', async (_name, deleteGroup) => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     const group: { id: number; name: string; price: string } | null = await deleteGroup(
       app.httpUrl + door,

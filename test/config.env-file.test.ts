@@ -177,11 +177,11 @@ describe('the detection of misspelt settings', () => {
      SHADOW_DATABASE_URL DIRECT_URL REDIS_URL METRICS_PORT METRICS_HOST OTEL_SERVICE_NAME`
       .trim()
       .split(/\s+/),
-  )('%s is not reported', (name) => {
+  )('%s is not reported as misspelt', (name) => {
     expect(misspelt(name)).toBeUndefined();
   });
 
-  test('a correct setting is not reported, nor a similar name next to the correct one', () => {
+  test('a correct setting is not reported as misspelt, nor is a similar name next to the correct one', () => {
     const names = Object.keys(settings);
     for (const name of names) expect(misspelt(name)).toBeUndefined();
     expect(findMisspeltNames(['DATABASE_URI', 'DATABASE_URL'], names)).toStrictEqual([]);
@@ -235,7 +235,7 @@ describe('a program that is started in a folder with a .env file', () => {
     }
   });
 
-  test('reports each invalid line of a .env file by its number, without values', async () => {
+  test('a program reports each invalid line of a .env file by its number, without values', async () => {
     const content =
       'DATABSE_URL=postgresql://secret@h/d\nPORT 80 secret\nPORT=http\nDATA_DIR=a\nDATA_DIR=b\nADMIN_API_KEY="secret\n';
     const expected = [
@@ -257,13 +257,13 @@ describe('a program that is started in a folder with a .env file', () => {
     expect(doctor.stdout).not.toContain('secret');
   });
 
-  test("prefers the environment to the .env file, and ignores other programs' names in it", async () => {
+  test("a program prefers the environment to the .env file, and ignores other programs' names in it", async () => {
     const content = `${unreachable}\nPOSTGRES_PASSWORD=x\nPOSTGRES_PASSWORD=y\n`;
     const { code, stderr } = await run(content, list, { DATABASE_URL: database.url });
     expect([code, stderr]).toStrictEqual([0, '']);
   });
 
-  test('warns about a misspelt setting in the environment, and starts', async () => {
+  test('a program warns about a misspelt setting in the environment, and starts', async () => {
     const environment = { DATABASE_URL: database.url, ADMIN_APIKEY: 'secret', HOSTNAME: 'h' };
     const warning = 'ADMIN_APIKEY is not a setting and is ignored: did you mean ADMIN_API_KEY?';
     const { code, stderr } = await run('', list, environment);

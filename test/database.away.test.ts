@@ -61,7 +61,7 @@ test('calls get 503 within 5 s while PostgreSQL hangs, and succeed after it resu
     expect(Date.now() - start).toBeLessThan(5000);
     expect(answers.map(({ status }) => status)).toStrictEqual([503, 503, 503]);
   } finally {
-    for (const each of [...children, Number(pid)]) process.kill(each, 'SIGCONT');
+    for (const stoppedPid of [...children, Number(pid)]) process.kill(stoppedPid, 'SIGCONT');
   }
   expect((await app.post('/group', { id })).status).toBe(200);
 });

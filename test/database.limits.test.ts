@@ -80,7 +80,7 @@ describe.each([
   });
   afterAll(() => app?.close());
 
-  test('calls that reach it return 503 with Retry-After and change nothing; the next ones succeed', async () => {
+  test('calls that reach the time limit return 503 with Retry-After and change nothing; the next ones succeed', async () => {
     if (!app) return;
     const post: TestApp['post'] = (...args) => app!.post(...args);
     const sql: TestApp['sql'] = (...args) => app!.sql(...args);
@@ -108,7 +108,7 @@ describe.each([
       expect(headers.get('retry-after')).toBe('1');
     }
     expect(await state()).toStrictEqual(before);
-    // Audit entries of calls that met the database's limits are written after their responses.
+    // Audit events of calls that met the database's limits are written after their responses.
     const readOutcomes = async () =>
       (
         await sql(
@@ -123,7 +123,7 @@ describe.each([
     expect((await post('/deleteGroup', { id })).status).toBe(200);
   });
 
-  test('a plain delete that reaches it returns 503 too', async () => {
+  test('a plain delete that reaches the time limit returns 503 too', async () => {
     if (!app) return;
     const post: TestApp['post'] = (...args) => app!.post(...args);
     const [id, free] = [await app.createGroup(), await app.createGroup()];

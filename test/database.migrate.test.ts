@@ -66,8 +66,8 @@ test('the migrations produce the tables of schema.prisma', async () => {
   }
 });
 
-describe('migrate rejects a database', () => {
-  test('that a newer version has migrated', async () => {
+describe('rejected databases', () => {
+  test('migrate rejects a database that a newer version has migrated', async () => {
     await database.sql(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_future', now())`,
     );
@@ -77,7 +77,7 @@ describe('migrate rejects a database', () => {
     await database.sql(`DELETE FROM _prisma_migrations WHERE id = 'x'`);
   });
 
-  test('whose migrations were changed afterwards', async () => {
+  test('migrate rejects a database whose migrations were changed after they were applied', async () => {
     const [row] = await database.sql('SELECT id, checksum FROM _prisma_migrations ORDER BY migration_name');
     await database.sql(`UPDATE _prisma_migrations SET checksum = 'other' WHERE id = $1`, [row!['id']]);
     await expect(migrate(pool)).rejects.toThrow('was changed after it was applied');
@@ -88,7 +88,7 @@ describe('migrate rejects a database', () => {
   });
 });
 
-describe("the database's constraints reject", () => {
+describe('constraints of the database', () => {
   const plain = { name: 'n', tag_name: 't', duration: 1, price: 1 };
   test.each([
     ['name', ''],
@@ -112,7 +112,7 @@ describe("the database's constraints reject", () => {
     ['service_group_id', 1],
     ['version', 0],
     ['id', 1],
-  ])('groups.%s = %j', async (column, value) => {
+  ])('a constraint rejects groups.%s = %j', async (column, value) => {
     const row: Record<string, unknown> = { ...plain, [column]: value };
     const columns = Object.keys(row);
     const insert = `INSERT INTO groups (${columns.join(', ')}) VALUES (${columns.map((_, i) => `$${i + 1}`).join(', ')})`;
@@ -125,7 +125,7 @@ describe("the database's constraints reject", () => {
     ['discount', -1],
     ['discount', 100.01],
     ['discount', 'NaN'],
-  ])('service_groups.%s = %j', async (column, value) => {
+  ])('a constraint rejects service_groups.%s = %j', async (column, value) => {
     const row: Record<string, unknown> = { name: 'n', [column]: value };
     const columns = Object.keys(row);
     const insert = `INSERT INTO service_groups (${columns.join(', ')}) VALUES (${columns.map((_, i) => `$${i + 1}`).join(', ')})`;
@@ -167,7 +167,10 @@ async function writeSqlOfSchema(): Promise<string> {
   return stdout!;
 }
 
-/** The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of ids and generated columns are ours. */
+/**
+ * The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of
+ * ids and generated columns are ours.
+ */
 const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line

@@ -34,7 +34,7 @@ const insertMigration = (name: string, finished: string, rolledBack = 'NULL') =>
   `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, rolled_back_at)
    VALUES ('${name}', 'x', '${name}', ${finished}, ${rolledBack})`;
 
-describe('a migrated database', () => {
+describe('migrated databases', () => {
   afterEach(() => database.drop());
   beforeEach(async () => {
     database = await createTestDatabase();
@@ -66,18 +66,18 @@ describe('a migrated database', () => {
       insertMigration('20240101120000_init', 'now()'),
       /^The table _prisma_migrations in the schema public is used by another application, which created the migration 20240101120000_init\. Use an empty database, or a separate schema/,
     ],
-  ])('%s', async (_, statement, message) => {
+  ])('a migrated database %s is reported in one line by each program', async (_, statement, message) => {
     await database.sql(statement);
     await expectLine(message);
   });
 
-  test('with a failed migration that was rolled back starts', async () => {
+  test('a migrated database with a failed migration that was rolled back is accepted', async () => {
     await database.sql(insertMigration('0008_x', 'NULL', 'now()'));
     const { doctor, migrate } = await runEverywhere(database.url);
     expect([doctor.wrong, migrate.code]).toStrictEqual([[], 0]);
   });
 
-  test('that is read-only', async () => {
+  test('a migrated database that is read-only is reported with the statement that changes it', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, doctor, everything } = await runEverywhere(database.url);
@@ -89,7 +89,7 @@ describe('a migrated database', () => {
     expect(everything).not.toMatch(/^\s+at /m);
   });
 
-  describe('with a role that lacks', () => {
+  describe('roles without a privilege', () => {
     const role = 'obstacle_test';
     beforeEach(async () => {
       const operations = await readFile('docs/operations.md', 'utf8');
@@ -104,7 +104,7 @@ describe('a migrated database', () => {
       return url.href;
     };
 
-    test('the right to write accounts', async () => {
+    test('a role that may not write accounts is reported in one line, and doctor prints the GRANT', async () => {
       await database.sql(`REVOKE INSERT ON accounts FROM ${role}`);
       const { serve, doctor } = await runEverywhere(asRole());
       expect(serve.code).toBe(1);
@@ -115,7 +115,7 @@ describe('a migrated database', () => {
       expect(doctor.wrong).toStrictEqual([expect.stringContaining(`GRANT INSERT ON accounts TO ${role}`)]);
     });
 
-    test('the right to read the migrations', async () => {
+    test('a role that may not read the migrations is reported in one line with the GRANT', async () => {
       await database.sql(`REVOKE SELECT ON _prisma_migrations FROM ${role}`);
       const { serve, migrate, doctor } = await runEverywhere(asRole());
       for (const line of [lineOf(serve), migrate.message, doctor.wrong[0]]) {
@@ -127,7 +127,7 @@ describe('a migrated database', () => {
   });
 });
 
-describe('an empty database', () => {
+describe('empty databases', () => {
   afterEach(() => database.drop());
   beforeEach(async () => {
     database = await createTestDatabase({ isEmpty: true });
@@ -160,12 +160,12 @@ describe('an empty database', () => {
       'CREATE TABLE _prisma_migrations (version int)',
       /^_prisma_migrations in the schema public is not Prisma's table \(column "\w+" does not exist\)\. Use an empty database/,
     ],
-  ])('%s', async (_, statement, message) => {
+  ])('an empty database %s is reported in one line by each program', async (_, statement, message) => {
     await database.sql(statement);
     await expectLine(message);
   });
 
-  test('that is read-only', async () => {
+  test('an empty database that is read-only is reported with the statement that changes it', async () => {
     const [row] = await database.sql<{ name: string }>('SELECT current_database() AS name');
     await database.sql(`ALTER DATABASE ${row!.name} SET default_transaction_read_only = on`);
     const { serve, migrate, doctor, everything } = await runEverywhere(database.url);

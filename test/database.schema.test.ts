@@ -51,8 +51,8 @@ async function tryEverything(app: TestApp): Promise<void> {
 }
 
 /** Runs the server, `migrate`, `doctor`, an export and an import on one URL. */
-async function expectEverythingToWork(givenUrl: string): Promise<void> {
-  url = givenUrl;
+async function expectEverythingToWork(databaseUrl: string): Promise<void> {
+  url = databaseUrl;
   const migrated = await run('migrate', '--json');
   expect([migrated.stderr, migrated.code]).toStrictEqual(['', 0]);
   const app = await openTestApp({ DATABASE_URL: url }, { ...useTestDatabase(url), url });
@@ -73,7 +73,7 @@ test('?schema= is the schema of every table; public stays empty', async () => {
   expect(await readSchemas()).toStrictEqual(['plans']);
 });
 
-test('a schema whose name needs quotes works', async () => {
+test('a schema whose name needs quotes works with every command', async () => {
   await database.sql('CREATE SCHEMA "Our plans, 2"');
   await expectEverythingToWork(withParameters({ schema: 'Our plans, 2' }));
   expect(await readSchemas()).toStrictEqual(['"Our plans, 2"']);

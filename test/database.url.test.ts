@@ -107,7 +107,7 @@ test.each([
   ['schema=pg_temp', /whose schema is not one that PostgreSQL uses itself$/],
   ['schema=%24user', /whose schema is not one that PostgreSQL uses itself$/],
   ['host=a,b', /with one host: use the primary, or a proxy in front of it$/],
-])('the parameter %s is rejected by name', (parameter, message) => {
+])('the URL parameter %s is rejected by name', (parameter, message) => {
   const url = `postgresql://user:qzxa@127.0.0.1:1/db?${parameter}`;
   expect(() => readConfig({ DATABASE_URL: url }, false)).toThrow(message);
   expect(() => readConfig({ DATABASE_URL: url }, false)).not.toThrow(/qzxa/);
@@ -130,7 +130,7 @@ test.each([
   'POSTGRESQL://host',
   `postgresql://host/db?sslmode=verify-ca&sslrootcert=${certificateFile}&channel_binding=prefer`,
   'postgresql://host/db?options=-c%20geqo%3Doff&application_name=plans&statement_timeout=5000&client_encoding=UTF-8',
-])('%s is accepted', (url) => {
+])('the URL %s is accepted', (url) => {
   expect(readConfig({ DATABASE_URL: url }, false).DATABASE_URL).toBe(url);
 });
 
@@ -156,7 +156,7 @@ describe('a PostgreSQL by TCP', () => {
   const { run } = createCommandLine(() => ({ url }));
   const encoded = encodeURIComponent(password);
 
-  test('accepts a percent-encoded password, and the TLS of the URL', async () => {
+  test('a URL with a percent-encoded password, and with TLS, is accepted', async () => {
     url = `postgresql://owner:${encoded}@${base}/plans?sslmode=verify-full&sslrootcert=${certificateFile}`;
     const migrated = await run('migrate');
     expect([migrated.code, migrated.stderr]).toStrictEqual([0, '']);
@@ -217,7 +217,7 @@ describe('a PostgreSQL by TCP', () => {
     [
       'an unknown host',
       () => 'owner:qzxa@no-such-host.invalid/plans',
-      /(ENOTFOUND|EAI_AGAIN).* check the host in DATABASE_URL/,
+      /(ENOTFOUND|EAI_AGAIN).* Check the host name in DATABASE_URL/,
     ],
     [
       'no route',
@@ -245,7 +245,7 @@ describe('a PostgreSQL by TCP', () => {
     60_000,
   );
 
-  test('reports a PostgreSQL without TLS if the URL requires it', async () => {
+  test('a PostgreSQL without TLS is reported if the URL requires TLS', async () => {
     await postgres.setTls(false);
     const { serve, migrate, doctor, everything } = await runEverywhere(
       `postgresql://owner:${encoded}@${base}/plans?sslmode=require`,

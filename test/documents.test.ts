@@ -39,7 +39,7 @@ const documentNames = ['', 'docs', 'docs/decisions'].flatMap((folder) =>
 describe('README', () => {
   const readme = read('README.md');
 
-  test('quick start commands, run as printed, delete the first sample group', async () => {
+  test('the quick start commands of README, run as printed, delete the first sample group', async () => {
     const folder = await createTestFolder();
     const run = (command: string) => promisify(execFile)('sh', ['-c', command], { cwd: folder });
     const [writeKey, readKey, call] = [/^echo .*/m, /^\. \.\/\.env$/m, /^curl .*/m].map(
@@ -61,7 +61,7 @@ describe('README', () => {
     });
   }, 90_000);
 
-  test('has at most 120 lines', () => {
+  test('README has at most 120 lines', () => {
     expect(readme.split('\n').length).toBeLessThanOrEqual(120);
   });
 });
@@ -77,7 +77,7 @@ test('docs/errors.md has every error with its status and meaning, and no other',
   expect(Object.fromEntries(rows)).toStrictEqual(errorTable);
 });
 
-test('what the documents say about speed is in the results that they name', () => {
+test('the speed ratios in the documents are those of the benchmark results that they name', () => {
   const page = read('docs/performance.md');
   const [, name] = /\(\.\.\/bench\/results\/([\d-]+)\.md\)/.exec(page)!;
   expect(page).toContain(`(../bench/results/${name}.svg)`);
@@ -112,7 +112,7 @@ test.each(documentNames)('every link in %s has a target', (name) => {
 describe('decisions', () => {
   const names = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name));
 
-  test('are numbered without a gap, and the index has each with its title', () => {
+  test('decisions are numbered without a gap, and the index has each with its title', () => {
     const numbers = names.map((name) => Number(name.slice(0, 4)));
     expect(numbers).toStrictEqual(names.map((_name, index) => index + 1));
     const index = read('docs/decisions/README.md');
@@ -122,7 +122,7 @@ describe('decisions', () => {
     }
   });
 
-  test.each(names)('%s has a status, a date, a context, a decision and its price', (name) => {
+  test.each(names)('the decision %s has a status, a date, a context, a decision and its price', (name) => {
     const text = read(`docs/decisions/${name}`);
     expect(text).toMatch(
       /^# \d+\. .+\n\nStatus: (accepted|superseded by \[.+\]\(.+\)) · Date: \d{4}-\d\d-\d\d\n/,
@@ -145,18 +145,18 @@ describe('docs/clients.md', () => {
     ([, name, code]) => [name!, code!] as const,
   );
 
-  test('has the examples that the tests run', () => {
+  test('docs/clients.md has the examples that the tests run', () => {
     const names = readdirSync(join(root, 'test/clients'))
       .filter((name) => /\.[jt]s$/.test(name))
       .map((name) => `test/clients/${name}`);
     expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
-  test.each(examples)('has the current text of %s', (name, code) => {
+  test.each(examples)('docs/clients.md has the current text of %s', (name, code) => {
     expect(code).toBe(read(name));
   });
 
-  test('has each error response that the tests expect', () => {
+  test('docs/clients.md has each error response that the tests expect', () => {
     const rows = refusals.map(
       ({ what, statuses, extensions }) =>
         `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
@@ -216,7 +216,7 @@ describe('container files', () => {
     expect(depends_on.postgres.condition).toBe('service_healthy');
     expect(services.postgres.image).toBe('postgres:18');
     expect(Object.keys(volumes)).toStrictEqual(
-      services.postgres.volumes.map((each: string) => each.split(':')[0]),
+      services.postgres.volumes.map((volume: string) => volume.split(':')[0]),
     );
   });
 });

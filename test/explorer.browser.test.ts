@@ -34,9 +34,10 @@ describeInBrowser('the explorer in Chromium', () => {
     const { foreignRequests, complaints } = explorer;
     await explorer.close();
     expect(foreignRequests).toStrictEqual([]);
-    // Chromium logs every error response, which the page shows anyway, and Monaco an editor that is closed while it works.
+    // Chromium logs every error response, which the page shows anyway, and Monaco an editor that is closed while it
+    // works.
     const expected = /^(Failed to load resource|Canceled$)/;
-    expect(complaints.filter((each) => !expected.test(each))).toStrictEqual([]);
+    expect(complaints.filter((complaint) => !expected.test(complaint))).toStrictEqual([]);
   });
 
   const signIn = async () => {

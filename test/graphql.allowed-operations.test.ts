@@ -25,7 +25,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ['by its documentId', { documentId: `sha256:${sha256Hash}` }],
     ['by its bare hash', { documentId: sha256Hash }],
     ["as Apollo's clients name it", { extensions: { persistedQuery: { version: 1, sha256Hash } } }],
-  ])('accepts an operation on the list %s', async (_how, body) => {
+  ])('ALLOWED_OPERATIONS_FILE accepts an operation on the list %s', async (_how, body) => {
     expect((await closed.post('/graphql', body)).body).toStrictEqual({ data: { allGroups: [] } });
     const search = new URLSearchParams(
       Object.entries(body).map(([name, value]): [string, string] => [
@@ -37,7 +37,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     expect(got.body).toStrictEqual({ data: { allGroups: [] } });
   });
 
-  test('accepts a mutation on the list at its path, by its hash and variables', async () => {
+  test('ALLOWED_OPERATIONS_FILE accepts a mutation on the list at its path, by its hash and variables', async () => {
     const { body } = await closed.post('/deleteGroup', {
       documentId: hashOf(deletion),
       variables: { id: 999 },
@@ -53,8 +53,8 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ['nothing', '/graphql', { variables: {} }],
     ['a query that is not a string', '/graphql', { query: { kind: 'Document' } }],
     ['an operation at its own path', '/deleteGroup', { query: 'mutation { deleteGroup(id: 1) { id } }' }],
-    ['the short form, which is an operation of ours', '/deleteGroup', { id: 1 }],
-  ])('rejects %s', async (_what, path, body) => {
+    ['the short form, for which the server writes the operation', '/deleteGroup', { id: 1 }],
+  ])('ALLOWED_OPERATIONS_FILE rejects %s', async (_what, path, body) => {
     const answer = await closed.post(path, body);
     expect([answer.status, answer.body.errors[0].extensions.code]).toStrictEqual([
       403,
@@ -62,7 +62,7 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
     ]);
   });
 
-  test('accepts an Apollo persisted query manifest', async () => {
+  test('ALLOWED_OPERATIONS_FILE accepts an Apollo persisted query manifest', async () => {
     const operations = [{ id: sha256Hash, body: listed, name: 'groups', type: 'query' }];
     await writeFile(
       file,
@@ -84,11 +84,11 @@ describe('ALLOWED_OPERATIONS_FILE', () => {
       /invalid operation, .*: Cannot query field "other"/,
     ],
     [
-      'has what is no operation',
+      'has a text that is not an operation',
       JSON.stringify({ [hashOf('{')]: '{' }),
       /invalid operation, .*: Syntax Error/,
     ],
-  ])('stops the start where it %s', async (_what, content, message) => {
+  ])('an ALLOWED_OPERATIONS_FILE that %s stops the start', async (_what, content, message) => {
     const path = content === undefined ? `${file}.none` : file;
     if (content !== undefined) await writeFile(path, content);
     await expect(openTestApp({ ALLOWED_OPERATIONS_FILE: path })).rejects.toThrow(message);

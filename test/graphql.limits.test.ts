@@ -28,7 +28,7 @@ const unknownId = (index: number) => String(2_000_000_000 + index);
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
 
-describe('an operation is executed at the limit, and rejected above it with the limit and the value', () => {
+describe('limits of an operation', () => {
   type Case = [limit: string, atLimit: string, beyond: string, maximum: number, value: number];
   const cases: Case[] = [
     [
@@ -61,33 +61,36 @@ describe('an operation is executed at the limit, and rejected above it with the 
       31,
     ],
   ];
-  test.each(cases)('%s', async (limit, atLimit, beyond, maximum, value) => {
-    const taken = await app.graphql(atLimit);
-    // The only error is that the group does not exist.
-    expect((taken.body.errors ?? []).map(({ extensions }: Json) => extensions.code)).toStrictEqual(
-      /group\(|ids/.test(atLimit) ? ['NOT_FOUND'] : [],
-    );
+  test.each(cases)(
+    'an operation is executed at the limit of %s, and rejected above it with the limit and the value',
+    async (limit, atLimit, beyond, maximum, value) => {
+      const taken = await app.graphql(atLimit);
+      // The only error is that the group does not exist.
+      expect((taken.body.errors ?? []).map(({ extensions }: Json) => extensions.code)).toStrictEqual(
+        /group\(|ids/.test(atLimit) ? ['NOT_FOUND'] : [],
+      );
 
-    const refused = await app.post(
-      '/graphql',
-      { query: beyond },
-      { Accept: 'application/graphql-response+json' },
-    );
-    expect(refused.status).toBe(400);
-    expect(refused.body).toStrictEqual({
-      errors: [
-        {
-          message: expect.stringMatching(
-            new RegExp(`^The query has ${value} .*; ${maximum} are allowed\\. (Split|Fetch|Request)`),
-          ),
-          extensions: { code: 'QUERY_TOO_COMPLEX', limit, maximum, value },
-        },
-      ],
-    });
-  });
+      const refused = await app.post(
+        '/graphql',
+        { query: beyond },
+        { Accept: 'application/graphql-response+json' },
+      );
+      expect(refused.status).toBe(400);
+      expect(refused.body).toStrictEqual({
+        errors: [
+          {
+            message: expect.stringMatching(
+              new RegExp(`^The query has ${value} .*; ${maximum} are allowed\\. (Split|Fetch|Request)`),
+            ),
+            extensions: { code: 'QUERY_TOO_COMPLEX', limit, maximum, value },
+          },
+        ],
+      });
+    },
+  );
 });
 
-test('the default limit of the cost', async () => {
+test('the default of MAX_QUERY_COST accepts an operation at the limit, and rejects one above it', async () => {
   // An object costs one for each field, and a list one more.
   const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
   const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
@@ -97,8 +100,8 @@ test('the default limit of the cost', async () => {
   ]);
 });
 
-describe('the documented maximum of', () => {
-  test('accepts 1,000 ids in the query text, with every field of the result', async () => {
+describe('documented maximums', () => {
+  test('deleteGroups accepts 1,000 ids in the query text, with every field of the result', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     const fields = `${twelveFields} serviceGroup { id name } hidden protected version subscriberCount createdAt updatedAt __typename`;
     const text = (ids: readonly (number | string)[]) =>
@@ -123,7 +126,7 @@ describe('the documented maximum of', () => {
     'deletedGroups(first: $first) { totalCount }',
     'auditEvents(first: $first) { totalCount }',
     'allGroups { subscribers(first: $first) { totalCount } }',
-  ])('accepts 200 entries per page, and rejects 201 and 0: %s', async (field) => {
+  ])('a page of 200 entries is accepted, and one of 201 or 0 is rejected: %s', async (field) => {
     await app.createGroup();
     const query = `query ($first: Int) { ${field} }`;
     for (const first of [1, 200]) expect((await app.graphql(query, { first })).body.errors).toBeUndefined();
@@ -153,11 +156,11 @@ describe('every operation of the schema with all fields, nested objects and __ty
   const operations = [schema.getQueryType()!, schema.getMutationType()!].flatMap((root) =>
     Object.values(root.getFields()).map((field) => {
       const variables = field.args.map(({ name, type }) => `$${name}: ${String(type)}`).join(', ');
-      const given = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
+      const args = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
       const wrap = (text: string) => (text === '' ? '' : `(${text})`);
       const selection = write(getNamedType(field.type) as GraphQLObjectType);
       const kind = root === schema.getQueryType() ? 'query' : 'mutation';
-      const query = `${kind} ${field.name}${wrap(variables)} { ${field.name}${wrap(given)} { ${selection} } __typename }`;
+      const query = `${kind} ${field.name}${wrap(variables)} { ${field.name}${wrap(args)} { ${selection} } __typename }`;
       return [field, query] as const;
     }),
   );
@@ -169,7 +172,7 @@ describe('every operation of the schema with all fields, nested objects and __ty
   };
 
   test.each(operations.map(([field, query]) => [field.name, field, query] as const))(
-    '%s is within the limits',
+    '%s with all fields is within the limits',
     async (name, field, query) => {
       const variables = Object.fromEntries(
         field.args
@@ -283,7 +286,7 @@ describe('the cost', () => {
     ],
     ['JSON', '{ auditEvents(first: 10) { nodes { before targetIds } } }', {}, 1 + 1 + 10 * (100 + 10)],
     [
-      'an empty size',
+      'a size of null',
       'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
       { n: null },
       1 + 1 + 50,

@@ -14,7 +14,7 @@ const rootFields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((
 );
 
 test.each(rootFields)('POST /%s executes its own operation only', async (field) => {
-  const other = rootFields.find((each) => each !== field);
+  const other = rootFields.find((candidate) => candidate !== field);
   const answer = await app.post(`/${field}`, { query: `{ ${other} }` });
   expect(answer.status).toBe(400);
   expect(answer.body.errors[0]).toMatchObject({
@@ -47,7 +47,7 @@ test('without a query the path of a list selects its nodes and pageInfo', async 
   expect(searchGroups).toHaveProperty('totalCount');
 });
 
-describe('rejects', () => {
+describe('rejected requests', () => {
   const group = 'group(id: 1) { id }';
   test.each([
     ['two root fields', { query: `{ ${group} other: ${group} }` }],
@@ -55,7 +55,7 @@ describe('rejects', () => {
     ['a fragment at the root', { query: `{ ...f } fragment f on Query { ${group} }` }],
     ['no operation at all', { query: 'fragment f on Query { group(id: 1) { id } }' }],
     ['a query that is not a string', { query: { kind: 'Document' } }],
-  ])('%s', async (_what, body) => {
+  ])("an operation's path rejects %s", async (_what, body) => {
     const answer = await app.post('/group', body);
     expect(answer.status).toBe(400);
     expect(answer.body.errors[0].extensions.code).toMatch(/BAD_USER_INPUT|BAD_REQUEST/);
@@ -64,7 +64,7 @@ describe('rejects', () => {
   test.each([
     ['an argument that it does not have', { idd: 7 }, 'idd', 'group has no argument "idd"; it has id'],
     [
-      'the same among the variables',
+      'a variable that it does not have',
       { variables: { idd: 7 } },
       'idd',
       'group has no argument "idd"; it has id',
@@ -79,7 +79,7 @@ describe('rejects', () => {
     ['variables that are a text', { variables: 'id' }, 'variables', 'variables must be a JSON object'],
     ['a list', [{ id: 7 }], 'body', 'The body must be a JSON object'],
     ['a text', 'id', 'body', 'The body must be a JSON object'],
-  ])('%s', async (_what, body, argument, message) => {
+  ])("an operation's path rejects %s, and names the argument", async (_what, body, argument, message) => {
     const answer = await app.post('/group', body);
     expect(answer.status).toBe(400);
     expect(answer.body.errors[0]).toStrictEqual({
@@ -88,7 +88,7 @@ describe('rejects', () => {
     });
   });
 
-  test('a query that cannot be parsed or is not valid, with the errors of /graphql and the status 400', async () => {
+  test("an operation's path rejects an invalid query with the errors of /graphql and the status 400", async () => {
     const parse = await app.post('/group', { query: '{ group(' });
     expect([parse.status, parse.body.errors[0].extensions.code]).toStrictEqual([400, 'GRAPHQL_PARSE_FAILED']);
     const validate = await app.post('/group', { query: '{ group(id: 1) { size } }' });
@@ -98,7 +98,7 @@ describe('rejects', () => {
     ]);
   });
 
-  test('any method other than POST', async () => {
+  test("an operation's path rejects any method other than POST", async () => {
     const answer = await app.send('/group?id=1');
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');

@@ -59,7 +59,7 @@ describe('restoreGroup', () => {
     expect(answer.body.data.restoreGroup).toStrictEqual({ id, serviceGroup: null });
   });
 
-  test('of ten concurrent restores one succeeds', async () => {
+  test('of ten concurrent restores of one group exactly one succeeds', async () => {
     const id = await app.createGroup();
     await app.post('/deleteGroup', { id });
     const answers = await Promise.all(Array.from({ length: 10 }, () => app.post('/restoreGroup', { id })));

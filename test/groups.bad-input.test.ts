@@ -107,14 +107,14 @@ test('the tables of bad inputs have their minimum length', () => {
   expect(badFields.length).toBeGreaterThanOrEqual(60);
 });
 
-describe('a bad value is rejected with its argument, and changes nothing', () => {
+describe('bad values, which are rejected with their argument', () => {
   let id: number;
   beforeAll(async () => {
     id = await app.createGroup();
   });
   const readAll = () => app.sql('SELECT * FROM groups ORDER BY id');
 
-  test.each(badFields)('createGroup: %s %j', async (field, value) => {
+  test.each(badFields)('createGroup rejects %s %j, and creates nothing', async (field, value) => {
     const before = await readAll();
     const answer = await app.post('/createGroup', { group: { ...plainGroup, [field]: value } });
     expect(answer.status).toBe(400);
@@ -125,7 +125,7 @@ describe('a bad value is rejected with its argument, and changes nothing', () =>
     expect(await readAll()).toStrictEqual(before);
   });
 
-  test.each(badEdits)('editGroup: %s %j', async (field, value) => {
+  test.each(badEdits)('editGroup rejects %s %j, and changes nothing', async (field, value) => {
     const before = await readAll();
     const answer = await app.post('/editGroup', { id, group: { [field]: value } });
     expect(answer.status).toBe(400);
@@ -136,16 +136,19 @@ describe('a bad value is rejected with its argument, and changes nothing', () =>
     expect(await readAll()).toStrictEqual(before);
   });
 
-  test.each(['name', 'tagName', 'duration', 'price'])('createGroup without %s', async (field) => {
-    const before = await readAll();
-    const { [field as 'name']: _, ...group } = plainGroup;
-    const answer = await app.post('/createGroup', { group });
-    expect(answer.body.errors[0]).toMatchObject({
-      message: `group.${field} is required`,
-      extensions: { code: 'BAD_USER_INPUT', argument: `group.${field}` },
-    });
-    expect(await readAll()).toStrictEqual(before);
-  });
+  test.each(['name', 'tagName', 'duration', 'price'])(
+    'createGroup without %s is rejected, and creates nothing',
+    async (field) => {
+      const before = await readAll();
+      const { [field as 'name']: _, ...group } = plainGroup;
+      const answer = await app.post('/createGroup', { group });
+      expect(answer.body.errors[0]).toMatchObject({
+        message: `group.${field} is required`,
+        extensions: { code: 'BAD_USER_INPUT', argument: `group.${field}` },
+      });
+      expect(await readAll()).toStrictEqual(before);
+    },
+  );
 
   test.each([
     ['createGroup', {}, 'group'],
@@ -169,7 +172,7 @@ describe('a bad value is rejected with its argument, and changes nothing', () =>
     ['deleteGroup', { id: true }, 'id'],
     ['deleteGroup', { id: [1, 2] }, 'id'],
     ['deleteGroup', { id: { gt: 0 } }, 'id'],
-  ])('%s %j', async (operation, args, argument) => {
+  ])('%s %j is rejected, and changes nothing', async (operation, args, argument) => {
     const before = await readAll();
     const answer = await app.post(`/${operation}`, { variables: args });
     expect(answer.status).toBe(400);

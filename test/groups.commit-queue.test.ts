@@ -66,7 +66,7 @@ test('a delete does not wait for another delete that waits for a lock', async ()
   expect((await last!).status).toBe(200);
 });
 
-test('waiting requests are committed together, each with its own response', async () => {
+test('deletes that wait are committed together, each with its own response', async () => {
   const [fine, guarded] = [await app.createGroup(), await app.createGroup({ protected: true })];
   const busy = await app.createGroup();
   await app.post('/subscribe', { username: 'a', groupId: busy });

@@ -11,7 +11,7 @@ afterAll(() => app.close());
 const { subscribe, nextRequestId, auditOf, readState } = createProbes(() => app);
 
 describe('deleteGroups', () => {
-  test('deleteGroups deletes all groups in the order of the ids, with one audit entry', async () => {
+  test('deleteGroups deletes all groups in the order of the ids, with one audit event', async () => {
     const ids = [
       await app.createGroup({ name: 'x' }),
       await app.createGroup({ name: 'y' }),

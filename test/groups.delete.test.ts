@@ -41,7 +41,7 @@ const fullGroup = {
 };
 
 describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
-  test('deletes the group and returns the twelve documented fields; other groups are unchanged', async () => {
+  test('deleteGroup deletes the group and returns the twelve documented fields; other groups are unchanged', async () => {
     const [before, id, after] = [
       await app.createGroup(),
       await app.createGroup(fullGroup),
@@ -57,7 +57,7 @@ describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
     expect(others.map((row) => row['id'])).toEqual(expect.arrayContaining([before, after]));
   });
 
-  test('a second delete and an unknown id return NOT_FOUND', async () => {
+  test('deleteGroup returns NOT_FOUND for a deleted group and for an unknown id', async () => {
     const id = await app.createGroup();
     await app.post(path, { query: seedMutation, variables: { id } });
 
@@ -122,7 +122,7 @@ test('of 100 concurrent deletes of one id, exactly one returns the group', async
   expect(losers).toHaveLength(99);
 });
 
-test('a failing alias does not null the successful one', async () => {
+test('of two deletes with aliases in one request, the failed one does not remove the result of the other', async () => {
   const id = await app.createGroup();
   const query = `mutation ($id: Int!, $gone: Int!) { gone: deleteGroup(id: $gone) { id } here: deleteGroup(id: $id) { id } }`;
 
@@ -145,13 +145,16 @@ test('the id of a deleted group is never reused', async () => {
 describe('deleteGroup with an id from a nullable variable', () => {
   const query = `mutation deleteGroup ($id: Int) { deleteGroup (id: $id) { ${twelveFields} } }`;
 
-  test('deletes the group of a nullable variable', async () => {
+  test('deleteGroup accepts an id from a nullable variable', async () => {
     const id = await app.createGroup();
     expect((await app.graphql(query, { id })).body.data.deleteGroup.id).toBe(id);
   });
 
-  test.each([[{}], [{ id: null }]])('rejects the nullable variable %j', async (variables) => {
-    const answer = await app.graphql(query, variables);
-    expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'id' });
-  });
+  test.each([[{}], [{ id: null }]])(
+    'deleteGroup rejects a nullable variable without a value: %j',
+    async (variables) => {
+      const answer = await app.graphql(query, variables);
+      expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument: 'id' });
+    },
+  );
 });

@@ -20,7 +20,7 @@ afterAll(async () => {
 const { subscribe, readState, nextRequestId } = createProbes(() => app);
 const { run } = createCommandLine(() => app);
 
-/** All state that a dry run must not change: the tables, the audit except for its entry, and the sequences. */
+/** All state that a dry run must not change: the tables, the audit except for its event, and the sequences. */
 const readAll = async () => ({
   state: await readState(),
   audit: await app.sql('SELECT * FROM audit_events ORDER BY id'),
@@ -29,7 +29,7 @@ const readAll = async () => ({
   ),
 });
 
-/** Runs `work` and expects no change except one audit entry, marked as a dry run. */
+/** Runs `work` and expects no change except one audit event, marked as a dry run. */
 const expectDryRun = async <T>(work: () => Promise<T>, entry: object = {}): Promise<T> => {
   const before = await readAll();
   const result = await work();
@@ -56,7 +56,7 @@ const resultOf = (operation: string, { body }: ApiResponse) => {
   return [result].flat().map(({ id, name, price, version }: Json) => ({ id, name, price, version }));
 };
 
-describe('a dry run returns what the call would return, and changes nothing but adds one audit entry:', () => {
+describe('dry runs', () => {
   const cases: [string, () => Promise<[string, Record<string, unknown>]>][] = [
     ['deleteGroup', async () => ['deleteGroup', { id: await createGroup() }]],
     ['deleteGroup with a reason', async () => ['deleteGroup', { id: await createGroup(), reason: 'why' }]],
@@ -88,19 +88,22 @@ describe('a dry run returns what the call would return, and changes nothing but 
     ],
   ];
 
-  test.each(cases)('%s', async (_name, prepare) => {
-    const [operation, args] = await prepare();
-    const requestId = nextRequestId();
-    const dry = await expectDryRun(
-      () => app.post(`/${operation}`, { ...args, dryRun: true }, { 'X-Request-Id': requestId }),
-      { operation, request_id: requestId, error_code: null },
-    );
-    expect(dry.status).toBe(200);
-    const real = await app.post(`/${operation}`, args);
-    expect(resultOf(operation, real)).toStrictEqual(resultOf(operation, dry));
-  });
+  test.each(cases)(
+    'a dry run returns what the call would return, and changes nothing but adds one audit event: %s',
+    async (_name, prepare) => {
+      const [operation, args] = await prepare();
+      const requestId = nextRequestId();
+      const dry = await expectDryRun(
+        () => app.post(`/${operation}`, { ...args, dryRun: true }, { 'X-Request-Id': requestId }),
+        { operation, request_id: requestId, error_code: null },
+      );
+      expect(dry.status).toBe(200);
+      const real = await app.post(`/${operation}`, args);
+      expect(resultOf(operation, real)).toStrictEqual(resultOf(operation, dry));
+    },
+  );
 
-  test.each(cases)('%s with an Idempotency-Key, which is not stored', async (_name, prepare) => {
+  test.each(cases)('a dry run with an Idempotency-Key does not store the key: %s', async (_name, prepare) => {
     const [operation, args] = await prepare();
     const key = { 'Idempotency-Key': nextRequestId() };
     await expectDryRun(() => app.post(`/${operation}`, { ...args, dryRun: true }, key));
@@ -108,7 +111,7 @@ describe('a dry run returns what the call would return, and changes nothing but 
     expect([real.status, real.headers.get('idempotency-replayed')]).toStrictEqual([200, null]);
   });
 
-  test.each([1, 2])('group-api groups delete --dry-run of %i groups', async (count) => {
+  test.each([1, 2])('group-api groups delete --dry-run of %i groups changes nothing', async (count) => {
     const ids: string[] = [];
     for (let n = 0; n < count; n++) ids.push(String(await createGroup()));
     const { code } = await expectDryRun(() => run('groups', 'delete', ...ids, '--dry-run'), {
@@ -118,7 +121,7 @@ describe('a dry run returns what the call would return, and changes nothing but 
     expect(code).toBe(0);
   });
 
-  test('group-api groups delete --move-subscribers-to --dry-run', async () => {
+  test('group-api groups delete --move-subscribers-to --dry-run changes nothing', async () => {
     const [id, target] = [String(await createGroup(true)), String(await createGroup(true))];
     const { code } = await expectDryRun(() =>
       run('groups', 'delete', id, '--move-subscribers-to', target, '--dry-run', '--json'),
@@ -126,7 +129,7 @@ describe('a dry run returns what the call would return, and changes nothing but 
     expect(code).toBe(0);
   });
 
-  test('group-api groups import --dry-run', async () => {
+  test('group-api groups import --dry-run changes nothing', async () => {
     const id = await createGroup(true);
     const file = join(folder, 'plans.ndjson');
     expect(await run('groups', 'export', file)).toMatchObject({ code: 0 });
@@ -139,14 +142,14 @@ describe('a dry run returns what the call would return, and changes nothing but 
   });
 });
 
-describe('a dry run of a call that would be rejected returns the same error, and changes nothing:', () => {
+describe('dry runs of calls that would be rejected', () => {
   test.each([
     ['HAS_ACTIVE_SUBSCRIBERS', async () => ({ id: await createGroup(true) })],
     ['NOT_FOUND', async () => ({ id: 2_000_000_000 })],
     ['VERSION_CONFLICT', async () => ({ id: await createGroup(), expectedVersion: 2 })],
     ['GROUP_PROTECTED', async () => ({ id: await app.createGroup({ protected: true }) })],
     ['NOT_FOUND', async () => ({ id: await createGroup(true), moveSubscribersTo: 2_000_000_000 })],
-  ])('%s', async (code, prepare) => {
+  ])('a dry run returns the error %s of the call, and changes nothing', async (code, prepare) => {
     const args = await prepare();
     const dry = await expectDryRun(() => app.post('/deleteGroup', { ...args, dryRun: true }), {
       error_code: code,

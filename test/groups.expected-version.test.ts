@@ -38,7 +38,7 @@ const ways = [
   ['a dry run', async (id: number) => ({ id, dryRun: true })],
 ] as const;
 
-describe.each(ways)('%s that waits for an edit', (_way, write) => {
+describe.each(ways)('%s that waits for a concurrent edit', (_way, write) => {
   test('is rejected if the edit changes the expected version', async () => {
     const id = await app.createGroup();
     await second.query('BEGIN');

@@ -37,7 +37,7 @@ const columns = [
 const addColumns = (database: Pick<TestDatabase, 'sql'>) =>
   database.sql(
     tables
-      .map((table) => `ALTER TABLE ${table} ${columns.map((each) => `ADD COLUMN ${each}`).join(', ')}`)
+      .map((table) => `ALTER TABLE ${table} ${columns.map((column) => `ADD COLUMN ${column}`).join(', ')}`)
       .join(';'),
   );
 const dropColumns = (database: Pick<TestDatabase, 'sql'>) =>
@@ -45,7 +45,7 @@ const dropColumns = (database: Pick<TestDatabase, 'sql'>) =>
     tables
       .map(
         (table) =>
-          `ALTER TABLE ${table} ${columns.map((each) => `DROP COLUMN ${each.split(' ')[0]}`).join(', ')}`,
+          `ALTER TABLE ${table} ${columns.map((column) => `DROP COLUMN ${column.split(' ')[0]}`).join(', ')}`,
       )
       .join(';'),
   );
@@ -139,7 +139,7 @@ describe('an export from before a column was added', () => {
     return [code, code === 0 ? JSON.parse(stdout) : stderr];
   };
 
-  test('is imported with the defaults', async () => {
+  test('an export from before a column was added is imported with the defaults', async () => {
     expect((await importFile())[0]).toBe(0);
     for (const table of ['groups', 'service_groups', 'subscribers', 'deleted_groups']) {
       expect(await other.sql(`SELECT ${newColumns} FROM ${table}`)).toStrictEqual([defaults]);
@@ -148,7 +148,7 @@ describe('an export from before a column was added', () => {
     expect(archived!.row).toMatchObject({ id: ids.deleted, tier: 3 });
   });
 
-  test('changes nothing at a second import, even if the new columns have been edited', async () => {
+  test('a second import of an old export changes nothing, even if the new columns have been edited', async () => {
     await other.sql(
       `UPDATE groups SET tier = 9; UPDATE service_groups SET tier = 9; UPDATE subscribers SET tier = 9;
        UPDATE deleted_groups SET tier = 9, group_row = group_row || '{"tier":9}'`,
@@ -159,7 +159,7 @@ describe('an export from before a column was added', () => {
     expect(await other.sql('SELECT to_jsonb(groups) FROM groups')).toStrictEqual(before);
   });
 
-  test("restores an archived group with the archive's values in the new columns", async () => {
+  test("an import of an old export restores an archived group with the archive's values in the new columns", async () => {
     await other.sql('DELETE FROM subscribers');
     await other.sql(
       `INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, purge_at)
@@ -172,7 +172,7 @@ describe('an export from before a column was added', () => {
     ]);
   });
 
-  test('is rejected if its values differ', async () => {
+  test('an import of an old export is rejected if its values differ', async () => {
     await other.sql(`UPDATE groups SET name = 'Edited'`);
     expect(await importFile()).toStrictEqual([
       1,
@@ -193,7 +193,7 @@ describe('JSON that was stored before a field was added', () => {
   const without = `- '{hidden,daily_bandwidth,multi_login_count}'::text[]`;
   const values = { hidden: true, dailyBandwidth: '1GB', multiLoginCount: 5 };
 
-  test('is read with its default from the archive, at a purge, and in an export', async () => {
+  test('a field that stored JSON lacks has its default in the archive, at a purge, and in an export', async () => {
     const id = await app.createGroup(values);
     await app.post('/deleteGroup', { id });
     await app.sql(`UPDATE deleted_groups SET group_row = group_row ${without} WHERE id = $1`, [id]);
@@ -214,7 +214,7 @@ describe('JSON that was stored before a field was added', () => {
     expect(purged.body).toStrictEqual({ data: { purgeDeletedGroup: { group: { id, ...filled } } } });
   });
 
-  test('is replayed with its default, for each kind of result', async () => {
+  test('a field that a stored response lacks is replayed with its default, for each kind of result', async () => {
     const send = async (query: string, variables: object) => {
       const answers = [];
       for (let attempt = 0; attempt < 2; attempt++) {

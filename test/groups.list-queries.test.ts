@@ -22,7 +22,7 @@ afterAll(async () => {
   await proxy.close();
 });
 
-test('a list of 150 groups needs as many statements as a list of one', async () => {
+test('a list of 150 groups executes as many statements as a list of one', async () => {
   const query = `query ($first: Int) { searchGroups(first: $first) { totalCount nodes {
     subscriberCount serviceGroup { name } subscribers(first: 2) { totalCount nodes { username group { name } } } } } }`;
   const countStatements = async (first: number) => {

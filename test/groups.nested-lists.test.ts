@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('returns the group of each of 40,000 subscribers on 200 groups', async () => {
+test('searchGroups returns the group of each of 40,000 subscribers on 200 groups', async () => {
   const { body } = await app.graphql(
     '{ searchGroups(first: 200) { nodes { id subscribers(first: 200) { nodes { group { id } } } } } }',
   );
@@ -32,7 +32,7 @@ test('returns the group of each of 40,000 subscribers on 200 groups', async () =
   }
 });
 
-test('returns the service group and the count of each of 10,000 groups', async () => {
+test('allGroups returns the service group and the subscriber count of each of 10,000 groups', async () => {
   const { body } = await app.graphql('{ allGroups { name subscriberCount serviceGroup { name } } }');
   expect(body.errors).toBeUndefined();
   expect(body.data.allGroups).toStrictEqual(

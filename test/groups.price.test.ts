@@ -17,7 +17,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher price. */
+/**
+ * Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher
+ * price.
+ */
 const prices = [
   ['999999999999.0003', '999999999999.0002', '999999999999.0004'],
   ['999999999999.9998', '999999999999.9997', '999999999999.9999'],
@@ -56,8 +59,8 @@ const lastAudit = async (id: number) => {
   return body.data.auditEvents.nodes[0];
 };
 
-describe.each(prices)('the price %s is exact', (price, below, above) => {
-  test('in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
+describe.each(prices)('the price %s', (price, below, above) => {
+  test('the price is exact in every response: create, edit, read, delete, archive, restore, and the audit of each', async () => {
     const created = await app.post('/createGroup', { group: { ...plainGroup, price } });
     const { id } = created.body.data.createGroup;
     expect(created.body.data.createGroup.price).toBe(price);
@@ -95,7 +98,7 @@ describe.each(prices)('the price %s is exact', (price, below, above) => {
     expect((await lastAudit(id)).before[0].price).toBe(price);
   });
 
-  test('at minPrice and maxPrice', async () => {
+  test('minPrice and maxPrice compare the price exactly', async () => {
     const tagName = nextTag();
     await app.createGroup({ tagName, price });
     const count = async (filter: object) => (await search(tagName, filter)).totalCount;
@@ -129,15 +132,15 @@ test.each(['ASC', 'DESC'])('the pages ordered by PRICE %s have each price once',
 
 test('prices are exact on the command line: list, delete, export and import', async () => {
   await app.sql('TRUNCATE groups, deleted_groups CASCADE');
-  const given = prices.map(([price]) => price);
+  const exactPrices = prices.map(([price]) => price);
   const ids: number[] = [];
-  for (const price of given) ids.push(await app.createGroup({ price }));
+  for (const price of exactPrices) ids.push(await app.createGroup({ price }));
   const here = createCommandLine(() => app);
   const listed = await here.run('groups', 'list', '--json');
-  expect(JSON.parse(listed.stdout).groups.map(({ price }: Json) => price)).toStrictEqual(given);
-  for (const price of given) expect((await here.run('groups', 'list')).stdout).toContain(price);
+  expect(JSON.parse(listed.stdout).groups.map(({ price }: Json) => price)).toStrictEqual(exactPrices);
+  for (const price of exactPrices) expect((await here.run('groups', 'list')).stdout).toContain(price);
   const deleted = await here.run('groups', 'delete', String(ids[0]), '--yes', '--json');
-  expect(JSON.parse(deleted.stdout).groups[0].price).toBe(given[0]);
+  expect(JSON.parse(deleted.stdout).groups[0].price).toBe(exactPrices[0]);
 
   const file = join(folder, 'plans.ndjson');
   expect(await here.run('groups', 'export', file)).toMatchObject({ code: 0 });
@@ -146,8 +149,8 @@ test('prices are exact on the command line: list, delete, export and import', as
     .split('\n')
     .map((line) => JSON.parse(line));
   const exported = lines.filter(({ kind }) => kind === 'group').map(({ price }) => price);
-  expect(exported).toStrictEqual(given.slice(1));
-  expect(lines.find(({ kind }) => kind === 'deletedGroup').group.price).toBe(given[0]);
+  expect(exported).toStrictEqual(exactPrices.slice(1));
+  expect(lines.find(({ kind }) => kind === 'deletedGroup').group.price).toBe(exactPrices[0]);
 
   const other: TestDatabase = await createTestDatabase();
   try {
@@ -156,12 +159,14 @@ test('prices are exact on the command line: list, delete, export and import', as
       `SELECT group_row(groups) ->> 'price' AS price FROM groups
        UNION ALL SELECT group_row ->> 'price' FROM deleted_groups`,
     );
-    expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(given.toSorted(compare));
+    expect(rows.map(({ price }) => String(price)).toSorted(compare)).toStrictEqual(
+      exactPrices.toSorted(compare),
+    );
     // A price that differs in the last digit is a conflict.
-    const [, above] = [given[1], prices[1][2]];
+    const [, above] = [exactPrices[1], prices[1][2]];
     await writeFile(
       file,
-      (await readFile(file, 'utf8')).replace(`"price":"${given[1]}"`, `"price":"${above}"`),
+      (await readFile(file, 'utf8')).replace(`"price":"${exactPrices[1]}"`, `"price":"${above}"`),
     );
     const again = await createCommandLine(() => other).run('groups', 'import', file);
     expect([again.code, again.stderr]).toStrictEqual([

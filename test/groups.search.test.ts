@@ -152,7 +152,7 @@ test.each<[object, string]>([
   [{ filter: { minDuration: -1 } }, 'filter.minDuration'],
   [{ filter: { serviceGroupId: 0 } }, 'filter.serviceGroupId'],
   [{ orderBy: { field: 'SIZE' } }, 'orderBy.field'],
-])('searchGroups rejects %j', async (variables, argument) => {
+])('searchGroups rejects the variables %j', async (variables, argument) => {
   const answer = await app.graphql(page, variables);
   expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument });
 });

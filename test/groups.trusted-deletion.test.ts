@@ -45,7 +45,7 @@ describe('an active subscription blocks a delete', () => {
     ]);
   });
 
-  test("expired subscriptions do not block; they move to the history and other groups' stay", async () => {
+  test('expired subscriptions do not block a delete; they move to the history, and those of other groups stay', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
     for (const group of [id, other])
       await subscribe(group, 'gone', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });
@@ -62,7 +62,7 @@ describe('an active subscription blocks a delete', () => {
 });
 
 describe('deleteGroup', () => {
-  test('a delete stores an archive row and one audit entry, with the row before it', async () => {
+  test('a delete stores an archive row and one audit event, with the row before it', async () => {
     const id = await app.createGroup({ name: 'Gold', price: '123456789012.3457' });
     const [row] = await app.sql<{ row: object }>(
       'SELECT group_row(groups) AS row FROM groups WHERE id = $1',
@@ -125,12 +125,12 @@ describe('deleteGroup', () => {
     [{ moveSubscribersTo: 1 }, 'moveSubscribersTo'],
     [{ reason: 'r'.repeat(501) }, 'reason'],
     [{ reason: 'a\u0000b' }, 'reason'],
-  ])('a delete rejects %j', async (args, argument) => {
+  ])('a delete rejects the arguments %j', async (args, argument) => {
     const answer = await app.post('/deleteGroup', { id: 1, ...args });
     expect(answer.body.errors[0].extensions).toStrictEqual({ code: 'BAD_USER_INPUT', argument });
   });
 
-  test('of a concurrent delete and subscription one is rejected', async () => {
+  test('of a concurrent delete and subscription exactly one is rejected', async () => {
     for (let round = 0; round < 30; round++) {
       const id = await app.createGroup();
       const [deleted, subscribed] = await Promise.all([
@@ -158,7 +158,7 @@ test('a delete succeeds while the group is continuously edited', async () => {
 });
 
 describe('dryRun', () => {
-  test('a dry run returns the response of the delete, and changes nothing but adds an audit entry', async () => {
+  test('a dry run returns the response of the delete, and changes nothing but adds an audit event', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     await subscribe(id, 'a');
     await subscribe(id, 'b', { startsAt: past, expiresAt: '2021-01-01T00:00:00Z' });

@@ -70,8 +70,8 @@ describe('createGroup', () => {
     ['999999999999.9999', '999999999999.9999'],
     // A floating-point number would lose digits.
     ['123456789012.3457', '123456789012.3457'],
-  ])('createGroup stores the price %s exactly, as %s', async (given, written) => {
-    const answer = await app.post('/createGroup', { group: { ...plainGroup, price: given } });
+  ])('createGroup stores the price %s exactly, as %s', async (price, written) => {
+    const answer = await app.post('/createGroup', { group: { ...plainGroup, price } });
     expect(answer.body.data.createGroup.price).toBe(written);
   });
 

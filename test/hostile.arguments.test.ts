@@ -19,8 +19,9 @@ import { createProbes } from './support/probes.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
 
-// Fuzzing: hostile values for every argument of every operation and of the fields below it cause no internal error and change nothing, and the
-// memory of the server, a separate process, stays bounded. New arguments are included automatically.
+// Fuzzing: hostile values for every argument of every operation and of the fields below it cause no internal error and
+// change nothing, and the memory of the server, a separate process, stays bounded. New arguments are included
+// automatically.
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const runsPerArgument = 60;
 const { readState } = createProbes(() => app);
@@ -192,9 +193,9 @@ describe('hostile values', () => {
     'hostile values for $name cause no internal error, and change nothing',
     async ({ parent, field, path, type, name }) => {
       const declared = field.args
-        .map((each) => `$${each.name}: ${String(getNullableType(each.type))}`)
+        .map((argument) => `$${argument.name}: ${String(getNullableType(argument.type))}`)
         .join(', ');
-      const passed = field.args.map((each) => `${each.name}: $${each.name}`).join(', ');
+      const passed = field.args.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
       const asked = wayTo[parent]!(`${field.name}(${passed}) ${selectionOf(field)}`);
       const query = `${parent === 'Mutation' ? 'mutation' : 'query'} (${declared}) { ${asked} }`;
       const failing = otherFailingArguments[name] ?? failingArguments[field.name] ?? {};

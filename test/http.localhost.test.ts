@@ -10,8 +10,8 @@ import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-a
 import { createTestFolder } from './support/test-folder.ts';
 
 // HOST=localhost means both loopback addresses: clients try either.
-const hasIpv6 = Object.values(networkInterfaces()).some((each) =>
-  each?.some(({ address }) => address === '::1'),
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === '::1'),
 );
 const hosts = hasIpv6 ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'];
 
@@ -35,7 +35,7 @@ const openConnection = (host: string, port: string) =>
     socket.once('data', () => resolve({ socket, isKept: true }));
   });
 
-test.each(hosts)('a call over %s succeeds, and its audit entry has the address', async (host) => {
+test.each(hosts)('a call over %s succeeds, and its audit event has the address', async (host) => {
   const { opened, port } = await open();
   expect(opened.httpUrl).toBe(`http://127.0.0.1:${port}`);
   const response = await fetch(`http://${host}:${port}/createGroup`, {
@@ -95,10 +95,10 @@ describe('MAX_CONNECTIONS is shared by both addresses', () => {
     expect(held.map(({ isKept }) => isKept)).toStrictEqual(held.map(() => true));
     for (const host of hosts) expect((await openConnection(host, port)).isKept).toBe(false);
     for (const host of hosts) {
-      held.find((each) => each.host === freed && !each.socket.destroyed)!.socket.destroy();
+      held.find((connection) => connection.host === freed && !connection.socket.destroyed)!.socket.destroy();
       // The server notices the close a moment later.
       for (let isKept = false; !isKept;) ({ isKept } = await openConnection(host, port));
-      for (const each of hosts) expect((await openConnection(each, port)).isKept).toBe(false);
+      for (const otherHost of hosts) expect((await openConnection(otherHost, port)).isKept).toBe(false);
     }
   });
 });

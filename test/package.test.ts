@@ -105,8 +105,8 @@ test('the npm package runs in an empty folder with its dependencies only', async
   const key = await new Promise<string>((resolve, reject) => {
     server.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      const found = /Key +(\S+)/.exec(text);
-      if (found && text.includes('curl ')) resolve(found[1]!);
+      const match = /Key +(\S+)/.exec(text);
+      if (match && text.includes('curl ')) resolve(match[1]!);
     });
     server.on('exit', () => reject(new Error('it ended before it was ready')));
   });

@@ -61,9 +61,9 @@ async function killPostgres(): Promise<void> {
 async function findFreePort(): Promise<number> {
   const listener = createServer();
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const found = (listener.address() as AddressInfo).port;
+  const freePort = (listener.address() as AddressInfo).port;
   await new Promise((resolve) => listener.close(resolve));
-  return found;
+  return freePort;
 }
 
 /** Repeats a call until its response is not "try again", as a careful client does. */
@@ -139,7 +139,7 @@ test(`with the server killed ${serverKills} times and PostgreSQL ${databaseKills
   expect(new Set(ids).size).toBe(ids.length);
   expect(await database.sql('SELECT id FROM groups WHERE id = ANY ($1)', [ids])).toStrictEqual([]);
 
-  // No key created two rows, and every deleted group has an archive row and one audit entry.
+  // No key created two rows, and every deleted group has an archive row and one audit event.
   const gone = await database.sql<{ id: number; archived: number; done: number }>(
     `SELECT id, (SELECT count(*)::int FROM deleted_groups d WHERE d.id = ids.id) AS archived,
          (SELECT count(*)::int FROM audit_events WHERE target_ids @> ARRAY[ids.id::text] AND operation = 'deleteGroup' AND outcome = 'done') AS done

@@ -124,8 +124,8 @@ test(
     for (const reason of reasons) process.stderr.write(`race: ${reason}\n`);
     expect(deletes).toBeGreaterThan(0);
 
-    // No internal error. On an overloaded machine a call may exceed the time limit for a lock, a connection or the event loop: it is
-    // rejected with 503 and Retry-After, and changes nothing.
+    // No internal error. On an overloaded machine a call may exceed the time limit for a lock, a connection or the
+    // event loop: it is rejected with 503 and Retry-After, and changes nothing.
     expect(calls.filter(({ status }) => status >= 500 && status !== 503)).toStrictEqual([]);
     const [unavailable, answered] = [
       calls.filter(({ status }) => status === 503),
@@ -150,7 +150,8 @@ test(
       expect([id, archived.has(id), live.has(id)]).toStrictEqual([id, balance === 1, balance === 0]);
     }
 
-    // Every call has one audit entry with the outcome that the caller received; a call that was rejected with 503 has one or none.
+    // Every call has one audit event with the outcome that the caller received; a call that was rejected with 503 has
+    // one or none.
     const audit = await database.sql<{
       request_id: string;
       outcome: string;

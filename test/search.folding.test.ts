@@ -46,7 +46,7 @@ const searchNumberGroups = async (conditions: object, isAlike = true): Promise<s
   return body.data.data.map(({ name }: { name: string }) => name).toSorted();
 };
 
-describe('a search finds equivalent spellings:', () => {
+describe('equivalent spellings', () => {
   beforeAll(async () => {
     await app.createGroup({ name: 'other', tagName: 'other' });
     await addGroup({ name: 'other' });
@@ -63,45 +63,48 @@ describe('a search finds equivalent spellings:', () => {
     alike.flatMap(([stored, ...texts], index) =>
       [stored, ...texts].map((text) => [text, stored, index] as const),
     ),
-  )('%j finds %j', async (text, stored, index) => {
+  )('a search for %j finds %j', async (text, stored, index) => {
     const own = [`name${index} ${stored.normalize('NFC')}`, `tagged${index}`, `described${index}`];
-    const found = await searchGroups({ text });
-    expect(found).toStrictEqual(expect.arrayContaining(own));
-    expect(found).not.toContain('other');
+    const names = await searchGroups({ text });
+    expect(names).toStrictEqual(expect.arrayContaining(own));
+    expect(names).not.toContain('other');
     expect(await searchNumberGroups({ name: text })).toContain(own[0]);
     expect(await searchNumberGroups({ name: text })).not.toContain('other');
     expect(await searchNumberGroups({ description: text })).toContain(own[2]);
   });
 
-  test.each(['12', '۵۶', 'ecole', 'محمد', '%', '_'])('%j finds nothing else', async (text) => {
-    const fold = (name: string) =>
-      name
-        .normalize('NFKD')
-        .replace(/\p{Mn}/gu, '')
-        .toLowerCase()
-        .replace(/[۰-۹٠-٩]/g, (digit) => String(digit.charCodeAt(0) & 0xf));
-    const expected = alike.flatMap(([stored], index) => {
-      const names = [`name${index} ${stored}`, `tagged${index}`, `described${index}`];
-      const texts = [names[0]!, names[1]! + stored, names[2]! + stored];
-      return names.filter((_, position) => fold(texts[position]!).includes(fold(text)));
-    });
-    expect(expected.length).toBeGreaterThan(0);
-    expect((await searchGroups({ text })).toSorted()).toStrictEqual(expected.toSorted());
-  });
+  test.each(['12', '۵۶', 'ecole', 'محمد', '%', '_'])(
+    'a search for %j finds only names with an equivalent spelling',
+    async (text) => {
+      const fold = (name: string) =>
+        name
+          .normalize('NFKD')
+          .replace(/\p{Mn}/gu, '')
+          .toLowerCase()
+          .replace(/[۰-۹٠-٩]/g, (digit) => String(digit.charCodeAt(0) & 0xf));
+      const expected = alike.flatMap(([stored], index) => {
+        const names = [`name${index} ${stored}`, `tagged${index}`, `described${index}`];
+        const texts = [names[0]!, names[1]! + stored, names[2]! + stored];
+        return names.filter((_, position) => fold(texts[position]!).includes(fold(text)));
+      });
+      expect(expected.length).toBeGreaterThan(0);
+      expect((await searchGroups({ text })).toSorted()).toStrictEqual(expected.toSorted());
+    },
+  );
 
-  test('a text does not match across two fields', async () => {
+  test('a search text does not match across two fields', async () => {
     await app.createGroup({ name: 'endofname', tagName: 'startoftag', description: 'startofdescription' });
     expect(await searchGroups({ text: 'endofname' })).toStrictEqual(['endofname']);
     expect(await searchGroups({ text: 'endofnamestartoftag' })).toStrictEqual([]);
     expect(await searchGroups({ text: 'startoftagstart' })).toStrictEqual([]);
   });
 
-  test('a text matches across two lines of a field', async () => {
+  test('a search text matches across two lines of a field', async () => {
     expect(await searchGroups({ text: 'first line\r\nCafe' })).toStrictEqual(['described10']);
     expect(await searchNumberGroups({ description: 'FIRST LINE\r\nCafe' })).toStrictEqual(['described10']);
   });
 
-  test('without alike only an equal text matches', async () => {
+  test('a search of number groups without alike matches only an equal text', async () => {
     expect(await searchNumberGroups({ name: 'name4 محمد' }, false)).toStrictEqual([]);
     expect(await searchNumberGroups({ name: 'name4 مُحَمَّد' }, false)).toStrictEqual(['name4 مُحَمَّد']);
     expect(await searchNumberGroups({ description: 'first line\r\nCafé Zürich' }, false)).toStrictEqual([
@@ -137,8 +140,8 @@ test('groups and number groups from before the migration are found like later on
   );
   expect(groups.body.data.searchGroups.nodes).toMatchObject([{ name: 'طرح ويژۀ ۱۲' }]);
   const { id } = groups.body.data.searchGroups.nodes[0];
-  const found = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
-  expect(found.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
+  const searched = await migrated.post('/api/v4/autodialer/groups/search', { conditions: { name: 'کبیر' } });
+  expect(searched.body.data.data).toMatchObject([{ name: 'گروه كبير' }]);
   // Rows that were stored under older rules can still be edited, deleted and restored.
   const edited = await migrated.post('/editGroup', { id: id + 1, group: { description: 'a\nb' } });
   expect(edited.body.data.editGroup).toMatchObject({ name: '\u200b', description: 'a\nb' });

@@ -58,7 +58,7 @@ describe.each(['name', 'description', 'tagName'])('searchGroups by text in the %
       await app.createGroup({ name: 'n', description: '', tagName: 't', [field]: text });
   });
 
-  test.each(searches)('%s: finds exactly this text, in any case', async (text) => {
+  test.each(searches)('searchGroups for %s finds exactly this text, in any case', async (text) => {
     const { body } = await app.graphql(
       `query ($text: String) { searchGroups(filter: { text: $text }, first: 100) { nodes { ${field} } totalCount } }`,
       { text },
@@ -69,7 +69,7 @@ describe.each(['name', 'description', 'tagName'])('searchGroups by text in the %
   });
 });
 
-test.each([String.raw`a\b`, '100%', '_'])('groups list --text %s', async (text) => {
+test.each([String.raw`a\b`, '100%', '_'])('groups list --text %s finds exactly this text', async (text) => {
   await app.sql('TRUNCATE groups CASCADE');
   for (const name of names) await app.createGroup({ name });
   const { stdout } = await run('groups', 'list', '--text', text, '--json');
@@ -91,16 +91,19 @@ describe.each(['name', 'description'])("the autodialer's search by the %s", (fie
       conditions: { [field]: text },
       pagination: { start: 0, count: 100 },
     });
-    const found = body.data.data.map((group: Json) => group[field]).toSorted();
-    expect(body.data.pagination.total).toBe(found.length);
-    return found;
+    const values = body.data.data.map((group: Json) => group[field]).toSorted();
+    expect(body.data.pagination.total).toBe(values.length);
+    return values;
   };
 
-  test.each(searches)('%s: with alike, finds values that contain exactly this text', async (text) => {
-    expect(await search(true, text)).toStrictEqual(containing(text));
-  });
+  test.each(searches)(
+    'a search for %s with alike finds the values that contain exactly this text',
+    async (text) => {
+      expect(await search(true, text)).toStrictEqual(containing(text));
+    },
+  );
 
-  test.each(names)('%s: without alike, finds values that equal this text', async (text) => {
+  test.each(names)('a search for %s without alike finds the values that equal this text', async (text) => {
     expect(await search(false, text)).toStrictEqual([text]);
   });
 });

@@ -12,7 +12,7 @@ const create = async (serviceGroup: object = family): Promise<number> =>
   (await app.post('/createServiceGroup', { serviceGroup })).body.data.createServiceGroup.id;
 const readAll = () => app.sql('SELECT * FROM service_groups ORDER BY id');
 
-test('creates, reads, edits and lists service groups', async () => {
+test('service groups can be created, read, edited and listed', async () => {
   const id = await create();
   const plain = await create({ name: 'Plain' });
 

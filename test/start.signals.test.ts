@@ -57,9 +57,9 @@ const startProgram = (command: string, args: readonly string[], options: object 
   return { child, dataDir, output: () => output, isReady: () => output.includes('group-api is ready') };
 };
 
-const until = async (what: () => boolean, found: () => unknown) => {
+const until = async (what: () => boolean, readState: () => unknown) => {
   for (const deadline = Date.now() + 20_000; !what(); await sleep(50)) {
-    if (Date.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(found())}`);
+    if (Date.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(readState())}`);
   }
 };
 const untilAllEnded = async (program: ReturnType<typeof startProgram>) => {
@@ -70,9 +70,9 @@ const untilAllEnded = async (program: ReturnType<typeof startProgram>) => {
   expect(existsSync(join(program.dataDir, 'postgres/postmaster.pid'))).toBe(false);
 };
 
-describe('the server stops with its PostgreSQL', () => {
+describe('the end of a server', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
-    'on %s, with exit code 0',
+    'the server and its PostgreSQL stop on %s, with exit code 0',
     async (signal) => {
       const server = startProgram(process.execPath, [main]);
       await until(server.isReady, server.output);
@@ -84,7 +84,7 @@ describe('the server stops with its PostgreSQL', () => {
   );
 
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
-    'when the npm of `npm start` gets %s',
+    'the server and its PostgreSQL stop when the npm of `npm start` receives %s',
     async (signal) => {
       const npm = startProgram('npm', ['start'], { cwd: root });
       await until(npm.isReady, npm.output);
@@ -94,7 +94,7 @@ describe('the server stops with its PostgreSQL', () => {
   );
 
   test.each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
-    'when the npm of `npm exec group-api serve` gets %s, which has a shell in between',
+    'the server and its PostgreSQL stop when the npm of `npm exec group-api serve` receives %s',
     async (signal) => {
       const npm = startProgram('npm', ['exec', '-c', `node ${bin} serve && true`]);
       await until(npm.isReady, npm.output);
@@ -103,7 +103,7 @@ describe('the server stops with its PostgreSQL', () => {
     },
   );
 
-  test('but not when an npm ends that has started it in the background', async () => {
+  test('the server does not stop when an npm ends that started it in the background', async () => {
     const npm = startProgram('npm', ['exec', '-c', `node ${main} & exec true`]);
     const [code] = await once(npm.child, 'exit');
     expect(code).toBe(0);
@@ -116,7 +116,7 @@ describe('the server stops with its PostgreSQL', () => {
     await untilAllEnded(npm);
   });
 
-  test('when its terminal is closed', async () => {
+  test('the server and its PostgreSQL stop when the terminal is closed', async () => {
     const server = startProgram('script', ['-qec', `${process.execPath} ${main}`, '/dev/null'], {
       cwd: emptyDir,
     });
@@ -133,7 +133,7 @@ describe('a command that waits for its input', () => {
     processesOf(dataDir).some(({ command }) => command.includes('idle in transaction'));
 
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
-    'stops on %s with exit code 1, and stops its PostgreSQL',
+    'a command that waits for input stops on %s with exit code 1, and stops its PostgreSQL',
     async (signal) => {
       const command = startImport(process.execPath, [bin, 'groups', 'import', '-']);
       await until(isAtWork(command.dataDir), command.output);
@@ -146,7 +146,7 @@ describe('a command that waits for its input', () => {
     },
   );
 
-  test('stops when the npm that started it is killed', async () => {
+  test('a command that waits for input stops when the npm that started it is killed', async () => {
     const npm = startImport('npm', ['exec', '-c', `node ${bin} groups import - && true`]);
     await until(isAtWork(npm.dataDir), npm.output);
     npm.child.kill('SIGKILL');

@@ -165,7 +165,7 @@ describe('DATABASE_URL', () => {
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'on %s a request in flight is completed, new ones are rejected',
+    'on %s the server completes a request in flight, and rejects new ones',
     async (signal) => {
       const server = start({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey });
       const { url } = await server.ready;
@@ -226,7 +226,7 @@ test('a large response that is being read is completed before shutdown', async (
   await database.drop();
 });
 
-describe("an operator's mistake prints one line without a stack, with exit code 1", () => {
+describe('invalid settings', () => {
   let busyPort: number;
   const busy = createServer();
   beforeAll(async () => {
@@ -257,7 +257,7 @@ describe("an operator's mistake prints one line without a stack, with exit code 
     ['an unknown log level', () => [{ LOG_LEVEL: 'loud' }], 'LOG_LEVEL must be one of trace, debug, info'],
     ['an invalid flag', () => [{ SAMPLE_DATA: 'yes' }], 'SAMPLE_DATA must be true or false, not "yes"'],
     [
-      'a setting that there is not',
+      'an unknown setting',
       () => [{ GROUP_API_PORT: '80' }],
       'GROUP_API_PORT is not a setting; the settings are HOST, PORT',
     ],
@@ -298,20 +298,23 @@ describe("an operator's mistake prints one line without a stack, with exit code 
       /no embedded PostgreSQL for this platform \(windows-\w+\)\. Set DATABASE_URL/,
     ],
   ];
-  test.each(cases)('%s', async (_what, given, message) => {
-    const { code, stdout, stderr } = await start(...given()).exited;
-    expect(code).toBe(1);
-    expect(stdout).toBe('');
-    const lines = stderr
-      .trim()
-      .split('\n')
-      .filter((line) => !line.startsWith('{'));
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(message);
-    expect(lines[0]).not.toContain('secret');
-  });
+  test.each(cases)(
+    'the start with %s prints one line without a stack, with exit code 1',
+    async (_what, startArguments, message) => {
+      const { code, stdout, stderr } = await start(...startArguments()).exited;
+      expect(code).toBe(1);
+      expect(stdout).toBe('');
+      const lines = stderr
+        .trim()
+        .split('\n')
+        .filter((line) => !line.startsWith('{'));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatch(message);
+      expect(lines[0]).not.toContain('secret');
+    },
+  );
 
-  test('several mistakes are reported at once', async () => {
+  test('the start reports several invalid settings at once', async () => {
     const { stderr } = await start({ PORT: 'x', LOG_LEVEL: 'y', GROUP_API_X: '1' }).exited;
     expect(stderr.trim().split('\n')).toHaveLength(3);
   });

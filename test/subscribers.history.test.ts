@@ -28,15 +28,15 @@ const entry = (group_id: number, username: string, end: string | null = expiresA
   is_removed_now: true,
 });
 
-describe('the history has the exact start and end of a subscription', () => {
-  test('that ended before its group was deleted', async () => {
+describe('subscriber history', () => {
+  test('the history has the exact dates of a subscription that ended before its group was deleted', async () => {
     const [id, username] = [await app.createGroup(), nextUser()];
     await subscribe(id, username, { startsAt, expiresAt });
     expect((await app.post('/deleteGroup', { id })).status).toBe(200);
     expect(await historyOf(username)).toStrictEqual([entry(id, username)]);
   });
 
-  test('that ended before its group was deleted with others', async () => {
+  test('the history has the exact dates of a subscription that ended before its group was deleted with others', async () => {
     const [ids, username] = [[await app.createGroup(), await app.createGroup()] as const, nextUser()];
     for (const id of ids) await subscribe(id, username, { startsAt, expiresAt });
     expect((await app.post('/deleteGroups', { ids })).status).toBe(200);
@@ -45,7 +45,7 @@ describe('the history has the exact start and end of a subscription', () => {
     for (const id of ids) expect(history).toContainEqual(entry(id, username));
   });
 
-  test('that ended before its group was deleted; moved active subscriptions have no history', async () => {
+  test('the history has the exact dates of an ended subscription, and no active one that the delete moved', async () => {
     const [id, target] = [await app.createGroup(), await app.createGroup()];
     const [ended, active] = [nextUser(), nextUser()];
     await subscribe(id, ended, { startsAt, expiresAt });
@@ -60,7 +60,7 @@ describe('the history has the exact start and end of a subscription', () => {
     ]);
   });
 
-  test('that ended on the target of moveSubscribers', async () => {
+  test('the history has the exact dates of a subscription that ended on the target of moveSubscribers', async () => {
     const [from, to, username] = [await app.createGroup(), await app.createGroup(), nextUser()];
     await subscribe(from, username, { startsAt });
     await subscribe(to, username, { startsAt, expiresAt });
@@ -71,24 +71,27 @@ describe('the history has the exact start and end of a subscription', () => {
     ]);
   });
 
-  test('that ended before the username subscribed again', async () => {
+  test('the history has the exact dates of a subscription that ended before the username subscribed again', async () => {
     const [id, username] = [await app.createGroup(), nextUser()];
     await subscribe(id, username, { startsAt, expiresAt });
     expect((await subscribe(id, username, { startsAt, expiresAt: future })).status).toBe(200);
     expect(await historyOf(username)).toStrictEqual([entry(id, username)]);
   });
 
-  test.each([[future], [null]])('that was removed before its end (%s)', async (end) => {
-    const [id, username] = [await app.createGroup(), nextUser()];
-    await subscribe(id, username, { startsAt, ...(end !== null && { expiresAt: end }) });
-    expect((await app.post('/removeUserSubscription', { username, groupId: id })).status).toBe(200);
-    expect(await historyOf(username)).toStrictEqual([entry(id, username, end)]);
-  });
+  test.each([[future], [null]])(
+    'the history has the exact dates of a subscription that was removed before its end (%s)',
+    async (end) => {
+      const [id, username] = [await app.createGroup(), nextUser()];
+      await subscribe(id, username, { startsAt, ...(end !== null && { expiresAt: end }) });
+      expect((await app.post('/removeUserSubscription', { username, groupId: id })).status).toBe(200);
+      expect(await historyOf(username)).toStrictEqual([entry(id, username, end)]);
+    },
+  );
 });
 
-describe('a subscriber', () => {
+describe('the end of a subscription', () => {
   test.each(['1 millisecond', '1 second', '1 minute', '59 minutes', '61 minutes', '1 day', '400 days'])(
-    'whose subscription ended %s ago does not block the delete, and is in the history',
+    'a subscription that ended %s ago does not block the delete, and is in the history',
     async (ago) => {
       for (const write of [
         (id: number) => ['/deleteGroup', { id }] as const,
@@ -112,7 +115,7 @@ describe('a subscriber', () => {
   );
 
   test.each(['1 minute', '59 minutes', '61 minutes', '1 day'])(
-    'whose subscription ends in %s blocks the delete, and is not in the history',
+    'a subscription that ends in %s blocks the delete, and is not in the history',
     async (later) => {
       const [id, username] = [await app.createGroup(), nextUser()];
       await app.sql(

@@ -71,7 +71,7 @@ describe('subscribe', () => {
     [{ username: 'u', groupId: 1, startsAt: 'soon' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ username: 'u', groupId: 1, startsAt: '2020-01-01' }, 400, 'BAD_USER_INPUT', 'startsAt'],
     [{ groupId: 1 }, 400, 'BAD_USER_INPUT', 'username'],
-  ])('rejects %j', async (args, status, code, argument) => {
+  ])('subscribe rejects %j', async (args, status, code, argument) => {
     const before = await readSubscribers();
     const answer = await app.post('/subscribe', args);
     expect([answer.status, answer.body.errors[0].extensions]).toStrictEqual([
@@ -150,7 +150,7 @@ describe('moveSubscribers', () => {
     [{ toGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', argument: 'toGroupId' }],
     [{ fromGroupId: 0 }, 400, { code: 'BAD_USER_INPUT', argument: 'fromGroupId' }],
     [{ toGroupId: -1 }, 400, { code: 'BAD_USER_INPUT', argument: 'toGroupId' }],
-  ])('rejects %j', async (wrong, status, extensions) => {
+  ])('moveSubscribers rejects %j', async (wrong, status, extensions) => {
     const args = { fromGroupId: await app.createGroup(), toGroupId: await app.createGroup(), ...wrong };
     const answer = await app.post('/moveSubscribers', args);
     expect([answer.status, answer.body.errors[0].extensions]).toStrictEqual([status, extensions]);
@@ -207,14 +207,17 @@ describe('group.subscribers', () => {
     });
   });
 
-  test.each([[{ first: 0 }], [{ first: 201 }], [{ after: 'x' }]])('rejects %j', async (args) => {
-    const id = await app.createGroup();
-    const query =
-      'query ($id: Int!, $first: Int, $after: String) { group(id: $id) { subscribers(first: $first, after: $after) { totalCount } } }';
-    const answer = await app.graphql(query, { id, ...args });
-    expect(answer.body.errors[0].extensions).toStrictEqual({
-      code: 'BAD_USER_INPUT',
-      argument: Object.keys(args)[0],
-    });
-  });
+  test.each([[{ first: 0 }], [{ first: 201 }], [{ after: 'x' }]])(
+    'group.subscribers rejects %j',
+    async (args) => {
+      const id = await app.createGroup();
+      const query =
+        'query ($id: Int!, $first: Int, $after: String) { group(id: $id) { subscribers(first: $first, after: $after) { totalCount } } }';
+      const answer = await app.graphql(query, { id, ...args });
+      expect(answer.body.errors[0].extensions).toStrictEqual({
+        code: 'BAD_USER_INPUT',
+        argument: Object.keys(args)[0],
+      });
+    },
+  );
 });

@@ -93,7 +93,10 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
       .filter((line) => line.includes('"subscriber"'));
     const exported = records.map((line) => JSON.parse(line) as (typeof written)[number]);
     for (const { username, startsAt, expiresAt } of written) {
-      expect(exported.find((each) => each.username === username)).toMatchObject({ startsAt, expiresAt });
+      expect(exported.find((subscriber) => subscriber.username === username)).toMatchObject({
+        startsAt,
+        expiresAt,
+      });
     }
 
     const active = written.filter(
@@ -111,12 +114,12 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
          round(extract(epoch FROM expires_at) * 1000)::text AS ends FROM subscriber_history WHERE group_id = $1`,
       [groupId],
     );
-    const ended = written.filter((each) => !active.includes(each));
+    const ended = written.filter((subscriber) => !active.includes(subscriber));
     expect(history.map(({ username }) => username).toSorted()).toStrictEqual(
       ended.map(({ username }) => username).toSorted(),
     );
     for (const { username, starts, ends } of history) {
-      const one = written.find((each) => each.username === username)!;
+      const one = written.find((subscriber) => subscriber.username === username)!;
       expect([inText(Number(starts)), inText(Number(ends))]).toStrictEqual([one.startsAt, one.expiresAt]);
     }
     const page = await app.post('/auditEvents', { first: 200 });
@@ -163,7 +166,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     const listed = JSON.parse(
       (await commands.run('groups', 'list', '--json', '--first', '200')).stdout,
     ).groups;
-    expect(listed.find((each: { id: number }) => each.id === id)).toMatchObject({
+    expect(listed.find((group: { id: number }) => group.id === id)).toMatchObject({
       createdAt,
       updatedAt: createdAt,
     });
@@ -207,7 +210,7 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
       const expiresAt = new Date(expiry).toISOString();
       expect(JSON.parse(created.stdout)).toMatchObject({ expiresAt });
       const accounts = JSON.parse((await commands.run('accounts', 'list', '--json')).stdout);
-      expect(accounts.find((each: { username: string }) => each.username === username)).toMatchObject({
+      expect(accounts.find((account: { username: string }) => account.username === username)).toMatchObject({
         expiresAt,
       });
       const [{ epoch } = {}] = await app.sql(
@@ -235,8 +238,8 @@ describe.each(zones)('in a database whose zone is %s', (zone) => {
     const updated = await app.post('/api/v4/autodialer/groups/update', { _id: add.body.data._id, name: 'm' });
     const addedAt = Number(updated.body.data.date.$date.$numberLong);
     expect(Math.abs(addedAt - Date.now())).toBeLessThan(60_000);
-    const found = await app.post('/api/v4/autodialer/groups/search', {});
-    const [{ date }] = found.body.data.data;
+    const searched = await app.post('/api/v4/autodialer/groups/search', {});
+    const [{ date }] = searched.body.data.data;
     const time = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Tehran', timeStyle: 'medium' }).format(
       addedAt,
     );

@@ -1,4 +1,5 @@
-// Our own server with a resolver that answers a constant: what our HTTP, accounts, limits, log and Apollo cost without the deletion.
+// Our own server with a resolver that answers a constant: what our HTTP, accounts, limits, log and Apollo cost without
+// the deletion.
 import { resolvers } from '../../dist/graphql/resolvers.js';
 import { constantGroup } from './constant.js';
 

@@ -125,7 +125,7 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
     text,
     field.args.length > 0 && writeArguments(field.args),
     `Returns ${linkTo(field.type)}. Scope: \`${scope}\`.`,
-    ownCodes.length > 0 && writeErrors(ownCodes.map((each) => errors.get(each))),
+    ownCodes.length > 0 && writeErrors(ownCodes.map((code) => errors.get(code))),
     ...examples.map((example) => fence('graphql', example.replaceAll(/^ {4}/gm, ''))),
   ]
     .filter(Boolean)
@@ -133,10 +133,14 @@ function writeOperation({ field, scope, text, examples, codes }, errors) {
 }
 
 function writeSignature({ name, args, type }) {
-  const parameters = args.map((each) => `${each.name}: ${each.type}${writeDefault(each, ' = ')}`);
+  const parameters = args.map(
+    (argument) => `${argument.name}: ${argument.type}${writeDefault(argument, ' = ')}`,
+  );
   if (parameters.length === 0) return `${name}: ${type}`;
   const line = `${name}(${parameters.join(', ')}): ${type}`;
-  return line.length <= 80 ? line : `${name}(\n${parameters.map((each) => `  ${each}\n`).join('')}): ${type}`;
+  return line.length <= 80
+    ? line
+    : `${name}(\n${parameters.map((parameter) => `  ${parameter}\n`).join('')}): ${type}`;
 }
 
 function writeDefault({ defaultValue, type }, prefix = '') {

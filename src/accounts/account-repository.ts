@@ -8,7 +8,7 @@ import { accountNotFound, toAccount, type Account } from './account.ts';
 export type AccountRepository = ReturnType<typeof createAccountRepository>;
 
 /** An account to create, with at least one credential. */
-export type NewAccount = Pick<
+type NewAccount = Pick<
   AccountRow,
   'username' | 'apiKeyHash' | 'passwordHash' | 'requiresBoth' | 'scopes' | 'allowedNetworks' | 'expiresAt'
 >;

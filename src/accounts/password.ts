@@ -15,8 +15,6 @@ const maxWaiting = 64;
 const cacheTtlMs = 5 * 60 * 1000;
 const maxCached = 1000;
 
-export type PasswordVerifier = ReturnType<typeof createPasswordVerifier>;
-
 /** Returns the stored hash of a password, including its salt and cost. */
 export async function hashPassword(password: string): Promise<string> {
   return hash(normalise(password), cost);

@@ -203,12 +203,12 @@ async function rotateCredential(username: string, options: RotateOptions): Promi
     print(options.json, account, `Changed the password of account ${username}`);
     return;
   }
-  const givenKey = options.apiKeyStdin && (await parseGivenKey(await readSecretInput()));
-  const apiKey = givenKey ?? createApiKey();
+  const clientKey = options.apiKeyStdin && (await parseClientKey(await readSecretInput()));
+  const apiKey = clientKey ?? createApiKey();
   const apiKeyHash = hashApiKey(apiKey);
   const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
   const message = `Changed the API key of account ${username}; the old key no longer works`;
-  if (givenKey) print(options.json, account, message);
+  if (clientKey) print(options.json, account, message);
   else print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
 }
 
@@ -247,7 +247,7 @@ async function editAccount(
 }
 
 /** @throws OperatorError */
-async function parseGivenKey(text: string): Promise<string> {
+async function parseClientKey(text: string): Promise<string> {
   const { parseApiKey } = await import('../config/setting-parsers.ts');
   try {
     return parseApiKey(text);

@@ -67,7 +67,7 @@ export function createCommandCall(
   };
 }
 
-/** Runs a command, and writes an audit entry if it is rejected. */
+/** Runs a command, and writes an audit event if it is rejected. */
 export async function auditedCommand<T>(
   mutations: MutationRunner,
   call: MutationCall,

@@ -37,10 +37,10 @@ Examples:
     .action(deleteGroups);
 }
 
-async function deleteGroups(givenIds: string[], options: DeleteOptions): Promise<void> {
+async function deleteGroups(idArguments: string[], options: DeleteOptions): Promise<void> {
   const { parseDeletion, parseDeletionIds } = await import('../group-deletion/delete-input.ts');
   const { describeDeletedGroup } = await import('./describe-groups.ts');
-  const ids = parseDeletionIds(givenIds.map(readNumber));
+  const ids = parseDeletionIds(idArguments.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
     reason: options.reason,

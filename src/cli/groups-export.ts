@@ -20,7 +20,7 @@ export function createExportCommand(): Command {
       [],
     )
     .option('--force', 'replace an existing file')
-    .option('--json', 'print JSON: the numbers of records. Requires a file')
+    .option('--json', 'print JSON: the file and the number of records of each kind; requires a file')
     .addHelpText(
       'after',
       `

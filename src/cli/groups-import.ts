@@ -16,7 +16,10 @@ export function createImportCommand(): Command {
     .description('Import an exported file atomically. Only sample data is overwritten')
     .argument('<file>', 'file of `groups export`; "-": standard input')
     .option('--dry-run', 'run and roll back')
-    .option('--json', 'print JSON: the numbers of added, restored and unchanged records')
+    .option(
+      '--json',
+      'print JSON: for each kind, the number of records added, restored and unchanged; the samples removed, if any; and isDryRun',
+    )
     .addHelpText(
       'after',
       `

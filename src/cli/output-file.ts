@@ -3,7 +3,7 @@ import { link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
 import { OperatorError } from '../errors.ts';
 
 /** A file that appears under its name only when it is complete; until then it has a temporary name. */
-export type OutputFile = {
+type OutputFile = {
   readonly stream: WriteStream;
   /** Renames the file to its final name. Call it after the stream was closed. */
   finish(): Promise<void>;

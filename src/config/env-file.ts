@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 export type EnvEntry = { readonly name: string; readonly value: string; readonly line: number };
 
 /** The settings of an `.env` file, and its problems: each names its line, never a value, which may be a secret. */
-export type EnvFile = { readonly entries: readonly EnvEntry[]; readonly problems: readonly string[] };
+type EnvFile = { readonly entries: readonly EnvEntry[]; readonly problems: readonly string[] };
 
 const assignment = /^(?:export\s+)?([A-Za-z_][\w.-]*)\s*=(.*)$/s;
 /** A line inside a quoted value that looks like a setting or a comment: the closing quote is probably missing. */

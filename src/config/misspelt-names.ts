@@ -1,5 +1,5 @@
 /** An unknown name, and the valid name that was probably meant. */
-export type MisspeltName = { readonly name: string; readonly meant: string };
+type MisspeltName = { readonly name: string; readonly meant: string };
 
 /** Names that other programs and platforms give to a setting. */
 const namesElsewhere: Readonly<Record<string, string>> = {
@@ -21,7 +21,9 @@ export function findMisspeltNames(names: readonly string[], validNames: readonly
   const candidates = validNames.filter((candidate) => !names.includes(candidate));
   return names.flatMap((name) => {
     if (validNames.includes(name)) return [];
-    const meant = candidates.find((each) => namesElsewhere[name] === each || isMisspelling(name, each));
+    const meant = candidates.find(
+      (candidate) => namesElsewhere[name] === candidate || isMisspelling(name, candidate),
+    );
     return meant === undefined ? [] : [{ name, meant }];
   });
 }

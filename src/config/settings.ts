@@ -202,7 +202,7 @@ export const settings = {
   }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
     meaning:
-      'Mean event-loop delay over two seconds, in milliseconds, above which requests get 503 immediately',
+      'Event-loop delay in milliseconds (mean of a second); if exceeded for two seconds in a row, requests get 503 immediately',
     parse: parseInteger(20, 60_000),
     default: 200,
   }),
@@ -231,7 +231,7 @@ export type Config = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of this process, and warnings for the operator, one line each. */
-export type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
+type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
 
 /** Loads the settings of this process from its environment and `.env`. @throws OperatorError */
 export function loadConfig(host: NodeJS.Process): LoadedConfig {

@@ -20,7 +20,7 @@ const timeLimitReached: readonly unknown[] = ['57014', '25P03', '25P04'];
 const maxAttempts = 5;
 
 /** Returns whether a query failed because of a concurrent transaction, whose result another attempt would see. */
-export function isConflict(error: unknown): boolean {
+function isConflict(error: unknown): boolean {
   return conflicts.includes(sqlStateOf(error));
 }
 

@@ -41,7 +41,7 @@ const readyTimeoutMs = 2000;
 const lockTimeoutMs = 3000;
 
 /** Which database to open, and how. */
-export type DatabaseLocation = {
+type DatabaseLocation = {
   readonly url: string | undefined;
   readonly dataDir: string;
   readonly poolSize: number;

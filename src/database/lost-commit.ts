@@ -8,8 +8,8 @@ const pollMs = 50;
 const settleMs = 500;
 
 /**
- * Determines the outcome of a commit whose response was lost with the connection: returns once `isCommitted` finds
- * it, rejects with `failure` if it was not committed.
+ * Determines the outcome of a commit whose response was lost with the connection: returns once `isCommitted` finds it,
+ * rejects with `failure` if it was not committed.
  * @throws AppError SERVICE_UNAVAILABLE that says that the outcome is unknown, if the database cannot be reached.
  */
 export async function waitForCommit(failure: unknown, isCommitted: () => Promise<boolean>): Promise<void> {

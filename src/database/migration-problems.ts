@@ -21,8 +21,8 @@ const ownSchema =
   'Use an empty database, or a separate schema for group-api: CREATE SCHEMA group_api, and ?schema=group_api in DATABASE_URL';
 
 /**
- * Returns why a database cannot be migrated to this version, each with what to do; an empty list if it can, or needs
- * no migration.
+ * Returns why a database cannot be migrated to this version, each with what to do; an empty list if it can, or needs no
+ * migration.
  */
 export function findMigrationProblems(state: MigrationState, schema: string): string[] {
   const { applied, pending, unknown, changed, failed, ownNames, obstacles } = state;

@@ -34,7 +34,7 @@ const setSearchPath = `
   )), true)`;
 
 type Queryable = pg.Pool | pg.PoolClient;
-export type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
+type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
 /** The folder of this version's migrations, next to both `src` and `dist`. */
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));

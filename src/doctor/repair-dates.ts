@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 
 /** The result of a repair. */
-export type DateRepair = {
+type DateRepair = {
   /** The number of rows of each table whose dates were moved. */
   readonly rows: RepairedRows;
   /** Deleted groups that had active subscribers, which are in the history now. */
@@ -14,7 +14,7 @@ export type DateRepair = {
   }[];
 };
 
-export type RepairedRows = {
+type RepairedRows = {
   readonly subscribers: number;
   readonly subscriberHistory: number;
   readonly groups: number;
@@ -28,9 +28,9 @@ export const repairOperation = 'repair-dates';
 export const firstMigrationInUtc = '0005_text_rules';
 
 /**
- * Corrects dates that versions before 0.2 stored in a database whose time zone is not UTC: those versions wrote a
- * time of UTC as if it were one of `zone`. Rows that this version has written, by its audit log, and dates that the
- * database itself set are left unchanged. Runs in one transaction, at most once per database.
+ * Corrects dates that versions before 0.2 stored in a database whose time zone is not UTC: those versions wrote a time
+ * of UTC as if it were one of `zone`. Rows that this version has written, by its audit log, and dates that the database
+ * itself set are left unchanged. Runs in one transaction, at most once per database.
  * @throws OperatorError if the zone is unknown, or there is nothing to repair.
  */
 export async function repairDates(
@@ -45,18 +45,18 @@ export async function repairDates(
     const updatedAt = await readUpdateTime(transaction);
     const moved = (date: string) =>
       Prisma.sql`(${Prisma.raw(date)} AT TIME ZONE ${zone}::text AT TIME ZONE 'UTC')`;
-    /** True if the audit log has an entry of this version, of one of these operations, for a row. */
+    /** True if the audit log has an event of this version, of one of these operations, for a row. */
     const isWrittenSince = (operations: readonly string[], condition: string) => Prisma.sql`EXISTS (
-      SELECT FROM audit_events AS entry WHERE entry.at >= ${updatedAt} AND entry.outcome = 'done'
-        AND entry.operation = ANY (${operations}::text[]) AND ${Prisma.raw(condition)})`;
+      SELECT FROM audit_events AS event WHERE event.at >= ${updatedAt} AND event.outcome = 'done'
+        AND event.operation = ANY (${operations}::text[]) AND ${Prisma.raw(condition)})`;
     const isSubscribedSince = isWrittenSince(
       ['subscribe'],
-      `entry.after ->> 'username' = username AND (entry.after ->> 'starts_at')::timestamptz = starts_at`,
+      `event.after ->> 'username' = username AND (event.after ->> 'starts_at')::timestamptz = starts_at`,
     );
     const isCreatedSince = (id: string) =>
-      isWrittenSince(['createGroup'], `entry.target_ids = ARRAY[${id}::text]`);
+      isWrittenSince(['createGroup'], `event.target_ids = ARRAY[${id}::text]`);
     const isEditedSince = (id: string) =>
-      isWrittenSince(['createGroup', 'editGroup'], `entry.target_ids = ARRAY[${id}::text]`);
+      isWrittenSince(['createGroup', 'editGroup'], `event.target_ids = ARRAY[${id}::text]`);
 
     const moveSubscriptions = async (table: string) => transaction.$executeRaw`
       UPDATE ${Prisma.raw(table)} SET starts_at = ${moved('starts_at')}, expires_at = CASE WHEN expires_at IS NOT NULL THEN
@@ -81,20 +81,20 @@ export async function repairDates(
         UPDATE accounts SET created_at = ${moved('created_at')}, updated_at = ${moved('updated_at')},
           expires_at = CASE WHEN ${isWrittenSince(
             ['accounts edit'],
-            `entry.target_ids = ARRAY[accounts.username]
-             AND (entry.after ->> 'expiresAt')::timestamptz = accounts.expires_at
-             AND (entry.before ->> 'expiresAt') IS DISTINCT FROM (entry.after ->> 'expiresAt')`,
+            `event.target_ids = ARRAY[accounts.username]
+             AND (event.after ->> 'expiresAt')::timestamptz = accounts.expires_at
+             AND (event.before ->> 'expiresAt') IS DISTINCT FROM (event.after ->> 'expiresAt')`,
           )} THEN expires_at ELSE ${moved('expires_at')} END
-        WHERE NOT ${isWrittenSince(['accounts create'], 'entry.target_ids = ARRAY[accounts.username]')}`,
+        WHERE NOT ${isWrittenSince(['accounts create'], 'event.target_ids = ARRAY[accounts.username]')}`,
     };
     const deletedWithSubscribers = await transaction.$queryRaw<
       DateRepair['deletedWithSubscribers'][number][]
     >`
       SELECT group_id AS "groupId", count(*)::int AS "activeSubscribers" FROM subscriber_history AS history
       WHERE expires_at > removed_at AND EXISTS (
-        SELECT FROM audit_events AS entry WHERE entry.target_ids @> ARRAY[history.group_id::text]
-          AND entry.at = history.removed_at AND entry.outcome = 'done'
-          AND entry.operation IN ('deleteGroup', 'deleteGroups', 'groups delete'))
+        SELECT FROM audit_events AS event WHERE event.target_ids @> ARRAY[history.group_id::text]
+          AND event.at = history.removed_at AND event.outcome = 'done'
+          AND event.operation IN ('deleteGroup', 'deleteGroups', 'groups delete'))
       GROUP BY group_id ORDER BY group_id`;
     return { result: { rows, deletedWithSubscribers }, after: { zone, ...rows, deletedWithSubscribers } };
   });

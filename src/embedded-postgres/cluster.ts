@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { openConnection } from '../postgres/connection.ts';
+import { isAlive } from '../process/is-alive.ts';
 import { exists, renameOrDiscard } from './folders.ts';
 import { findClusterProcess, type ClusterProcess } from './postmaster-lock.ts';
 import { findBinaries, isBinariesCopy, type Binaries } from './binaries.ts';
@@ -53,7 +54,8 @@ export function clusterDirOf(dataDir: string): string {
 /**
  * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for
  * example because its server was killed. Safe to call concurrently from several processes.
- * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is aborted.
+ * @throws OperatorError if there are no binaries for this platform, the folder cannot be used, or `stopSignal` is
+ * aborted.
  */
 export async function openEmbeddedPostgres(
   dataDir: string,
@@ -85,7 +87,7 @@ export async function openEmbeddedPostgres(
       const isStarted = await start(cluster, restartTimeoutMs, signal);
       logPosition = await readLogPosition(clusterDir);
       return isStarted
-        ? { reason: reason ?? 'unknown: it was killed, or the machine was restarted' }
+        ? { reason: reason ?? 'unknown: it was killed, possibly by the system for lack of memory' }
         : undefined;
     },
     async close() {
@@ -105,8 +107,8 @@ function requireShortSocketPath(dataDir: string): void {
 }
 
 /**
- * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if
- * not the current one.
+ * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if not
+ * the current one.
  * @throws OperatorError
  */
 export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
@@ -214,7 +216,7 @@ async function requireMajorVersion(clusterDir: string): Promise<void> {
   const version = (await readFile(join(clusterDir, 'PG_VERSION'), 'utf8')).trim();
   if (version !== majorVersion) {
     throw new OperatorError(
-      `${clusterDir} was created by PostgreSQL ${version}, but this is ${majorVersion}. ` +
+      `${clusterDir} was created by PostgreSQL ${version}, but this version of group-api has PostgreSQL ${majorVersion}. ` +
         'Dump it with the version of group-api that created it, then load it into an empty DATA_DIR',
     );
   }
@@ -334,14 +336,5 @@ async function isUsedByOthers(connection: pg.ClientConfig): Promise<boolean> {
     return false;
   } finally {
     await client?.end().catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -5,8 +5,8 @@ const firstPauseMs = 1000;
 const maxPauseMs = 30_000;
 
 /**
- * Restarts an embedded PostgreSQL that has stopped. Call `check` whenever the database is unavailable. Failed
- * attempts are retried with exponential backoff. Safe for several servers that share the PostgreSQL.
+ * Restarts an embedded PostgreSQL that has stopped. Call `check` whenever the database is unavailable. Failed attempts
+ * are retried with exponential backoff. Safe for several servers that share the PostgreSQL.
  */
 export function keepRunning(
   postgres: Pick<EmbeddedPostgres, 'restart'>,

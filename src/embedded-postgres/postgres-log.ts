@@ -2,7 +2,7 @@ import { open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** The end of each log file at some time: its size by its path. */
-export type LogPosition = ReadonlyMap<string, number>;
+type LogPosition = ReadonlyMap<string, number>;
 
 /** The part of a log that is searched, from its end. */
 const maxSearchedBytes = 64 * 1024;
@@ -37,8 +37,7 @@ export async function readLogPosition(clusterDir: string): Promise<LogPosition> 
 }
 
 /**
- * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show
- * it.
+ * Finds why PostgreSQL has stopped or failed to start, in its logs since a position; undefined if they do not show it.
  */
 export async function findFailure(clusterDir: string, since: LogPosition): Promise<string | undefined> {
   const failures: string[] = [];

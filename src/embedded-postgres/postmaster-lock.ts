@@ -14,9 +14,9 @@ const deadPid = 2_147_483_647;
 
 /**
  * Finds the PostgreSQL that uses the data folder `clusterDir`. If there is none, marks lock files as stale whose pid
- * belongs to another program, as after a restart of the machine, in a container, or in a copied folder. PostgreSQL
- * then removes them after its own checks. Files are overwritten in place, never replaced: a lock file that a
- * PostgreSQL creates concurrently is safe.
+ * belongs to another program, as after a restart of the machine, in a container, or in a copied folder. PostgreSQL then
+ * removes them after its own checks. Files are overwritten in place, never replaced: a lock file that a PostgreSQL
+ * creates concurrently is safe.
  */
 export async function findClusterProcess(
   clusterDir: string,

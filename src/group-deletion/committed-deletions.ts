@@ -21,7 +21,7 @@ export async function findCommittedDeletions(
   );
   // Clients choose request ids as they like: an older delete of the group, restored since, may have the same one.
   const rows = await prisma.$queryRaw<{ ordinal: number; eventId: bigint; row: RowJson }[]>`
-    SELECT request.ordinal, entry.id AS "eventId", entry.before || jsonb_build_object('details', jsonb_build_object(
+    SELECT request.ordinal, event.id AS "eventId", event.before || jsonb_build_object('details', jsonb_build_object(
       'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS row
     FROM jsonb_to_recordset(${json}::jsonb) AS request (
       ordinal int, id int, account text, operation text, request_id text)
@@ -31,8 +31,8 @@ export async function findCommittedDeletions(
         AND audit_events.operation = request.operation AND target_ids = ARRAY[request.id::text]
         AND outcome = 'done' AND at > now() - interval '1 minute'
       ORDER BY id DESC LIMIT 1
-    ) AS entry
-    LEFT JOIN service_groups ON service_groups.id = (entry.before ->> 'service_group_id')::int
+    ) AS event
+    LEFT JOIN service_groups ON service_groups.id = (event.before ->> 'service_group_id')::int
     ORDER BY request.ordinal`;
 
   const results: (DeletionResult | undefined)[] = requests.map(() => undefined);

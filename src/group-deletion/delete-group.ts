@@ -130,7 +130,7 @@ export function deletionError(
     case 'GROUP_PROTECTED':
       return new AppError(outcome, 'Cannot delete a protected group');
     case 'VERSION_CONFLICT':
-      return new AppError(outcome, `The group is at version ${version}, not at the expected version`, {
+      return new AppError(outcome, `The group is at version ${version}, not the expected version`, {
         version,
       });
     case 'HAS_ACTIVE_SUBSCRIBERS':

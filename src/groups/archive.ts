@@ -13,7 +13,7 @@ import { parseGroupRow, type Group } from './group.ts';
 export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
 
 /** A page of deleted groups: at most `first`, after the position `after`. */
-export type DeletedGroupPage = {
+type DeletedGroupPage = {
   readonly first: number;
   readonly after: { readonly deletedAt: Date; readonly id: number } | undefined;
 };

@@ -69,10 +69,10 @@ const sampleGroups = [
  * Returns whether it loaded them. Concurrent servers load them once.
  */
 export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
-  if (await hasContainedGroups(prisma)) return false;
+  if (await hasEverHadGroups(prisma)) return false;
   return prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`LOCK TABLE groups IN SHARE ROW EXCLUSIVE MODE`;
-    if (await hasContainedGroups(transaction)) return false;
+    if (await hasEverHadGroups(transaction)) return false;
 
     const [personal, family] = await transaction.serviceGroup.createManyAndReturn({
       data: sampleServiceGroups,
@@ -87,7 +87,8 @@ export async function loadSampleData(prisma: PrismaClient): Promise<boolean> {
   });
 }
 
-async function hasContainedGroups(prisma: Pick<PrismaClient, '$queryRaw'>): Promise<boolean> {
+/** Also true if all groups have been deleted. */
+async function hasEverHadGroups(prisma: Pick<PrismaClient, '$queryRaw'>): Promise<boolean> {
   const rows = await prisma.$queryRaw<{ is_called: boolean }[]>`SELECT is_called FROM groups_id_seq`;
   return rows.some(({ is_called }) => is_called);
 }

@@ -3,16 +3,16 @@ import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** The caller of the purge in the audit log. */
-export type PurgeCaller = { readonly account: string; readonly requestId: string };
+type PurgeCaller = { readonly account: string; readonly requestId: string };
 
 /** Removes one batch of expired rows of a kind and returns how many; 0 if none is left. */
-export type PurgeBatch = (caller: PurgeCaller) => Promise<number>;
+type PurgeBatch = (caller: PurgeCaller) => Promise<number>;
 
 const intervalMs = 60_000;
 
 /**
- * Purges expired rows every minute, until it is stopped: batch by batch, one kind after the other, by the name under which the
- * log counts it. Several servers may run it concurrently on one database.
+ * Purges expired rows every minute, until it is stopped: batch by batch, one kind after the other, by the name under
+ * which the log counts it. Several servers may run it concurrently on one database.
  */
 export function startPurgeJob(
   batches: Readonly<Record<string, PurgeBatch>>,

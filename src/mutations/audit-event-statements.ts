@@ -128,13 +128,13 @@ function writeCombinedSource(
       SELECT next.* FROM ${raw(name)} AS seen, LATERAL (
         SELECT ${combination} FROM audit_events WHERE ${within} AND ${isNext} ${inOrder}) AS next)`;
   const newestIds = sql`
-    SELECT entry.id FROM ${raw(name)} AS seen, LATERAL (
+    SELECT event.id FROM ${raw(name)} AS seen, LATERAL (
       SELECT id FROM audit_events
       WHERE ${prefix} AND operation = seen.operation AND outcome = seen.outcome
         AND coalesce(error_code, '') = seen.code
         AND ${order} > (SELECT above FROM bounds) AND ${order} <= (SELECT up_to FROM bounds)
         AND ${writeConditions({ ...filter, operation: undefined, outcome: undefined, errorCode: undefined })}
-      ORDER BY ${order} DESC LIMIT ${limit}) AS entry
+      ORDER BY ${order} DESC LIMIT ${limit}) AS event
     WHERE ${outcome === undefined ? sql`true` : sql`seen.outcome = ${outcome}`}
       AND ${errorCode === undefined ? sql`true` : sql`seen.code = ${errorCode}`}
     ORDER BY id DESC LIMIT ${limit}`;
@@ -146,7 +146,7 @@ function writeManyTargetsSource(target: string, filter: AuditFilter, limit: numb
   const newestIds = sql`
     SELECT id FROM (
       SELECT * FROM audit_events WHERE cardinality(target_ids) > 2 AND target_ids @> ARRAY[${target}] OFFSET 0
-    ) AS entry
+    ) AS event
     WHERE target_ids[1] <> ${target} AND target_ids[2] <> ${target} AND ${writeConditions(filter)}
       AND id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds)
     ORDER BY id DESC LIMIT ${limit}`;
@@ -163,12 +163,12 @@ function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
   const write = (above: Prisma.Sql, upTo: Prisma.Sql): Source => ({
     ctes: [],
     newestIds: sql`
-      SELECT entry.id FROM (
+      SELECT event.id FROM (
         SELECT * FROM audit_events
         WHERE at >= ${timeOf(from, '-infinity')} AND at < ${timeOf(to, 'infinity')}
           AND (id / 1) > ${above} AND (id / 1) <= ${upTo} OFFSET 0
-      ) AS entry
-      WHERE ${isTarget} AND ${writeConditions(filter)} ORDER BY entry.id DESC LIMIT ${limit}`,
+      ) AS event
+      WHERE ${isTarget} AND ${writeConditions(filter)} ORDER BY event.id DESC LIMIT ${limit}`,
   });
   return [
     ...(to === undefined ? [] : [write(lastIdOf('before_to'), sql`(SELECT id FROM newest)`)]),

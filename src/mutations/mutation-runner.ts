@@ -8,7 +8,7 @@ import { findStoredResponse, storeResponse, waitForFirstCall } from './idempoten
 import type { MutationCall } from './mutation-call.ts';
 
 /** The outcome of a mutation: its result, and the rows before and after for the audit log. */
-export type MutationResult<Result> = {
+type MutationResult<Result> = {
   readonly result: Result;
   readonly targetIds?: readonly (number | string)[];
   readonly before?: unknown;
@@ -127,14 +127,14 @@ async function writeAuditEvent(
   }: Partial<MutationResult<unknown>> & { outcome: string; errorCode?: string },
 ): Promise<bigint> {
   const { account, credential, address, userAgent, requestId, operation, reason } = call;
-  const [entry] = await client.$queryRaw<{ id: bigint }[]>`
+  const [event] = await client.$queryRaw<{ id: bigint }[]>`
     INSERT INTO audit_events (account, credential, address, user_agent, request_id, operation, target_ids, outcome,
       error_code, reason, before, after)
     VALUES (${account}, ${credential}, ${address}, ${userAgent}, ${requestId}, ${operation},
       ${(targetIds ?? call.targetIds).map(String)}::text[], ${outcome}, ${errorCode ?? null}, ${reason},
       ${toJson(before)}::jsonb, ${toJson(after)}::jsonb)
     RETURNING id`;
-  return entry!.id;
+  return event!.id;
 }
 
 function toJson(row: unknown): string | null {

@@ -1,9 +1,9 @@
 import pg from 'pg';
 
 /**
- * A client of PostgreSQL that neither crashes the process if the server ends its session, nor keeps a socket if it cannot
- * connect. The one of pg does both: an error between the checkout from a pool and the first query has no listener, and a
- * connection for which a password is missing stays open until the server closes it, a minute later.
+ * A client of PostgreSQL that neither crashes the process if the server ends its session, nor keeps a socket if it
+ * cannot connect. The one of pg does both: an error between the checkout from a pool and the first query has no
+ * listener, and a connection for which a password is missing stays open until the server closes it, a minute later.
  */
 export class Client extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {

@@ -13,9 +13,9 @@ const checkNetwork = 'Check the host and the port in DATABASE_URL, the firewalls
 
 /** Codes of Node, OpenSSL and PostgreSQL. */
 const explanationByCode: Readonly<Record<string, Explanation>> = {
-  ENOTFOUND: { advice: 'The host name is unknown: check the host in DATABASE_URL, and the DNS' },
+  ENOTFOUND: { advice: 'The host name cannot be resolved. Check the host name in DATABASE_URL, and DNS' },
   EAI_AGAIN: {
-    advice: 'The host name cannot be resolved currently: check the host in DATABASE_URL, and the DNS',
+    advice: 'The host name cannot currently be resolved. Check the host name in DATABASE_URL, and DNS',
   },
   ECONNREFUSED: {
     advice: 'Check that the server is running, and that host and port in DATABASE_URL are correct',

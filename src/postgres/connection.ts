@@ -3,8 +3,8 @@ import { Client, destroySocket } from './client.ts';
 
 /**
  * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
- * database and the role: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day has 24 hours
- * only in a zone without summer time, and statements are written for READ COMMITTED.
+ * database and the role: `@prisma/adapter-pg` writes and reads `timestamptz` without an offset, a day has 24 hours only
+ * in a zone without summer time, and statements are written for READ COMMITTED.
  */
 const sessionSettings = {
   TimeZone: 'UTC',
@@ -20,7 +20,7 @@ const setSessionTimeoutMs = 3000;
  * Additional session settings of a pool. `search_path` makes unqualified names refer to one schema, regardless of the
  * settings of the role, the database and the environment.
  */
-export type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
+type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
 
 /**
  * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers

@@ -168,8 +168,8 @@ function describe(host: string, port: number | undefined, database: string): str
 const sslModes = ['disable', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
 /**
- * Verifies certificates unless the URL disables it. `require`, too, requires a certificate from a trusted authority
- * for this host: encryption alone does not protect the password from a man in the middle.
+ * Verifies certificates unless the URL disables it. `require`, too, requires a certificate from a trusted authority for
+ * this host: encryption alone does not protect the password from a man in the middle.
  */
 function readTls(parameters: Parameters): pg.ClientConfig {
   const { sslmode, ssl, sslrootcert, sslcert, sslkey, sslnegotiation } = parameters;

@@ -18,8 +18,8 @@ type Server = {
 };
 
 /**
- * Checks that group-api can use a server: its version, its encoding, the schema of the tables, and that a client
- * keeps its session. Returns the version. @throws OperatorError that says what to do.
+ * Checks that group-api can use a server: its version, its encoding, the schema of the tables, and that a client keeps
+ * its session. Returns the version. @throws OperatorError that says what to do.
  */
 export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<string> {
   const { description, schema, connection } = database;

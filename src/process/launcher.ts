@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isAlive } from './is-alive.ts';
 
 const intervalMs = 250;
 
 /**
- * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended: npm runs scripts in
- * a shell, and a killed shell does not forward the signal. Does nothing if npm did not start this process, or started
- * it in the background. Returns a function that stops watching.
+ * Calls `onGone` once the npm that started this process (`npm start`, `npx group-api`) has ended: npm runs scripts in a
+ * shell, and a killed shell does not forward the signal. Does nothing if npm did not start this process, or started it
+ * in the background. Returns a function that stops watching.
  */
 export function watchLauncher(onGone: () => void): () => void {
   const launcher = findLauncher(process.env['npm_lifecycle_script']);
@@ -67,14 +68,5 @@ function runPs(pid: number, column: string): string | undefined {
     }).trim();
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

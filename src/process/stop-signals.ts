@@ -7,9 +7,9 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const duplicateSignalMs = 1000;
 
 /**
- * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it
- * has ended. Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that
- * removes the listeners.
+ * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it has
+ * ended. Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that removes
+ * the listeners.
  */
 export function listenToStop(
   onStop: (reason: string) => void,

@@ -15,7 +15,7 @@ import { parseGroupRow, type Group } from '../groups/group.ts';
 /** The subscription of a username to a group. */
 export type Subscriber = SubscriberRow;
 
-export type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
+type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
 
 /** A subscriber returned by a mutation, with its state in the mutation's transaction. */
 export type SubscriberResult = Subscriber & {
@@ -36,7 +36,7 @@ export function statusOf({ startsAt, expiresAt }: Subscriber, now = new Date()):
 const usernameRules = { min: 1, max: 128, printable: true } as const;
 
 /** Parses the username of a new subscriber. @throws AppError BAD_USER_INPUT */
-export function parseNewUsername(value: unknown): string {
+function parseNewUsername(value: unknown): string {
   return textParser(usernameRules)(value, 'username');
 }
 
@@ -66,8 +66,8 @@ export function parseSubscription(
 }
 
 /**
- * Lets a subscription start now, unless it says when. Not while arguments are parsed: a repeated call may come after the end of what
- * the first call has started.
+ * Lets a subscription start now, unless it says when. Not while arguments are parsed: a repeated call may come after
+ * the end of what the first call has started.
  * @throws AppError BAD_USER_INPUT if it would end before it starts.
  */
 export function startSubscription(

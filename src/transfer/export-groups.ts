@@ -18,7 +18,7 @@ import {
 } from './format.ts';
 
 /** What to export, with a callback for the progress. */
-export type ExportRequest = {
+type ExportRequest = {
   /** Only these groups, live or deleted, with their service groups and subscribers. If undefined, everything. */
   readonly ids: readonly number[] | undefined;
   readonly onProgress: (recordCount: number) => void;
@@ -90,8 +90,8 @@ async function* readRows(
 }
 
 /**
- * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the
- * collation of a database. No index has that order: keyset pagination would sort a large group again for every page.
+ * Declares the cursor of each kind. Usernames are sorted by code point, so that a file does not depend on the collation
+ * of a database. No index has that order: keyset pagination would sort a large group again for every page.
  */
 const declareCursor: Record<
   RecordKind,

@@ -18,11 +18,11 @@ import { parseStoredUsername, parseSubscription, startSubscription } from '../su
  * The file format of `groups export`, as lines of JSON: a header, one line per record, sorted by kind and unique key,
  * and a footer with the record counts, without which the file is truncated. docs/operations.md shows an example.
  */
-export const formatName = 'group-api export';
-export const formatVersion = 1;
+const formatName = 'group-api export';
+const formatVersion = 1;
 
 /** The highest id that is accepted, to leave ids for groups that are created later. */
-export const maxId = 2_000_000_000;
+const maxId = 2_000_000_000;
 
 /** The maximum length of a line: four times that of the longest exported one, with all characters escaped. */
 export const maxLineBytes = 128 * 1024;

@@ -28,7 +28,7 @@ export type ImportCounts = Readonly<Record<keyof RecordCounts, Counts>> & {
 type Counts = Record<'added' | 'restored' | 'unchanged', number>;
 
 /** The source of an import: `open` starts to read the file, and may be called once. */
-export type ImportSource = {
+type ImportSource = {
   readonly open: () => AsyncIterable<Buffer>;
   readonly onProgress: (recordCount: number) => void;
 };
@@ -50,7 +50,7 @@ const timeoutMs = 24 * 60 * 60 * 1000;
 const maxNamed = 10;
 
 /**
- * Imports a file of `exportGroups` atomically, with one audit entry. Identical records are left unchanged, identical
+ * Imports a file of `exportGroups` atomically, with one audit event. Identical records are left unchanged, identical
  * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
  * conflicts with one of them, replaces them. Reads continue during the import, other writers are blocked.
  * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
@@ -237,8 +237,8 @@ function emptyCounts(): Counts {
 }
 
 /**
- * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is
- * opened, since it may be retried.
+ * Locks the tables in EXCLUSIVE mode: blocks writers and row locks, allows reads. Must come before the file is opened,
+ * since it may be retried.
  */
 async function lockTables(transaction: Transaction, isDryRun: boolean): Promise<void> {
   const [privilege] = await transaction.$queryRaw<{ move: boolean }[]>`

@@ -2,11 +2,11 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RecordKey, RecordKind } from './format.ts';
 
 /**
- * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`).
- * It conflicts with existing data if that `differs`, if its group is `archived` with different content, or if it is a
+ * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`). It
+ * conflicts with existing data if that `differs`, if its group is `archived` with different content, or if it is a
  * deleted group that is `live`. It is `orphaned` if the record that it refers to does not exist.
  */
-export type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
+type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
 
 /** An outcome that rejects the import. */
 export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
@@ -25,9 +25,8 @@ export type OutcomeCount = {
 
 /**
  * Imports one batch of a kind, a JSON array of rows with unique keys, by one statement. The tables must be locked
- * against other writers. Conflicting records are left unchanged. Expired records of the archive count as removed,
- * even if they are not purged yet. Columns that a file of an older version lacks get their defaults, and are not
- * compared.
+ * against other writers. Conflicting records are left unchanged. Expired records of the archive count as removed, even
+ * if they are not purged yet. Columns that a file of an older version lacks get their defaults, and are not compared.
  */
 export const importBatch: Record<
   RecordKind,

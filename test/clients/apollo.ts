@@ -52,7 +52,10 @@ export function createGroupClient(uri: string, apiKey: string) {
   };
 }
 
-/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
+/**
+ * Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the
+ * network.
+ */
 export function readApiError(error: unknown) {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]!.extensions : undefined;
 }

@@ -26,7 +26,10 @@ export function createGroupClient(url: string, apiKey: string) {
   };
 }
 
-/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
+/**
+ * Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the
+ * network.
+ */
 export function readApiError(error: unknown) {
   return error instanceof ClientError ? error.response.errors?.[0]?.extensions : undefined;
 }

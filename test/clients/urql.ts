@@ -41,7 +41,10 @@ export function createGroupClient(url: string, apiKey: string) {
   };
 }
 
-/** Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the network. */
+/**
+ * Returns the `extensions` of the API's error: `code` and its details. Undefined for any other error, such as of the
+ * network.
+ */
 export function readApiError(error: unknown) {
   return error instanceof CombinedError ? error.graphQLErrors[0]?.extensions : undefined;
 }

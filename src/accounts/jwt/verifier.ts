@@ -14,7 +14,7 @@ import { createRemoteKeySet } from './jwks.ts';
 import { algorithmsOf, ecAlgorithms, edwardsAlgorithms, rsaAlgorithms } from '../../config/jwt-public-key.ts';
 
 /** The public keys, and the required claims of a token. */
-export type JwtSettings = {
+type JwtSettings = {
   readonly keys: URL | KeyObject;
   readonly issuer: string;
   readonly audience: string;
