@@ -1,11 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { createAccountRepository } from './accounts/account-repository.ts';
 import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
-import { createAuditRepository } from './mutations/audit-events.ts';
 import { deleteExpiredKeys } from './mutations/idempotency.ts';
-import { createMutationRunner } from './mutations/mutation-runner.ts';
 import { registerAutodialer } from './autodialer/plugin.ts';
 import { writeEarlyError } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
@@ -13,13 +10,9 @@ import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
-import type { Repositories } from './graphql/context.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
-import { createDeletedGroupRepository } from './groups/archive.ts';
-import { createGroupDeletion } from './group-deletion/delete-group.ts';
-import { createGroupRepository } from './groups/group-repository.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
@@ -32,8 +25,7 @@ import type { Logger } from './log.ts';
 import { createDeletedNumberGroupRepository } from './autodialer/number-groups/archive.ts';
 import { createNumberGroupRepository } from './autodialer/number-groups/number-group-repository.ts';
 import { createNumberListRepository } from './autodialer/number-groups/number-list-repository.ts';
-import { createServiceGroupRepository } from './service-groups/service-group-repository.ts';
-import { createSubscriberRepository } from './subscribers/subscriber-repository.ts';
+import { createRepositories } from './repositories.ts';
 
 /** The running server. */
 export type App = {
@@ -65,16 +57,8 @@ export async function openApp(
 ): Promise<App> {
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  const mutations = createMutationRunner(prisma, log);
-  const repositories: Repositories = {
-    mutations,
-    audit: createAuditRepository(prisma),
-    groups: createGroupRepository(prisma, mutations),
-    groupDeletion: createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS),
-    deletedGroups: createDeletedGroupRepository(prisma, mutations),
-    serviceGroups: createServiceGroupRepository(prisma, mutations),
-    subscribers: createSubscriberRepository(prisma, mutations),
-  };
+  const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
+  const { accounts, audit, deletedGroups, mutations } = repositories;
   const schema = createSchema();
   const limits = readLimits(config);
   const filter = config.ALLOWED_OPERATIONS_FILE
@@ -85,7 +69,6 @@ export async function openApp(
   const numberLists = createNumberListRepository(prisma, mutations);
   const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, mutations);
 
-  const accounts = createAccountRepository(prisma, mutations);
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(
     config,
@@ -115,7 +98,6 @@ export async function openApp(
   );
   // Must come last: the generated key is shown once, and would be lost if the start failed later.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
-  const { audit, deletedGroups } = repositories;
   const purgeJob = startPurgeJob(
     {
       deletedGroups: (caller) => deletedGroups.purgeExpired(caller),

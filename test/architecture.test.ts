@@ -17,6 +17,7 @@ const order = [
   ['http'],
   ['graphql'],
   ['jobs', 'transfer'],
+  ['repositories'],
   ['group-deletion'],
   ['subscribers'],
   ['groups'],
@@ -74,7 +75,14 @@ const files: readonly SourceFile[] = readdirSync(join(root, 'src'), { recursive:
 test('each module has its place, and the top level has the program only', () => {
   expect(files.filter(({ name }) => placeOf(name) === -1)).toStrictEqual([]);
   const topLevel = files.filter(({ name }) => !name.includes('/')).map(({ name }) => name);
-  expect(topLevel.toSorted()).toStrictEqual(['app.ts', 'errors.ts', 'log.ts', 'main.ts', 'serve.ts']);
+  expect(topLevel.toSorted()).toStrictEqual([
+    'app.ts',
+    'errors.ts',
+    'log.ts',
+    'main.ts',
+    'repositories.ts',
+    'serve.ts',
+  ]);
 });
 
 test('no import leads upwards, and no file imports itself by way of others', () => {

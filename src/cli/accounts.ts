@@ -227,10 +227,7 @@ async function removeAccount(username: string, { yes, json }: { yes?: true; json
 async function withAccounts<T>(
   work: (accounts: AccountRepository, config: Config) => Promise<T>,
 ): Promise<T> {
-  const { createAccountRepository } = await import('../accounts/account-repository.ts');
-  return withDatabase(({ prisma, mutations, config }) =>
-    work(createAccountRepository(prisma, mutations), config),
-  );
+  return withDatabase(({ accounts, config }) => work(accounts, config));
 }
 
 async function editAccount(

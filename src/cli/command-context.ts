@@ -5,15 +5,16 @@ import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Config } from '../config/settings.ts';
 import type { Database } from '../database/database.ts';
 import { AppError } from '../errors.ts';
+import type { Repositories } from '../repositories.ts';
 import { withAbortSignal } from '../process/stop-signals.ts';
 
-/** The database of a command, with its settings and its abort signal. */
-export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> & {
-  readonly mutations: MutationRunner;
-  readonly config: Config;
-  /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that ignores it is short and runs to completion. */
-  readonly signal: AbortSignal;
-};
+/** The database of a command with its repositories, settings and abort signal. */
+export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'description'> &
+  Repositories & {
+    readonly config: Config;
+    /** Aborted by a stop signal such as Ctrl-C or SIGTERM. Work that ignores it is short and runs to completion. */
+    readonly signal: AbortSignal;
+  };
 
 /**
  * Opens the server's database for one command and closes it again, even if a signal aborts the command. An embedded
@@ -24,7 +25,7 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   const { loadConfig } = await import('../config/settings.ts');
   const { createLogger } = await import('../log.ts');
   const { openDatabase } = await import('../database/database.ts');
-  const { createMutationRunner } = await import('../mutations/mutation-runner.ts');
+  const { createRepositories } = await import('../repositories.ts');
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);
@@ -36,8 +37,8 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
     try {
       signal.throwIfAborted();
       const { prisma, migrations, description } = database;
-      const mutations = createMutationRunner(prisma, log);
-      return await work({ prisma, mutations, config, migrations, description, signal });
+      const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
+      return await work({ ...repositories, prisma, config, migrations, description, signal });
     } finally {
       await database.close();
     }

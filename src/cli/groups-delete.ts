@@ -66,15 +66,15 @@ async function deleteAll(
   ids: readonly number[],
   request: Deletion,
   isDryRun: boolean,
-  { prisma, mutations, config }: CommandDatabase,
+  { groupDeletion, mutations }: CommandDatabase,
 ): Promise<Group[]> {
-  const { createGroupDeletion } = await import('../group-deletion/delete-group.ts');
-  const deletion = createGroupDeletion(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
   const { reason, moveSubscribersTo: target } = request;
   const targetIds = target === null ? ids : [...ids, target];
   const call = createCommandCall('groups delete', targetIds, { reason, isDryRun });
   return auditedCommand(mutations, call, async () =>
-    ids.length === 1 ? [await deletion.deleteGroup(request, call)] : deletion.deleteGroups(ids, reason, call),
+    ids.length === 1
+      ? [await groupDeletion.deleteGroup(request, call)]
+      : groupDeletion.deleteGroups(ids, reason, call),
   );
 }
 
@@ -85,16 +85,11 @@ async function deleteAll(
 async function confirm(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
-  { prisma, mutations }: CommandDatabase,
+  repositories: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
     const { findDeletionImpacts } = await import('../group-deletion/deletion-impact.ts');
-    const { createGroupRepository } = await import('../groups/group-repository.ts');
-    const { createSubscriberRepository } = await import('../subscribers/subscriber-repository.ts');
-    const impacts = await findDeletionImpacts(ids, {
-      groups: createGroupRepository(prisma, mutations),
-      subscribers: createSubscriberRepository(prisma, mutations),
-    });
+    const impacts = await findDeletionImpacts(ids, repositories);
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
   const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
@@ -120,11 +115,10 @@ function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletio
  */
 async function findPurgeDate(
   id: number,
-  { prisma, mutations }: CommandDatabase,
+  { deletedGroups }: CommandDatabase,
 ): Promise<Date | null | undefined> {
-  const { createDeletedGroupRepository } = await import('../groups/archive.ts');
   try {
-    return (await createDeletedGroupRepository(prisma, mutations).get(id)).purgeAt;
+    return (await deletedGroups.get(id)).purgeAt;
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
     if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;

@@ -37,7 +37,6 @@ Examples:
 
 async function listGroups(options: ListOptions): Promise<void> {
   const { text, tagName, serviceGroup, after, json } = options;
-  const { createGroupRepository } = await import('../groups/group-repository.ts');
   const { formatGroupCursor, parseGroupSearch } = await import('../groups/group-search.ts');
   const { describeGroups } = await import('./describe-groups.ts');
   const serviceGroupId = readNumber(serviceGroup);
@@ -46,11 +45,11 @@ async function listGroups(options: ListOptions): Promise<void> {
     first: readNumber(options.first),
     after,
   });
-  await withDatabase(async ({ prisma, mutations }) => {
-    const { nodes, hasNextPage } = await createGroupRepository(prisma, mutations).search(search);
+  await withDatabase(async (repositories) => {
+    const { nodes, hasNextPage } = await repositories.groups.search(search);
     const last = nodes.at(-1);
     const endCursor = last === undefined ? null : formatGroupCursor(last, search.field);
-    const groups = await describeGroups(nodes, { prisma, mutations });
+    const groups = await describeGroups(nodes, repositories);
     const next = hasNextPage ? `\n\nNext page: ${nextCommand(options, endCursor!)}` : '';
     print(json, { groups, pageInfo: { hasNextPage, endCursor } }, writeTable(groups) + next);
   });

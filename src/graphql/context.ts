@@ -1,27 +1,11 @@
 import DataLoader from 'dataloader';
-import type { AuditRepository } from '../mutations/audit-events.ts';
-import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Caller } from '../mutations/mutation-call.ts';
-import type { DeletedGroupRepository } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
-import type { GroupDeletion } from '../group-deletion/delete-group.ts';
-import type { GroupRepository } from '../groups/group-repository.ts';
 import type { Logger } from '../log.ts';
+import type { Repositories } from '../repositories.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
-import type { ServiceGroupRepository } from '../service-groups/service-group-repository.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';
-import type { SubscriberPage, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
-
-/** The repositories that resolvers use; they live as long as the server. */
-export type Repositories = {
-  readonly groups: GroupRepository;
-  readonly groupDeletion: GroupDeletion;
-  readonly deletedGroups: DeletedGroupRepository;
-  readonly serviceGroups: ServiceGroupRepository;
-  readonly subscribers: SubscriberRepository;
-  readonly audit: AuditRepository;
-  readonly mutations: MutationRunner;
-};
+import type { SubscriberPage } from '../subscribers/subscriber-repository.ts';
 
 /** The state that the resolvers of one request share. */
 export type Context = Repositories & {

@@ -2,7 +2,8 @@ import { HeaderMap, type ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import { AppError, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
-import { createContext, type Context, type Repositories } from '../../graphql/context.ts';
+import { createContext, type Context } from '../../graphql/context.ts';
+import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
   createOperationBodyParsers,
