@@ -262,6 +262,8 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
       'Phone type,Mobile operator\n1,2',
       unknown('"Phone type", "Mobile operator"'),
     ],
+    ['postal codes in Portuguese', 'Nome,CEP\nA,01310100', unknown('"Nome", "CEP"')],
+    ['area codes in Persian', 'نام,پیش شماره\nعلی,021', unknown('"نام", "پیش شماره"')],
     ['pagers', 'Name,Pager\nA,1', unknown('"Name", "Pager"')],
     [
       'very many columns without a phone',
