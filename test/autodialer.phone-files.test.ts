@@ -233,6 +233,33 @@ describe('a column named just "number"', () => {
     expect(await readNumbers()).toStrictEqual(before);
   });
 
+  test.each([
+    ['Number,Name', '1001, 1002, 1003', 4],
+    ['شماره,نام', '998, 999, 1000, 1001', 5],
+    ['Nummer,Name', Array.from({ length: 3000 }, (_, index) => 100_000 + index).join(', '), 11],
+  ])('%s with consecutive numbers is rejected, and nothing is stored', async (header, numbers, line) => {
+    const before = await readNumbers();
+    const values = numbers.split(', ');
+    expect(await numbersIn(`${header}\n${values.map((value) => `${value},A`).join('\n')}`)).toBe(
+      badLine(
+        line,
+        `the values ${values.slice(0, 3).join(', ')} … are consecutive, and appear to be row numbers, not phone numbers. If ` +
+          'they are phone numbers, name the column "phone"; otherwise name the column with the phone numbers so',
+        `, column 1 (${header.split(',')[0]})`,
+      ),
+    );
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+
+  test.each([
+    ['two consecutive numbers', ['1001', '1002']],
+    ['numbers with a gap', ['1001', '1002', '1004']],
+    ['consecutive numbers, and another one among the first ten', ['1001', '1002', '1003', '1004', '2188']],
+    ['consecutive numbers of seven digits', ['8800112', '8800113', '8800114']],
+  ])('with %s is read', async (_, values) => {
+    expect(await numbersIn(`number\n${values.join('\n')}`)).toStrictEqual(values);
+  });
+
   test('with short and long numbers is read, and so is a column named "phone" with short ones', async () => {
     expect(await numbersIn(`number,name\n${rows(9)}\n100,B`)).toHaveLength(10);
     expect(await numbersIn(`phone,name\n${rows(12)}`)).toHaveLength(12);
@@ -245,6 +272,8 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
       1,
       `none of the columns ${names} is known to hold phone numbers. Name that column "phone" or "mobile", or remove the first line`,
     );
+  const unnamed = (columns: string) =>
+    `there is a number, but the header has ${columns}. Add its name to the header, or put quotes around cells with several numbers`;
   const tooManyColumns = (line: number, count: number) =>
     badLine(line, `it has ${count} columns; 1000 are allowed`);
   const noNumbers = "Field 'file':value must hold phone numbers";
@@ -264,6 +293,21 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
     ],
     ['postal codes in Portuguese', 'Nome,CEP\nA,01310100', unknown('"Nome", "CEP"')],
     ['area codes in Persian', 'نام,پیش شماره\nعلی,021', unknown('"نام", "پیش شماره"')],
+    [
+      'a number to the right of a header with one column',
+      'phone\n1\n09121111111,09352222222',
+      badLine(3, unnamed('1 column'), ', column 2'),
+    ],
+    [
+      'a short number to the right of the header',
+      'name;phone\nA;1;2',
+      badLine(2, unnamed('2 columns'), ', column 3'),
+    ],
+    [
+      'a number to the right of the header, after text',
+      'phone,name\n1,A,note,,09352222222',
+      badLine(2, unnamed('2 columns'), ', column 5'),
+    ],
     ['pagers', 'Name,Pager\nA,1', unknown('"Name", "Pager"')],
     [
       'very many columns without a phone',

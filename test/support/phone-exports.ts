@@ -232,6 +232,13 @@ export const phoneExports: readonly PhoneExport[] = [
     ['0911'],
   ],
   ['a year between the headers', lines('Name,2024,Phone', 'A,5,0911'), ['0911']],
+  ['years between the headers', lines('Phone,2023,2024', '0911,5,6'), ['0911']],
+  ['years of the Persian calendar between the headers', lines('موبایل;۱۴۰۲;۱۴۰۳', '0911;5;6'), ['0911']],
+  [
+    'cells to the right of the header, none of which is a number',
+    lines('Phone', '0911,A,,2021-03-08', '02188001122,,12#', '0912,'),
+    ['0911', '02188001122', '0912'],
+  ],
   [
     'several numbers in a cell',
     lines('Phone,Name', '"0912 111 1111\n0935 222 2222",A', '09121111111 / 09353333333,B'),
