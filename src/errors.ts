@@ -187,14 +187,18 @@ export function lockTimeout(cause?: unknown): AppError {
 }
 
 /** The connection was lost during a commit, and it cannot be determined whether the commit succeeded. */
-export function outcomeUnknown(cause?: unknown): AppError {
-  return new AppError(
-    'SERVICE_UNAVAILABLE',
-    'The connection to the database was lost during the change, and it is unknown whether the change was made. ' +
-      'Check before you try again, or repeat the call with its Idempotency-Key',
-    {},
-    { cause },
-  );
+export class OutcomeUnknownError extends AppError {
+  override name = 'OutcomeUnknownError';
+
+  constructor(cause?: unknown) {
+    super(
+      'SERVICE_UNAVAILABLE',
+      'The connection to the database was lost during the change, and it is unknown whether the change was made. ' +
+        'Check before you try again, or repeat the call with its Idempotency-Key',
+      {},
+      { cause },
+    );
+  }
 }
 
 /** The database cancelled a statement at a time limit, such as `statement_timeout`; nothing was changed. */

@@ -57,7 +57,10 @@ const written: readonly (readonly [string, string])[] = [
   ['0049 (0) 711 1234', '00497111234'],
   ['9121111111.0', '9121111111'],
   ['1'.repeat(32), '1'.repeat(32)],
-  [`${'1 '.repeat(31)}1`, '1'.repeat(32)],
+  [`${'1 '.repeat(16)}1`, '1'.repeat(17)],
+  [`(${'1'.repeat(20)})`, '1'.repeat(20)],
+  ['0912345-123', '0912345123'],
+  ['12345678+9', '12345678+9'],
 ];
 
 describe('characters around a number are removed alike in JSON, CSV and vCards:', () => {
@@ -79,7 +82,6 @@ describe('characters around a number are removed alike in JSON, CSV and vCards:'
     ['letters after an x', '0912xyz'],
     ['an x alone', '0912x'],
     ['33 digits', '1'.repeat(33)],
-    ['33 digits with blanks', '1 '.repeat(33)],
     ['an extension alone', 'x12'],
     ['a pause alone', ',12'],
     ['an e-mail address', '0912@example.com'],
@@ -141,12 +143,74 @@ describe('characters around a number are removed alike in JSON, CSV and vCards:'
     expect(await numbersIn(`02188001122\n"${text}"`)).toContain(`line 2, column 1: ${rejection}`);
   });
 
+  test.each([
+    '0912 111 1111 0935222',
+    '0912-111-1111-0935-222-2222',
+    '1 '.repeat(33).trim(),
+    '۱۲۳۴ ۵۶۷۸ ۹۰۱۲ ۳۴۵۶ ۷۸',
+  ])(
+    '%s, with the digits of more than one number, is rejected with advice, and nothing is stored',
+    async (text) => {
+      const problem =
+        `${JSON.stringify(Array.from(text).slice(0, 40).join(''))} has too many digits for a formatted phone number. ` +
+        'Separate several numbers by line breaks, or write each in its own cell';
+      const before = await readNumbers();
+      expect(await numbersIn(`name;phone\nA;1\nB;${text}`)).toBe(badLine(3, problem, ', column 2 (phone)'));
+      expect(await numbersIn(`A;1\nB;${text}`)).toBe(badLine(2, problem, ', column 2'));
+      expect(await numbersIn(`BEGIN:VCARD\nTEL:${text}\nEND:VCARD`)).toBe(badLine(2, problem));
+      expect((await call('add', { name: 'a', numbers: [text] })).body).toStrictEqual(
+        failure(`Field 'numbers':value 1: ${problem}`),
+      );
+      expect(await readNumbers()).toStrictEqual(before);
+    },
+  );
+
   test('decimals of zeros are removed', async () => {
     expect(await numbersIn('phone\n9121111111.00\n02188001122.0')).toStrictEqual([
       '9121111111',
       '02188001122',
     ]);
   });
+});
+
+const several = ['09121111111', '09352222222'];
+
+describe('each of several complete numbers in one text is read, in JSON, CSV and vCards:', () => {
+  test.each([
+    ['09121111111-09352222222', several],
+    ['09121111111 -09352222222', several],
+    ['09121111111–09352222222', several],
+    ['0912-111-1111 - 0935-222-2222', several],
+    ['09121111111_09352222222', several],
+    ['09121111111\\09352222222', several],
+    ['09121111111\\+989352222222', ['09121111111', '+989352222222']],
+    ['+989121111111-+989352222222', ['+989121111111', '+989352222222']],
+    ['+989121111111+989352222222', ['+989121111111', '+989352222222']],
+    ['+98 912 111 1111+98 935 222 2222', ['+989121111111', '+989352222222']],
+    ['۰۹۱۲۱۱۱۱۱۱۱+۹۸۹۳۵۲۲۲۲۲۲۲', ['09121111111', '+989352222222']],
+    ['9121111111,9352222222', ['9121111111', '9352222222']],
+    ['9121111111;9352222222;9363333333', ['9121111111', '9352222222', '9363333333']],
+    ['۹۱۲۱۱۱۱۱۱۱، ۹۳۵۲۲۲۲۲۲۲', ['9121111111', '9352222222']],
+    ['88001122,88001133', ['88001122', '88001133']],
+    // The parts differ in length, or are short: what is dialled after a pause.
+    ['9121111111,12345678', ['9121111111']],
+    ['8800112,8800113', ['8800112']],
+    // Not the start of a number: the dash belongs to the format.
+    ['12345678-12345678', ['1234567812345678']],
+  ])('%s', async (text, numbers) => {
+    expect(await numbersOf(await addGroup({ numbers: [text] }))).toStrictEqual(numbers);
+    expect(await numbersIn(`name,phone\nA,"${text}"`)).toStrictEqual(numbers);
+    expect(await numbersIn(`"${text}"\n`)).toStrictEqual(numbers);
+    const card = `BEGIN:VCARD\nVERSION:3.0\nTEL;TYPE=CELL:${text.replaceAll('\\', '\\\\')}\nEND:VCARD\n`;
+    expect(await numbersIn(card)).toStrictEqual(numbers);
+  });
+});
+
+test('escaped characters in a vCard separate numbers', async () => {
+  const card = (text: string) => `BEGIN:VCARD\nVERSION:3.0\nTEL:${text}\nEND:VCARD\n`;
+  expect(await numbersIn(card('09121111111\\n09352222222'))).toStrictEqual(several);
+  expect(await numbersIn(card('9121111111\\,9352222222'))).toStrictEqual(['9121111111', '9352222222']);
+  expect(await numbersIn(card('09121111111\\09352222222'))).toStrictEqual(several);
 });
 
 describe('a column named just "number"', () => {
@@ -169,6 +233,33 @@ describe('a column named just "number"', () => {
     expect(await readNumbers()).toStrictEqual(before);
   });
 
+  test.each([
+    ['Number,Name', '1001, 1002, 1003', 4],
+    ['شماره,نام', '998, 999, 1000, 1001', 5],
+    ['Nummer,Name', Array.from({ length: 3000 }, (_, index) => 100_000 + index).join(', '), 11],
+  ])('%s with consecutive numbers is rejected, and nothing is stored', async (header, numbers, line) => {
+    const before = await readNumbers();
+    const values = numbers.split(', ');
+    expect(await numbersIn(`${header}\n${values.map((value) => `${value},A`).join('\n')}`)).toBe(
+      badLine(
+        line,
+        `the values ${values.slice(0, 3).join(', ')} … are consecutive, and appear to be row numbers, not phone numbers. If ` +
+          'they are phone numbers, name the column "phone"; otherwise name the column with the phone numbers so',
+        `, column 1 (${header.split(',')[0]})`,
+      ),
+    );
+    expect(await readNumbers()).toStrictEqual(before);
+  });
+
+  test.each([
+    ['two consecutive numbers', ['1001', '1002']],
+    ['numbers with a gap', ['1001', '1002', '1004']],
+    ['consecutive numbers, and another one among the first ten', ['1001', '1002', '1003', '1004', '2188']],
+    ['consecutive numbers of seven digits', ['8800112', '8800113', '8800114']],
+  ])('with %s is read', async (_, values) => {
+    expect(await numbersIn(`number\n${values.join('\n')}`)).toStrictEqual(values);
+  });
+
   test('with short and long numbers is read, and so is a column named "phone" with short ones', async () => {
     expect(await numbersIn(`number,name\n${rows(9)}\n100,B`)).toHaveLength(10);
     expect(await numbersIn(`phone,name\n${rows(12)}`)).toHaveLength(12);
@@ -181,6 +272,8 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
       1,
       `none of the columns ${names} is known to hold phone numbers. Name that column "phone" or "mobile", or remove the first line`,
     );
+  const unnamed = (columns: string) =>
+    `there is a number, but the header has ${columns}. Add its name to the header, or put quotes around cells with several numbers`;
   const tooManyColumns = (line: number, count: number) =>
     badLine(line, `it has ${count} columns; 1000 are allowed`);
   const noNumbers = "Field 'file':value must hold phone numbers";
@@ -197,6 +290,23 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
       'what is known about phones',
       'Phone type,Mobile operator\n1,2',
       unknown('"Phone type", "Mobile operator"'),
+    ],
+    ['postal codes in Portuguese', 'Nome,CEP\nA,01310100', unknown('"Nome", "CEP"')],
+    ['area codes in Persian', 'نام,پیش شماره\nعلی,021', unknown('"نام", "پیش شماره"')],
+    [
+      'a number to the right of a header with one column',
+      'phone\n1\n09121111111,09352222222',
+      badLine(3, unnamed('1 column'), ', column 2'),
+    ],
+    [
+      'a short number to the right of the header',
+      'name;phone\nA;1;2',
+      badLine(2, unnamed('2 columns'), ', column 3'),
+    ],
+    [
+      'a number to the right of the header, after text',
+      'phone,name\n1,A,note,,09352222222',
+      badLine(2, unnamed('2 columns'), ', column 5'),
     ],
     ['pagers', 'Name,Pager\nA,1', unknown('"Name", "Pager"')],
     [

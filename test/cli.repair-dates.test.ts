@@ -43,7 +43,16 @@ beforeAll(async () => {
   await app.sql(`INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, purge_at)
     SELECT 9, group_row(groups) || '{"id":9}', '2026-01-07T00:00:00Z', 'admin', '2099-01-01Z' FROM groups WHERE id = 1`);
   await app.sql(`INSERT INTO accounts (username, api_key_hash, scopes, created_at, updated_at, expires_at)
-    VALUES ('old', sha256('old'), '{*}', ${asStored(created)}, ${asStored(updated)}, ${asStored(ends)})`);
+    SELECT name, sha256(name::bytea), '{*}', ${asStored(created)}, ${asStored(updated)}, ${asStored(ends)}
+    FROM unnest(ARRAY['old', 'edited', 'rotated', 'disabled', 'enabled']) AS name`);
+  for (const [command, ...args] of [
+    ['edit', 'edited', '--scope', 'groups:read'],
+    ['rotate', 'rotated'],
+    ['disable', 'disabled'],
+    ['disable', 'enabled'],
+    ['enable', 'enabled'],
+  ])
+    expect(await commands.run('accounts', command!, ...args)).toMatchObject({ code: 0 });
 
   newGroupId = await app.createGroup();
   await app.post('/editGroup', { id: 2, group: { duration: 2 } });
@@ -73,6 +82,9 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
     history: await app.sql('SELECT starts_at, expires_at, removed_at FROM subscriber_history'),
     groups: await app.sql('SELECT id, created_at, updated_at FROM groups ORDER BY id'),
     account: await app.sql(`SELECT created_at, updated_at, expires_at FROM accounts WHERE username = 'old'`),
+    changed: await app.sql(
+      `SELECT username, created_at, updated_at, expires_at FROM accounts WHERE username ~ 'ed$' ORDER BY 1`,
+    ),
   });
   const before = await readDates();
   const dryRun = await commands.run('repair-dates', '--zone', zone, '--dry-run', '--json');
@@ -97,6 +109,16 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
     history: [{ starts_at: starts, expires_at: ends, removed_at: new Date('2026-01-07T00:00:00Z') }],
     account: [{ created_at: created, updated_at: updated, expires_at: ends }],
   });
+  // The dates of these changes by this version are correct; those of the creation and the expiry were not.
+  expect(after.changed).toStrictEqual(
+    before.changed.map((account) => ({ ...account, created_at: created, expires_at: ends })),
+  );
+  expect(after.changed.map(({ username }) => username)).toStrictEqual([
+    'disabled',
+    'edited',
+    'enabled',
+    'rotated',
+  ]);
   const groups = after.groups as { id: number; created_at: Date; updated_at: Date }[];
   const old = before.groups as typeof groups;
   expect(groups[0]).toStrictEqual({ id: 1, created_at: created, updated_at: updated });

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { urlOf, useTestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 // Uses a separate PostgreSQL, which can be stopped without affecting other tests.
 let dataDir: string;
@@ -99,4 +101,72 @@ test('calls get 503 within 5 s while PostgreSQL is stopped, and succeed after it
   postgres = await openEmbeddedPostgres(dataDir);
   expect((await app.send('/readyz')).status).toBe(200);
   expect((await app.post('/deleteGroup', { id })).body.data.deleteGroup).toMatchObject({ id });
+});
+
+describe.each([
+  [
+    'the database does not exist',
+    'ALTER DATABASE postgres RENAME TO renamed',
+    'ALTER DATABASE renamed RENAME TO postgres',
+  ],
+  ['the role may not sign in', 'ALTER ROLE postgres NOLOGIN', 'ALTER ROLE postgres LOGIN'],
+])('while %s,', (_what, prevent, restore) => {
+  let admin: pg.Client;
+  /** Executes a statement and ends all other sessions, which may prevent it. */
+  const execute = (statement: string) =>
+    waitUntil(async () => {
+      const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()`;
+      await admin.query(end);
+      return admin.query(statement).then(
+        async () => Boolean(await admin.query(end)),
+        () => false,
+      );
+    });
+  beforeAll(async () => {
+    admin = new pg.Client({ connectionString: urlOf({ ...postgres.connection, database: 'template1' }) });
+    await admin.connect();
+  });
+  afterAll(() => admin.end());
+
+  test('calls get 503, and succeed afterwards', async () => {
+    const id = await app.createGroup();
+    await execute(prevent);
+    const calls = [
+      () => app.post('/deleteGroup', { id }),
+      () => app.post('/editGroup', { id, group: { name: 'E' } }),
+      () => app.post('/deleteGroup', { id, dryRun: true }),
+      () => app.post('/group', { id }),
+      () => app.graphql('{ allGroups { id } }'),
+    ];
+    const services = [
+      () => app.post('/api/v4/autodialer/groups/add', { name: 'n', numbers: ['1'] }),
+      () => app.post('/api/v4/autodialer/groups/search', {}),
+    ];
+    // Twice: the first calls may find connections that were ended.
+    for (const round of [1, 2]) {
+      for (const call of calls) {
+        const { status, headers, body } = await call();
+        expect([round, status, headers.get('retry-after'), body.errors]).toMatchObject([
+          round,
+          503,
+          '1',
+          [
+            {
+              message: 'The database is not available at the moment. Try again later',
+              extensions: { code: 'SERVICE_UNAVAILABLE' },
+            },
+          ],
+        ]);
+      }
+      for (const call of services) {
+        const { status, body } = await call();
+        expect([round, status, body.success]).toStrictEqual([round, 503, 0]);
+      }
+    }
+    expect((await app.send('/readyz')).status).toBe(503);
+
+    await execute(restore);
+    expect((await app.post('/group', { id })).body.data.group).toMatchObject({ name: 'Plain' });
+    expect((await app.post('/deleteGroup', { id })).status).toBe(200);
+  });
 });

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { bin, cwd } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 describe.each(['repeatable read', 'serializable'])('in a database whose isolation level is %s', (level) => {
   let app: TestApp;
@@ -48,8 +49,8 @@ describe.each(['repeatable read', 'serializable'])('in a database whose isolatio
   });
 });
 
-/** Locks a group's row on another connection while `work` runs. */
-async function whileLocked<T>(app: TestApp, id: number, work: () => Promise<T>): Promise<T> {
+/** Locks groups and their service groups on another connection while `work` runs. */
+async function whileLocked<T>(app: TestApp, ids: readonly number[], work: () => Promise<T>): Promise<T> {
   const holder = new pg.Client({ connectionString: app.url });
   await holder.connect();
   try {
@@ -57,7 +58,11 @@ async function whileLocked<T>(app: TestApp, id: number, work: () => Promise<T>):
       `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')`,
     );
     await holder.query('BEGIN');
-    await holder.query('SELECT FROM groups WHERE id = $1 FOR UPDATE', [id]);
+    await holder.query('SELECT FROM groups WHERE id = ANY ($1) FOR UPDATE', [ids]);
+    await holder.query(
+      `SELECT FROM service_groups WHERE id IN (SELECT service_group_id FROM groups WHERE id = ANY ($1)) FOR UPDATE`,
+      [ids],
+    );
     return await work();
   } finally {
     await holder.end();
@@ -100,7 +105,7 @@ describe.each([
         'SELECT g.id, g.name, g.version, s.username FROM groups g LEFT JOIN subscribers s ON group_id = g.id ORDER BY 1, 4',
       );
     const before = await state();
-    const answers = await whileLocked(app, id, () =>
+    const answers = await whileLocked(app, [id], () =>
       Promise.all(calls.map(([name, args]) => post(`/${name}`, args))),
     );
     for (const { status, headers, body } of answers) {
@@ -123,11 +128,43 @@ describe.each([
     expect((await post('/deleteGroup', { id })).status).toBe(200);
   });
 
+  test('each of two calls of one request that reach it has an audit event', async () => {
+    if (!app) return;
+    const { body } = await app.post('/createServiceGroup', { serviceGroup: { name: 'S' } });
+    const serviceGroupId = body.data.createServiceGroup.id;
+    const ids = [await app.createGroup({ serviceGroupId }), await app.createGroup({ serviceGroupId })];
+    const requestId = `both-${setting}`;
+    const query = `mutation ($one: Int!, $other: Int!, $group: GroupEdit!) {
+      a: editGroup(id: $one, group: { name: "E" }) { id }
+      b: editGroup(id: $other, group: { name: "E" }) { id }
+      c: createGroup(group: $group) { id }
+      d: createGroup(group: $group) { id }
+    }`;
+    const variables = { one: ids[0], other: ids[1], group: { ...plainGroup, serviceGroupId } };
+    const answer = await whileLocked(app, ids, () =>
+      app!.post('/graphql', { query, variables }, { 'X-Request-Id': requestId }),
+    );
+    expect(answer.body.errors.map(({ extensions }: Json) => extensions.code)).toStrictEqual(
+      Array(4).fill('SERVICE_UNAVAILABLE'),
+    );
+    // The events are written after the response.
+    const read = () =>
+      app!.sql('SELECT operation, target_ids FROM audit_events WHERE request_id = $1 ORDER BY operation, 2', [
+        requestId,
+      ]);
+    await waitUntil(async () => (await read()).length >= 4);
+    expect(await read()).toStrictEqual([
+      { operation: 'createGroup', target_ids: [] },
+      { operation: 'createGroup', target_ids: [] },
+      ...ids.map((id) => ({ operation: 'editGroup', target_ids: [String(id)] })),
+    ]);
+  });
+
   test('a plain delete that reaches the time limit returns 503 too', async () => {
     if (!app) return;
     const post: TestApp['post'] = (...args) => app!.post(...args);
     const [id, free] = [await app.createGroup(), await app.createGroup()];
-    const answers = await whileLocked(app, id, () =>
+    const answers = await whileLocked(app, [id], () =>
       Promise.all([post('/deleteGroup', { id }), post('/deleteGroup', { id: free })]),
     );
     expect(answers.map(({ status }) => status)).toStrictEqual([503, 200]);

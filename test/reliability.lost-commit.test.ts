@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createSchema } from '../src/graphql/schema.ts';
+import { bin, cwd } from './support/command-line.ts';
 import { openCuttingProxy, type CuttingProxy, type Fault } from './support/cutting-proxy.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
@@ -138,4 +142,53 @@ test('of 64 deletes that share statements, each committed one returns success', 
     expect(done).toStrictEqual(mine.filter((id) => !left.includes(id)));
     expect(answers.every(({ status }) => status === 200 || status === 503)).toBe(true);
   }
+});
+
+test.each<Fault>(['not sent', 'reply lost'])(
+  'a delete that is lost (%s) is not taken for an earlier one with its request id, whose group was restored since',
+  async (fault) => {
+    const id = await retry(() => app.createGroup());
+    const headers = { 'X-Request-Id': randomUUID() };
+    expect((await app.post('/deleteGroup', { id }, headers)).status).toBe(200);
+    expect((await app.post('/restoreGroup', { id })).status).toBe(200);
+    await app.post('/editGroup', { id, group: { name: 'Restored' } });
+
+    void proxy.cutNextCommit(fault);
+    const { status, body } = await app.post(
+      '/deleteGroup',
+      { query: 'mutation ($id: Int!) { deleteGroup(id: $id) { name } }', variables: { id } },
+      headers,
+    );
+    proxy.restore();
+    const rows = await database.sql('SELECT name FROM groups WHERE id = $1', [id]);
+    expect([status, rows, body.data?.deleteGroup.name]).toStrictEqual(
+      fault === 'not sent' ? [503, [{ name: 'Restored' }], undefined] : [200, [], 'Restored'],
+    );
+  },
+);
+
+test('a command that is stopped while its outcome is unknown reports that, not that nothing was changed', async () => {
+  const id = await retry(() => app.createGroup());
+  const locker = await openSecondConnection(database);
+  await locker.lockGroup(id);
+  const command = spawn(process.execPath, [bin, 'groups', 'delete', String(id), '--yes'], {
+    cwd,
+    env: { PATH: process.env['PATH'], DATABASE_URL: proxy.url },
+  });
+  let stderr = '';
+  command.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(command, 'close');
+  await locker.waitForBlocked();
+  const isMet = proxy.cutNextCommit('away');
+  await locker.close();
+  await isMet;
+  command.kill('SIGTERM');
+  const [code] = await ended;
+  proxy.restore();
+  expect([code, stderr]).toStrictEqual([
+    1,
+    expect.stringContaining('it is unknown whether the change was made'),
+  ]);
+  expect(stderr).not.toContain('nothing was changed');
+  expect(await database.sql('SELECT FROM groups WHERE id = $1', [id])).toStrictEqual([]);
 });

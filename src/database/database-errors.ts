@@ -25,11 +25,17 @@ const unavailableCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** PostgreSQL's codes: classes 08 (connection), 53 (resources) and 57P (shutdown), and read-only after a failover. */
-const unavailableSqlState = /^(08|53|57P0|25006)/;
+/**
+ * PostgreSQL's codes: classes 08 (connection), 28 (authorization), 53 (resources), 57P (shutdown) and 58 (system), a
+ * database that does not exist, and read-only after a failover.
+ */
+const unavailableSqlState = /^(08|28|3D000|53|57P0|58|25006)/;
 /** The names that Prisma's adapter uses if it passes on no code. */
 const unavailableKinds: readonly unknown[] = [
+  'AuthenticationFailed',
   'ConnectionClosed',
+  'DatabaseAccessDenied',
+  'DatabaseDoesNotExist',
   'DatabaseNotReachable',
   'SocketTimeout',
   'TooManyConnections',
@@ -100,6 +106,9 @@ const notConnectedCodes = new Set([
   'ENOENT',
   'ENOTFOUND',
   'EAI_AGAIN',
+  '28000',
+  '28P01',
+  '3D000',
   '53300',
   '57P03',
 ]);

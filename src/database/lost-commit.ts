@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, outcomeUnknown } from '../errors.ts';
+import { AppError, OutcomeUnknownError } from '../errors.ts';
 
 /** How long a call waits for the database to become reachable again. */
 const waitMs = 1500;
@@ -8,9 +8,9 @@ const pollMs = 50;
 const settleMs = 500;
 
 /**
- * Determines the outcome of a commit whose response was lost with the connection: returns once `isCommitted` finds it,
- * rejects with `failure` if it was not committed.
- * @throws AppError SERVICE_UNAVAILABLE that says that the outcome is unknown, if the database cannot be reached.
+ * Determines the outcome of a commit whose response was lost with the connection: returns once `isCommitted` finds
+ * it, rejects with `failure` if it was not committed.
+ * @throws OutcomeUnknownError if the database cannot be reached.
  */
 export async function waitForCommit(failure: unknown, isCommitted: () => Promise<boolean>): Promise<void> {
   let deadline = Date.now() + waitMs;
@@ -27,5 +27,5 @@ export async function waitForCommit(failure: unknown, isCommitted: () => Promise
     }
     await sleep(pollMs);
   }
-  throw isReachable ? failure : outcomeUnknown(failure);
+  throw isReachable ? failure : new OutcomeUnknownError(failure);
 }

@@ -24,6 +24,8 @@ type RepairedRows = {
 
 /** The operation of a repair in the audit log, by which a second repair is rejected. */
 export const repairOperation = 'repair-dates';
+/** The operations that set the date of an account's last change. */
+const accountChanges = ['accounts edit', 'accounts rotate', 'accounts disable', 'accounts enable'];
 /** The first migration of the version that writes dates in UTC. */
 export const firstMigrationInUtc = '0005_text_rules';
 
@@ -78,7 +80,9 @@ export async function repairDates(
             ELSE ${moved(`(group_row ->> 'updated_at')::timestamptz`)} END)
         WHERE NOT ${isCreatedSince('deleted_groups.id')}`,
       accounts: await transaction.$executeRaw`
-        UPDATE accounts SET created_at = ${moved('created_at')}, updated_at = ${moved('updated_at')},
+        UPDATE accounts SET created_at = ${moved('created_at')},
+          updated_at = CASE WHEN ${isWrittenSince(accountChanges, 'entry.target_ids = ARRAY[accounts.username]')}
+            THEN updated_at ELSE ${moved('updated_at')} END,
           expires_at = CASE WHEN ${isWrittenSince(
             ['accounts edit'],
             `event.target_ids = ARRAY[accounts.username]

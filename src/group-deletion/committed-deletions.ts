@@ -30,6 +30,7 @@ export async function findCommittedDeletions(
       WHERE audit_events.request_id = request.request_id AND audit_events.account = request.account
         AND audit_events.operation = request.operation AND target_ids = ARRAY[request.id::text]
         AND outcome = 'done' AND at > now() - interval '1 minute'
+        AND NOT EXISTS (SELECT FROM groups WHERE groups.id = request.id)
       ORDER BY id DESC LIMIT 1
     ) AS event
     LEFT JOIN service_groups ON service_groups.id = (event.before ->> 'service_group_id')::int

@@ -80,27 +80,26 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     },
 
     /**
-     * Writes the audit event of a rejected call. If the database became unavailable, the outcome of the call is
-     * unknown: the event is written only if the call has none yet, and the caller does not wait for it.
+     * Writes the audit event of a rejected call. If the outcome of the call is unknown, the event is written only if the
+     * call has none yet. If the database became unavailable, the caller does not wait for it.
      */
     async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
-      const isUnknown = errorCode === 'SERVICE_UNAVAILABLE';
-      const write = async () => {
-        const { requestId, operation } = call;
-        if (isUnknown && (await prisma.auditEvent.count({ where: { requestId, operation } })) > 0) return;
+      const isUnavailable = errorCode === 'SERVICE_UNAVAILABLE';
+      const write = async (mayHaveEvent: boolean) => {
+        if (mayHaveEvent && (await hasAuditEvent(prisma, call))) return;
         await writeAuditEvent(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode });
       };
       // Retry once: only one connection may have been lost.
-      const writing = write()
-        .catch(write)
+      const writing = write(isOutcomeUnknown(error))
+        .catch(() => write(isUnavailable))
         .catch((failure: unknown) =>
           log.warn(
             { reason: (failure as Error).message, requestId: call.requestId, errorCode },
             'failed to write a rejected call to the audit log',
           ),
         );
-      if (!isUnknown) await writing;
+      if (!isUnavailable) await writing;
     },
   };
 }
@@ -112,6 +111,16 @@ class DryRunRollback extends Error {
     super('dry run: rolled back');
     this.mutation = mutation;
   }
+}
+
+/**
+ * Returns whether the audit log has an event of a call. Other calls of the same request have other targets; a call
+ * without any may have created its target.
+ */
+async function hasAuditEvent(prisma: PrismaClient, call: MutationCall): Promise<boolean> {
+  const { requestId, account, operation } = call;
+  const targets = call.targetIds.length > 0 ? { targetIds: { equals: [...call.targetIds] } } : {};
+  return (await prisma.auditEvent.count({ where: { requestId, account, operation, ...targets } })) > 0;
 }
 
 /** Writes an audit event and returns its id. */

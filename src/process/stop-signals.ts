@@ -1,4 +1,4 @@
-import { OperatorError } from '../errors.ts';
+import { OperatorError, OutcomeUnknownError } from '../errors.ts';
 import { watchLauncher } from './launcher.ts';
 
 /** Sent by Ctrl-C, `kill`, a closed terminal and Ctrl-\. */
@@ -38,7 +38,8 @@ export function listenToStop(
 
 /**
  * Runs work that a stop signal aborts by `signal`: its changes are rolled back, its connections closed. A second stop
- * signal, at least a second later, ends the process immediately. @throws OperatorError if the work was aborted.
+ * signal, at least a second later, ends the process immediately. @throws OperatorError if the work was aborted;
+ * OutcomeUnknownError if a change may have been made nevertheless.
  */
 export async function withAbortSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -46,7 +47,8 @@ export async function withAbortSignal<T>(work: (signal: AbortSignal) => Promise<
   try {
     return await work(controller.signal);
   } catch (error) {
-    throw controller.signal.aborted ? new OperatorError('Aborted; nothing was changed') : error;
+    if (!controller.signal.aborted || error instanceof OutcomeUnknownError) throw error;
+    throw new OperatorError('Aborted; nothing was changed');
   } finally {
     end();
   }

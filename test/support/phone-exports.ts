@@ -213,7 +213,32 @@ export const phoneExports: readonly PhoneExport[] = [
     lines('Phone number (with country code),Country code', '+98911,98'),
     ['+98911'],
   ],
+  ['mobiles in Turkish', lines('Adı,Cep No,Cep Numarası', 'A,0532,0533'), ['0532', '0533']],
+  ['Brazilian postal codes, called CEP, next to a phone', lines('CEP,Telefone', '01310100,0119'), ['0119']],
+  [
+    'area codes in Persian and German',
+    lines(
+      'پیش شماره تلفن;پیش\u200cشماره تماس;پیششماره تلفن;Telefon Ortsvorwahl;Telefon Vorwahl;Telefon Durchwahl;تلفن',
+      '021;022;023;030;031;99;0911',
+    ),
+    ['0911'],
+  ],
+  [
+    'attributes of phones',
+    lines(
+      'Phone Consent,Mobile opt in,mobileOptOut,phone_optin,Phone optout,Phone Score,Mobile Flag,phone_permission,Phone (opt)',
+      '1,2,3,4,5,6,7,8,0911',
+    ),
+    ['0911'],
+  ],
   ['a year between the headers', lines('Name,2024,Phone', 'A,5,0911'), ['0911']],
+  ['years between the headers', lines('Phone,2023,2024', '0911,5,6'), ['0911']],
+  ['years of the Persian calendar between the headers', lines('موبایل;۱۴۰۲;۱۴۰۳', '0911;5;6'), ['0911']],
+  [
+    'cells to the right of the header, none of which is a number',
+    lines('Phone', '0911,A,,2021-03-08', '02188001122,,12#', '0912,'),
+    ['0911', '02188001122', '0912'],
+  ],
   [
     'several numbers in a cell',
     lines('Phone,Name', '"0912 111 1111\n0935 222 2222",A', '09121111111 / 09353333333,B'),

@@ -1,13 +1,8 @@
-import Papa from 'papaparse';
+import { createRecordParser, isBlank } from './csv-records.ts';
 import { findPhoneColumns, isFaxLabel, type PhoneColumn } from './phone-columns.ts';
 import { appendCellNumbers, type PhoneProblem } from './phone-number.ts';
 import { badLine, countSkip, type NumberReader, type SkipCounts } from './number-reader.ts';
 
-/** The maximum length of a record with quoted line breaks: an unclosed quote would otherwise consume the whole file. */
-const maxRecordLength = 10_000;
-/** How many columns a record may have: the work for a record grows with them. */
-const maxColumns = 1000;
-const delimiters = [',', ';', '\t'] as const;
 /** The maximum number of columns in an error. */
 const maxNamedColumns = 30;
 
@@ -17,57 +12,21 @@ const maxNamedColumns = 30;
  * @see https://www.rfc-editor.org/rfc/rfc4180
  */
 export function createCsvReader(skips: SkipCounts): NumberReader {
-  let delimiter: string | undefined;
+  const parser = createRecordParser(skips);
   let records: RecordReader | undefined;
-  /** The lines of a record whose quotes are still open. */
-  let open: readonly string[] = [];
-  let openedAt = 0;
-
   return {
     readLines(lines, firstLineNumber) {
-      const allLines = [...open, ...lines];
-      // Excel may declare the separator in the first line.
-      const declared =
-        delimiter === undefined ? /^"?sep=([,;\t])"?$/i.exec(allLines[0]?.trimStart() ?? '') : undefined;
-      if (declared) {
-        [delimiter, allLines[0]] = [declared[1]!, ''];
-        countSkip(skips, 'headerLines');
-      }
-      const startLineNumber = firstLineNumber - open.length;
-      delimiter ??= findDelimiter(allLines);
-      const { data, errors } = Papa.parse<string[]>(allLines.join('\n'), { delimiter, newline: '\n' });
-      const rowsWith = (problem: string) =>
-        new Set(errors.filter(({ code }) => code === problem).map(({ row }) => row));
-      const invalid = rowsWith('InvalidQuotes');
-      const unclosed = rowsWith('MissingQuotes');
-
       const numbers: string[] = [];
-      open = [];
-      let line = 0;
-      for (const [row, cells] of data.entries()) {
-        if (cells.length > maxColumns) throw tooManyColumns(startLineNumber + line, cells.length);
-        if (invalid.has(row)) throw badLine(startLineNumber + line, 'there is text behind a closing quote');
-        if (unclosed.has(row)) {
-          open = allLines.slice(line);
-          if (cells.join('').length > maxRecordLength) throw unclosedQuote(startLineNumber + line);
-          break;
-        }
-        const lineNumber = startLineNumber + line;
-        line += 1 + countLineBreaks(cells);
-        if (cells.every(isBlank)) {
-          countSkip(skips, 'blankLines');
-          continue;
-        }
+      for (const { cells, lineNumber } of parser.parse(lines, firstLineNumber)) {
         if (records) records.read(cells, lineNumber, numbers);
         else records = startRecords(cells, lineNumber, numbers, skips);
       }
-      openedAt = startLineNumber + line;
       return numbers;
     },
 
     end() {
-      if (open.length > 0) throw unclosedQuote(openedAt);
-      records?.end(openedAt - 1);
+      const lastLineNumber = parser.end();
+      records?.end(lastLineNumber);
       return [];
     },
   };
@@ -95,12 +54,12 @@ function startRecords(
   const columns = findPhoneColumns(cells);
   if (columns.length === 0) throw unknownColumns(cells, lineNumber);
   countSkip(skips, 'headerLines');
-  return createHeaderReader(columns, skips);
+  return createHeaderReader(columns, cells.length, skips);
 }
 
 /**
- * Returns whether a record is a header: it has text and no number, or names a phone column and has only short
- * numbers, such as a year.
+ * Returns whether a record is a header: it has text and no number, or names a phone column and has only years, or a few
+ * other short numbers.
  */
 function isHeader(cells: readonly string[]): boolean {
   const values = cells.filter((cell) => !isBlank(cell));
@@ -110,14 +69,24 @@ function isHeader(cells: readonly string[]): boolean {
   );
   if (figures.length === 0) return texts.length > 0;
   const areShort = figures.every((figure) => figure.length <= maxFigureDigits);
-  return areShort && texts.length > figures.length && findPhoneColumns(cells).length > 0;
+  const areFew = areShort && texts.length > figures.length;
+  return (areFew || figures.every((figure) => year.test(figure))) && findPhoneColumns(cells).length > 0;
 }
 const maxFigureDigits = 4;
+/** Of the Gregorian and the Persian calendar. */
+const year = /^(?:1[34]|19|20)\d\d$/;
 
-/** Creates the reader for a file with a header. */
-function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts): RecordReader {
+/** Creates the reader for a file with a header of `headerLength` columns. */
+function createHeaderReader(
+  columns: readonly PhoneColumn[],
+  headerLength: number,
+  skips: SkipCounts,
+): RecordReader {
   const checks = columns.filter((column) => column.mayHaveRowNumbers).map(createRowNumberCheck);
+  const isPhoneLast = columns.at(-1)!.index === headerLength - 1;
   const read: RecordReader['read'] = (cells, lineNumber, numbers) => {
+    if (cells.length > headerLength && !(isPhoneLast && isPaused(cells.slice(headerLength - 1))))
+      rejectUnnamedNumbers(cells, headerLength, lineNumber);
     for (const { index, header, labelIndex } of columns) {
       const cell = cells[index];
       if (cell === undefined || cell === '') {
@@ -138,32 +107,55 @@ function createHeaderReader(columns: readonly PhoneColumn[], skips: SkipCounts):
   return { read, end: (lastLineNumber) => checks.forEach((check) => check.end(lastLineNumber)) };
 }
 
+/**
+ * Rejects numbers to the right of the header: the cell before may have had several numbers without quotes.
+ * @throws AppError BAD_USER_INPUT
+ */
+function rejectUnnamedNumbers(cells: readonly string[], headerLength: number, lineNumber: number): void {
+  const index = cells.findIndex(
+    (cell, column) => column >= headerLength && !isDateOrAmount(cell) && findNumber(cell) !== undefined,
+  );
+  if (index === -1) return;
+  const problem =
+    `there is a number, but the header has ${headerLength} ${headerLength === 1 ? 'column' : 'columns'}. ` +
+    'Add its name to the header, or put quotes around cells with several numbers';
+  throw badLine(lineNumber, problem, nameColumn(index, undefined));
+}
+
 /** How many numbers of a column show whether it has row numbers. */
 const examinedNumbers = 10;
 
+/** How many consecutive numbers are not a coincidence. */
+const minConsecutive = 3;
+
 /**
- * Rejects a column that is named just "number", and whose first numbers have one or two digits: these are row numbers,
- * which must not be called.
+ * Rejects a column that is named just "number", and whose first numbers have one or two digits or are consecutive:
+ * these are row numbers, which must not be called.
  */
 function createRowNumberCheck({ index, header }: PhoneColumn) {
-  const shortNumbers: string[] = [];
-  let isPassed = false;
+  const examined: string[] = [];
+  let areShort = true;
+  let areConsecutive = true;
   const reject = (lineNumber: number) => {
     const problem =
-      `the values ${shortNumbers.slice(0, 3).join(', ')} … appear to be row numbers, not phone numbers. ` +
-      'If they are phone numbers, name the column "phone"; otherwise name the column with the phone numbers so';
+      `the values ${examined.slice(0, 3).join(', ')} … ${areShort ? '' : 'are consecutive, and '}appear to be row numbers, ` +
+      'not phone numbers. If they are phone numbers, name the column "phone"; otherwise name the column with the phone numbers so';
     return badLine(lineNumber, problem, nameColumn(index, header));
   };
   return {
     index,
     add(number: string, lineNumber: number) {
-      if (isPassed) return;
-      isPassed = !/^0*\d{1,2}$/.test(number);
-      shortNumbers.push(number);
-      if (!isPassed && shortNumbers.length === examinedNumbers) throw reject(lineNumber);
+      if (!areShort && !areConsecutive) return;
+      const previous = examined.at(-1);
+      areShort &&= /^0*\d{1,2}$/.test(number);
+      areConsecutive &&=
+        /^\d{1,6}$/.test(number) && (previous === undefined || Number(number) === Number(previous) + 1);
+      examined.push(number);
+      if (examined.length === examinedNumbers && (areShort || areConsecutive)) throw reject(lineNumber);
     },
     end(lastLineNumber: number) {
-      if (!isPassed && shortNumbers.length > 0) throw reject(lastLineNumber);
+      if (areShort ? examined.length > 0 : areConsecutive && examined.length >= minConsecutive)
+        throw reject(lastLineNumber);
     },
   };
 }
@@ -240,10 +232,6 @@ function findRowNumbers(first: readonly string[]): number | undefined {
 }
 const minCompleteLength = 7;
 
-function isBlank(cell: string): boolean {
-  return cell.trim() === '';
-}
-
 /** Returns the first number of a cell. */
 function findNumber(cell: string): string | undefined {
   const numbers: string[] = [];
@@ -289,25 +277,3 @@ function shorten(text: string): string {
   return characters.length > maxNameLength ? `${characters.slice(0, maxNameLength).join('')}…` : text;
 }
 const maxNameLength = 40;
-
-/** Returns the most frequent delimiter of the first non-blank line, outside of quotes. */
-function findDelimiter(lines: readonly string[]): string | undefined {
-  const line = lines.find((text) => text.trim() !== '')?.replace(/"[^"]*"/g, '');
-  if (line === undefined) return undefined;
-  const counts = delimiters.map((delimiter) => line.split(delimiter).length);
-  return delimiters[counts.indexOf(Math.max(...counts))];
-}
-
-function countLineBreaks(cells: readonly string[]): number {
-  let count = 0;
-  for (const cell of cells) if (cell.includes('\n')) count += cell.split('\n').length - 1;
-  return count;
-}
-
-function tooManyColumns(lineNumber: number, count: number): Error {
-  return badLine(lineNumber, `it has ${count} columns; ${maxColumns} are allowed`);
-}
-
-function unclosedQuote(lineNumber: number): Error {
-  return badLine(lineNumber, 'a quote that is opened is not closed');
-}

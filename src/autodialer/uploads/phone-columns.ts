@@ -20,7 +20,7 @@ const phoneWord = new RegExp(
     String.raw`^\w*tele?fon(?:e|es|o|os|i|u|nummern?|nr|no|numarasi)?$`,
     String.raw`^(?:mobil|mobile|mobiles|cell|cells|cellular|handy)(?:numbers?|num|no|nr|nummern?)?$`,
     String.raw`^tel(?:no|nr|number|nummer)?$`,
-    String.raw`^(?:rufnummern?|festnetz|msisdn|gsm|movil|celular|cellulare|telemovel|portable|cep|callback)$`,
+    String.raw`^(?:rufnummern?|festnetz|msisdn|gsm|movil|celular|cellulare|telemovel|portable|callback)$`,
     // Russian, Persian and Arabic.
     '^(?:телефон|телефоны|мобильныи|сотовыи)$',
     '^(?:تلفن|تلفنها|تلفنهمراه|موبایل|موبایلها|هاتف|الهاتف|جوال|الجوال|محمول|المحمول|تلفون)$',
@@ -29,13 +29,13 @@ const phoneWord = new RegExp(
 );
 
 /**
- * Words that mean this alone, or next to a word for a number or a phone: in Persian "mobile", "handset" and
- * "contact".
+ * Words that mean this next to a word for a number or a phone; in Persian "mobile", "handset" and "contact" also alone.
+ * "Cep" is the Turkish word for a mobile, and the Brazilian one for a postal code.
  */
-const phoneWordOfSome = /^(?:همراه|گوشی|تماس|contact|dial|caller|callee|destination|sim)$/u;
+const phoneWordOfSome = /^(?:همراه|گوشی|تماس|contact|dial|caller|callee|destination|sim|cep)$/u;
 
 /** Words for any kind of number: such a column has the phone numbers if the file has no other phone column. */
-const numberWord = /^(?:numbers?|no|nr|nummern?|numero|شماره|شمارهها|شمارههای|رقم)$/u;
+const numberWord = /^(?:numbers?|no|nr|nummern?|numero|numaras[iı]|شماره|شمارهها|شمارههای|رقم)$/u;
 
 /** Words for devices without voice, which an autodialer does not call. */
 const faxWord = /^(?:\w*fax\w*|فکس|نمابر|دورنگار)$/u;
@@ -43,11 +43,12 @@ const deviceWord = /^(?:pager|telex|isdn|tty|tdd|modem|horbehinderte|پیجر|ت
 
 /** Words for attributes of a phone, as the last word of a header, or in Persian as the first one. */
 const otherLastWord = new RegExp(
-  '^(?:type|label|typ|art|kind|carrier|operator|provider|model|brand|os|imei|status|verified|valid|active|ids?|codes?|vorwahl' +
+  '^(?:type|label|typ|art|kind|carrier|operator|provider|model|brand|os|imei|status|verified|valid|active|ids?|codes?' +
+    String.raw`|\w*vorwahl|durchwahl|consent|opt|optin|optout|score|flag|permission` +
     '|prefix|ext|extn|extension|country|date|time|datum|names?|email|mail|address|notes?|comments?|price|cost|plan|owner|count)$',
 );
 const otherFirstWord =
-  /^(?:نوع|برچسب|اپراتور|مدل|برند|وضعیت|کد|تاریخ|زمان|ساعت|نام|نتیجه|مدت|قیمت|مالک|تعداد|اخرین)$/u;
+  /^(?:پیش|پیششماره|نوع|برچسب|اپراتور|مدل|برند|وضعیت|کد|تاریخ|زمان|ساعت|نام|نتیجه|مدت|قیمت|مالک|تعداد|اخرین)$/u;
 const ofWord = /^(?:of|de|du|del|der|des)$/;
 
 type Kind = 'phone' | 'number' | 'fax';

@@ -6,9 +6,14 @@ const maxWrittenLength = 200;
 const maxTextLength = 10_000;
 /** A number that is complete by itself, with its area: fewer digits may be a part of one. */
 const minCompleteDigits = 8;
+/** The digits of the longest number of the world, 15, after an international prefix such as `00`. */
+const maxCompleteDigits = 17;
 
+/** Several complete numbers without a separator. */
+const joinedByPlus = new RegExp(String.raw`\d{${minCompleteDigits}}\+`);
 const separators = String.raw`\s()[\]{}<>.·/\\_\p{Pd}\u2212`;
 const separator = new RegExp(`[${separators}]`, 'gu');
+const innerSeparator = new RegExp(String.raw`[+\d*#][${separators}]+[+\d*#]`, 'u');
 const pauses = ',;،؛';
 /** The start of a suffix that is dialled after the call is answered, or of a parameter of a `tel:` URI. */
 const pauseOrParameter = new RegExp(`^[${pauses}]`);
@@ -28,7 +33,7 @@ export const writtenNumberPattern = (() => {
 /** Why a text is not a phone number. */
 export type PhoneProblem = {
   readonly message: string;
-  /** True if a spreadsheet has converted the number to another format. */
+  /** True if a spreadsheet has converted the number to another format, or several numbers are joined. */
   readonly isDamaged: boolean;
 };
 
@@ -39,7 +44,7 @@ export type PhoneProblem = {
  * characters only. Returns the problem if the text is not a phone number, and appends nothing.
  */
 export function appendPhoneNumbers(written: string, numbers: string[]): PhoneProblem | undefined {
-  if (numberPattern.test(written)) {
+  if (numberPattern.test(written) && !joinedByPlus.test(written)) {
     numbers.push(written);
     return undefined;
   }
@@ -78,9 +83,14 @@ function appendPiece(written: string, numbers: string[]): PhoneProblem | undefin
   if (/^[1-9]\d{6,}[.٫]\d+$/.test(text))
     return damaged(written, 'a spreadsheet, such as Excel, has written it with decimals');
   for (const part of splitNumbers(text)) {
-    const number = plainNumber(part);
-    if (number === undefined) return notANumber(written);
-    if (number !== '') numbers.push(number);
+    const formatted = withoutSuffix(part);
+    const number = formatted?.replace(separator, '');
+    if (number === '' && formatted === part) continue;
+    if (number === undefined || !/^[+\d*#]+$/.test(number)) return notANumber(written);
+    if (countDigits(number) > maxCompleteDigits && innerSeparator.test(formatted!))
+      return tooManyDigits(written);
+    if (!numberPattern.test(number)) return notANumber(written);
+    numbers.push(number);
   }
   return undefined;
 }
@@ -94,6 +104,12 @@ function damaged(written: string, how: string): PhoneProblem {
 function notANumber(written: string): PhoneProblem {
   const rule = 'which has 1 to 32 of the characters + 0-9 * #';
   return { message: `${quote(written)} is not a phone number, ${rule}`, isDamaged: false };
+}
+
+function tooManyDigits(written: string): PhoneProblem {
+  const advice = 'Separate several numbers by line breaks, or write each in its own cell';
+  const message = `${quote(written)} has too many digits for a formatted phone number. ${advice}`;
+  return { message, isDamaged: true };
 }
 
 function quote(written: string): string {
@@ -115,24 +131,27 @@ function plainText(written: string): string {
   return text.replace(/^(?:(\d{6,})\.0|([1-9]\d{5,})[.٫]0+)$/, '$1$2');
 }
 
-/** Returns the number without formatting: an empty string if nothing is left, undefined if the text is not a number. */
-function plainNumber(text: string): string | undefined {
+/** Removes an extension or a pause with all that follows, and a trunk prefix; undefined if other text follows. */
+function withoutSuffix(text: string): string | undefined {
   const [, before, suffix] = beforeSuffix.exec(text)!;
   if (suffix !== '' && !pauseOrParameter.test(suffix!) && !extension.test(suffix!)) return undefined;
   // "+49 (0)711 …": the trunk prefix is dialled only without the country code.
-  const number = before!.replace(/^(\s*(?:\+|00)\s*\d{1,3}\s*)\(0\)/, '$1').replace(separator, '');
-  if (number === '' && suffix === '') return '';
-  return numberPattern.test(number) ? number : undefined;
+  return before!.replace(/^(\s*(?:\+|00)\s*\d{1,3}\s*)\(0\)/, '$1');
 }
 
-/** Dividers between complete numbers in one text, each with the required start of the following numbers. */
-const dividers: readonly (readonly [divider: RegExp, next: RegExp])[] = [
-  [/\s*[|/]\s*/, /^/],
-  [/\s*[,;،؛]\s*/, /^[+0]/],
-  [/\s+[\p{Pd}\u2212]\s+/u, /^[+0]/],
-  [/\s+(?:و|or|und|and|&)\s+/i, /^[+0]/],
-  [/\s+(?=\+\d)/, /^\+/],
-  [/\s+/, /^[+0]/],
+/**
+ * Dividers between complete numbers in one text, each with a test of the parts. Those that are also separators within a
+ * number require that each following part starts like a number.
+ */
+const dividers: readonly (readonly [divider: RegExp, areNumbers: (parts: readonly string[]) => boolean])[] = [
+  [/\s*[|/]\s*/, () => true],
+  [/\s*[,;،؛]\s*/, startLikeNumbers],
+  [/\s*[,;،؛]\s*/, areAlike],
+  [/\s+[\p{Pd}\u2212]\s+/u, startLikeNumbers],
+  [/\s+(?:و|or|und|and|&)\s+/i, startLikeNumbers],
+  [/(?=\+)/, startLikeNumbers],
+  [/\s+/, startLikeNumbers],
+  [/\s*[\p{Pd}\u2212_\\]+\s*/u, startLikeNumbers],
 ];
 
 /**
@@ -142,17 +161,26 @@ const dividers: readonly (readonly [divider: RegExp, next: RegExp])[] = [
 function splitNumbers(text: string): readonly string[] {
   // Fast path: most texts are too short for two numbers.
   if (text.length < 2 * minCompleteDigits) return [text];
-  for (const [divider, next] of dividers) {
+  for (const [divider, areNumbers] of dividers) {
     const parts = text.split(divider);
-    if (
-      parts.length > 1 &&
-      parts.every((part, index) => isComplete(part) && (index === 0 || next.test(part)))
-    )
-      return parts;
+    if (parts.length > 1 && parts.every(isComplete) && areNumbers(parts)) return parts;
   }
   return [text];
 }
 
 function isComplete(text: string): boolean {
-  return text.replace(/\D/g, '').length >= minCompleteDigits;
+  return countDigits(text) >= minCompleteDigits;
+}
+
+function startLikeNumbers(parts: readonly string[]): boolean {
+  return parts.slice(1).every((part) => /^[+0]/.test(part));
+}
+
+/** Returns whether the parts have the same number of digits, and nothing else: what is dialled after a pause is shorter. */
+function areAlike(parts: readonly string[]): boolean {
+  return parts.every((part) => /^\d+$/.test(part) && part.length === parts[0]!.length);
+}
+
+function countDigits(text: string): number {
+  return text.replace(/\D/g, '').length;
 }

@@ -93,7 +93,8 @@ function readTelephone(text: string, line: number): Telephone {
   const namedTypes = [(property[1] as Record<string, string | string[]>)['type'] ?? []].flat();
   const isQuotedPrintable = /QUOTED-PRINTABLE/i.test(headOf(text));
   return {
-    value: isQuotedPrintable ? decodeQuotedPrintable(String(property[3])) : String(property[3]),
+    // The library removes all backslashes from telephone numbers, also one between two numbers.
+    value: unescapeText(isQuotedPrintable ? decodeQuotedPrintable(value) : value),
     types: [...types, ...namedTypes.flatMap((type) => type.split(','))],
   };
 }
@@ -112,6 +113,11 @@ function splitTelephone(text: string, line: number): Telephone & { readonly head
     types: parts.filter((part) => /^[\w-]+$/.test(part)),
     value,
   };
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc6350#section-3.4 */
+function unescapeText(text: string): string {
+  return text.replace(/\\([,;:\\n])/gi, (_, character: string) => (/n/i.test(character) ? '\n' : character));
 }
 
 function decodeQuotedPrintable(text: string): string {
