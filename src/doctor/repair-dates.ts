@@ -81,7 +81,7 @@ export async function repairDates(
         WHERE NOT ${isCreatedSince('deleted_groups.id')}`,
       accounts: await transaction.$executeRaw`
         UPDATE accounts SET created_at = ${moved('created_at')},
-          updated_at = CASE WHEN ${isWrittenSince(accountChanges, 'entry.target_ids = ARRAY[accounts.username]')}
+          updated_at = CASE WHEN ${isWrittenSince(accountChanges, 'event.target_ids = ARRAY[accounts.username]')}
             THEN updated_at ELSE ${moved('updated_at')} END,
           expires_at = CASE WHEN ${isWrittenSince(
             ['accounts edit'],
