@@ -43,13 +43,16 @@ export function createContext(
  * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may
  * contain several mutations.
  */
-function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
+function createLoaders({ deletedGroups, groups, serviceGroups, subscribers }: Repositories) {
   return {
     group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
     serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {
       cache: false,
     }),
     activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActive(ids), {
+      cache: false,
+    }),
+    returningSubscriberCount: new DataLoader<number, number>((ids) => deletedGroups.countReturning(ids), {
       cache: false,
     }),
     activeSubscribers: new DataLoader<SubscriberPage, Subscriber[]>(

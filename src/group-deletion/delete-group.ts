@@ -5,7 +5,11 @@ import { isLockTimeout } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
+import {
+  moveActiveSubscribers,
+  moveTargetNotFound,
+  storeMovedSubscribers,
+} from '../subscribers/move-subscribers.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { runDeletionStatement, type DeletionResult, type DeletionErrorCode } from './delete-statement.ts';
 import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
@@ -19,6 +23,9 @@ export type Deletion = {
   readonly moveSubscribersTo: number | null;
 };
 
+/** Of a delete that moves no subscribers. */
+const noMove = { subscribersMoved: 0, movedTo: null };
+
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
 /** The only way to delete groups. Deleted groups are archived for `retentionDays`; with 0 they are not archived. */
@@ -29,7 +36,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {
     const { moveSubscribersTo: target, ...rest } = deletion;
     const attempt = async (subscribersMoved: number) => {
-      const request = { ...rest, call, isAudited: false, subscribersMoved };
+      const movedTo = subscribersMoved > 0 ? target : null;
+      const request = { ...rest, call, isAudited: false, subscribersMoved, movedTo };
       const [result] = await runDeletionStatement(transaction, [request], retentionDays);
       if (!result) throw lockTimeout();
       return result;
@@ -41,6 +49,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
       if (!locked.has(target)) throw moveTargetNotFound('moveSubscribersTo');
     }
     if (target !== null && result.outcome === 'HAS_ACTIVE_SUBSCRIBERS') {
+      if (retentionDays > 0) await storeMovedSubscribers(transaction, deletion.id);
       subscribersMoved = await moveActiveSubscribers(transaction, deletion.id, target);
       result = await attempt(subscribersMoved);
     }
@@ -62,7 +71,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
         );
       }
 
-      const result = await enqueue({ ...deletion, call, isAudited: true, subscribersMoved: 0 }).catch(
+      const result = await enqueue({ ...deletion, call, isAudited: true, ...noMove }).catch(
         (error: unknown) => {
           throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
         },
@@ -78,7 +87,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
      */
     async deleteGroups(ids: readonly number[], reason: string | null, call: MutationCall): Promise<Group[]> {
       const rows = await mutations.run(call, async (transaction) => {
-        const base = { reason, expectedVersion: null, call, isAudited: false, subscribersMoved: 0 };
+        const base = { reason, expectedVersion: null, call, isAudited: false, ...noMove };
         await lockGroups(transaction, ids);
         const requests = ids.map((id) => ({ id, ...base }));
         const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
