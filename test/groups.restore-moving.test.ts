@@ -10,7 +10,7 @@ afterAll(() => app.close());
 
 const { subscribe, subscribersOf, nextRequestId, auditOf, readState } = createProbes(() => app);
 
-/** A plan with these subscribers, deleted by moving them to another plan with a subscriber of its own. */
+/** A plan with these subscribers, deleted by moving them to another plan with one subscriber. */
 async function deleteByMoving(...usernames: string[]): Promise<{ id: number; target: number }> {
   const [id, target] = [await app.createGroup(), await app.createGroup()];
   for (const username of usernames) await subscribe(id, username, { startsAt: past, expiresAt: future });
