@@ -22,7 +22,7 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
-  const { loadConfig } = await import('../config/settings.ts');
+  const { loadConfig } = await import('../config/load-config.ts');
   const { createLogger } = await import('../log.ts');
   const { openDatabase } = await import('../database/database.ts');
   const { createRepositories } = await import('../repositories.ts');

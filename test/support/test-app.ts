@@ -1,5 +1,6 @@
 import { openApp } from '../../src/app.ts';
-import { readConfig, type Config } from '../../src/config/settings.ts';
+import { readConfig } from '../../src/config/load-config.ts';
+import type { Config } from '../../src/config/settings.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { createLogger } from '../../src/log.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
