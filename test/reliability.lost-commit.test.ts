@@ -81,7 +81,7 @@ function claimOf({ status, body }: { status: number; body: Json }): Outcome {
   return /unknown whether/.test(message) ? 'unknown' : 'not done';
 }
 
-const faults: Readonly<Record<Fault, Outcome>> = {
+const faults: Readonly<Record<Exclude<Fault, 'away after reply'>, Outcome>> = {
   'reply lost': 'done',
   'all cut': 'done',
   'away for a moment': 'done',
@@ -126,6 +126,32 @@ describe.each(Object.keys({ ...operations, ...services }))('%s', (name) => {
       }
     },
   );
+});
+
+test('an update whose numbers cannot be read after its commit is reported as done, with 503 and no part of the response', async () => {
+  const _id = await retry(createNumberGroup);
+  const headers = { 'X-Request-Id': randomUUID(), 'Idempotency-Key': randomUUID() };
+  const update = () => app.post(pathOf('update'), { _id, name: 'new' }, headers);
+  void proxy.cutNextCommit('away after reply');
+  const { status, body } = await update();
+  proxy.restore();
+  expect([status, body]).toStrictEqual([
+    503,
+    {
+      success: 0,
+      message:
+        'The group was updated, but the database is unavailable, so that its numbers cannot be returned. Repeat the call later to get them',
+      data: '',
+    },
+  ]);
+  const entries = 'SELECT outcome FROM audit_events WHERE request_id = $1 ORDER BY id';
+  expect(await database.sql(entries, [headers['X-Request-Id']])).toStrictEqual([{ outcome: 'done' }]);
+  const repeated = await retry(async () => {
+    const answer = await update();
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+    return answer;
+  });
+  expect(repeated.body).toMatchObject({ success: 1, data: { name: 'new', numbers: ['1', '2'], count: 2 } });
 });
 
 test('of 64 deletes that share statements, each committed one returns success', async () => {
