@@ -22,6 +22,7 @@ import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { parseSearch } from './search-request.ts';
 import {
+  createAcceptCheck,
   createRepeatedKeyAudit,
   createScopeCheck,
   auditedHandler,
@@ -156,14 +157,15 @@ export async function registerGroupRoutes(
     const onRequest = [createScopeCheck(service, mutations)];
     if (service === 'upload') onRequest.push(async (request) => requireAllowedOrigin(request, corsOrigins));
     const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
-    const onError = createRepeatedKeyAudit(service, mutations);
-    scope.post(
+    const route = {
       url,
-      { onRequest, onError, config: { ...config, document: operationDocuments[service] } },
+      onRequest: [...onRequest, createAcceptCheck(service, mutations)],
+      onError: createRepeatedKeyAudit(service, mutations),
+      config,
       handler,
-    );
-    if (olderMethod)
-      scope.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, onError, config, handler });
+    };
+    scope.route({ ...route, method: 'POST', config: { ...config, document: operationDocuments[service] } });
+    if (olderMethod) scope.route({ ...route, method: olderMethod, exposeHeadRoute: false });
     scope.route({
       method: scope.supportedMethods.filter((method) => !methods.includes(method)),
       url,
