@@ -36,8 +36,8 @@ export function createScopeCheck(service: ServiceName, mutations: MutationRunner
 }
 
 /**
- * Creates a hook that rejects requests whose client cannot read the response, and audits rejected calls of services that
- * change something.
+ * Creates a hook that rejects requests whose client cannot read the response, and audits rejected calls of services
+ * that change something.
  */
 export function createAcceptCheck(service: ServiceName, mutations: MutationRunner) {
   return createCheck(service, mutations, requireAcceptedResponse);
