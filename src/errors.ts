@@ -69,7 +69,7 @@ export const errorTable = {
   },
   NOT_ACCEPTABLE: {
     status: 406,
-    meaning: '`Accept` excludes both media types of GraphQL; nothing was executed',
+    meaning: '`Accept` excludes the media types of the response; nothing was executed',
     retry: 'no',
   },
   REQUEST_TIMEOUT: { status: 408, meaning: 'the request was not received in time', retry: 'later' },

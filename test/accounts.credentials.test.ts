@@ -68,7 +68,7 @@ describe('every credential of a request has to be valid', () => {
     [
       'two different keys',
       () => ({ ...account.byKey, ...bearer(testKey) }),
-      'Send the key as a Bearer token or as X-APIKEY, not a different one as each',
+      'Send the key either as a Bearer token or as X-APIKEY, not a different key in each',
     ],
     [
       'the right password alone, of an account that needs its key too',

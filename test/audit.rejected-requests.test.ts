@@ -420,7 +420,7 @@ test('removing a number group with a repeated id has one audit event', async () 
     headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId },
     body: `{"_id":"${_id}","_\\u0069d":"${_id}"}`,
   });
-  expect(answer.body).toMatchObject({ success: 0, message: "Field '_id':value must be given once" });
+  expect(answer.body).toMatchObject({ success: 0, message: "Field '_id':value must not be repeated" });
   expect(await auditOf(requestId)).toMatchObject([
     {
       operation: 'autodialer/groups/remove',

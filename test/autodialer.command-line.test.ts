@@ -56,7 +56,7 @@ describe('accounts create --api-key-stdin with an existing key', () => {
 describe('number-groups', () => {
   const { addGroup, call, numbersOf } = createAutodialerClient(() => app);
 
-  test('number-groups restore restores a removed group with its numbers, once, with an audit entry', async () => {
+  test('number-groups restore restores a removed group with its numbers, once, with an audit event', async () => {
     const id = await addGroup({ name: 'back', numbers: ['1', '2'], description: 'd' });
     const [before] = await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]);
     await call('remove', { _id: id });

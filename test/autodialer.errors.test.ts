@@ -97,7 +97,7 @@ describe("the vendor's table of errors", () => {
       json,
       `{"_id":"${id}"}`,
       200,
-      "Field 'body':value must hold something to change: name, numbers, filename or description",
+      "Field 'body':value must contain something to change: name, numbers, filename or description",
     ],
     ['no scope', 'remove', json, `{"_id":"${there}"}`, 403, deniedTo('remove')],
     ['no scope', 'update', json, `{"_id":"${there}","name":"a"}`, 403, deniedTo('update')],
@@ -109,7 +109,7 @@ describe("the vendor's table of errors", () => {
       json,
       `{"_id":"${there}"}`,
       200,
-      "Field 'body':value must hold something to change: name, numbers, filename or description",
+      "Field 'body':value must contain something to change: name, numbers, filename or description",
     ],
     ['admin', 'update', json, `{"_id":"${there}","name":" "}`, 200, "Field 'name':value must not be blank"],
     [
@@ -149,7 +149,7 @@ describe("the vendor's table of errors", () => {
       json,
       '{"name":"a","name":"b","numbers":[]}',
       200,
-      "Field 'name':value must be given once",
+      "Field 'name':value must not be repeated",
     ],
     [
       'admin',
@@ -407,7 +407,7 @@ describe('the audit of rejected autodialer calls', () => {
   });
 });
 
-test('a search has no audit entry', async () => {
+test('a search has no audit event', async () => {
   await addGroup();
   await app.post(`${groupsPath}/search`, {}, { 'X-Request-Id': 'searching' });
   expect(await auditOf('searching')).toStrictEqual([]);

@@ -276,7 +276,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
     `there is a number, but the header has ${columns}. Add its name to the header, or put quotes around cells with several numbers`;
   const tooManyColumns = (line: number, count: number) =>
     badLine(line, `it has ${count} columns; 1000 are allowed`);
-  const noNumbers = "Field 'file':value must hold phone numbers";
+  const noNumbers = "Field 'file':value must contain phone numbers";
   const longPart = ':::'.repeat(14).slice(0, 40);
   const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
   const notText = (name: string) =>

@@ -73,8 +73,8 @@ describe('csv', () => {
       badLine(2, 'it has more than 1048576 characters'),
     ],
     ['a line too long', `1\n${'2'.repeat(1_100_000)}\n`, badLine(2, 'it has more than 1048576 characters')],
-    ['nothing', '', "Field 'file':value must hold phone numbers"],
-    ['a header only', 'number\n', "Field 'file':value must hold phone numbers"],
+    ['nothing', '', "Field 'file':value must contain phone numbers"],
+    ['a header only', 'number\n', "Field 'file':value must contain phone numbers"],
   ])(
     'upload of a file with %s is rejected with its line, and stores nothing',
     async (_, content, message) => {
@@ -172,7 +172,7 @@ describe('vcf', () => {
     [
       'nothing but an empty number',
       card('VERSION:3.0', 'TEL:'),
-      "Field 'file':value must hold phone numbers",
+      "Field 'file':value must contain phone numbers",
     ],
     [
       'no end',
@@ -191,7 +191,7 @@ describe('vcf', () => {
       card('VERSION:3.0', 'TEL:1', ...Array.from({ length: 200 }, () => ` ${'1'.repeat(100)}`)),
       badLine(3, 'it has more than 10000 characters'),
     ],
-    ['no numbers at all', card('VERSION:3.0', 'FN:Ali'), "Field 'file':value must hold phone numbers"],
+    ['no numbers at all', card('VERSION:3.0', 'FN:Ali'), "Field 'file':value must contain phone numbers"],
   ])(
     'upload of a file with %s is rejected with its line, and stores nothing',
     async (_, content, message) => {
@@ -237,7 +237,7 @@ describe('a file', () => {
     expect(readdirSync(tmpdir())).toStrictEqual(files);
   });
 
-  test('an upload has an audit entry, rejected or not', async () => {
+  test('an upload has an audit event, rejected or not', async () => {
     const ids = [nextRequestId(), nextRequestId()];
     const { body } = await upload('1\n2\n', 'a.csv', { 'X-Request-Id': ids[0]! });
     const { filename } = body.data;
@@ -276,7 +276,7 @@ describe('a file', () => {
     const form = new FormData();
     for (const content of ['1', '2']) form.append('file', new Blob([content]), 'a.csv');
     const { body } = await app.send(`${groupsPath}/upload`, { method: 'POST', body: form });
-    expect(body).toStrictEqual(failure("Field 'file':value must be given once"));
+    expect(body).toStrictEqual(failure("Field 'file':value must not be repeated"));
     expect(await readNumbers()).toStrictEqual(before);
   });
 

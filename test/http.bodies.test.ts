@@ -115,7 +115,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
       400,
       {
         errors: [
-          { message: `${argument} must be given once`, extensions: { code: 'BAD_USER_INPUT', argument } },
+          { message: `${argument} must not be repeated`, extensions: { code: 'BAD_USER_INPUT', argument } },
         ],
       },
     ]);
@@ -143,7 +143,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
     const answer = await post(`${groupsPath}/${service}`, body.replaceAll('ID', _id), json, method);
     expect([answer.status, answer.body]).toStrictEqual([
       200,
-      failure(`Field '${field}':value must be given once`),
+      failure(`Field '${field}':value must not be repeated`),
     ]);
     expect(await readNumbers()).toStrictEqual(before);
   });
@@ -160,7 +160,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
       );
       sent.on('error', reject).end(sentBody);
     });
-    expect(JSON.parse(body)).toStrictEqual(failure("Field 'alike':value must be given once"));
+    expect(JSON.parse(body)).toStrictEqual(failure("Field 'alike':value must not be repeated"));
   });
 });
 

@@ -76,7 +76,9 @@ function parseCredentials({ headers, headersDistinct }: IncomingMessage): Creden
   const apiKey = headers['x-apikey'] as string | undefined;
   const { token, basic } = parseAuthorization(headers.authorization);
   if (apiKey && token !== undefined && apiKey !== token) {
-    throw invalidCredentials('Send the key as a Bearer token or as X-APIKEY, not a different one as each');
+    throw invalidCredentials(
+      'Send the key either as a Bearer token or as X-APIKEY, not a different key in each',
+    );
   }
   return { token: token ?? (apiKey || undefined), basic };
 }
