@@ -12,6 +12,9 @@ import { parseGroupRow, type Group } from './group.ts';
 /** A deleted group, which can be restored until `purgeAt`. */
 export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
 
+/** When and by whom a group was deleted, and until when it can be restored. */
+export type ArchivedDeletion = Pick<DeletedGroup, 'id' | 'deletedAt' | 'deletedBy' | 'purgeAt'>;
+
 /** A page of deleted groups: at most `first`, after the position `after`. */
 type DeletedGroupPage = {
   readonly first: number;
@@ -29,8 +32,15 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<DeletedGroup> {
       const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
-      if (!row) throw deletedGroupNotFound();
+      if (!row) throw deletedGroupNotFound(id);
       return toDeletedGroup(row);
+    },
+
+    /** Returns when and by whom groups were deleted, and until when they can be restored; only those in the archive. */
+    async findDeletions(ids: readonly number[]): Promise<ArchivedDeletion[]> {
+      return prisma.$queryRaw`
+        SELECT id, deleted_at AS "deletedAt", deleted_by AS "deletedBy", purge_at AS "purgeAt" FROM deleted_groups
+        WHERE id = ANY (${ids}::int[]) AND purge_at > now()`;
     },
 
     /** Returns one page, latest first. */
@@ -72,9 +82,9 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
           return { result, after: restored.row };
         }
         if (await transaction.group.findUnique({ where: { id }, select: { id: true } })) {
-          throw new AppError('ALREADY_EXISTS', 'The group exists: it is not deleted');
+          throw new AppError('ALREADY_EXISTS', `Group ${id} exists: it is not deleted`, { id });
         }
-        throw deletedGroupNotFound();
+        throw deletedGroupNotFound(id);
       });
       return parseGroupRow(row);
     },
@@ -88,7 +98,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
           const groupRow = await addGroupDetails(transaction, before, call.selectedDetails);
           return { result: { ...row, groupRow }, before };
         } catch (error) {
-          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound() : error;
+          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound(id) : error;
         }
       });
       return toDeletedGroup(purged);
@@ -142,6 +152,7 @@ function toDeletedGroup({
   };
 }
 
-function deletedGroupNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Deleted group not found');
+function deletedGroupNotFound(id: number): AppError {
+  const message = `Deleted group not found: group ${id} is not in the archive. deletedGroups lists its groups`;
+  return new AppError('NOT_FOUND', message, { id });
 }
