@@ -47,6 +47,7 @@ describe("both vendors' documented credentials are accepted", () => {
     ['both', { ...vendorBasic, ...vendorKey }],
     ['Bearer', bearer(vendorKey['X-APIKEY'])],
     ['the same key twice', { ...vendorKey, ...bearer(vendorKey['X-APIKEY']) }],
+    ['Basic next to an empty key', { ...vendorBasic, 'X-APIKEY': '' }],
     ['a scheme in another case', { authorization: 'bAsIc dGVzdDpBYTEyMzQ1Ng==' }],
   ] as [string, Record<string, string>][])('%s', async (_name, headers) => {
     expect((await ask(headers)).status).toBe(200);
@@ -94,6 +95,21 @@ describe('every credential of a request has to be valid', () => {
       'Basic with invalid Base64',
       () => ({ Authorization: 'Basic %%%' }),
       'Basic credentials must be "username:password" in Base64',
+    ],
+    [
+      'an empty X-APIKEY',
+      () => ({ 'X-APIKEY': '' }),
+      'The header X-APIKEY is empty. Send the credentials of an account',
+    ],
+    [
+      'an empty Authorization',
+      () => ({ Authorization: '' }),
+      'The header Authorization is empty. Send the credentials of an account',
+    ],
+    [
+      'Bearer without a token',
+      () => ({ Authorization: 'Bearer ' }),
+      'The value of Bearer in the header Authorization is empty. Send the credentials of an account',
     ],
     ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
     ['a username with a NUL', () => basic('te\u0000st', password), 'The username or the password is wrong'],

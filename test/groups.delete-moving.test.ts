@@ -61,6 +61,7 @@ describe('moveSubscribersTo', () => {
     expect(answer.status).toBe(404);
     expect(answer.body.errors[0].extensions).toStrictEqual({
       code: 'NOT_FOUND',
+      id: 2_000_000_000,
       argument: 'moveSubscribersTo',
     });
     expect(await readState()).toStrictEqual(before);

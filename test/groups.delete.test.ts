@@ -67,10 +67,13 @@ describe.each(['/graphql', '/deleteGroup'])('deleteGroup at %s', (path) => {
       expect(answer.body).toStrictEqual({
         errors: [
           {
-            message: 'Group not found',
+            message:
+              missing === id
+                ? expect.stringMatching(/^Group not found: group \d+ was deleted on /)
+                : 'Group not found',
             locations: [{ line: 2, column: 1 }],
             path: ['deleteGroup'],
-            extensions: { code: 'NOT_FOUND' },
+            extensions: { code: 'NOT_FOUND', id: missing },
           },
         ],
         data: { deleteGroup: null },

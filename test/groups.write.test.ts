@@ -31,6 +31,7 @@ describe('createGroup', () => {
       protected: false,
       version: 1,
       subscriberCount: 0,
+      serviceGroup: null,
     });
     expect(createdAt).toBe(updatedAt);
     expect(Date.now() - Date.parse(createdAt)).toBeLessThan(60_000);

@@ -51,7 +51,9 @@ describe('deleteServiceGroup', () => {
 
     expect(answer.status).toBe(409);
     expect(answer.body.errors[0]).toMatchObject({
-      message: 'Cannot delete a service group that still has groups',
+      message:
+        `Cannot delete a service group that still has groups: service group ${id} has 2. ` +
+        'Change their serviceGroupId with editGroup',
       extensions: { code: 'HAS_GROUPS', groupCount: 2 },
     });
     expect(await readAll()).toStrictEqual(before);
@@ -101,6 +103,7 @@ test.each([
   const before = await readAll();
   const answer = await app.post(`/${operation}`, args);
   expect(answer.status).toBe(status);
-  expect(answer.body.errors[0].extensions).toStrictEqual(argument ? { code, argument } : { code });
+  const { id } = args as { id?: number };
+  expect(answer.body.errors[0].extensions).toStrictEqual(argument ? { code, argument } : { code, id });
   expect(await readAll()).toStrictEqual(before);
 });

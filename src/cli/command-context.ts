@@ -26,6 +26,7 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   const { createLogger } = await import('../log.ts');
   const { openDatabase } = await import('../database/database.ts');
   const { createRepositories } = await import('../repositories.ts');
+  const { explainMissingGroups } = await import('../group-deletion/missing-groups.ts');
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);
@@ -38,7 +39,11 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
       signal.throwIfAborted();
       const { prisma, migrations, description } = database;
       const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
-      return await work({ ...repositories, prisma, config, migrations, description, signal });
+      return await work({ ...repositories, prisma, config, migrations, description, signal }).catch(
+        async (error: unknown) => {
+          throw await explainMissingGroups(error, repositories.deletedGroups);
+        },
+      );
     } finally {
       await database.close();
     }

@@ -14,6 +14,8 @@ export type Context = Repositories & {
   readonly scopes: ReadonlySet<string>;
   /** The unparsed Idempotency-Key header. */
   readonly idempotencyKey: string | undefined;
+  /** Whether the server wrote the query, because the request has the arguments of an operation only. */
+  readonly isDefaultQuery: boolean;
   /** Whether the client accepts a GraphQL media type. */
   readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;

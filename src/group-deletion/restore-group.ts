@@ -56,8 +56,8 @@ async function lockArchivedGroup(transaction: Transaction, id: number): Promise<
     WHERE id = ${id} AND purge_at > now() FOR UPDATE`;
   if (archived) return archived;
   if (await transaction.group.findUnique({ where: { id }, select: { id: true } }))
-    throw new AppError('ALREADY_EXISTS', 'The group exists: it is not deleted');
-  throw deletedGroupNotFound();
+    throw new AppError('ALREADY_EXISTS', `Group ${id} exists: it is not deleted`, { id });
+  throw deletedGroupNotFound(id);
 }
 
 /** Returns the group to which the delete moved the subscribers; null if it moved none. @throws AppError BAD_USER_INPUT */

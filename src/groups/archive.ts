@@ -16,6 +16,9 @@ export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & {
   readonly subscribersToReturn?: number;
 };
 
+/** When and by whom a group was deleted, and until when it can be restored. */
+export type ArchivedDeletion = Pick<DeletedGroup, 'id' | 'deletedAt' | 'deletedBy' | 'purgeAt'>;
+
 /** A page of deleted groups: at most `first`, after the position `after`. */
 type DeletedGroupPage = {
   readonly first: number;
@@ -33,8 +36,15 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<DeletedGroup> {
       const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
-      if (!row) throw deletedGroupNotFound();
+      if (!row) throw deletedGroupNotFound(id);
       return toDeletedGroup(row);
+    },
+
+    /** Returns when and by whom groups were deleted, and until when they can be restored; only those in the archive. */
+    async findDeletions(ids: readonly number[]): Promise<ArchivedDeletion[]> {
+      return prisma.$queryRaw`
+        SELECT id, deleted_at AS "deletedAt", deleted_by AS "deletedBy", purge_at AS "purgeAt" FROM deleted_groups
+        WHERE id = ANY (${ids}::int[]) AND purge_at > now()`;
     },
 
     /** Returns one page, latest first. */
@@ -78,7 +88,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
           const groupRow = await addGroupDetails(transaction, before, call.selectedDetails);
           return { result: { ...row, groupRow, subscribersToReturn: subscribersToReturn! }, before };
         } catch (error) {
-          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound() : error;
+          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound(id) : error;
         }
       });
       return toDeletedGroup(purged);
@@ -146,6 +156,7 @@ function toDeletedGroup({
   };
 }
 
-export function deletedGroupNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Deleted group not found');
+export function deletedGroupNotFound(id: number): AppError {
+  const message = `Deleted group not found: group ${id} is not in the archive. deletedGroups lists its groups`;
+  return new AppError('NOT_FOUND', message, { id });
 }

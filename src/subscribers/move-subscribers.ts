@@ -4,11 +4,6 @@ import { AppError } from '../errors.ts';
 /** The maximum number of usernames in an error. */
 const maxNamed = 10;
 
-/** Creates the error for a target group that does not exist; `argument` is the argument with its id. */
-export function moveTargetNotFound(argument: string): AppError {
-  return new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
-}
-
 /**
  * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both
  * groups. Usernames and dates do not change.
@@ -36,10 +31,12 @@ export async function moveActiveSubscribers(
     WHERE source.group_id = ${from} AND is_active(source.expires_at) AND target.group_id = ${to}`;
   if (onBoth && onBoth.count > 0) {
     const { count, usernames } = onBoth;
-    throw new AppError('ALREADY_EXISTS', `${count} of the usernames to move are active on both groups`, {
-      count,
-      usernames,
-    });
+    throw new AppError(
+      'ALREADY_EXISTS',
+      `${count} of the usernames to move are active on both groups, ${from} and ${to}. ` +
+        'End one of their two subscriptions with removeUserSubscription',
+      { count, usernames },
+    );
   }
 
   return transaction.$executeRaw`

@@ -7,6 +7,7 @@ import {
   requireFields,
   type Parse,
 } from '../validation/input-parsers.ts';
+import { quoteValue } from '../validation/quote-value.ts';
 import { toRowJson, type RowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
 import { parseReason } from '../group-deletion/delete-input.ts';
@@ -118,7 +119,10 @@ export function readLine(line: string): TransferLine {
     case 'end':
       return readEnd(record);
     default:
-      throw badInput('kind', `kind must be one of header, ${recordKinds.join(', ')}, end`);
+      throw badInput(
+        'kind',
+        `kind must be one of header, ${recordKinds.join(', ')}, end, not ${quoteValue(record['kind'])}`,
+      );
   }
 }
 

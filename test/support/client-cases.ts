@@ -35,7 +35,7 @@ export const refusals: readonly Refusal[] = [
     what: 'there is no such group',
     key: testKey,
     statuses: [200, 404],
-    extensions: { code: 'NOT_FOUND' },
+    extensions: { code: 'NOT_FOUND', id: 999_999 },
     prepare: async () => 999_999,
   },
   {

@@ -80,6 +80,10 @@ function parseCredentials({ headers, headersDistinct }: IncomingMessage): Creden
       'Send the key either as a Bearer token or as X-APIKEY, not a different key in each',
     );
   }
+  if (!apiKey && token === undefined && basic === undefined) {
+    if (apiKey === '') throw emptyCredentials('The header X-APIKEY');
+    if (headers.authorization === '') throw emptyCredentials('The header Authorization');
+  }
   return { token: token ?? (apiKey || undefined), basic };
 }
 
@@ -93,6 +97,8 @@ function parseAuthorization(value: string | undefined): Credentials {
     case 'basic':
       return { basic: parseBasic(credentials) };
     default:
+      if (/^(bearer|basic)$/i.test(value))
+        throw emptyCredentials(`The value of ${value} in the header Authorization`);
       throw invalidCredentials(
         'Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"',
       );
@@ -105,6 +111,11 @@ function parseBasic(credentials: string): { username: string; password: string }
   const colon = text.indexOf(':');
   if (colon === -1) throw invalidCredentials('Basic credentials must be "username:password" in Base64');
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** The error for a header without a value, as a script sends it whose variable is not set. */
+function emptyCredentials(subject: string): AppError {
+  return invalidCredentials(`${subject} is empty. Send the credentials of an account`);
 }
 
 function invalidCredentials(message: string): AppError {
