@@ -21,7 +21,7 @@ const scopeOf = (name: string) =>
 const service = 'id name description language discount';
 const group = `${twelveFields} hidden protected version subscriberCount createdAt updatedAt`;
 const groupWithService = `${group} serviceGroup { ${service} }`;
-const deleted = `id deletedAt deletedBy reason purgeAt subscribersMoved group { ${group} }`;
+const deleted = `id deletedAt deletedBy reason purgeAt subscribersMoved movedTo subscribersToReturn group { ${group} }`;
 const subscriber = 'username groupId startsAt expiresAt status';
 const event =
   'id at account credential address userAgent requestId operation targetIds outcome errorCode reason before after';
