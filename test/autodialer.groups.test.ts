@@ -3,6 +3,7 @@ import { createJalaliFormatter } from '../src/autodialer/jalali-date.ts';
 import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 let app: TestApp;
 const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
@@ -83,15 +84,6 @@ describe('add', () => {
       { numbers, nme: 'a' },
     ])
       expect((await call('add', group)).body.success).toBe(0);
-    expect(await readNumbers()).toStrictEqual(before);
-  });
-
-  test('add of more than a million numbers is rejected, and stores nothing', async () => {
-    const before = await readNumbers();
-    const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
-    expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
-      failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
-    );
     expect(await readNumbers()).toStrictEqual(before);
   });
 });
@@ -421,13 +413,13 @@ describe('the clean-up of the autodialer', () => {
   /** The clean-up runs at the start, and then every minute. */
   const restart = async () => {
     const again = await openTestApp({}, { ...aged, drop: async () => undefined });
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+    await waitUntil(async () => {
       const [left] = await aged.sql(
         `SELECT (SELECT count(*) FROM number_lists WHERE unused_since < now() - interval '1 day')
            + (SELECT count(*) FROM deleted_number_groups WHERE purge_at < now()) AS count`,
       );
-      if (Number(left!['count']) === 0) break;
-    }
+      return Number(left!['count']) === 0;
+    });
     await again.close();
   };
 

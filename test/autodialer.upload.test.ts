@@ -379,3 +379,12 @@ test('a million numbers are uploaded and added with bounded memory', async () =>
   server.kill('SIGTERM');
   await server.exited;
 }, 120_000);
+
+test('add of more than a million numbers is rejected, and stores nothing', async () => {
+  const before = await readNumbers();
+  const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
+  expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
+    failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
+  );
+  expect(await readNumbers()).toStrictEqual(before);
+});

@@ -21,14 +21,19 @@ export const reliabilityFiles = [
   'accounts.matrix',
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'cli.doctor',
+  'cli.serve',
+  'cli.transfer-processes',
   'config.env-file',
   'database.obstacles',
   'database.pooler',
+  'database.schema-variants',
   'database.url',
   'package',
   'start',
   'start.signals',
   'start.stopping',
+  // The server checks the files of a certificate every five seconds.
+  'http.tls-renewal',
   // A browser: themes, sizes and accessibility.
   'explorer.browser',
 ];
