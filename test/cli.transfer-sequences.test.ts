@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
+import { emptyTables } from './support/transfer.ts';
 
 // After an import, new groups have ids above all those of the file.
 let source: TestApp;
@@ -11,16 +12,16 @@ let target: TestApp;
 let folder: string;
 let file: string;
 beforeAll(async () => {
-  source = await openTestApp();
+  [source, target] = [await openTestApp(), await openTestApp()];
   folder = await createTestFolder();
   file = join(folder, 'plans.ndjson');
 });
 afterAll(async () => {
-  await source.close();
+  for (const app of [source, target]) await app.close();
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
+  for (const app of [source, target]) await app.sql(emptyTables);
 });
 
 /** Exports the groups, applies `change` to the header, imports the file into another database, and returns the next new id there. */
@@ -32,22 +33,17 @@ const importElsewhere = async (change: (header: Record<string, unknown>) => void
   const changed = JSON.parse(header!) as Record<string, unknown>;
   change(changed);
   await writeFile(file, [JSON.stringify(changed), ...rest].join('\n'));
-  target = await openTestApp();
-  try {
-    expect(await createCommandLine(() => target).run('groups', 'import', file)).toMatchObject({ code: 0 });
-    const serviceGroup = await target.post('/createServiceGroup', { serviceGroup: { name: 's' } });
-    const id = await target.createGroup();
-    const ids = await target.sql<{ id: number }>(
-      'SELECT id FROM groups UNION ALL SELECT id FROM deleted_groups',
-    );
-    return {
-      id,
-      serviceGroupId: serviceGroup.body.data.createServiceGroup.id,
-      ids: ids.map((row) => row.id),
-    };
-  } finally {
-    await target.close();
-  }
+  expect(await createCommandLine(() => target).run('groups', 'import', file)).toMatchObject({ code: 0 });
+  const serviceGroup = await target.post('/createServiceGroup', { serviceGroup: { name: 's' } });
+  const id = await target.createGroup();
+  const ids = await target.sql<{ id: number }>(
+    'SELECT id FROM groups UNION ALL SELECT id FROM deleted_groups',
+  );
+  return {
+    id,
+    serviceGroupId: serviceGroup.body.data.createServiceGroup.id,
+    ids: ids.map((row) => row.id),
+  };
 };
 
 /** Creates the groups 1 to 3, of which the last is archived. */

@@ -52,22 +52,25 @@ test('the log has no key, password, token or variable value, and the audit no cr
     JSON.stringify({ query: `mutation { deleteGroup(id: "${secrets.inQuery}") { id } }` }),
     `{"id":"${secrets.variable}`,
   ];
-  for (const headers of callers) {
-    for (const body of bodies) {
-      for (const path of [
-        '/deleteGroup',
-        '/graphql',
-        `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
-        `/nothing?key=${secrets.key}`,
-      ]) {
-        await fetch(url + path, {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json', ...headers },
-          body,
-        });
+  // Each caller's requests one after the other, and the callers concurrently.
+  await Promise.all(
+    callers.map(async (headers) => {
+      for (const body of bodies) {
+        for (const path of [
+          '/deleteGroup',
+          '/graphql',
+          `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
+          `/nothing?key=${secrets.key}`,
+        ]) {
+          await fetch(url + path, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', ...headers },
+            body,
+          });
+        }
       }
-    }
-  }
+    }),
+  );
   // An internal error, which is logged completely.
   await app.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
   const faulty = await fetch(`${url}/createGroup`, {
