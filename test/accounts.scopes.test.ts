@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { getDirectiveValues, getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
 import { createSchema } from '../src/graphql/schema.ts';
 import { isRepresentative, issuer, operations, services, testAccess } from './support/access-matrix.ts';
 import { startServer } from './support/server-process.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
 // Some operations, for every kind of caller: accounts.matrix.test.ts has the others.
 const schema = createSchema();
@@ -38,11 +38,7 @@ const scopeOf: Record<string, string> = {
   moveSubscribers: 'subscribers:write',
   auditEvents: 'audit:read',
 };
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp({ ...issuer.settings, FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
-});
-afterAll(() => app.close());
+const app = useTestApp({ ...issuer.settings, FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
 
 const { sendTo, headersFor } = testAccess(
   () => app,
