@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createJalaliFormatter } from '../src/autodialer/jalali-date.ts';
 import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp, type TestApp } from './support/test-app.ts';
 import { waitUntil } from './support/wait-until.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const rowOf = async (id: string) => (await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]))[0];
 const archiveOf = async (id: string) =>
@@ -251,7 +247,7 @@ describe('remove', () => {
 });
 
 describe('search', () => {
-  let searched: TestApp;
+  const searched = useTestApp({ AUTODIALER_TIME_ZONE: 'UTC' });
   const { call: ask } = createAutodialerClient(() => searched);
   const search = async (body: object) => {
     const { status, body: answer } = await ask('search', body);
@@ -261,7 +257,6 @@ describe('search', () => {
   const namesOf = async (body: object) => (await search(body)).data.map(({ name }: { name: string }) => name);
 
   beforeAll(async () => {
-    searched = await openTestApp({ AUTODIALER_TIME_ZONE: 'UTC' });
     const rows = [
       ['000000000000000000000001', 'alpha', 'first 100%', 3, '2021-03-08T13:28:50Z'],
       ['000000000000000000000002', 'Alphabet', 'second', 1, '2021-03-20T20:30:00Z'],
@@ -276,7 +271,6 @@ describe('search', () => {
         row,
       );
   });
-  afterAll(() => searched.close());
 
   test("search returns the vendor's documented response", async () => {
     const { body } = await ask('search', {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   badLine,
   createAutodialerClient,
@@ -12,15 +12,11 @@ import {
 } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
 const { call, addGroup, upload, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
-});
-afterAll(() => app.close());
 
 const notUtf8 = new Uint8Array([0x31, 0x0a, 0x32, 0xff, 0x0a]);
 

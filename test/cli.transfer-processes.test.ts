@@ -1,25 +1,22 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 import { importEvents, readTables } from './support/transfer.ts';
 
 // Exports and imports in separate processes, which are ended or have to wait.
-let app: TestApp;
-let folder: string;
-let file: string;
+const app = useTestApp();
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 let ids: { full: number; plain: number };
 beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
   const { body } = await app.post('/createServiceGroup', { serviceGroup: { name: 'Family' } });
   const serviceGroupId = body.data.createServiceGroup.id;
   ids = { full: await app.createGroup({ serviceGroupId }), plain: await app.createGroup() };
@@ -27,10 +24,6 @@ beforeAll(async () => {
   await app.sql(`INSERT INTO subscribers VALUES ($1, 'ended', '0001-01-01Z', '2020-01-01Z')`, [ids.plain]);
   const deleted = await app.createGroup({ name: 'Deleted', serviceGroupId });
   await app.post('/deleteGroup', { id: deleted });
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 const here = createCommandLine(() => app);

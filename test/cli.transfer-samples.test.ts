@@ -1,36 +1,30 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '../src/database/database.ts';
 import { loadSampleData } from '../src/groups/sample-groups.ts';
 import { createLogger } from '../src/log.ts';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
 import { emptyTables } from './support/transfer.ts';
 
 /** The operator's server, and a new server with its sample groups. */
-let operator: TestApp;
-let fresh: TestApp;
 let samplesLoader: Database;
-let folder: string;
-let file: string;
+// Before the database that it is connected to is dropped.
+afterAll(() => samplesLoader.close());
+const operator = useTestApp();
+const fresh = useTestApp({ SAMPLE_DATA: true });
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 const there = createCommandLine(() => operator);
 const here = createCommandLine(() => fresh);
 
 beforeAll(async () => {
-  [operator, fresh] = [await openTestApp(), await openTestApp({ SAMPLE_DATA: true })];
   samplesLoader = await openDatabase(
     { url: fresh.url, dataDir: '', poolSize: 1 },
     await createLogger('silent', false),
   );
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  await samplesLoader.close();
-  for (const app of [operator, fresh]) await app.close();
-  await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
   // As a new server is.

@@ -1,25 +1,16 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
 import { emptyTables } from './support/transfer.ts';
 
 // After an import, new groups have ids above all those of the file.
-let source: TestApp;
-let target: TestApp;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  [source, target] = [await openTestApp(), await openTestApp()];
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  for (const app of [source, target]) await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const source = useTestApp();
+const target = useTestApp();
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 beforeEach(async () => {
   for (const app of [source, target]) await app.sql(emptyTables);
 });

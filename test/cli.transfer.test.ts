@@ -1,26 +1,17 @@
-import { readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { future } from './support/probes.ts';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { useTestApp, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 import { emptyTables, importEvents, readTables } from './support/transfer.ts';
 
-let app: TestApp;
+const app = useTestApp();
 let other: TestDatabase;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 
 const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);

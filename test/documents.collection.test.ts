@@ -1,17 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { createSchema } from '../src/graphql/schema.ts';
 import { done } from './support/autodialer.ts';
 import { fillIn, readHttpFile, type WrittenRequest } from './support/http-file.ts';
-import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp, type Json } from './support/test-app.ts';
 
 const text = readFileSync(new URL('../docs/group-api.http', import.meta.url), 'utf8');
 const requests = readHttpFile(text);
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp({ SAMPLE_DATA: true });
-});
-afterAll(() => app.close());
+const app = useTestApp({ SAMPLE_DATA: true });
 
 /** The responses to the requests with a name. */
 const responses: Record<string, Json> = {};
