@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createProbes } from './support/probes.ts';
 import { openSecondConnection } from './support/second-connection.ts';
-import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { useTestApp, type ApiResponse } from './support/test-app.ts';
 
 // The status of a response whose root field has a result, but not each field below it.
-let app: TestApp;
+const app = useTestApp();
 const { groupRow, codeOf } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const accepts = ['application/json', 'application/graphql-response+json'];
 const endpoints = (field: string) =>

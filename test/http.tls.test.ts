@@ -5,18 +5,15 @@ import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 /** Two self-signed certificates, valid for a century. */
 const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
-let dir: string;
+const dir = useTestFolder();
 const place = async (name: string) => {
   await copyFile(`${certificates}${name}.crt`, join(dir, 'crt'));
   await copyFile(`${certificates}${name}.key`, join(dir, 'key'));
 };
-beforeAll(async () => {
-  dir = await createTestFolder();
-});
 
 describe('HTTPS', () => {
   let app: TestApp;

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 test('the log has no key, password, token or variable value, and the audit no credential, even in errors', async () => {
   const issuer = createTokenIssuer();
