@@ -4,14 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { basic } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp } from './support/test-app.ts';
 import { waitUntil } from './support/wait-until.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { run, runWith, environment } = createCommandLine(() => app);
 const statusOf = async (headers: Record<string, string>) => {

@@ -1,16 +1,15 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { basic, bearer, createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 
 const password = 'Aa123456';
-let app: TestApp;
+const app = useTestApp({ TRUST_PROXY: ['127.0.0.1'] });
 let account: Awaited<ReturnType<typeof createTestAccount>>;
 let strict: typeof account;
 beforeAll(async () => {
-  app = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] });
   account = await createTestAccount(app, {
     username: 'test',
     password,
@@ -18,7 +17,6 @@ beforeAll(async () => {
   });
   strict = await createTestAccount(app, { username: 'strict', password, requiresBoth: true });
 });
-afterAll(() => app.close());
 
 /** Failures count by address, so that each test uses another address. */
 let address: string;
@@ -160,11 +158,7 @@ describe('every credential of a request has to be valid', () => {
 });
 
 describe('a changed account', () => {
-  let other: TestApp;
-  beforeAll(async () => {
-    other = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] }, useTestDatabase(app.url));
-  });
-  afterAll(() => other.close());
+  const other = useTestApp({ TRUST_PROXY: ['127.0.0.1'] }, () => useTestDatabase(app.url));
 
   const everywhere = async (headers: Record<string, string>) => {
     const answers = await Promise.all([app, other].map(({ httpUrl: url }) => ask(headers, { url })));

@@ -3,19 +3,18 @@ import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp, type TestApp } from './support/test-app.ts';
 
 // The vendor's table of errors, row by row: the status, the message, and the precedence of errors.
-let app: TestApp;
+const app = useTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
 const callers: Record<string, Record<string, string>> = {};
 beforeAll(async () => {
-  app = await openTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
   const network = { allowedNetworks: ['10.0.0.0/8'] };
   callers['anonymous'] = {};
   callers['an unknown key'] = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tH' };
@@ -26,7 +25,6 @@ beforeAll(async () => {
   callers['admin'] = { 'X-APIKEY': testKey };
   existing = await addGroup({ name: 'existing', numbers: ['1', '2'], description: 'd' });
 });
-afterAll(() => app.close());
 
 const json = 'application/json';
 const ask = async (

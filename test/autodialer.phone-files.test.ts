@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   badLine,
   createAutodialerClient,
@@ -8,14 +8,10 @@ import {
 } from './support/autodialer.ts';
 import { encodeUtf16, phoneExports } from './support/phone-exports.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { addGroup, call, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 describe('a contacts export yields the callable numbers, and no others:', () => {
   test.each(phoneExports)('%s', async (_, content, numbers) => {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   badLine,
   createAutodialerClient,
@@ -12,15 +12,11 @@ import {
 } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
 const { call, addGroup, upload, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
-});
-afterAll(() => app.close());
 
 const notUtf8 = new Uint8Array([0x31, 0x0a, 0x32, 0xff, 0x0a]);
 
@@ -379,3 +375,12 @@ test('a million numbers are uploaded and added with bounded memory', async () =>
   server.kill('SIGTERM');
   await server.exited;
 }, 120_000);
+
+test('add of more than a million numbers is rejected, and stores nothing', async () => {
+  const before = await readNumbers();
+  const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
+  expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
+    failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
+  );
+  expect(await readNumbers()).toStrictEqual(before);
+});

@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, twelveFields, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { twelveFields, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 // Exactly as in the vendor's document, including line breaks.
 const seedMutation = `mutation deleteGroup ($id: Int!) {

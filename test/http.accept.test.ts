@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { readState, auditOf, nextRequestId, groupRow, codeOf } = createProbes(() => app);
 const { addGroup, call, readNumbers, upload } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const [graphql, json] = ['application/graphql-response+json', 'application/json'];
 const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';

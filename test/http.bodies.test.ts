@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
+import { plainGroup, testKey, useTestApp } from './support/test-app.ts';
 
 // Request bodies of real clients, and invalid ones.
-let app: TestApp;
+const app = useTestApp();
 const { readState, groupRow, codeOf, auditOf } = createProbes(() => app);
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const json = { 'Content-Type': 'application/json' };
 const post = (path: string, body: string, headers: Record<string, string> = json, method = 'POST') =>

@@ -1,12 +1,8 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { plainGroup, testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
-});
-afterAll(() => app.close());
+const app = useTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
 
 test('credentials are checked before the body', async () => {
   const response = await fetch(`${app.httpUrl}/deleteGroup`, {

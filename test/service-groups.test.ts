@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const family = { name: 'Family', description: 'Shared', language: 'English', discount: 12.5 };
 const create = async (serviceGroup: object = family): Promise<number> =>

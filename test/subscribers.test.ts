@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type ApiResponse, type TestApp, type Json } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { useTestApp, type ApiResponse, type Json } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const [past, ended, future] = [
