@@ -1,5 +1,6 @@
 import { open, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './service-user.ts';
 
 /** A PostgreSQL that uses, or may use, a data folder: a second one must not be started. */
@@ -11,6 +12,8 @@ type Folder = { readonly dev: number; readonly ino: number; readonly uid: number
 
 /** Higher than the process ids of any system, so that PostgreSQL finds no such process. */
 const deadPid = 2_147_483_647;
+/** A lock file that still contains no pid after this time is not being written. */
+const writeTimeMs = 500;
 
 /**
  * Finds the PostgreSQL that uses the data folder `clusterDir`. If there is none, marks lock files as stale whose pid
@@ -55,7 +58,12 @@ async function makeStale(lock: string, folder: Folder): Promise<void> {
   try {
     const content = await file.readFile('latin1');
     const pid = parsePid(content);
-    if (pid !== undefined && (await findRelation(pid, folder)) === 'none') return;
+    // A PostgreSQL that was started concurrently may have created the file since it was read first.
+    if (pid !== undefined && (await findRelation(pid, folder)) !== 'other') return;
+    if (pid === undefined) {
+      await sleep(writeTimeMs);
+      if ((await readPid(lock)) !== undefined) return;
+    }
     // Keep the following lines: by them, PostgreSQL checks that the shared memory is no longer in use.
     const rest = pid === undefined ? '' : content.slice(content.indexOf('\n') + 1);
     const stale = Buffer.from(`${deadPid}\n${rest}`, 'latin1');
