@@ -1,0 +1,25 @@
+import type { Account } from '../../accounts/account.ts';
+import type { AccountChanges, AccountRepository } from '../../accounts/account-repository.ts';
+import type { Config } from '../../config/settings.ts';
+import { createCommandCall, withDatabase } from '../command-context.ts';
+
+/** Opens the database for work on its accounts. */
+export async function withAccounts<T>(
+  work: (accounts: AccountRepository, config: Config) => Promise<T>,
+): Promise<T> {
+  return withDatabase(({ accounts, config }) => work(accounts, config));
+}
+
+/** Changes an account; `requirement` may reject the change by throwing. @throws AppError as `AccountRepository.edit` */
+export async function changeAccount(
+  operation: string,
+  username: string,
+  changes: AccountChanges,
+  requirement?: (account: Account, config: Config) => void,
+): Promise<Account> {
+  return withAccounts((accounts, config) =>
+    accounts.edit(username, changes, createCommandCall(operation, [username]), (account) =>
+      requirement?.(account, config),
+    ),
+  );
+}
