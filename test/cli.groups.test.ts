@@ -118,14 +118,15 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete of several ids deletes all or none: every blocker is reported with its id', async () => {
+  test('groups delete of several ids deletes all or none: each blocker has its group and what would help', async () => {
     const [free, held, locked] = [
       await app.createGroup(),
-      await app.createGroup(),
+      await app.createGroup({ name: 'Gold' }),
       await app.createGroup({ protected: true }),
     ];
     await subscribe(held, 'ali');
-    const ids = [free, held, locked].map(String);
+    for (const username of ['ali', 'mina']) await subscribe(locked, username);
+    const ids = [free, held, locked, 2_000_000_000].map(String);
     const before = await readState();
 
     const refused = await run('groups', 'delete', ...ids, '--yes');
@@ -133,9 +134,11 @@ describe('groups delete', () => {
       code: 1,
       stdout: '',
       stderr: [
-        `group-api: 2 of 3 groups cannot be deleted, so none was. Group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
-        `group-api:   group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
-        `group-api:   group ${locked}: Cannot delete a protected group (GROUP_PROTECTED)\n`,
+        `group-api: 3 of 4 groups cannot be deleted, so none was. Group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
+        `group-api:   group ${held} Gold: Cannot delete group with active subscribers: 1 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${held} --move-subscribers-to <id>`,
+        `group-api:   group ${locked} Plain: Cannot delete a protected group (GROUP_PROTECTED); to continue: group-api groups edit ${locked} --protected false`,
+        `group-api:   group ${locked} Plain: Cannot delete group with active subscribers: 2 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${locked} --move-subscribers-to <id>`,
+        'group-api:   group 2000000000: Group not found (NOT_FOUND)\n',
       ].join('\n'),
     });
     expect(await lastAuditEvent()).toMatchObject({
@@ -151,12 +154,50 @@ describe('groups delete', () => {
       error: {
         code: 'HAS_ACTIVE_SUBSCRIBERS',
         blockers: [
-          { id: held, code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 1 },
-          { id: locked, code: 'GROUP_PROTECTED' },
+          { id: held, name: 'Gold', code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 1 },
+          { id: locked, name: 'Plain', code: 'GROUP_PROTECTED' },
+          { id: locked, code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 2 },
+          { id: 2_000_000_000, code: 'NOT_FOUND' },
         ],
       },
     });
     expect(await readState()).toStrictEqual(before);
+  });
+
+  test('groups delete of a blocked group names the group, its active subscribers and what would help', async () => {
+    const [held, locked, target] = [
+      await app.createGroup({ name: 'Held' }),
+      await app.createGroup({ name: 'Locked', protected: true }),
+      await app.createGroup(),
+    ];
+    await subscribe(held, 'ali');
+    await subscribe(locked, 'ali');
+    const before = await readState();
+    expect(await run('groups', 'delete', String(held), '--yes')).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        'group-api: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)',
+        `group-api:   group ${held} Held: Cannot delete group with active subscribers: 1 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${held} --move-subscribers-to <id>\n`,
+      ].join('\n'),
+    });
+    // The subscribers would be moved: they block nothing.
+    const moving = ['--move-subscribers-to', String(target), '--yes'];
+    expect(await run('groups', 'delete', String(locked), ...moving)).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        'group-api: Cannot delete a protected group (GROUP_PROTECTED)',
+        `group-api:   group ${locked} Locked: Cannot delete a protected group (GROUP_PROTECTED); to continue: group-api groups edit ${locked} --protected false\n`,
+      ].join('\n'),
+    });
+    expect(await readState()).toStrictEqual(before);
+
+    // What the messages say helps.
+    expect((await run('groups', 'edit', String(locked), '--protected', 'false')).code).toBe(0);
+    expect((await run('groups', 'delete', String(held), ...moving)).code).toBe(0);
+    expect((await run('subscribers', 'remove', 'ali', '--group', String(target))).code).toBe(0);
+    expect((await run('groups', 'delete', String(locked), ...moving)).code).toBe(0);
   });
 
   test('groups delete --move-subscribers-to moves the active subscribers', async () => {
@@ -173,7 +214,7 @@ describe('groups delete', () => {
     expect([code, stdout]).toStrictEqual([
       0,
       expect.stringMatching(
-        new RegExp(`^Deleted group ${id}: Old\nIt can be restored with restoreGroup until \\S+Z\n$`),
+        new RegExp(`^Deleted group ${id}: Old\nTo restore until \\S+Z: group-api groups restore ${id}\n$`),
       ),
     ]);
     expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);

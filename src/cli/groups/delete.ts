@@ -1,12 +1,13 @@
 import { Command } from 'commander';
-import { AppError, OperatorError } from '../errors.ts';
-import type { Deletion } from '../group-deletion/delete-group.ts';
-import type { GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
-import type { Group } from '../groups/group.ts';
-import { ask } from './prompts.ts';
-import { formatTable, print } from './output.ts';
-import { readNumber } from './read-number.ts';
-import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from './command-context.ts';
+import { AppError, OperatorError } from '../../errors.ts';
+import type { Deletion } from '../../group-deletion/delete-group.ts';
+import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
+import type { Group } from '../../groups/group.ts';
+import { confirm } from '../prompts.ts';
+import { formatTable, print } from '../output.ts';
+import { readNumber } from '../read-values.ts';
+import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from '../command-context.ts';
+import { explainDeletionError } from './explain-deletion.ts';
 
 type DeleteOptions = {
   reason?: string;
@@ -38,8 +39,8 @@ Examples:
 }
 
 async function deleteGroups(idArguments: string[], options: DeleteOptions): Promise<void> {
-  const { parseDeletion, parseDeletionIds } = await import('../group-deletion/delete-input.ts');
-  const { describeDeletedGroup } = await import('./describe-groups.ts');
+  const { parseDeletion, parseDeletionIds } = await import('../../group-deletion/delete-input.ts');
+  const { describeGroupResult } = await import('./describe-groups.ts');
   const ids = parseDeletionIds(idArguments.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
@@ -53,10 +54,12 @@ async function deleteGroups(idArguments: string[], options: DeleteOptions): Prom
   }
   const isDryRun = options.dryRun ?? false;
   await withDatabase(async (database) => {
-    if (!isDryRun && !options.yes) await confirm(ids, deletion, database);
-    const groups = await deleteAll(ids, deletion, isDryRun, database);
+    if (!isDryRun && !options.yes) await confirmDeletion(ids, deletion, database);
+    const groups = await deleteAll(ids, deletion, isDryRun, database).catch(async (error: unknown) => {
+      throw await explainDeletionError(error, ids, deletion, database);
+    });
     const restorableUntil = isDryRun ? null : await findPurgeDate(ids[0]!, database);
-    const described = groups.map(describeDeletedGroup);
+    const described = groups.map(describeGroupResult);
     const text = describeDeletion(groups, restorableUntil, isDryRun);
     print(options.json, { groups: described, restorableUntil, isDryRun }, text);
   });
@@ -82,21 +85,19 @@ async function deleteAll(
  * Shows a preview of the delete, and asks for confirmation. @throws OperatorError if it is declined, or stdin is no
  * terminal.
  */
-async function confirm(
+async function confirmDeletion(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
   repositories: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
-    const { findDeletionImpacts } = await import('../group-deletion/deletion-impact.ts');
+    const { findDeletionImpacts } = await import('../../group-deletion/deletion-impact.ts');
     const impacts = await findDeletionImpacts(ids, repositories);
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
   const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
-  if ((await ask(`Delete ${subject}${moving}? (yes/no) `, 'pass --yes')) !== 'yes') {
-    throw new OperatorError('Nothing was deleted');
-  }
+  await confirm(`Delete ${subject}${moving}?`, undefined, 'Nothing was deleted');
 }
 
 function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletionImpact | null)[]): string {
@@ -134,8 +135,9 @@ function describeDeletion(
   const verb = isDryRun ? 'Would delete' : 'Deleted';
   const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}`);
   if (isDryRun || restorableUntil === undefined) return lines.join('\n');
+  const ids = groups.map(({ id }) => id).join(' ');
   const restore = restorableUntil
-    ? `${groups.length === 1 ? 'It' : 'They'} can be restored with restoreGroup until ${restorableUntil.toISOString()}`
+    ? `To restore until ${restorableUntil.toISOString()}: group-api groups restore ${ids}`
     : 'The archive is disabled (DELETED_GROUP_RETENTION_DAYS=0): the delete cannot be undone';
   return [...lines, restore].join('\n');
 }
