@@ -7,6 +7,7 @@ import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
+import { createServiceGroupsCommand } from './service-groups.ts';
 import { createSubscribersCommand } from './subscribers.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
 import { createServeCommand } from './serve.ts';
@@ -45,6 +46,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createRepairDatesCommand())
     .addCommand(createGroupsCommand())
     .addCommand(createSubscribersCommand())
+    .addCommand(createServiceGroupsCommand())
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
     .addHelpText(
