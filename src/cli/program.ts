@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
+import { createAuditCommand } from './audit.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
@@ -47,6 +48,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createGroupsCommand())
     .addCommand(createSubscribersCommand())
     .addCommand(createServiceGroupsCommand())
+    .addCommand(createAuditCommand())
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
     .addHelpText(
