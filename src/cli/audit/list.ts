@@ -38,7 +38,7 @@ export function createListCommand(): Command {
     .option('--until <date>', 'only events before this date')
     .addOption(
       new Option('--follow', 'print new events, oldest first, until Ctrl-C or another stop signal').conflicts(
-        ['first', 'after', 'until'],
+        ['first', 'after', 'count', 'until'],
       ),
     );
   return addPageOptions(command, 'the events')
@@ -75,9 +75,10 @@ async function listEvents(options: ListOptions, command: Command): Promise<void>
       items: nodes.map(describeEvent),
       hasNextPage,
       endCursor: last ? formatAuditCursor(last) : null,
+      count: () => audit.count(search),
     };
     const head = eventColumns.map(([name]) => name);
-    printPage(command, 'auditEvents', page, head, nodes.map(eventCells));
+    await printPage(command, 'auditEvents', page, head, nodes.map(eventCells));
   });
 }
 

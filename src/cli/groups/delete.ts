@@ -12,6 +12,7 @@ import { explainDeletionError } from './explain-deletion.ts';
 type DeleteOptions = {
   reason?: string;
   moveSubscribersTo?: string;
+  expectedVersion?: string;
   dryRun?: true;
   yes?: true;
   json?: true;
@@ -24,6 +25,10 @@ export function createDeleteCommand(): Command {
     .argument('<id...>', '1 to 1000 group ids')
     .option('--reason <text>', 'reason, stored in the archive and the audit log')
     .option('--move-subscribers-to <id>', 'move the active subscribers to this group; only for a single id')
+    .option(
+      '--expected-version <version>',
+      'delete only if the group is at this version; only for a single id',
+    )
     .option('--dry-run', 'run all checks without changing anything')
     .option('--yes', 'skip the confirmation')
     .option('--json', 'print JSON: the deleted groups, and until when they can be restored')
@@ -46,10 +51,13 @@ async function deleteGroups(idArguments: string[], options: DeleteOptions): Prom
     id: ids[0],
     reason: options.reason,
     moveSubscribersTo: readNumber(options.moveSubscribersTo),
+    expectedVersion: readNumber(options.expectedVersion),
   });
-  if (ids.length > 1 && deletion.moveSubscribersTo !== null) {
+  const { moveSubscribersTo: target, expectedVersion } = deletion;
+  if (ids.length > 1 && (target !== null || expectedVersion !== null)) {
+    const option = target === null ? '--expected-version' : '--move-subscribers-to';
     throw new OperatorError(
-      `--move-subscribers-to requires a single id, not ${ids.length}: delete the groups one by one`,
+      `${option} requires a single id, not ${ids.length}: delete the groups one by one`,
     );
   }
   const isDryRun = options.dryRun ?? false;

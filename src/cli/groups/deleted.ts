@@ -28,23 +28,25 @@ Examples:
 async function listDeleted(options: PageOptions, command: Command): Promise<void> {
   const { formatDeletedGroupCursor, parseDeletedGroupPage } = await import('../../groups/archive.ts');
   const { describeDeletedGroups } = await import('./describe-groups.ts');
-  const page = parseDeletedGroupPage({
+  const search = parseDeletedGroupPage({
     first: readNumber(options.first),
     ...(options.after !== undefined && { after: options.after }),
   });
   await withDatabase(async (repositories) => {
-    const { nodes, hasNextPage } = await repositories.deletedGroups.list(page);
+    const { nodes, hasNextPage } = await repositories.deletedGroups.list(search);
     const last = nodes.at(-1);
     const items = await describeDeletedGroups(nodes, repositories);
     const head = ['ID', 'NAME', 'DELETED', 'BY', 'UNTIL', 'MOVED', 'REASON'];
     const endCursor = last ? formatDeletedGroupCursor(last) : null;
-    printPage(command, 'deletedGroups', { items, hasNextPage, endCursor }, head, items.map(toCells));
+    const count = () => repositories.deletedGroups.count();
+    const page = { items, hasNextPage, endCursor, count };
+    await printPage(command, 'deletedGroups', page, head, items.map(toCells));
   });
 }
 
-async function showDeleted(idArgument: string, { first, after, json }: PageOptions): Promise<void> {
-  if (first !== undefined || after !== undefined)
-    throw new OperatorError('--first and --after are for lists: omit them, or the id');
+async function showDeleted(idArgument: string, { first, after, count, json }: PageOptions): Promise<void> {
+  if ((first ?? after ?? count) !== undefined)
+    throw new OperatorError('--first, --after and --count are for lists: omit them, or the id');
   const { parseGroupId } = await import('../../groups/group.ts');
   const { describeDeletedGroups } = await import('./describe-groups.ts');
   const id = parseGroupId(readNumber(idArgument));

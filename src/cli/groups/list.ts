@@ -82,7 +82,8 @@ async function listGroups(options: ListOptions, command: Command): Promise<void>
     const endCursor = last ? formatGroupCursor(last, search.field) : null;
     const items = await describeGroups(nodes, repositories);
     const head = ['ID', 'NAME', 'TAG', 'DAYS', 'PRICE', 'SERVICE GROUP', 'SUBSCRIBERS', 'FLAGS'];
-    printPage(command, 'groups', { items, hasNextPage, endCursor }, head, items.map(toCells));
+    const page = { items, hasNextPage, endCursor, count: () => repositories.groups.count(search) };
+    await printPage(command, 'groups', page, head, items.map(toCells));
   });
 }
 

@@ -36,13 +36,14 @@ async function listSubscribers(idArgument: string, options: PageOptions, command
     const nodes = rows!.slice(0, page.first);
     const last = nodes.at(-1);
     const items = await Promise.all(nodes.map(describeSubscriber));
-    printPage(
+    await printPage(
       command,
       'subscribers',
       {
         items,
         hasNextPage: rows!.length > page.first,
         endCursor: last ? formatSubscriberCursor(last) : null,
+        count: async () => (await subscribers.countActive([groupId]))[0]!,
       },
       ['USERNAME', 'STATUS', 'STARTS', 'EXPIRES'],
       items.map(({ username, status, startsAt, expiresAt }) => [
