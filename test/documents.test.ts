@@ -10,6 +10,7 @@ import { parse as parseYaml } from 'yaml';
 import { describeSettings, readConfig } from '../src/config/settings.ts';
 import { errorTable } from '../src/errors.ts';
 import { refusals } from './support/client-cases.ts';
+import { createCommandLine, listCommands } from './support/command-line.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
@@ -75,6 +76,16 @@ test('docs/errors.md has every error with its status and meaning, and no other',
     ...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) +\| (.*?) +\| (.*?) +\|$/gm),
   ].map(([, code, status, meaning, retry]) => [code, { status: Number(status), meaning, retry }]);
   expect(Object.fromEntries(rows)).toStrictEqual(errorTable);
+});
+
+test('docs/accounts.md has a row for each command of the program, and for no other', async () => {
+  const [, table] = /^## Commands\n([^]*?)\nExit codes: /m.exec(read('docs/accounts.md'))!;
+  const rows = [...table!.matchAll(/^\| ((?:`[^`]+`(?:, )?)+) +\|/gm)].map(([, names]) => names!);
+  const listed = rows.flatMap((names) =>
+    [...names.matchAll(/`([a-z- ]+?)(?: [<[].*?)?`/g)].map(([, name]) => name!),
+  );
+  const { run } = createCommandLine(() => ({ url: 'postgresql://127.0.0.1:1/none' }));
+  expect(listed.toSorted()).toStrictEqual((await listCommands(run)).toSorted());
 });
 
 test('the speed ratios in the documents are those of the benchmark results that they name', () => {
