@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { openCountingProxy } from './support/counting-proxy.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
 import { waitUntil } from './support/wait-until.ts';
@@ -91,12 +93,17 @@ describe('audit list', () => {
 });
 
 describe('audit list --follow', () => {
-  /** Starts the command; `printed` is what it has printed so far. */
-  function follow(...args: string[]) {
+  const started: ChildProcess[] = [];
+  // A failed test does not stop its command.
+  afterEach(() => started.splice(0).forEach((child) => child.kill('SIGKILL')));
+
+  /** Starts the command. */
+  function follow(args: readonly string[], url = app.url) {
     const child = spawn(process.execPath, [bin, 'audit', 'list', '--follow', ...args], {
       cwd,
-      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+      env: { PATH: process.env['PATH'], DATABASE_URL: url },
     });
+    started.push(child);
     const output = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
@@ -113,7 +120,7 @@ describe('audit list --follow', () => {
 
   test('audit list --follow prints each new event once, also one that is committed after later ones, until a signal', async () => {
     await writeEvent('follower', 'before');
-    const { output, lines, stop } = follow('--account', 'follower', '--json');
+    const { output, lines, stop } = follow(['--account', 'follower', '--json']);
     const ids = () => lines().map((line) => JSON.parse(line).id as string);
     let written: string[] = [];
     // The first events may be written before the command has started.
@@ -158,7 +165,7 @@ describe('audit list --follow', () => {
       `INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome)
        SELECT 'many', 'api-key', '127.0.0.1', 'test', 'editGroup', '{7}', 'done' FROM generate_series(1, 1200)`,
     );
-    const { output, lines, stop } = follow('--account', 'many', '--since', since);
+    const { output, lines, stop } = follow(['--account', 'many', '--since', since]);
     await waitUntil(() => lines().length > 1200);
     await writeEvent('many', 'deleteGroup');
     await waitUntil(() => lines().length > 1201);
@@ -173,5 +180,37 @@ describe('audit list --follow', () => {
         .slice(1)
         .map((line) => line.split(' ')[0]),
     ).toStrictEqual(rows.map(({ id }) => id));
+  });
+
+  test('audit list --follow waits for a database that is unavailable, and then prints what was written', async () => {
+    const proxy = await openCountingProxy(app.url);
+    const options = ['--account', 'outage', '--since', '2020-01-01', '--json'];
+    const { output, lines, stop } = follow(options, proxy.url);
+    await writeEvent('outage', 'first');
+    await waitUntil(() => lines().length === 1);
+    await proxy.close();
+    await waitUntil(() => output.stderr.includes('The database is unavailable: retrying every second'));
+    await writeEvent('outage', 'second');
+    const reopened = await openCountingProxy(app.url, Number(new URL(proxy.url).port));
+    await waitUntil(() => lines().length === 2);
+    expect(await stop()).toBe(0);
+    expect(output.stderr.split('retrying every second')).toHaveLength(2);
+    expect(lines().map((line) => JSON.parse(line).operation)).toStrictEqual(['first', 'second']);
+    await reopened.close();
+  });
+
+  test('audit list --follow ends when the reader of its output does', async () => {
+    const command = `${process.execPath} ${bin} audit list --follow --account reader --since 2020-01-01 --json | head -n 1`;
+    const ended = promisify(execFile)('sh', ['-c', command], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+    });
+    let isEnded = false;
+    void ended.then(() => (isEnded = true));
+    await waitUntil(async () => {
+      await writeEvent('reader');
+      return isEnded;
+    });
+    expect((await ended).stdout).toMatch(/^{.*"account":"reader".*}\n$/);
   });
 });

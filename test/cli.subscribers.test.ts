@@ -50,7 +50,7 @@ test('subscribers move asks, rejects a clash with the usernames, and --dry-run m
   );
   expect((await run('subscribers', 'remove', 'ali')).stderr).toMatch(/on several groups/);
   expect((await run('subscribers', 'move', String(from), String(target), '--dry-run')).stdout).toMatch(
-    /^Would move 1 subscribers from group /,
+    /^Would move 1 subscriber from group /,
   );
   const [event] = await app.sql('SELECT operation, outcome FROM audit_events ORDER BY id DESC LIMIT 1');
   expect(event).toStrictEqual({ operation: 'subscribers move', outcome: 'dry-run' });

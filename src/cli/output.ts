@@ -28,6 +28,11 @@ export function formatFields(fields: readonly (readonly [name: string, value: un
     .join('\n');
 }
 
+/** Returns a number with its noun, such as "1 subscriber". */
+export function formatCount(count: number, singular: string): string {
+  return `${count} ${singular}${count === 1 ? '' : 's'}`;
+}
+
 function formatValue(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (value instanceof Date) return value.toISOString();

@@ -82,7 +82,7 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
       return { variables: { id }, args: [id] };
     },
     toJson: (group) => expect.objectContaining({ group }),
-    shows: [/^name +Gold$/m, /^serviceGroup +\d+ Family$/m, /^version +1$/m],
+    shows: [/^id +\d+\nname +Gold\ndescription\ntagName /m, /^serviceGroup +\d+ Family$/m, /^version +1$/m],
   },
   groups: {
     command: 'groups list',

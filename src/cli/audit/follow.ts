@@ -54,7 +54,8 @@ function retryWhileUnavailable(follower: AuditFollower): AuditFollower['next'] {
       return next;
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') throw error;
-      if (!isReported) process.stderr.write(`group-api: ${error.message}. Retrying every second\n`);
+      if (!isReported)
+        process.stderr.write('group-api: The database is unavailable: retrying every second\n');
       isReported = true;
       return { events: [], hasMore: false };
     }

@@ -2,6 +2,7 @@ import type { DeletedGroup } from '../../groups/archive.ts';
 import type { Group } from '../../groups/group.ts';
 import type { ServiceGroup } from '../../service-groups/service-group.ts';
 import type { Repositories } from '../../repositories.ts';
+import { groupOptions } from './group-options.ts';
 
 /** A group with all fields of the API's `Group` except its list of subscribers. */
 export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details'> & {
@@ -58,8 +59,17 @@ export async function describeDeletedGroups(
   return deleted.map((row, index) => ({ ...row, group: groups[index]! }));
 }
 
+/** The fields that are shown first: in the order of their options. */
+const firstFields = [
+  'id',
+  ...Object.keys(groupOptions).map((name) => (name === 'serviceGroupId' ? 'serviceGroup' : name)),
+];
+
 /** Returns the fields of a group for `formatFields`, by the names of the API. */
-export function groupFields({ serviceGroup, ...group }: GroupDescription): [string, unknown][] {
-  const named = serviceGroup && `${serviceGroup.id} ${serviceGroup.name}`;
-  return [...Object.entries(group), ['serviceGroup', named]];
+export function groupFields(group: GroupDescription): [string, unknown][] {
+  const { serviceGroup } = group;
+  const values = new Map<string, unknown>(Object.entries(group));
+  values.set('serviceGroup', serviceGroup && `${serviceGroup.id} ${serviceGroup.name}`);
+  const others = [...values.keys()].filter((name) => !firstFields.includes(name));
+  return [...firstFields, ...others].map((name) => [name, values.get(name)]);
 }

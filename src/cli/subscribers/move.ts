@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { auditedCommand, createCommandCall, withDatabase } from '../command-context.ts';
-import { print } from '../output.ts';
+import { formatCount, print } from '../output.ts';
 import { confirm } from '../prompts.ts';
 import { readNumber } from '../read-values.ts';
 
@@ -39,7 +39,7 @@ async function moveSubscribers(
   await withDatabase(async ({ mutations, subscribers }) => {
     if (!isDryRun && !yes) {
       const [count] = await subscribers.countActive([from]);
-      const question = `Move ${count} active subscribers of group ${from} to group ${to}?`;
+      const question = `Move ${formatCount(count!, 'active subscriber')} of group ${from} to group ${to}?`;
       await confirm(question, yes, 'Nothing was moved');
     }
     const call = createCommandCall('subscribers move', [from, to], { isDryRun });
@@ -52,6 +52,6 @@ async function moveSubscribers(
     };
     const verb = isDryRun ? 'Would move' : 'Moved';
     const groups = `from group ${from} (${moved.from.name}) to group ${to} (${moved.to.name})`;
-    print(json, result, `${verb} ${moved.movedCount} subscribers ${groups}`);
+    print(json, result, `${verb} ${formatCount(moved.movedCount, 'subscriber')} ${groups}`);
   });
 }
