@@ -128,6 +128,30 @@ test('accounts create reads a password from standard input, with or without an A
   for (const { password_hash: hash } of rows) expect(hash).toMatch(/^\$argon2id\$/);
 });
 
+test('accounts create --api-key-stdin creates an account with a key that clients have already, and does not print it', async () => {
+  const key = 'a-key-that-clients-have-already-0123456789';
+  const create = ['accounts', 'create', 'desk', '--scope', 'groups:read', '--api-key-stdin'];
+  expect(await runWith(`${key}\n`, ...create)).toStrictEqual({
+    code: 0,
+    stdout: 'Created account desk\n',
+    stderr: '',
+  });
+  expect(await statusOf({ 'X-APIKEY': key })).toBe(200);
+  const json = await runWith(`${key}-other`, ...create.with(2, 'desk2'), '--json');
+  expect(JSON.parse(json.stdout)).toMatchObject({ username: 'desk2', hasApiKey: true, hasPassword: false });
+  expect(json.stdout).not.toContain(key);
+  expect(await statusOf({ 'X-APIKEY': `${key}-other` })).toBe(200);
+  // The old key of an account that exists already works as before.
+  expect((await runWith(`${key}-third`, ...create)).stderr).toContain('The account "desk" already exists');
+  expect((await runWith(key, ...create.with(2, 'desk3'))).stderr).toContain(
+    'Another account has this API key: choose a different one (ALREADY_EXISTS)',
+  );
+  expect(await app.sql(`SELECT username FROM accounts WHERE username LIKE 'desk%' ORDER BY 1`)).toStrictEqual(
+    [{ username: 'desk' }, { username: 'desk2' }],
+  );
+  expect(await statusOf({ 'X-APIKEY': `${key}-third` })).toBe(401);
+});
+
 test('accounts edit changes the options that are passed; the credentials stay', async () => {
   const { apiKey } = JSON.parse(
     (await run('accounts', 'create', 'edited', '--scope', 'audit:read', '--json')).stdout,
@@ -194,6 +218,22 @@ describe('rejected commands', () => {
       'both required, but no password',
       ['create', 'a', '--scope', '*', '--require-both'],
       /--require-both requires an API key and a password: omit --no-api-key, and pass --password/,
+    ],
+    [
+      'a short API key',
+      ['create', 'a', '--scope', '*', '--api-key-stdin'],
+      /The API key must be 32 to 256 printable ASCII characters without spaces/,
+      'short',
+    ],
+    [
+      'an API key and none',
+      ['create', 'a', '--scope', '*', '--api-key-stdin', '--no-api-key'],
+      /--api-key-stdin and --no-api-key contradict each other/,
+    ],
+    [
+      'an API key and a password from one input',
+      ['create', 'a', '--scope', '*', '--api-key-stdin', '--password-stdin'],
+      /both are read from standard input: create the account with --password-stdin, then replace its key/,
     ],
     [
       'a short password',

@@ -117,14 +117,15 @@ describe('groups delete', () => {
     });
   });
 
-  test('groups delete of several ids deletes all or none: every blocker is reported with its id', async () => {
+  test('groups delete of several ids deletes all or none: each blocker has its group and what would help', async () => {
     const [free, held, locked] = [
       await app.createGroup(),
-      await app.createGroup(),
+      await app.createGroup({ name: 'Gold' }),
       await app.createGroup({ protected: true }),
     ];
     await subscribe(held, 'ali');
-    const ids = [free, held, locked].map(String);
+    for (const username of ['ali', 'mina']) await subscribe(locked, username);
+    const ids = [free, held, locked, 2_000_000_000].map(String);
     const before = await readState();
 
     const refused = await run('groups', 'delete', ...ids, '--yes');
@@ -132,9 +133,11 @@ describe('groups delete', () => {
       code: 1,
       stdout: '',
       stderr: [
-        `group-api: 2 of 3 groups cannot be deleted, so none was. Group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
-        `group-api:   group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
-        `group-api:   group ${locked}: Cannot delete a protected group (GROUP_PROTECTED)\n`,
+        `group-api: 3 of 4 groups cannot be deleted, so none was. Group ${held}: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)`,
+        `group-api:   group ${held} Gold: Cannot delete group with active subscribers: 1 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${held} --move-subscribers-to <id>`,
+        `group-api:   group ${locked} Plain: Cannot delete a protected group (GROUP_PROTECTED); to continue: group-api groups edit ${locked} --protected false`,
+        `group-api:   group ${locked} Plain: Cannot delete group with active subscribers: 2 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${locked} --move-subscribers-to <id>`,
+        'group-api:   group 2000000000: Group not found (NOT_FOUND)\n',
       ].join('\n'),
     });
     expect(await lastAuditEvent()).toMatchObject({
@@ -150,12 +153,50 @@ describe('groups delete', () => {
       error: {
         code: 'HAS_ACTIVE_SUBSCRIBERS',
         blockers: [
-          { id: held, code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 1 },
-          { id: locked, code: 'GROUP_PROTECTED' },
+          { id: held, name: 'Gold', code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 1 },
+          { id: locked, name: 'Plain', code: 'GROUP_PROTECTED' },
+          { id: locked, code: 'HAS_ACTIVE_SUBSCRIBERS', subscriberCount: 2 },
+          { id: 2_000_000_000, code: 'NOT_FOUND' },
         ],
       },
     });
     expect(await readState()).toStrictEqual(before);
+  });
+
+  test('groups delete of a blocked group names the group, its active subscribers and what would help', async () => {
+    const [held, locked, target] = [
+      await app.createGroup({ name: 'Held' }),
+      await app.createGroup({ name: 'Locked', protected: true }),
+      await app.createGroup(),
+    ];
+    await subscribe(held, 'ali');
+    await subscribe(locked, 'ali');
+    const before = await readState();
+    expect(await run('groups', 'delete', String(held), '--yes')).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        'group-api: Cannot delete group with active subscribers (HAS_ACTIVE_SUBSCRIBERS)',
+        `group-api:   group ${held} Held: Cannot delete group with active subscribers: 1 active (HAS_ACTIVE_SUBSCRIBERS); to continue: group-api groups delete ${held} --move-subscribers-to <id>\n`,
+      ].join('\n'),
+    });
+    // The subscribers would be moved: they block nothing.
+    const moving = ['--move-subscribers-to', String(target), '--yes'];
+    expect(await run('groups', 'delete', String(locked), ...moving)).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        'group-api: Cannot delete a protected group (GROUP_PROTECTED)',
+        `group-api:   group ${locked} Locked: Cannot delete a protected group (GROUP_PROTECTED); to continue: group-api groups edit ${locked} --protected false\n`,
+      ].join('\n'),
+    });
+    expect(await readState()).toStrictEqual(before);
+
+    // What the messages say helps.
+    expect((await run('groups', 'edit', String(locked), '--protected', 'false')).code).toBe(0);
+    expect((await run('groups', 'delete', String(held), ...moving)).code).toBe(0);
+    expect((await run('subscribers', 'remove', 'ali', '--group', String(target))).code).toBe(0);
+    expect((await run('groups', 'delete', String(locked), ...moving)).code).toBe(0);
   });
 
   test('groups delete --move-subscribers-to moves the active subscribers', async () => {
@@ -172,7 +213,7 @@ describe('groups delete', () => {
     expect([code, stdout]).toStrictEqual([
       0,
       expect.stringMatching(
-        new RegExp(`^Deleted group ${id}: Old\nIt can be restored with restoreGroup until \\S+Z\n$`),
+        new RegExp(`^Deleted group ${id}: Old\nTo restore until \\S+Z: group-api groups restore ${id}\n$`),
       ),
     ]);
     expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);
@@ -274,60 +315,5 @@ describe('groups delete', () => {
     expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
     expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
     expect(await groupRow(id)).toHaveLength(groupCount);
-  });
-});
-
-describe('every command', () => {
-  const helpOf = async (path: string[]) => (await run(...path, '--help')).stdout;
-  const subcommandsOf = (help: string) =>
-    [...(help.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}(\S+)/gm)]
-      .map(([, name]) => name!)
-      .filter((name) => name !== 'help' && name !== 'group-api');
-
-  test('every command has --help with an example and the exit codes', async () => {
-    const commands: string[][] = [];
-    const visit = async (path: string[]): Promise<void> => {
-      const help = await helpOf(path);
-      expect(help).toMatch(/\nExamples?:\n {2}\S/);
-      expect(help).toContain('Exit codes: 0 done, 1 rejected or failed, 2 usage error.');
-      commands.push(path);
-      for (const name of subcommandsOf(help)) await visit([...path, name]);
-    };
-    await visit([]);
-    expect(commands.map((path) => path.join(' '))).toEqual(
-      expect.arrayContaining([
-        'serve',
-        'migrate',
-        'doctor',
-        'groups export',
-        'groups import',
-        'accounts rotate',
-      ]),
-    );
-  });
-
-  test.each([
-    [['destroy'], "error: unknown command 'destroy'\n(see --help)\n"],
-    [
-      ['groups', 'list', 'all'],
-      "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
-    ],
-    [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
-  ])(
-    'the command line %j is a usage error: exit code 2, nothing on standard output',
-    async (args, stderr) => {
-      expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
-    },
-  );
-
-  test.each([
-    [
-      ['groups', 'list', '--first', '0', '--json'],
-      { code: 'BAD_USER_INPUT', argument: 'first', message: expect.any(String) },
-    ],
-    [['groups', 'delete', '7', '--json'], { code: 'COMMAND_FAILED', message: 'Not a terminal; pass --yes' }],
-  ])('the command line %j prints its error as JSON', async (args, error) => {
-    const { code, stdout, stderr } = await run(...args);
-    expect([code, stdout, JSON.parse(stderr)]).toStrictEqual([1, '', { error }]);
   });
 });

@@ -11,6 +11,7 @@ import { readConfig } from '../src/config/load-config.ts';
 import { describeSettings } from '../src/config/settings.ts';
 import { errorTable } from '../src/errors.ts';
 import { refusals } from './support/client-cases.ts';
+import { createCommandLine, listCommands } from './support/command-line.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
@@ -100,6 +101,16 @@ test('docs/retries.md names every code after which a client may retry, and no ot
   const named = rows.flatMap((row) => /^\| `([A-Z_]+)` \|/.exec(row)?.[1] ?? []);
   const retryable = Object.entries(errorTable).filter(([, { retry }]) => retry.startsWith('yes'));
   expect(new Set(named)).toStrictEqual(new Set(retryable.map(([code]) => code)));
+});
+
+test('docs/accounts.md has a row for each command of the program, and for no other', async () => {
+  const [, table] = /^## Commands\n([^]*?)\nExit codes: /m.exec(read('docs/accounts.md'))!;
+  const rows = [...table!.matchAll(/^\| ((?:`[^`]+`(?:, )?)+) +\|/gm)].map(([, names]) => names!);
+  const listed = rows.flatMap((names) =>
+    [...names.matchAll(/`([a-z- ]+?)(?: [<[].*?)?`/g)].map(([, name]) => name!),
+  );
+  const { run } = createCommandLine(() => ({ url: 'postgresql://127.0.0.1:1/none' }));
+  expect(listed.toSorted()).toStrictEqual((await listCommands(run)).toSorted());
 });
 
 test('the speed ratios in the documents are those of the benchmark results that they name', () => {

@@ -36,15 +36,21 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
       return prisma.account.findUnique({ where: { apiKeyHash } });
     },
 
-    /** @throws AppError ALREADY_EXISTS */
+    /** @throws AppError ALREADY_EXISTS if there is an account with the username or with the API key */
     async create(account: NewAccount, call: MutationCall): Promise<Account> {
       return mutations.run(call, async (transaction) => {
+        const { username, apiKeyHash } = account;
+        const exists = new AppError('ALREADY_EXISTS', `The account "${username}" already exists`);
+        if (await transaction.account.findUnique({ where: { username } })) throw exists;
+        if (apiKeyHash && (await transaction.account.findUnique({ where: { apiKeyHash } })))
+          throw apiKeyExists();
         try {
           const created = toAccount(await transaction.account.create({ data: account }));
           return { result: created, targetIds: [created.username], after: created };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', `The account "${account.username}" already exists`);
+          // Created concurrently.
+          throw exists;
         }
       });
     },
@@ -68,7 +74,7 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
           return { result: after, before, after };
         } catch (error) {
           if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          throw new AppError('ALREADY_EXISTS', 'Another account has this API key: choose a different one');
+          throw apiKeyExists();
         }
       });
     },
@@ -90,4 +96,8 @@ async function requireAccount(transaction: Transaction, username: string): Promi
   const account = await transaction.account.findUnique({ where: { username } });
   if (!account) throw accountNotFound(username);
   return toAccount(account);
+}
+
+function apiKeyExists(): AppError {
+  return new AppError('ALREADY_EXISTS', 'Another account has this API key: choose a different one');
 }

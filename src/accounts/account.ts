@@ -1,3 +1,4 @@
+import { parseDateText } from '../validation/date-text.ts';
 import { textParser } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
@@ -74,11 +75,8 @@ const minPasswordLength = 8;
 
 /** Parses the expiry of an account: a date, or a date and time with an offset. @throws AppError BAD_USER_INPUT */
 export function parseExpiry(value: string, now = new Date()): Date {
-  const [, day] = /^(\d{4}-\d\d-\d\d)(T.+(Z|[+-]\d\d:\d\d))?$/.exec(value) ?? [];
-  // `Date` accepts February 31 as a day in March.
-  const isDay = day !== undefined && new Date(`${day}T00:00Z`).toJSON()?.startsWith(day);
-  const date = new Date(value);
-  if (!isDay || !(date > now)) {
+  const date = parseDateText(value);
+  if (!date || date <= now) {
     throw badInput(
       'expires',
       `expires must be a future date, such as 2030-01-01 or 2030-01-01T12:00:00Z, not ${quoteValue(value)}`,

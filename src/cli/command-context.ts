@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { noDetails, type MutationCall, type SelectedDetails } from '../mutations/mutation-call.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { Config } from '../config/settings.ts';
 import type { Database } from '../database/database.ts';
@@ -50,6 +50,9 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   });
 }
 
+/** What commands print of the groups in a result, in addition to their columns. */
+const printedDetails: SelectedDetails = { ...noDetails, serviceGroup: true, subscriberCount: true };
+
 /** Creates the call of a command for the audit log, with the operating system's user as the account. */
 export function createCommandCall(
   operation: string,
@@ -68,9 +71,17 @@ export function createCommandCall(
     isDryRun,
     idempotencyKey: null,
     fingerprint: '',
-    selectedDetails: noDetails,
+    selectedDetails: printedDetails,
     markReplayed: () => undefined,
   };
+}
+
+/** Opens the database and runs one mutation as a command, which is audited in either case. */
+export async function runMutation<T>(
+  call: MutationCall,
+  work: (database: CommandDatabase) => Promise<T>,
+): Promise<T> {
+  return withDatabase((database) => auditedCommand(database.mutations, call, () => work(database)));
 }
 
 /** Runs a command, and writes an audit event if it is rejected. */

@@ -9,6 +9,16 @@ Exit codes: 0 done, 1 rejected or failed, 2 usage error. With --json, errors are
 /** The maximum number of blockers in a text message. */
 const maxBlockers = 20;
 
+/** Why one group cannot be changed. */
+type Blocker = {
+  readonly id: number;
+  readonly name?: string;
+  readonly code: string;
+  readonly message: string;
+  readonly subscriberCount?: number;
+  readonly help?: string;
+};
+
 /** Writes to standard error why a command failed: an operator's error as one line, an internal error with its stack. */
 export async function reportError(error: unknown, asJson: boolean): Promise<void> {
   const reason = await explain(error);
@@ -30,17 +40,24 @@ export function writeErrorJson(code: string, message: string, details: object = 
 
 function describe(error: unknown): string {
   if (error instanceof AppError) {
-    return [`${error.message} (${error.code})`, ...describeBlockers(error.details['blockers'])].join('\n');
+    const { blockers, usernames, help } = error.details;
+    return [
+      `${error.message} (${error.code})`,
+      ...(Array.isArray(blockers) ? describeBlockers(blockers as Blocker[]) : []),
+      ...(Array.isArray(usernames) ? [`  for example: ${usernames.join(', ')}`] : []),
+      ...(typeof help === 'string' ? [`  to continue: ${help}`] : []),
+    ].join('\n');
   }
   return error instanceof OperatorError ? error.message : ((error as Error).stack ?? String(error));
 }
 
-/** Describes why groups cannot be deleted, one line per group. */
-function describeBlockers(blockers: unknown): string[] {
-  if (!Array.isArray(blockers)) return [];
-  const lines = (blockers as { id: number; code: string; message: string }[])
-    .slice(0, maxBlockers)
-    .map(({ id, code, message }) => `  group ${id}: ${message} (${code})`);
+/** Describes why groups cannot be changed, one line per reason, and what would help. */
+function describeBlockers(blockers: readonly Blocker[]): string[] {
+  const lines = blockers.slice(0, maxBlockers).map(({ id, name, code, message, subscriberCount, help }) => {
+    const subject = name === undefined ? `group ${id}` : `group ${id} ${name}`;
+    const count = subscriberCount === undefined ? '' : `: ${subscriberCount} active`;
+    return `  ${subject}: ${message}${count} (${code})${help === undefined ? '' : `; to continue: ${help}`}`;
+  });
   return blockers.length > maxBlockers ? [...lines, `  and ${blockers.length - maxBlockers} more`] : lines;
 }
 

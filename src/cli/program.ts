@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
+import { createAuditCommand } from './audit.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
+import { createServiceGroupsCommand } from './service-groups.ts';
+import { createSubscribersCommand } from './subscribers.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
 import { createServeCommand } from './serve.ts';
 
@@ -43,6 +46,9 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createDoctorCommand())
     .addCommand(createRepairDatesCommand())
     .addCommand(createGroupsCommand())
+    .addCommand(createSubscribersCommand())
+    .addCommand(createServiceGroupsCommand())
+    .addCommand(createAuditCommand())
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
     .addHelpText(

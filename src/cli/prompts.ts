@@ -7,6 +7,19 @@ export async function ask(question: string, instead: string): Promise<string> {
   return readLine({ prompt: question });
 }
 
+/**
+ * Asks a yes-or-no question, unless `isConfirmed` (`--yes`).
+ * @throws OperatorError with the message `otherwise` if the answer is not "yes", or if there is no terminal.
+ */
+export async function confirm(
+  question: string,
+  isConfirmed: true | undefined,
+  otherwise: string,
+): Promise<void> {
+  if (isConfirmed) return;
+  if ((await ask(`${question} (yes/no) `, 'pass --yes')) !== 'yes') throw new OperatorError(otherwise);
+}
+
 /** Prompts twice for a new password, without echo. @throws OperatorError */
 export async function askPassword(instead: string): Promise<string> {
   requireTerminal(instead);

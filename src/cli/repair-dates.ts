@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { OperatorError } from '../errors.ts';
-import { ask } from './prompts.ts';
+import { confirm } from './prompts.ts';
 import { print } from './output.ts';
 import { createCommandCall, auditedCommand, withDatabase } from './command-context.ts';
 
@@ -30,13 +29,8 @@ Examples:
 }
 
 async function repair({ zone, dryRun: isDryRun = false, yes, json }: RepairOptions): Promise<void> {
-  if (!isDryRun && !yes) {
-    const answer = await ask(
-      `Correct the dates of all rows that were stored in ${zone}? (yes/no) `,
-      'pass --yes',
-    );
-    if (answer !== 'yes') throw new OperatorError('Nothing was changed');
-  }
+  if (!isDryRun)
+    await confirm(`Correct the dates of all rows that were stored in ${zone}?`, yes, 'Nothing was changed');
   const { repairDates, repairOperation } = await import('../doctor/repair-dates.ts');
   await withDatabase(async ({ mutations }) => {
     const call = createCommandCall(repairOperation, [], { isDryRun });

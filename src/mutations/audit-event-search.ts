@@ -34,7 +34,7 @@ export type AuditFilter = {
 /** Parses the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
 export function parseAuditSearch(args: {
   filter?: object | null;
-  first?: number | null;
+  first?: unknown;
   after?: string | null;
 }) {
   return {

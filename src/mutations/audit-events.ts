@@ -1,7 +1,13 @@
 import { camelCaseKeys, formatPrice, parseTimestamp, type RowJson } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import type { AuditSearch } from './audit-event-search.ts';
-import { preparePage, writeAuditCountStatement, writeAuditPageStatement } from './audit-event-statements.ts';
+import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
+import {
+  preparePage,
+  writeAuditCountStatement,
+  writeAuditPageStatement,
+  writeFollowStartStatement,
+  writeNewEventsStatement,
+} from './audit-event-statements.ts';
 
 /** An audit event, whose rows have the field names of the API. */
 export type AuditEvent = AuditEventRow;
@@ -27,6 +33,34 @@ export function createAuditRepository(prisma: PrismaClient) {
     async count(search: Pick<AuditSearch, 'filter'>): Promise<number> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>(writeAuditCountStatement(search));
       return counted!.count;
+    },
+
+    /**
+     * Returns the id after which to follow the log: that of the newest event, or that before the first event since a
+     * time. `missing` are the ids before it, among the last `window`, whose events may be committed later.
+     */
+    async findFollowStart(
+      since: Date | undefined,
+      window: number,
+    ): Promise<{ after: bigint; missing: bigint[] }> {
+      const [start] = await prisma.$queryRaw<{ after: bigint; missing: string[] }[]>(
+        writeFollowStartStatement(since, window),
+      );
+      return { after: start!.after, missing: start!.missing.map(BigInt) };
+    },
+
+    /**
+     * Returns the first `limit` events after an id, and those of `missing` that exist by now, oldest first; an event that
+     * does not match the filter as its id only.
+     */
+    async listNew(
+      filter: AuditFilter,
+      { after, missing, limit }: { after: bigint; missing: readonly bigint[]; limit: number },
+    ): Promise<{ id: bigint; event: AuditEvent | undefined }[]> {
+      const rows = await prisma.$queryRaw<{ id: bigint; row: RowJson | null }[]>(
+        writeNewEventsStatement(filter, after, missing, limit),
+      );
+      return rows.map(({ id, row }) => ({ id, event: row ? parseAuditEvent({ id, row }) : undefined }));
     },
 
     /**

@@ -97,3 +97,18 @@ function collect(stream: Readable): () => string {
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return () => Buffer.concat(chunks).toString();
 }
+
+/** Returns the commands of the program that do something, such as `groups list`, as --help lists them. */
+export async function listCommands(
+  run: (...args: string[]) => Promise<Result>,
+  path: readonly string[] = [],
+): Promise<string[]> {
+  const { stdout } = await run(...path, '--help');
+  const names = [...(stdout.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}(\S+)/gm)]
+    .map(([, name]) => name!)
+    .filter((name) => name !== 'help' && name !== 'group-api');
+  if (names.length === 0) return [path.join(' ')];
+  const commands: string[] = [];
+  for (const name of names) commands.push(...(await listCommands(run, [...path, name])));
+  return commands;
+}

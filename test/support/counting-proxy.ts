@@ -9,7 +9,8 @@ export type CountingProxy = {
   close(): Promise<void>;
 };
 
-export async function openCountingProxy(databaseUrl: string): Promise<CountingProxy> {
+/** Opens a proxy on a free port, or on that of a proxy that was closed. */
+export async function openCountingProxy(databaseUrl: string, port = 0): Promise<CountingProxy> {
   const target = new URL(databaseUrl);
   const folder = target.searchParams.get('host');
   const sockets = new Set<Socket>();
@@ -24,7 +25,7 @@ export async function openCountingProxy(databaseUrl: string): Promise<CountingPr
     client.on('data', countIn);
     client.pipe(server).pipe(client);
   });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
 
   const url = new URL(databaseUrl);
   url.hostname = '127.0.0.1';

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import { OperatorError } from '../errors.ts';
-import { openOutputFile } from './output-file.ts';
-import { print } from './output.ts';
-import { createProgress } from './progress.ts';
-import { readNumber } from './read-number.ts';
-import { withDatabase } from './command-context.ts';
+import { OperatorError } from '../../errors.ts';
+import { openOutputFile } from '../output-file.ts';
+import { print } from '../output.ts';
+import { createProgress } from '../progress.ts';
+import { readNumber } from '../read-values.ts';
+import { withDatabase } from '../command-context.ts';
 
 type ExportOptions = { id: string[]; force?: true; json?: true };
 
@@ -35,8 +35,8 @@ Examples:
 }
 
 async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
-  const { parseGroupId } = await import('../groups/group.ts');
-  const { exportGroups } = await import('../transfer/export-groups.ts');
+  const { parseGroupId } = await import('../../groups/group.ts');
+  const { exportGroups } = await import('../../transfer/export-groups.ts');
   const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)

@@ -2,11 +2,11 @@ import { createReadStream } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
-import { OperatorError } from '../errors.ts';
-import type { ImportCounts } from '../transfer/import-groups.ts';
-import { print } from './output.ts';
-import { createProgress } from './progress.ts';
-import { createCommandCall, auditedCommand, withDatabase } from './command-context.ts';
+import { OperatorError } from '../../errors.ts';
+import type { ImportCounts } from '../../transfer/import-groups.ts';
+import { print } from '../output.ts';
+import { createProgress } from '../progress.ts';
+import { createCommandCall, auditedCommand, withDatabase } from '../command-context.ts';
 
 type ImportOptions = { dryRun?: boolean; json?: true };
 
@@ -36,7 +36,7 @@ Examples:
 
 async function importFile(file: string, { dryRun = false, json }: ImportOptions): Promise<void> {
   await requireReadable(file);
-  const { importGroups } = await import('../transfer/import-groups.ts');
+  const { importGroups } = await import('../../transfer/import-groups.ts');
   const progress = createProgress('Imported');
   try {
     const counts = await withDatabase(({ mutations, signal }) => {

@@ -1,16 +1,18 @@
 import { Command } from 'commander';
-import { AppError, OperatorError } from '../errors.ts';
-import type { Deletion } from '../group-deletion/delete-group.ts';
-import type { GroupDeletionImpact } from '../group-deletion/deletion-impact.ts';
-import type { Group } from '../groups/group.ts';
-import { ask } from './prompts.ts';
-import { formatTable, print } from './output.ts';
-import { readNumber } from './read-number.ts';
-import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from './command-context.ts';
+import { AppError, OperatorError } from '../../errors.ts';
+import type { Deletion } from '../../group-deletion/delete-group.ts';
+import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
+import type { Group } from '../../groups/group.ts';
+import { confirm } from '../prompts.ts';
+import { formatTable, print } from '../output.ts';
+import { readNumber } from '../read-values.ts';
+import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from '../command-context.ts';
+import { explainDeletionError } from './explain-deletion.ts';
 
 type DeleteOptions = {
   reason?: string;
   moveSubscribersTo?: string;
+  expectedVersion?: string;
   dryRun?: true;
   yes?: true;
   json?: true;
@@ -23,6 +25,10 @@ export function createDeleteCommand(): Command {
     .argument('<id...>', '1 to 1000 group ids')
     .option('--reason <text>', 'reason, stored in the archive and the audit log')
     .option('--move-subscribers-to <id>', 'move the active subscribers to this group; only for a single id')
+    .option(
+      '--expected-version <version>',
+      'delete only if the group is at this version; only for a single id',
+    )
     .option('--dry-run', 'run all checks without changing anything')
     .option('--yes', 'skip the confirmation')
     .option('--json', 'print JSON: the deleted groups, and until when they can be restored')
@@ -38,25 +44,30 @@ Examples:
 }
 
 async function deleteGroups(idArguments: string[], options: DeleteOptions): Promise<void> {
-  const { parseDeletion, parseDeletionIds } = await import('../group-deletion/delete-input.ts');
-  const { describeDeletedGroup } = await import('./describe-groups.ts');
+  const { parseDeletion, parseDeletionIds } = await import('../../group-deletion/delete-input.ts');
+  const { describeGroupResult } = await import('./describe-groups.ts');
   const ids = parseDeletionIds(idArguments.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
     reason: options.reason,
     moveSubscribersTo: readNumber(options.moveSubscribersTo),
+    expectedVersion: readNumber(options.expectedVersion),
   });
-  if (ids.length > 1 && deletion.moveSubscribersTo !== null) {
+  const { moveSubscribersTo: target, expectedVersion } = deletion;
+  if (ids.length > 1 && (target !== null || expectedVersion !== null)) {
+    const option = target === null ? '--expected-version' : '--move-subscribers-to';
     throw new OperatorError(
-      `--move-subscribers-to requires a single id, not ${ids.length}: delete the groups one by one`,
+      `${option} requires a single id, not ${ids.length}: delete the groups one by one`,
     );
   }
   const isDryRun = options.dryRun ?? false;
   await withDatabase(async (database) => {
-    if (!isDryRun && !options.yes) await confirm(ids, deletion, database);
-    const groups = await deleteAll(ids, deletion, isDryRun, database);
+    if (!isDryRun && !options.yes) await confirmDeletion(ids, deletion, database);
+    const groups = await deleteAll(ids, deletion, isDryRun, database).catch(async (error: unknown) => {
+      throw await explainDeletionError(error, ids, deletion, database);
+    });
     const restorableUntil = isDryRun ? null : await findPurgeDate(ids[0]!, database);
-    const described = groups.map(describeDeletedGroup);
+    const described = groups.map(describeGroupResult);
     const text = describeDeletion(groups, restorableUntil, isDryRun);
     print(options.json, { groups: described, restorableUntil, isDryRun }, text);
   });
@@ -82,21 +93,19 @@ async function deleteAll(
  * Shows a preview of the delete, and asks for confirmation. @throws OperatorError if it is declined, or stdin is no
  * terminal.
  */
-async function confirm(
+async function confirmDeletion(
   ids: readonly number[],
   { moveSubscribersTo: target }: Deletion,
   repositories: CommandDatabase,
 ): Promise<void> {
   if (process.stdin.isTTY) {
-    const { findDeletionImpacts } = await import('../group-deletion/deletion-impact.ts');
+    const { findDeletionImpacts } = await import('../../group-deletion/deletion-impact.ts');
     const impacts = await findDeletionImpacts(ids, repositories);
     process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
   }
   const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
-  if ((await ask(`Delete ${subject}${moving}? (yes/no) `, 'pass --yes')) !== 'yes') {
-    throw new OperatorError('Nothing was deleted');
-  }
+  await confirm(`Delete ${subject}${moving}?`, undefined, 'Nothing was deleted');
 }
 
 function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletionImpact | null)[]): string {
@@ -134,8 +143,9 @@ function describeDeletion(
   const verb = isDryRun ? 'Would delete' : 'Deleted';
   const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}`);
   if (isDryRun || restorableUntil === undefined) return lines.join('\n');
+  const ids = groups.map(({ id }) => id).join(' ');
   const restore = restorableUntil
-    ? `${groups.length === 1 ? 'It' : 'They'} can be restored with restoreGroup until ${restorableUntil.toISOString()}`
+    ? `To restore until ${restorableUntil.toISOString()}: group-api groups restore ${ids}`
     : 'The archive is disabled (DELETED_GROUP_RETENTION_DAYS=0): the delete cannot be undone';
   return [...lines, restore].join('\n');
 }
