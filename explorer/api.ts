@@ -60,6 +60,16 @@ export async function sendOperation(
   throw new Error(describeUnexpectedResponse(status));
 }
 
+/**
+ * Fetches data for the page with a query. Its text is constant, so that it can be on a list of allowed operations.
+ * @throws WrongKeyError, NotSentError, or an Error with the reason, such as a missing scope
+ */
+export async function fetchData<Data>(key: string, query: string, variables?: object): Promise<Data> {
+  const { data, errors } = await sendOperation(key, { query, variables });
+  if (errors?.[0] || !data) throw new Error(errors?.[0]?.message ?? 'unknown');
+  return data as Data;
+}
+
 /** Headers with the key instead of other credentials. @throws NotSentError if a value is not valid in a header. */
 function withKey(added: Readonly<Record<string, string>>, key: string): Headers {
   try {

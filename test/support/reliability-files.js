@@ -22,6 +22,7 @@ export const reliabilityFiles = [
   'start',
   'start.signals',
   'start.stopping',
-  // A browser: themes, sizes and accessibility.
+  // A browser.
+  'explorer.blocked-deletes',
   'explorer.browser',
 ];
