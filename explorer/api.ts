@@ -27,7 +27,7 @@ export type OperationRequest = {
 export class WrongKeyError extends Error {
   constructor() {
     super(
-      'Invalid API key. Create a new one with "npx group-api accounts rotate <account>"; ' +
+      'Invalid API key. Create a new one with "npx --no-install group-api accounts rotate <account>"; ' +
         'the key of admin is ADMIN_API_KEY, if that is set.',
     );
   }

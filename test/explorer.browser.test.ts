@@ -95,7 +95,7 @@ describeInBrowser('the explorer in Chromium', () => {
       await explorer.open('#key=not-a-key-of-this-server-at-all....');
       const problem = await explorer.readProblem();
       expect(problem).toContain('Invalid API key');
-      expect(problem).toContain('npx group-api accounts rotate <account>');
+      expect(problem).toContain('npx --no-install group-api accounts rotate <account>');
       await typeKey(testKey);
       expect(await explorer.readAccount()).toBe('signed in as admin: all scopes');
     });
