@@ -15,6 +15,7 @@ export const reliabilityFiles = [
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'cli.doctor',
   'config.env-file',
+  'contributing.new-field',
   'database.obstacles',
   'database.pooler',
   'database.url',
