@@ -21,6 +21,9 @@ const flags = [
   '--disable-sync',
 ];
 
+/** For what hangs: on a loaded machine, a page may need more than ten seconds to open. */
+const timeoutMs = 30_000;
+
 export async function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
@@ -63,7 +66,7 @@ export async function openExplorerPage(
   options: BrowserContextOptions = {},
 ): Promise<ExplorerPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(timeoutMs);
   const foreignRequests: string[] = [];
   const complaints: string[] = [];
   await context.route(
@@ -95,7 +98,7 @@ export async function openExplorerPage(
     return lines.join(' ').replace(/\s+/g, ' ').trim();
   };
   const waitForText = async (part: 'response' | 'query-editor', text: string) => {
-    for (const deadline = Date.now() + 10_000; ;) {
+    for (const deadline = Date.now() + timeoutMs; ;) {
       const shown = await readEditor(part);
       if (shown.includes(text)) return shown;
       if (Date.now() > deadline) throw new Error(`the ${part} has no ${text}: ${shown}`);
