@@ -27,7 +27,7 @@ export type OperationRequest = {
 export class WrongKeyError extends Error {
   constructor() {
     super(
-      'Invalid API key. Create a new one with "npx group-api accounts rotate <account>"; ' +
+      'Invalid API key. Create a new one with "npx --no-install group-api accounts rotate <account>"; ' +
         'the key of admin is ADMIN_API_KEY, if that is set.',
     );
   }
@@ -58,6 +58,16 @@ export async function sendOperation(
   const { status, body } = await send('graphql', { method: 'POST', headers, body: JSON.stringify(request) });
   if (isObject(body) && ('data' in body || Array.isArray(body['errors']))) return body;
   throw new Error(describeUnexpectedResponse(status));
+}
+
+/**
+ * Fetches data for the page with a query. Its text is constant, so that it can be on a list of allowed operations.
+ * @throws WrongKeyError, NotSentError, or an Error with the reason, such as a missing scope
+ */
+export async function fetchData<Data>(key: string, query: string, variables?: object): Promise<Data> {
+  const { data, errors } = await sendOperation(key, { query, variables });
+  if (errors?.[0] || !data) throw new Error(errors?.[0]?.message ?? 'unknown');
+  return data as Data;
 }
 
 /** Headers with the key instead of other credentials. @throws NotSentError if a value is not valid in a header. */

@@ -1,4 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
+import { nameAction, nameDelete } from './action-name.ts';
+import { BlockedDeletions, findBlocked, findMovable, TargetChoice } from './blocked-deletions.tsx';
 import {
   describeImpact,
   fetchImpact,
@@ -7,13 +9,16 @@ import {
   type Deletion,
   type Impact,
 } from './deletion-impact.ts';
+import type { Tab } from './example-tabs.ts';
+import type { Answer } from './fetcher.ts';
+import { useOpenTab } from './open-tab.ts';
 import type { DestructiveField } from './operation.ts';
 
 /** A question that waits for the user's answer. */
 export type Question = {
   readonly key: string;
   readonly fields: readonly DestructiveField[];
-  readonly answer: (isConfirmed: boolean) => void;
+  readonly answer: (answer: Answer) => void;
 };
 
 const maxFieldsShown = 10;
@@ -25,6 +30,10 @@ export function Confirmation({ question }: { question: Question }) {
   const deletions = readDeletions(fields);
   const shown = deletions.slice(0, maxImpacts);
   const [impacts, setImpacts] = useState<readonly (Impact | string)[]>();
+  const [target, setTarget] = useState<number>();
+  const openTab = useOpenTab();
+  const blocked = findBlocked(shown, impacts ?? []);
+  const movable = findMovable(fields, blocked);
 
   useEffect(() => {
     dialog.current?.showModal();
@@ -34,15 +43,23 @@ export function Confirmation({ question }: { question: Question }) {
     void Promise.all(previewed.map((deletion) => fetchImpact(key, deletion))).then(setImpacts);
   }, [key, fields]);
 
+  const openTabInstead = (tab: Tab) => {
+    answer(undefined);
+    // The response to the cancelled operation belongs to the current tab.
+    setTimeout(() => openTab(tab));
+  };
+
   return (
     <dialog
       ref={dialog}
       className="confirmation"
       aria-labelledby="confirmation-title"
       // Escape cancels.
-      onClose={() => answer(false)}
+      onClose={() => answer(undefined)}
     >
-      <h2 id="confirmation-title">Run {nameFields(fields)}?</h2>
+      <h2 id="confirmation-title">
+        {blocked.length > 0 ? `${nameFields(fields)} is blocked` : `Run ${nameFields(fields)}?`}
+      </h2>
       <ul>
         {fields.slice(0, maxFieldsShown).map((field, index) => (
           <li key={index}>
@@ -53,13 +70,30 @@ export function Confirmation({ question }: { question: Question }) {
       <More count={fields.length - maxFieldsShown} what="fields" />
       {shown.length > 0 && <ImpactTable deletions={shown} impacts={impacts} />}
       <More count={deletions.length - maxImpacts} what="groups, which are not shown here" />
+      {movable ? (
+        <TargetChoice apiKey={key} movable={movable} target={target} onChoose={setTarget} />
+      ) : (
+        <BlockedDeletions blocked={blocked} onOpenTab={openTabInstead} />
+      )}
       <div className="buttons">
-        <button type="button" autoFocus onClick={() => answer(false)}>
+        <button type="button" autoFocus onClick={() => answer(undefined)}>
           Cancel
         </button>
-        <button type="button" className="danger" disabled={!impacts} onClick={() => answer(true)}>
-          {nameAction(fields)}
-        </button>
+        {movable && (
+          <button
+            type="button"
+            className="danger"
+            disabled={target === undefined}
+            onClick={() => answer({ moveSubscribersTo: target! })}
+          >
+            {nameDelete({ ...movable.deletion, moveSubscribersTo: target ?? '…' }, movable.impact)}
+          </button>
+        )}
+        {blocked.length === 0 && (
+          <button type="button" className="danger" disabled={!impacts} onClick={() => answer({})}>
+            {nameAction(fields, impacts?.[0])}
+          </button>
+        )}
       </div>
     </dialog>
   );
@@ -120,16 +154,13 @@ function nameFields(fields: readonly DestructiveField[]): string {
     .join(', ');
 }
 
-/** The verb that the names of the fields begin with, if it is the same: "Delete" for deleteGroup and deleteGroups. */
-function nameAction(fields: readonly DestructiveField[]): string {
-  const [verb = '', ...others] = new Set(fields.map(({ name }) => /^[a-z]+/.exec(name)?.[0] ?? ''));
-  return others.length > 0 ? 'Run' : verb.charAt(0).toUpperCase() + verb.slice(1);
-}
-
 const maxArgumentsLength = 200;
 
 function describeField({ name, args }: DestructiveField): string {
-  const list = Object.entries(args).map(([argument, value]) => `${argument}: ${JSON.stringify(value)}`);
+  // A variable without a value is not sent.
+  const list = Object.entries(args).flatMap(([argument, value]) =>
+    value === undefined ? [] : [`${argument}: ${JSON.stringify(value)}`],
+  );
   const text = list.join(', ');
   return `${name}(${text.length > maxArgumentsLength ? `${text.slice(0, maxArgumentsLength)} …` : text})`;
 }

@@ -1,5 +1,5 @@
 /** The storage of GraphiQL's tabs and history. */
-type EditorStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'clear' | 'length'>;
+export type EditorStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'clear' | 'length'>;
 
 /**
  * The browser's storage, without the headers that GraphiQL's history would store: they may contain credentials. If the
@@ -14,6 +14,23 @@ export function createEditorStorage(): EditorStorage {
     clear: () => storage.clear(),
     get length() {
       return storage.length;
+    },
+  };
+}
+
+/** A storage that ignores writes after `close`: GraphiQL writes late, even after its editors have been replaced. */
+export function createClosableStorage(storage: EditorStorage): EditorStorage & { close(): void } {
+  let isClosed = false;
+  return {
+    ...storage,
+    setItem: (name, value) => {
+      if (!isClosed) storage.setItem(name, value);
+    },
+    get length() {
+      return storage.length;
+    },
+    close() {
+      isClosed = true;
     },
   };
 }
@@ -40,11 +57,11 @@ function createMemory(): EditorStorage {
   };
 }
 
-/** GraphiQL also stores values that are not JSON. */
+/** GraphiQL also stores values that are not JSON, and rejects stored tabs whose `headers` are not null but missing. */
 function withoutHeaders(text: string): string {
   try {
     return JSON.stringify(
-      JSON.parse(text, (name, value: unknown) => (name === 'headers' ? undefined : value)),
+      JSON.parse(text, (name, value: unknown) => (name === 'headers' && value !== null ? undefined : value)),
     );
   } catch {
     return text;

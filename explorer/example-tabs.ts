@@ -11,20 +11,27 @@ const twelveFields = `id
     downloadUpload
     ip`;
 
-/** The tabs of a new page: the main tasks, on the sample groups. */
-export const exampleTabs: readonly { query: string; variables: string }[] = [
-  tab(
+/** An operation and its variables, as the editors have them. */
+export type Tab = { readonly query: string; readonly variables: string };
+
+/** The ids in the examples: a group that exists, and a group that can be restored. */
+export type ExampleIds = { readonly group: number; readonly deletedGroup: number };
+
+/** The tabs of a new page: the main tasks. Nothing in them is stored unless the user writes it, such as a reason. */
+export const createExampleTabs = (ids: ExampleIds): readonly Tab[] => [
+  createTab(
     `# Deletes a group and returns the deleted row.
 # Asks for confirmation, with a preview.
-# The RestoreGroup tab undoes it, for some days.
+# restoreGroup undoes it, for some days.
+# The audit log stores the reason, if any.
 mutation DeleteGroup($id: Int!, $reason: String) {
   deleteGroup(id: $id, reason: $reason) {
     ${twelveFields}
   }
 }`,
-    { id: 1, reason: 'no longer sold' },
+    { id: ids.group },
   ),
-  tab(
+  createTab(
     `# Previews a delete. Nothing is deleted.
 # deleteGroup with dryRun: true runs it and rolls back.
 query PreviewDelete($id: Int!) {
@@ -37,9 +44,9 @@ query PreviewDelete($id: Int!) {
     blockers { code message }
   }
 }`,
-    { id: 1 },
+    { id: ids.group },
   ),
-  tab(
+  createTab(
     `# Restores a deleted group with its id and fields.
 # Possible until purgeAt, which DeletedGroups shows.
 # The arrow of the run button selects one of the two.
@@ -61,9 +68,9 @@ query DeletedGroups {
     }
   }
 }`,
-    { id: 1 },
+    { id: ids.deletedGroup },
   ),
-  tab(
+  createTab(
     `# Creates a group. The price is a string,
 # since it is an exact decimal.
 mutation CreateGroup($group: GroupEdit!) {
@@ -73,7 +80,7 @@ mutation CreateGroup($group: GroupEdit!) {
 }`,
     { group: { name: 'Ten days', tagName: 'ten-days', duration: 10, price: '4.90', dailyBandwidth: '10GB' } },
   ),
-  tab(
+  createTab(
     `# Searches groups, one page at a time.
 # Pass endCursor as "after" to get the next page.
 query SearchGroups(
@@ -100,7 +107,7 @@ query SearchGroups(
 }`,
     { filter: { text: 'year', maxPrice: '150' } },
   ),
-  tab(
+  createTab(
     `# All mutations and their callers, rejected ones too.
 query AuditEvents($filter: AuditFilter) {
   auditEvents(filter: $filter, first: 20) {
@@ -119,6 +126,7 @@ query AuditEvents($filter: AuditFilter) {
   ),
 ];
 
-function tab(query: string, variables: object) {
+/** Creates a tab with formatted variables. */
+export function createTab(query: string, variables: object): Tab {
   return { query, variables: JSON.stringify(variables, null, 2) };
 }

@@ -1,25 +1,38 @@
 import type { Fetcher } from '@graphiql/toolkit';
 import { NotSentError, sendOperation, WrongKeyError } from './api.ts';
-import { readOperation, type DestructiveField } from './operation.ts';
+import { readDeleted, type Deletion } from './deletion-impact.ts';
+import { readOperation, withMoveTarget, type DestructiveField } from './operation.ts';
+
+/** What the user wants to be sent: the operation, with another target for subscribers if there is one; or nothing. */
+export type Answer = { readonly moveSubscribersTo?: number } | undefined;
 
 type FetcherOptions = {
   /** The key of the signed-in account. */
   readonly readKey: () => string | undefined;
   readonly onWrongKey: (problem: string) => void;
   /** Asks the user before a destructive operation is sent. */
-  readonly confirm: (key: string, fields: readonly DestructiveField[]) => Promise<boolean>;
+  readonly confirm: (key: string, fields: readonly DestructiveField[]) => Promise<Answer>;
+  /** Receives the groups that an operation has deleted, after each operation. */
+  readonly onDeleted: (deletions: readonly Deletion[]) => void;
 };
 
 /** Creates GraphiQL's fetcher. It reports each failure as a GraphQL error that says what to do. */
-export function createFetcher({ readKey, onWrongKey, confirm }: FetcherOptions): Fetcher {
+export function createFetcher({ readKey, onWrongKey, confirm, onDeleted }: FetcherOptions): Fetcher {
   return async ({ query, operationName, variables }, { headers } = {}) => {
     const key = readKey();
     if (key === undefined)
       return failure('Not sent: sign in with your API key first, at the top of the page.');
     const { name, isMutation, destructiveFields: fields } = readOperation(query, operationName, variables);
-    if (fields.length > 0 && !(await confirm(key, fields))) return failure('Not sent: you chose to cancel.');
+    const answer = fields.length > 0 ? await confirm(key, fields) : {};
+    if (!answer) return failure('Not sent: you chose to cancel.');
+    const target = answer.moveSubscribersTo;
+    const operation =
+      target === undefined ? { query, variables } : withMoveTarget({ query, variables }, fields[0]!, target);
     try {
-      return await sendOperation(key, { query, operationName: name, variables, headers });
+      const response = await sendOperation(key, { ...operation, operationName: name, headers });
+      const sent = readOperation(operation.query, name, operation.variables);
+      onDeleted(readDeleted(sent.destructiveFields, response.data));
+      return response;
     } catch (error) {
       const { message } = error as Error;
       if (error instanceof WrongKeyError) onWrongKey(message);

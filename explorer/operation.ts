@@ -25,8 +25,12 @@ type FieldName = keyof typeof consequences;
 /** A root field that deletes something. */
 export type DestructiveField = {
   readonly name: FieldName;
+  /** The name of its result in the response: its alias, if it has one. */
+  readonly resultName: string;
   readonly consequence: string;
   readonly args: Readonly<Record<string, unknown>>;
+  /** Where it is in the query. */
+  readonly node: FieldNode;
 };
 
 /** The operation that is sent. */
@@ -74,7 +78,23 @@ function readField(field: FieldNode, values: Record<string, unknown>): Destructi
       valueFromASTUntyped(argument.value, values),
     ]),
   );
-  return args['dryRun'] === true ? [] : [{ name, consequence: consequences[name], args }];
+  if (args['dryRun'] === true) return [];
+  const resultName = field.alias?.value ?? name;
+  return [{ name, resultName, consequence: consequences[name], args, node: field }];
+}
+
+/** Sets the argument `moveSubscribersTo` of a `deleteGroup`: in the query, or the variable that it is in the query. */
+export function withMoveTarget(
+  { query, variables }: { query: string; variables: unknown },
+  { node: { arguments: args = [] } }: DestructiveField,
+  target: number,
+): { query: string; variables: unknown } {
+  const argument = args.find(({ name }) => name.value === 'moveSubscribersTo');
+  if (argument?.value.kind === Kind.VARIABLE)
+    return { query, variables: { ...(variables as object | null), [argument.value.name.value]: target } };
+  const { start, end } = argument?.loc ?? { start: args.at(-1)!.loc!.end, end: args.at(-1)!.loc!.end };
+  const text = `${argument ? '' : ', '}moveSubscribersTo: ${target}`;
+  return { query: query.slice(0, start) + text + query.slice(end), variables };
 }
 
 function parseQuery(query: string): DocumentNode | undefined {

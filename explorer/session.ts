@@ -1,5 +1,7 @@
 import { useCallback, useEffect, useState } from 'react';
 import { fetchAccount, WrongKeyError, type Account } from './api.ts';
+import { fetchExampleIds } from './example-ids.ts';
+import type { ExampleIds } from './example-tabs.ts';
 import { forgetKey, readRememberedKey, rememberKey, takeKeyFromUrl } from './key.ts';
 
 /** The signed-in account, or the reason why there is none. */
@@ -12,7 +14,12 @@ export type Session = {
   readonly signOut: (problem?: string) => void;
 };
 
-export type SignedIn = { readonly key: string; readonly account: Account };
+export type SignedIn = {
+  readonly key: string;
+  readonly account: Account;
+  /** Undefined if the account cannot read groups. */
+  readonly exampleIds: ExampleIds | undefined;
+};
 
 /** Signs in with the key in the URL's fragment, or with the stored key; without either it waits for the form. */
 export function useSession(): Session {
@@ -34,7 +41,8 @@ export function useSession(): Session {
     setProblem(undefined);
     setSignedIn(undefined);
     try {
-      setSignedIn({ key, account: await fetchAccount(key) });
+      const account = await fetchAccount(key);
+      setSignedIn({ key, account, exampleIds: await fetchExampleIds(key) });
       if (isRemembered && !rememberKey(key))
         setProblem('This browser does not allow the page to store the key.');
     } catch (error) {

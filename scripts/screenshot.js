@@ -26,7 +26,7 @@ async function takePictures(explorerUrl) {
       // The editor has colored the query.
       await page.locator('.mtk1').first().waitFor();
       await page.locator('button.graphiql-execute-button').click();
-      await page.getByRole('button', { name: 'Send it' }).waitFor();
+      await page.getByRole('button', { name: 'Delete group 1' }).waitFor();
       await page.screenshot({
         path: join(imageDir, `delete-confirmation-${colorScheme}.png`),
         animations: 'disabled',

@@ -86,7 +86,7 @@ function describeStart({ url, database, createdKey, sampleGroupId }: App): strin
   Explorer   ${url}/${createdKey ? `#key=${encodeURIComponent(createdKey)}` : ''}
   Database   ${database}
 ${createdKey ? `  Key        ${createdKey}   (shown only once: store it, or set ADMIN_API_KEY)\n` : ''}
-  ${title}${createdKey ? '' : ' (set ADMIN_API_KEY to your key; if it is lost: npx group-api accounts rotate admin)'}:
+  ${title}${createdKey ? '' : ' (set ADMIN_API_KEY to your key; if it is lost: npx --no-install group-api accounts rotate admin)'}:
   ${curl}
 
 `;

@@ -145,6 +145,48 @@ test.each(documentNames)('every link in %s has a target', (name) => {
   }
 });
 
+describe('how documents and messages call the command', () => {
+  /** Decisions and comments say which process starts which, and the changelog what has changed. */
+  const texts = [...documentNames, 'src/serve.ts', 'explorer/api.ts', '.env.example'].filter(
+    (name) => !name.startsWith('docs/decisions/') && name !== 'CHANGELOG.md',
+  );
+
+  test.each(texts)(
+    '%s calls npx with --no-install, so that no other package of this name can run',
+    (name) => {
+      const calls = [...read(name).matchAll(/npx (?:-\S+ )*group-api\b/g)].map(([call]) => call);
+      const expected = 'npx --no-install group-api';
+      expect(calls.filter((call) => call !== expected)).toStrictEqual([]);
+    },
+  );
+
+  test('npx --no-install group-api runs this version in the folder of the installation', async () => {
+    const { stdout } = await promisify(execFile)('npx', ['--no-install', 'group-api', '--version'], {
+      cwd: root,
+    });
+    expect(stdout).toBe(`${JSON.parse(read('package.json')).version}\n`);
+  });
+
+  test('every command of the documents exists', async () => {
+    const commands = texts.flatMap((name) =>
+      [...read(name).matchAll(/npx --no-install group-api ((?:[a-z-]+ ?)+)/g)].map(([, words]) =>
+        words!.trim(),
+      ),
+    );
+    expect(commands.length).toBeGreaterThan(8);
+    const { run } = createCommandLine(() => ({ url: '' }));
+    for (const command of new Set(commands)) {
+      // Commands first, then arguments, such as the name of an account: --help ignores these.
+      const { code, stdout } = await run(...command.split(' '), '--help');
+      expect([command, code, stdout]).toStrictEqual([
+        command,
+        0,
+        expect.stringContaining('Usage: group-api '),
+      ]);
+    }
+  });
+});
+
 describe('decisions', () => {
   const names = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name));
 

@@ -8,9 +8,12 @@ const app = useTestApp();
 const { groupRow } = createProbes(() => app);
 
 let asked: string[][];
+/** The ids that the page offers to restore. */
+let deleted: unknown[];
 let mayProceed: boolean;
 beforeEach(() => {
   asked = [];
+  deleted = [];
   mayProceed = false;
   // The page calls its own server.
   const { fetch } = globalThis;
@@ -28,9 +31,10 @@ const send = async (query: string, variables?: object | null, operationName?: st
     onWrongKey: (problem) => {
       throw new Error(problem);
     },
+    onDeleted: (deletions) => deleted.push(...deletions.map(({ id }) => id)),
     confirm: async (_key, fields) => {
       asked.push(fields.map(({ name }) => name));
-      return mayProceed;
+      return mayProceed ? {} : undefined;
     },
   });
   return fetcher(
@@ -84,11 +88,13 @@ describe('asks before a delete, and sends nothing if the answer is no', () => {
     });
     expect(asked).toStrictEqual([['deleteGroup']]);
     expect(await groupRow(id)).toHaveLength(1);
+    expect(deleted).toStrictEqual([]);
 
     mayProceed = true;
     await send(text, variables);
     expect(asked).toHaveLength(2);
     expect(await groupRow(id)).toHaveLength(0);
+    expect(deleted).toStrictEqual([id]);
   });
 
   test.each([

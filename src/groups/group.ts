@@ -1,3 +1,4 @@
+import type { GroupEdit } from '../generated/graphql.ts';
 import type { Group as GroupRow } from '../generated/prisma/client.ts';
 import {
   parseBoolean,
@@ -13,6 +14,7 @@ import {
   textParser,
   withoutNulls,
   type CreateTextParser,
+  type Parse,
   type Parsed,
 } from '../validation/input-parsers.ts';
 import {
@@ -49,7 +51,8 @@ const createFields = (parseText: CreateTextParser) => ({
   hidden: parseBoolean,
   protected: parseBoolean,
 });
-const fields = createFields(textParser);
+/** Each field of `input GroupEdit` in schema.graphql has a rule. */
+const fields = createFields(textParser) satisfies Record<keyof GroupEdit, Parse<unknown>>;
 const exportedFields = createFields(exportedTextParser);
 
 /** The fields that an edit changes. */

@@ -32,11 +32,7 @@ export type AuditFilter = {
 };
 
 /** Parses the arguments of `auditEvents`. @throws AppError BAD_USER_INPUT */
-export function parseAuditSearch(args: {
-  filter?: object | null;
-  first?: unknown;
-  after?: string | null;
-}) {
+export function parseAuditSearch(args: { filter?: object | null; first?: unknown; after?: string | null }) {
   return {
     filter: parseFields(filterFields, withoutNulls(args.filter ?? {}), 'filter'),
     first: parsePageSize(args.first),

@@ -21,6 +21,9 @@ const flags = [
   '--disable-sync',
 ];
 
+/** For what hangs: on a loaded machine, a page may need more than ten seconds to open. */
+const timeoutMs = 30_000;
+
 export async function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
@@ -47,6 +50,8 @@ export type ExplorerPage = {
   run(operationName?: string): Promise<void>;
   /** The visible part of the response, on one line. */
   readResponse(): Promise<string>;
+  /** Waits until the operation of the current tab contains a text. */
+  waitForQuery(text: string): Promise<void>;
   /** Waits until the response contains a text, and returns the whole response. */
   waitForResponse(text: string): Promise<string>;
   /** The accessibility violations that axe finds, without minor ones. */
@@ -61,7 +66,7 @@ export async function openExplorerPage(
   options: BrowserContextOptions = {},
 ): Promise<ExplorerPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(timeoutMs);
   const foreignRequests: string[] = [];
   const complaints: string[] = [];
   await context.route(
@@ -87,10 +92,18 @@ export async function openExplorerPage(
     await page.keyboard.press('Delete');
   };
 
-  const readResponse = async () => {
-    const lines = await page.locator('.graphiql-response .view-line').allInnerTexts();
+  const readEditor = async (part: 'response' | 'query-editor') => {
+    const lines = await page.locator(`.graphiql-${part} .view-line`).allInnerTexts();
     // Monaco breaks lines anywhere, and writes non-breaking spaces.
     return lines.join(' ').replace(/\s+/g, ' ').trim();
+  };
+  const waitForText = async (part: 'response' | 'query-editor', text: string) => {
+    for (const deadline = Date.now() + timeoutMs; ;) {
+      const shown = await readEditor(part);
+      if (shown.includes(text)) return shown;
+      if (Date.now() > deadline) throw new Error(`the ${part} has no ${text}: ${shown}`);
+      await page.waitForTimeout(50);
+    }
   };
 
   return {
@@ -116,15 +129,9 @@ export async function openExplorerPage(
       await page.locator(`.graphiql-execute-button${menu}`).click();
       if (operationName) await page.getByRole('menuitem', { name: operationName }).click();
     },
-    readResponse,
-    async waitForResponse(text) {
-      for (const deadline = Date.now() + 10_000; ;) {
-        const response = await readResponse();
-        if (response.includes(text)) return response;
-        if (Date.now() > deadline) throw new Error(`the response has no ${text}: ${response}`);
-        await page.waitForTimeout(50);
-      }
-    },
+    readResponse: () => readEditor('response'),
+    waitForQuery: async (text) => void (await waitForText('query-editor', text)),
+    waitForResponse: (text) => waitForText('response', text),
     async findAccessibilityViolations() {
       // Elements that fade in have too little contrast until they are visible.
       await page.waitForTimeout(500);

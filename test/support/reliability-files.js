@@ -24,6 +24,7 @@ export const reliabilityFiles = [
   'cli.serve',
   'cli.transfer-processes',
   'config.env-file',
+  'contributing.new-field',
   'database.obstacles',
   'database.pooler',
   'database.schema-variants',
@@ -35,5 +36,6 @@ export const reliabilityFiles = [
   // The server checks the files of a certificate every five seconds.
   'http.tls-renewal',
   // A browser: themes, sizes and accessibility.
+  'explorer.blocked-deletes',
   'explorer.browser',
 ];

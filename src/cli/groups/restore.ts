@@ -8,7 +8,10 @@ export function createRestoreCommand(): Command {
   return new Command('restore')
     .description('Restore deleted groups with their ids and fields, one after the other')
     .argument('<id...>', '1 to 1000 ids of deleted groups')
-    .option('--move-subscribers-back', 'also move the subscribers back that the delete moved to another group')
+    .option(
+      '--move-subscribers-back',
+      'also move the subscribers back that the delete moved to another group',
+    )
     .option('--json', 'print JSON: the restored groups as the API returns them')
     .addHelpText(
       'after',
