@@ -443,8 +443,8 @@ describe('import', () => {
       ['a price', change('group', { price: '-1' }), 'Line 3: group.price must be a decimal such as "29.90"'],
       ['a price as a number', change('group', { price: 9.9 }), 'Line 3: group.price must be a decimal'],
       ['a blank name', change('serviceGroup', { name: ' ' }), 'Line 2: serviceGroup.name must not be blank'],
-      ['a null', change('group', { description: null }), 'Line 3: group.description is required'],
-      ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden is required'],
+      ['a null', change('group', { description: null }), 'Line 3: group.description must be a string'],
+      ['a field too few', change('group', { tagName: undefined }), 'Line 3: group.tagName is required'],
       [
         'a field too many',
         change('group', { colour: 1 }),

@@ -5,11 +5,11 @@ import type { SampleIds } from '../groups/sample-groups.ts';
 import { AppError, lockTimeout, OperatorError } from '../errors.ts';
 import { importBatch, isConflicting, type ConflictOutcome, type OutcomeCount } from './import-statements.ts';
 import { countRows, openSamples, type Samples } from './import-samples.ts';
+import { parseLine } from './parse-line.ts';
 import { lineError, readLines } from './read-lines.ts';
 import {
   countNames,
   maxLineBytes,
-  readLine,
   recordKinds,
   type LastIds,
   type RecordCounts,
@@ -268,7 +268,7 @@ async function advanceSequences(transaction: Transaction, { serviceGroup, group 
 
 function readNumberedLine(number: number, text: string): TransferLine {
   try {
-    return readLine(text);
+    return parseLine(text);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     throw lineError(number, error.message, error.details);

@@ -108,14 +108,15 @@ export const importBatch: Record<
           WHEN present.id IS NULL THEN 'added'
           WHEN jsonb_populate_record(NULL::groups, defaults || present.group_row)
               IS DISTINCT FROM jsonb_populate_record(NULL::groups, defaults || present.group_row || imported.group_row)
-            OR (present.deleted_at, present.deleted_by, present.reason, present.purge_at, present.subscribers_moved)
-              IS DISTINCT FROM
-              (imported.deleted_at, imported.deleted_by, imported.reason, imported.purge_at, imported.subscribers_moved)
+            OR present IS DISTINCT FROM jsonb_populate_record(present, line - 'group_row')
             THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
-      FROM (SELECT row_defaults('groups') AS defaults) AS base
-      CROSS JOIN jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS imported
+      FROM (
+        SELECT row_defaults('groups') AS defaults, row_defaults('deleted_groups') AS archive_defaults
+      ) AS base
+      CROSS JOIN jsonb_array_elements(${rows}::jsonb) AS lines (line)
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::deleted_groups, archive_defaults || line) AS imported
       CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, defaults || imported.group_row) AS original
       LEFT JOIN deleted_groups AS present ON present.id = imported.id AND present.purge_at > now()
       LEFT JOIN groups ON groups.id = imported.id
