@@ -64,6 +64,21 @@ test.each(versions)(
   },
 );
 
+test.each(versions)(
+  'a file of version %s is imported twice with --new-ids; both copies have all its fields',
+  async (version) => {
+    const text = readFixture(version);
+    await importText(text);
+    const { code, stderr } = await runWith(text, 'groups', 'import', '-', '--new-ids');
+    expect([code, stderr]).toStrictEqual([0, '']);
+    const copies = await database.sql(
+      `SELECT count(*)::int AS count FROM (SELECT group_row(groups) AS row FROM groups UNION ALL SELECT group_row FROM deleted_groups)
+     AS copy GROUP BY row - 'id' ORDER BY min((row ->> 'id')::int)`,
+    );
+    expect(copies).toStrictEqual([{ count: 2 }, { count: 2 }, { count: 2 }]);
+  },
+);
+
 describe('fields that a file lacks', () => {
   /** The kinds of records with their tables; `group` is also the group of a deleted group. */
   const tables = {
