@@ -38,7 +38,7 @@ const emptyTables = (app: TestApp) =>
     'TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY',
   );
 
-/** Groups 1 to 4 in service groups 1 to 3: 3 is deleted, 4 is deleted and its service group too. */
+/** Groups 1 to 4 in service groups 1 to 3: 3 is deleted, 4 is deleted and its service group too. 1 and 3 have history. */
 const fillSource = async () => {
   await emptyTables(source);
   await createServiceGroup(source, { name: 'Family', description: 'shared', discount: 12.5 });
@@ -51,7 +51,10 @@ const fillSource = async () => {
   await source.post('/subscribe', { groupId: 1, username: 'mina', expiresAt: future });
   await source.post('/subscribe', { groupId: 2, username: 'mina' });
   await source.sql(`INSERT INTO subscribers VALUES (2, 'ended', '2019-01-01Z', '2020-01-01Z')`);
+  await source.sql(`INSERT INTO subscribers VALUES (3, 'sara', '2019-01-01Z', '2020-01-01Z')`);
   for (const id of [3, 4]) await source.post('/deleteGroup', { id, reason: `why ${id}` });
+  await source.post('/subscribe', { groupId: 1, username: 'sara', expiresAt: future });
+  await source.post('/removeUserSubscription', { groupId: 1, username: 'sara' });
   await source.post('/deleteServiceGroup', { id: 3 });
 };
 /** The target's own groups 1 to 3, with subscribers, an archived group, history, and a service group like the source's. */
@@ -72,7 +75,7 @@ const readTables = async (app: TestApp): Promise<Map<string, Row>> => {
      UNION ALL SELECT 'group ' || id, group_row(groups) FROM groups
      UNION ALL SELECT 'subscriber ' || group_id || ' ' || username, to_jsonb(subscribers) FROM subscribers
      UNION ALL SELECT 'deletedGroup ' || id, to_jsonb(deleted_groups) FROM deleted_groups
-     UNION ALL SELECT 'history ' || id, to_jsonb(subscriber_history) FROM subscriber_history
+     UNION ALL SELECT concat_ws(' ', 'history', group_id, username), to_jsonb(subscriber_history) - 'id' FROM subscriber_history
      UNION ALL SELECT 'sequence of groups', jsonb_build_array(last_value, is_called) FROM groups_id_seq
      UNION ALL SELECT 'sequence of service groups', jsonb_build_array(last_value, is_called) FROM service_groups_id_seq`,
   );
@@ -120,6 +123,7 @@ describe('an import with --new-ids', () => {
       groups: counts(2),
       subscribers: counts(3),
       deletedGroups: counts(2),
+      formerSubscribers: counts(2),
       newIdCounts: { serviceGroups: 2, groups: 2, deletedGroups: 2 },
       isDryRun: false,
       newIds: {
@@ -132,10 +136,10 @@ describe('an import with --new-ids', () => {
     const { newIds } = result;
     for (const [key, row] of withoutSequences(await readTables(source))) {
       const [kind, oldId, ...rest] = key.split(' ');
-      if (kind === 'history') continue;
-      const map =
-        { serviceGroup: newIds.serviceGroups, deletedGroup: newIds.deletedGroups }[kind!] ?? newIds.groups;
-      const id = map[oldId!]!;
+      const id =
+        kind === 'serviceGroup'
+          ? newIds.serviceGroups[oldId!]!
+          : { ...newIds.groups, ...newIds.deletedGroups }[oldId!]!;
       const withServiceGroup = (group: Row) => ({
         ...group,
         id,
@@ -146,20 +150,22 @@ describe('an import with --new-ids', () => {
         serviceGroup: () => ({ ...row, id }),
         group: () => withServiceGroup(row),
         subscriber: () => ({ ...row, group_id: id }),
+        history: () => ({ ...row, group_id: id }),
         deletedGroup: () => ({ ...row, id, group_row: withServiceGroup(row['group_row']) }),
       }[kind!]!();
       expected.set([kind, id, ...rest].join(' '), copy);
     }
     const after = withoutSequences(await readTables(target));
     expect(after).toStrictEqual(expected);
-    expect(after.size).toBe(before.size + 2 + 2 + 3 + 2);
+    expect(after.size).toBe(before.size + 2 + 2 + 3 + 2 + 2);
 
-    const { serviceGroups, groups, subscribers, deletedGroups, newIdCounts } = result;
+    const { isDryRun, newIds: _newIds, ...outcome } = result;
+    expect(isDryRun).toBe(false);
     expect(await lastEvent()).toStrictEqual({
       outcome: 'done',
       error_code: null,
       target_ids: [],
-      after: { serviceGroups, groups, subscribers, deletedGroups, newIdCounts },
+      after: outcome,
     });
     // Later groups get later ids, and an imported archived group can be restored with its service group.
     expect([await target.createGroup(), await createServiceGroup(target, { name: 'n' })]).toStrictEqual([
@@ -245,7 +251,7 @@ describe('an import with --new-ids', () => {
 
   test('references across batches follow, by a few statements for thousands of groups', async () => {
     await source.sql(
-      `TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY;
+      `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY;
        INSERT INTO service_groups (name) SELECT 'Set ' || n FROM generate_series(1, 1500) n;
        INSERT INTO groups (name, tag_name, duration, price, service_group_id)
        SELECT 'Plan ' || n, 't', n, 1, 1 + n % 1500 FROM generate_series(1, 3500) n;
@@ -279,6 +285,7 @@ describe('the map of new ids', () => {
         'groups: 2 added, 0 restored, 0 unchanged',
         'subscribers: 3 added, 0 unchanged',
         'deleted groups: 2 added, 0 unchanged',
+        'former subscribers: 2 added, 0 unchanged',
         'new ids:',
         'service group 1 -> 3',
         'service group 2 -> 4',
@@ -370,6 +377,14 @@ describe('a rejected or interrupted import with --new-ids', () => {
           ),
       'Line 9: group 2 is in the file twice, live and deleted',
     ],
+    [
+      'a former subscriber whose group only the database has',
+      (lines) =>
+        lines.map((line) =>
+          line['kind'] === 'formerSubscriber' ? { ...line, groupId: line['groupId'] + 6 } : line,
+        ),
+      'Line 11: there is no group 7 in the file',
+    ],
     ['a truncated file', (lines) => lines.slice(0, -1), 'the file is truncated'],
     ['other counts', change('end', { groups: 3 }), 'the footer counts 3 groups, but the file has 2'],
   ])('%s changes nothing and writes no map', async (_what, edit, message) => {
@@ -409,8 +424,8 @@ describe('a rejected or interrupted import with --new-ids', () => {
     });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    // Everything except the footer: the records are in an open transaction.
-    child.stdin.write(text.slice(0, text.lastIndexOf('{')));
+    // The file up to the last deleted group: the records before it are in an open transaction.
+    child.stdin.write(text.slice(0, text.indexOf('{"kind":"formerSubscriber"')));
     const isImporting = async () =>
       (
         await target.sql(

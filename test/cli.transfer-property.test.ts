@@ -95,6 +95,15 @@ const group = fc.record({
   isDeleted: fc.boolean(),
   reason: optional(textOf(500)),
   subscribers: fc.uniqueArray(textOf(128, 1), { maxLength: 4 }),
+  former: fc.array(
+    fc.record({
+      username: textOf(2, 1),
+      starts_at: instant,
+      expires_at: optional(instant),
+      removed_at: instant,
+    }),
+    { maxLength: 4 },
+  ),
 });
 const state = fc.record({
   serviceGroups: fc.array(serviceGroup, { maxLength: 3 }),
@@ -118,9 +127,10 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
   const families: number[] = [];
   for (const row of serviceGroups) families.push(await insert('service_groups', row));
   const ids: number[] = [];
-  for (const { family, isDeleted, reason, subscribers, ...row } of groups) {
+  for (const { family, isDeleted, reason, subscribers, former, ...row } of groups) {
     const id = await insert('groups', { ...row, service_group_id: families[family] ?? null });
     ids.push(id);
+    for (const ended of former) await insert('subscriber_history', { group_id: id, ...ended });
     if (isDeleted) {
       await sql(
         `WITH gone AS (DELETE FROM groups WHERE id = $1 RETURNING group_row(groups) AS row)
@@ -150,7 +160,9 @@ test('an export of generated data is imported unchanged, whole or in part; a sec
       expect(await exportFrom(to)).toBe(file);
       const { samplesRemoved, newIdCounts, ...again } = await importInto(to, file);
       expect([samplesRemoved, newIdCounts]).toStrictEqual([undefined, undefined]);
-      expect(Object.values(again).map(({ added, restored }) => added + restored)).toStrictEqual([0, 0, 0, 0]);
+      expect(Object.values(again).map(({ added, restored }) => added + restored)).toStrictEqual([
+        0, 0, 0, 0, 0,
+      ]);
       expect(await exportFrom(to)).toBe(file);
 
       if (ids.length === 0) return;
@@ -173,7 +185,9 @@ function withNewIds(file: string, { serviceGroups, groups, deletedGroups }: NewI
     return {
       ...line,
       ...(id !== undefined && { id: map.get(Number(id)) ?? deletedGroups.get(Number(id)) }),
-      ...(groupId !== undefined && { groupId: groups.get(Number(groupId)) }),
+      ...(groupId !== undefined && {
+        groupId: groups.get(Number(groupId)) ?? deletedGroups.get(Number(groupId)),
+      }),
       ...(serviceGroupId != null && { serviceGroupId: serviceGroups.get(Number(serviceGroupId)) }),
       ...(archived !== undefined && { group: replace(archived as Line) }),
     };

@@ -23,16 +23,20 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
-  await database.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
+  await database.sql(
+    'TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY',
+  );
 });
 const { run, runWith } = createCommandLine(() => database);
 const write = (edited: readonly Line[]) => edited.map((line) => `${JSON.stringify(line)}\n`).join('');
 const importText = (text: string) => runWith(text, 'groups', 'import', '-', '--json');
-const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
+/** Versions before 0.2 exported no former subscribers. */
+const withoutTime = (text: string) =>
+  text.replace(/"exportedAt":"[^"]+"/, '').replace(',"formerSubscribers":0}', '}');
 const exportText = async () => withoutTime((await run('groups', 'export')).stdout);
 const countRows = async () => {
   const [row] = await database.sql<{ count: number }>(
-    `SELECT ((SELECT count(*) FROM groups) + (SELECT count(*) FROM service_groups) + (SELECT count(*) FROM subscribers) +
+    `SELECT ((SELECT count(*) FROM groups) + (SELECT count(*) FROM service_groups) + (SELECT count(*) FROM subscribers) + (SELECT count(*) FROM subscriber_history) +
       (SELECT count(*) FROM deleted_groups))::int AS count`,
   );
   return row!.count;
@@ -59,7 +63,11 @@ test.each(versions)(
     });
     expect(await exportText()).toBe(withoutTime(text));
     const second = JSON.parse((await importText(text)).stdout);
-    expect(second).toMatchObject({ serviceGroups: { unchanged: 2 }, deletedGroups: { unchanged: 1 } });
+    expect(second).toMatchObject({
+      serviceGroups: { unchanged: 2 },
+      deletedGroups: { unchanged: 1 },
+      formerSubscribers: { added: 0, unchanged: version === '0.1' ? 0 : 3 },
+    });
     expect(await exportText()).toBe(withoutTime(text));
   },
 );
@@ -86,6 +94,7 @@ describe('fields that a file lacks', () => {
     group: 'groups',
     subscriber: 'subscribers',
     deletedGroup: 'deleted_groups',
+    formerSubscriber: 'subscriber_history',
   };
   type Kind = keyof typeof tables;
   const columnOf = (field: string) =>
@@ -105,7 +114,7 @@ describe('fields that a file lacks', () => {
     fieldsOf(kind).map((field): [Kind, string] => [kind, field]),
   );
   /** They have a default, but a subscription without its dates would start now and never expire. */
-  const requiredDates = ['startsAt', 'expiresAt'];
+  const requiredDates = ['startsAt', 'expiresAt', 'removedAt'];
 
   test.each(cases)(
     "a file without %s.%s is imported with the table's default, or rejected if there is none",
@@ -117,7 +126,7 @@ describe('fields that a file lacks', () => {
         [tables[kind], columnOf(field)],
       );
       const { code, stderr } = await importText(without(kind, field));
-      if (!column!.is_optional || (kind === 'subscriber' && requiredDates.includes(field))) {
+      if (!column!.is_optional || (kind.endsWith('ubscriber') && requiredDates.includes(field))) {
         expect([code, JSON.parse(stderr).error]).toMatchObject([
           1,
           { code: 'BAD_USER_INPUT', argument: `${kind}.${field}` },
@@ -164,6 +173,7 @@ describe('fields of a newer version', () => {
     ['serviceGroup', (line) => (line['color'] = 'red'), 'serviceGroup.color'],
     ['group', (line) => (line['color'] = null), 'group.color'],
     ['subscriber', (line) => (line['note'] = ''), 'subscriber.note'],
+    ['formerSubscriber', (line) => (line['note'] = ''), 'formerSubscriber.note'],
     ['deletedGroup', (line) => (line['note'] = ''), 'deletedGroup.note'],
     ['deletedGroup', (line) => (line['group'].color = 'red'), 'group.color'],
     ['end', (line) => (line['vouchers'] = 0), 'end.vouchers'],

@@ -148,6 +148,7 @@ describe('export', () => {
       groups: 2,
       subscribers: 3,
       deletedGroups: 1,
+      formerSubscribers: 0,
     });
   });
 
@@ -183,6 +184,7 @@ describe('export', () => {
       groups: 2,
       subscribers: 3,
       deletedGroups: 1,
+      formerSubscribers: 0,
     });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
 
@@ -269,6 +271,7 @@ describe('import', () => {
       groups: counts(0, 0, 2),
       subscribers: counts(3),
       deletedGroups: counts(0, 1),
+      formerSubscribers: counts(),
     };
     expect([answer.code, answer.stderr]).toStrictEqual([0, '']);
     expect(JSON.parse(answer.stdout)).toStrictEqual({ ...expected, isDryRun: false });
@@ -347,7 +350,8 @@ describe('import', () => {
           'service groups: 1 added, 0 unchanged',
           'groups: 2 added, 0 restored, 0 unchanged',
           'subscribers: 3 added, 0 unchanged',
-          'deleted groups: 1 added, 0 unchanged\n',
+          'deleted groups: 1 added, 0 unchanged',
+          'former subscribers: 0 added, 0 unchanged\n',
         ].join('\n'),
       );
       const original = await readFile(file, 'utf8');
@@ -360,6 +364,7 @@ describe('import', () => {
         groups: counts(0, 2),
         subscribers: counts(0, 3),
         deletedGroups: counts(0, 1),
+        formerSubscribers: counts(),
         isDryRun: false,
       });
       expect(await readTables(other)).toStrictEqual(state);

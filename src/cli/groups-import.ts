@@ -122,8 +122,9 @@ function describeImport(counts: ImportCounts, isDryRun: boolean): string {
     groups: 'groups',
     subscribers: 'subscribers',
     deletedGroups: 'deleted groups',
+    formerSubscribers: 'former subscribers',
   } as const;
-  const lines = (['serviceGroups', 'groups', 'subscribers', 'deletedGroups'] as const).map((kind) => {
+  const lines = (Object.keys(names) as (keyof typeof names)[]).map((kind) => {
     const { added, restored, unchanged } = counts[kind];
     const back = kind === 'groups' ? `, ${restored} restored` : '';
     return `${names[kind]}: ${added} added${back}, ${unchanged} unchanged`;

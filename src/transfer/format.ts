@@ -15,7 +15,13 @@ export const maxId = 2_000_000_000;
 export const maxLineBytes = 128 * 1024;
 
 /** The kinds of records in the order of a file: each kind comes after those that it refers to. */
-export const recordKinds = ['serviceGroup', 'group', 'subscriber', 'deletedGroup'] as const;
+export const recordKinds = [
+  'serviceGroup',
+  'group',
+  'subscriber',
+  'deletedGroup',
+  'formerSubscriber',
+] as const;
 export type RecordKind = (typeof recordKinds)[number];
 
 /** The number of records of each kind. */
@@ -24,6 +30,7 @@ export type RecordCounts = {
   readonly groups: number;
   readonly subscribers: number;
   readonly deletedGroups: number;
+  readonly formerSubscribers: number;
 };
 
 /** The name of the count of each kind. */
@@ -32,6 +39,7 @@ export const countNames = {
   group: 'groups',
   subscriber: 'subscribers',
   deletedGroup: 'deletedGroups',
+  formerSubscriber: 'formerSubscribers',
 } as const satisfies Record<RecordKind, keyof RecordCounts>;
 
 /** The last ids that a database has assigned, which are never reused. */
@@ -43,8 +51,11 @@ export type TransferLine =
   | { readonly kind: RecordKind; readonly key: RecordKey; readonly row: RowJson }
   | { readonly kind: 'end'; readonly counts: RecordCounts };
 
-/** The key of a record within its kind: its id, or the id of its group and its username. */
-export type RecordKey = readonly [id: number, username?: string];
+/**
+ * The key of a record within its kind: its id, or the id of its group and its username. A former subscriber's key has
+ * the dates too, in the format of `toISOString()`: there may be several of the same group and username.
+ */
+export type RecordKey = readonly [id: number, username?: string, ...dates: string[]];
 
 /** The fields of each kind, in the order of a line. Exports have all of them. */
 export const fieldNames = {
@@ -71,6 +82,7 @@ export const fieldNames = {
   ],
   subscriber: ['groupId', 'username', 'startsAt', 'expiresAt'],
   deletedGroup: ['group', 'deletedAt', 'deletedBy', 'reason', 'purgeAt', 'subscribersMoved'],
+  formerSubscriber: ['groupId', 'username', 'startsAt', 'expiresAt', 'removedAt'],
 } as const satisfies Record<RecordKind, readonly string[]>;
 
 /**
@@ -82,6 +94,7 @@ export const requiredNames = {
   group: ['id', 'name', 'tagName', 'duration', 'price'],
   subscriber: fieldNames.subscriber,
   deletedGroup: ['group', 'deletedAt', 'deletedBy', 'purgeAt'],
+  formerSubscriber: fieldNames.formerSubscriber,
 } as const satisfies { [Kind in RecordKind]: readonly (typeof fieldNames)[Kind][number][] };
 
 export function writeHeader(exportedAt: Date, lastIds: LastIds | undefined): string {

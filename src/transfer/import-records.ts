@@ -48,12 +48,13 @@ export function createRecordImport(
   transaction: Transaction,
   { samples, newIds, onProgress }: RecordImportOptions,
 ) {
-  const read = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 };
+  const read = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0, formerSubscribers: 0 };
   const counts = {
     serviceGroups: emptyCounts(),
     groups: emptyCounts(),
     subscribers: emptyCounts(),
     deletedGroups: emptyCounts(),
+    formerSubscribers: emptyCounts(),
   };
   const highest = { serviceGroup: 0, group: 0 };
   const conflicts: Conflict[] = [];
@@ -76,7 +77,8 @@ export function createRecordImport(
         counts[countNames[kind]][outcome] += count;
       } else if (conflictCount === 0) {
         // After a conflict the missing group may be the conflicting record, which is reported at the end.
-        const orphan = batch.find(({ key }) => key.join() === keys[0]!.join())!;
+        const [id, username] = keys[0]!;
+        const orphan = batch.find(({ key }) => key[0] === id && key[1] === username)!;
         throw lineError(orphan.line, orphanMessage(kind, orphan.row));
       }
     };
@@ -157,9 +159,13 @@ function emptyCounts(): Counts {
 }
 
 /** Compares keys like PostgreSQL's collation "C": by the bytes of UTF-8. */
-function isAfter([lastId, lastUsername = '']: RecordKey, [id, username = '']: RecordKey): boolean {
+function isAfter([lastId, ...lastTexts]: RecordKey, [id, ...texts]: RecordKey): boolean {
   if (id !== lastId) return id > lastId;
-  return Buffer.compare(Buffer.from(username), Buffer.from(lastUsername)) > 0;
+  for (const [index, text] of texts.entries()) {
+    const order = Buffer.compare(Buffer.from(text ?? ''), Buffer.from(lastTexts[index] ?? ''));
+    if (order !== 0) return order > 0;
+  }
+  return false;
 }
 
 function orphanMessage(kind: RecordKind, row: RowJson): string {
@@ -168,8 +174,10 @@ function orphanMessage(kind: RecordKind, row: RowJson): string {
     : `there is no group ${String(row['group_id'])}, neither in the file nor in the database`;
 }
 
-function nameRecord(kind: RecordKind, [id, username]: RecordKey): string {
-  return kind === 'subscriber' ? `subscriber ${JSON.stringify(username)} of group ${id}` : `${kind} ${id}`;
+function nameRecord(kind: RecordKind, [id, username, removedAt]: RecordKey): string {
+  if (username === undefined) return `${kind} ${id}`;
+  const date = removedAt === undefined ? '' : `, removed at ${removedAt}`;
+  return `${kind} ${JSON.stringify(username)} of group ${id}${date}`;
 }
 
 function conflictError(count: number, conflicts: readonly Conflict[]): AppError {

@@ -133,4 +133,31 @@ export const importBatch: Record<
     SELECT outcome, count(*)::int,
       to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
+
+  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the usernames
+  // is the selective one: a group may have many former subscribers.
+  formerSubscriber: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT imported, CASE
+          WHEN EXISTS (
+            SELECT FROM subscriber_history AS present
+            WHERE present.username = imported.username AND present.group_id + 0 = imported.group_id
+              AND present.removed_at = imported.removed_at AND present.starts_at = imported.starts_at
+              AND present.expires_at IS NOT DISTINCT FROM imported.expires_at
+          ) THEN 'unchanged'
+          WHEN groups.id IS NULL AND deleted_groups.id IS NULL THEN 'orphaned'
+          ELSE 'added'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::subscriber_history, ${rows}::jsonb) AS imported
+      LEFT JOIN groups ON groups.id = imported.group_id
+      LEFT JOIN deleted_groups ON deleted_groups.id = imported.group_id
+    ),
+    added AS (
+      INSERT INTO subscriber_history (group_id, username, starts_at, expires_at, removed_at)
+      SELECT (imported).group_id, (imported).username, (imported).starts_at, (imported).expires_at, (imported).removed_at
+      FROM examined WHERE outcome = 'added'
+    )
+    SELECT outcome, count(*)::int, to_jsonb((array_agg(jsonb_build_array((imported).group_id, (imported).username)
+        ORDER BY (imported).group_id, (imported).username COLLATE "C"))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
 };

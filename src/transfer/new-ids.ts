@@ -68,6 +68,12 @@ export async function openNewIds(transaction: Transaction) {
     return { ...row, id, group_row: { ...groupRow, id, service_group_id: serviceGroupId } };
   };
 
+  const assignFormerSubscriber = ({ key: [oldGroupId], row, line }: FileRecord) => {
+    const groupId = maps.groups.get(oldGroupId) ?? maps.deletedGroups.get(oldGroupId);
+    if (groupId === undefined) throw lineError(line, missingFromFile('group', oldGroupId));
+    return { ...row, group_id: groupId };
+  };
+
   return {
     maps,
 
@@ -100,6 +106,8 @@ export async function openNewIds(transaction: Transaction) {
           return records.map(assignSubscriber);
         case 'deletedGroup':
           return records.map(assignDeletedGroup);
+        case 'formerSubscriber':
+          return records.map(assignFormerSubscriber);
       }
     },
   };

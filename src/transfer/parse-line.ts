@@ -5,6 +5,7 @@ import {
   parseFields,
   parsePositiveInteger,
   requireFields,
+  type Parse,
 } from '../validation/input-parsers.ts';
 import { toRowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
@@ -44,6 +45,8 @@ export function parseLine(line: string): TransferLine {
       return parseSubscriber(record);
     case 'deletedGroup':
       return parseDeletedGroup(record);
+    case 'formerSubscriber':
+      return parseFormerSubscriber(record);
     case 'end':
       return parseEnd(record);
     default:
@@ -126,6 +129,22 @@ function parseDeletedGroup(record: JsonObject): TransferLine {
   return { kind: 'deletedGroup', key, row: toRowJson({ id: key[0], groupRow, ...fields }) };
 }
 
+function parseFormerSubscriber(record: JsonObject): TransferLine {
+  checkFields(record, fieldNames.formerSubscriber, requiredNames.formerSubscriber, 'formerSubscriber');
+  const parse = <T>(name: string, parseField: Parse<T>) =>
+    parseField(record[name], `formerSubscriber.${name}`);
+  const groupId = parse('groupId', parseGroupId);
+  const username = parseStoredUsername(record['username']);
+  const startsAt = parse('startsAt', parseIsoDate);
+  const expiresAt = parse('expiresAt', nullableParser(parseIsoDate));
+  const removedAt = parse('removedAt', parseIsoDate);
+  return {
+    kind: 'formerSubscriber',
+    key: [groupId, username, removedAt, startsAt, expiresAt ?? ''],
+    row: toRowJson({ groupId, username, startsAt, expiresAt, removedAt }),
+  };
+}
+
 /** Accepts any name: issuers of tokens choose their own. */
 function parseAccountName(value: unknown, argument: string): string {
   if (typeof value === 'string' && /^\P{Cc}{1,512}$/u.test(value)) return value;
@@ -139,9 +158,15 @@ function requireLowId(id: number, argument: string): number {
 
 function parseEnd(record: JsonObject): TransferLine {
   const names = Object.values(countNames);
-  checkFields(record, names, names, 'end');
+  // Earlier versions exported no former subscribers.
+  checkFields(
+    record,
+    names,
+    names.filter((name) => name !== 'formerSubscribers'),
+    'end',
+  );
   const read = (name: keyof RecordCounts) =>
-    integerParser({ min: 0, max: Number.MAX_SAFE_INTEGER })(record[name], `end.${name}`);
+    integerParser({ min: 0, max: Number.MAX_SAFE_INTEGER })(record[name] ?? 0, `end.${name}`);
   return {
     kind: 'end',
     counts: {
@@ -149,6 +174,7 @@ function parseEnd(record: JsonObject): TransferLine {
       groups: read('groups'),
       subscribers: read('subscribers'),
       deletedGroups: read('deletedGroups'),
+      formerSubscribers: read('formerSubscribers'),
     },
   };
 }
