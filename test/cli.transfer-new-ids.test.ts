@@ -322,6 +322,21 @@ describe('the map of new ids', () => {
     expect(JSON.parse(await readFile(json, 'utf8'))).toStrictEqual(newIds);
   });
 
+  test('is in its file although standard output is full: the groups are imported', async () => {
+    const map = join(folder, 'full.csv');
+    const script = `${process.execPath} ${bin} groups import ${file} --new-ids --map ${map} > /dev/full`;
+    const child = spawn('sh', ['-c', script], { cwd, env: { ...process.env, DATABASE_URL: target.url } });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toStrictEqual([
+      1,
+      expect.stringMatching(/^group-api: Cannot write to standard output: ENOSPC.*\n$/),
+    ]);
+    expect(await readFile(map, 'utf8')).toContain('\ngroup,1,4\n');
+    expect(await target.sql('SELECT name FROM groups WHERE id = 4')).toStrictEqual([{ name: 'One' }]);
+  });
+
   test('is empty but valid for a file without records', async () => {
     await emptyTables(source);
     await there.run('groups', 'export', file, '--force');

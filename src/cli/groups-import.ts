@@ -75,7 +75,7 @@ async function importFile(file: string, options: ImportOptions): Promise<void> {
   const counts = await runImport()
     .catch(async (error: unknown) => {
       // An import that may be done needs its map: nothing else has the new ids.
-      if (error instanceof OutcomeUnknownError) await mapFile?.finish();
+      if (error instanceof OutcomeUnknownError) await mapFile?.finish().catch(() => undefined);
       else await mapFile?.discard();
       throw error;
     })
