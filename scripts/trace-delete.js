@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startTemporaryServer } from './temporary-server.js';
 
-/** What timers run: the purge, and the watchdog of the database. */
+/** What timers run: the purge, which app.ts composes, and the watchdog of the database. */
 const background =
   /^(jobs|autodialer|embedded-postgres)\/|^(app|database\/connection-watchdog|mutations\/audit-events|groups\/archive)\.ts$/;
 

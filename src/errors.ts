@@ -1,9 +1,15 @@
 /**
- * Whether a client may send the same request again. `no`: it fails again. `after a change`: it may succeed once the
- * group, the account or the server's settings have changed. `later`: it may succeed, after `Retry-After` if the
- * response has that header.
+ * Whether a client may send the same request again, in Markdown. `no`: it fails again. `after a change`: it may succeed
+ * once the group, the account or the server's settings have changed. `yes`: it may succeed, after the seconds of the
+ * header that is named, if the response has it; a mutation that may have been executed needs its `Idempotency-Key`.
  */
-export type Retry = 'no' | 'after a change' | 'later';
+export type Retry =
+  | 'no'
+  | 'after a change'
+  | 'yes'
+  | 'yes, after `Retry-After`'
+  | 'yes, with the same `Idempotency-Key`'
+  | 'yes, after `Retry-After`, with the same `Idempotency-Key`';
 
 type ErrorDescription = {
   /** The HTTP status at `/<operation>`; at `/graphql` only of requests that are not executed. */
@@ -44,7 +50,7 @@ export const errorTable = {
   },
   // Apollo Server's
   BAD_REQUEST: { status: 400, meaning: 'the body is not JSON, or not a GraphQL request', retry: 'no' },
-  UNAUTHENTICATED: { status: 401, meaning: 'missing or invalid credentials', retry: 'no' },
+  UNAUTHENTICATED: { status: 401, meaning: 'missing, empty or invalid credentials', retry: 'no' },
   FORBIDDEN: {
     status: 403,
     meaning:
@@ -58,7 +64,9 @@ export const errorTable = {
   },
   NOT_FOUND: {
     status: 404,
-    meaning: 'the group, service group or subscriber does not exist',
+    meaning:
+      'the group, service group or subscriber does not exist; `id`, or `username` and `groupId`, name it, and ' +
+      '`argument` which of several groups',
     retry: 'after a change',
   },
   PATH_NOT_FOUND: { status: 404, meaning: 'the server has no such path', retry: 'no' },
@@ -69,16 +77,21 @@ export const errorTable = {
   },
   NOT_ACCEPTABLE: {
     status: 406,
-    meaning: '`Accept` excludes both media types of GraphQL; nothing was executed',
+    meaning: '`Accept` excludes the media types of the response; nothing was executed',
     retry: 'no',
   },
-  REQUEST_TIMEOUT: { status: 408, meaning: 'the request was not received in time', retry: 'later' },
+  REQUEST_TIMEOUT: { status: 408, meaning: 'the request was not received in time', retry: 'yes' },
   HAS_ACTIVE_SUBSCRIBERS: {
     status: 409,
-    meaning: 'the group has active subscribers; `subscriberCount` is their number',
+    meaning:
+      'the group has active subscribers; `subscriberCount` is their number; `moveSubscribersTo` moves them',
     retry: 'after a change',
   },
-  GROUP_PROTECTED: { status: 409, meaning: 'the group is protected', retry: 'after a change' },
+  GROUP_PROTECTED: {
+    status: 409,
+    meaning: 'the group is protected; `editGroup` changes `protected`',
+    retry: 'after a change',
+  },
   VERSION_CONFLICT: {
     status: 409,
     meaning: 'the group is not at `expectedVersion`; `version` is the current one',
@@ -97,15 +110,19 @@ export const errorTable = {
   IDEMPOTENCY_IN_PROGRESS: {
     status: 409,
     meaning: 'the first call with this key is still running',
-    retry: 'later',
+    retry: 'yes, with the same `Idempotency-Key`',
   },
   PAYLOAD_TOO_LARGE: { status: 413, meaning: 'the body is larger than 1 MiB', retry: 'no' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'the body is not `application/json`', retry: 'no' },
-  IDEMPOTENCY_KEY_REUSED: { status: 422, meaning: 'the key was used with other arguments', retry: 'no' },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    meaning: 'the key was used with other arguments: use a new key',
+    retry: 'no',
+  },
   RATE_LIMITED: {
     status: 429,
     meaning: 'too many requests or failed sign-ins: see `Retry-After` and the `RateLimit-*` headers',
-    retry: 'later',
+    retry: 'yes, after `Retry-After`',
   },
   // Apollo Server's
   INTERNAL_SERVER_ERROR: {
@@ -117,7 +134,7 @@ export const errorTable = {
   SERVICE_UNAVAILABLE: {
     status: 503,
     meaning: 'the database is unavailable, or the server is overloaded: see `Retry-After`',
-    retry: 'later',
+    retry: 'yes, after `Retry-After`, with the same `Idempotency-Key`',
   },
   // Apollo Server's
   PERSISTED_QUERY_NOT_SUPPORTED: {

@@ -1,6 +1,7 @@
 import { createAccountRepository, type AccountRepository } from './accounts/account-repository.ts';
 import type { PrismaClient } from './generated/prisma/client.ts';
 import { createGroupDeletion, type GroupDeletion } from './group-deletion/delete-group.ts';
+import { createGroupRestoration, type GroupRestoration } from './group-deletion/restore-group.ts';
 import { createDeletedGroupRepository, type DeletedGroupRepository } from './groups/archive.ts';
 import { createGroupRepository, type GroupRepository } from './groups/group-repository.ts';
 import type { Logger } from './log.ts';
@@ -21,6 +22,7 @@ export type Repositories = {
   readonly audit: AuditRepository;
   readonly deletedGroups: DeletedGroupRepository;
   readonly groupDeletion: GroupDeletion;
+  readonly groupRestoration: GroupRestoration;
   readonly groups: GroupRepository;
   readonly mutations: MutationRunner;
   readonly serviceGroups: ServiceGroupRepository;
@@ -35,6 +37,7 @@ export function createRepositories(prisma: PrismaClient, retentionDays: number, 
     audit: createAuditRepository(prisma),
     deletedGroups: createDeletedGroupRepository(prisma, mutations),
     groupDeletion: createGroupDeletion(prisma, mutations, retentionDays),
+    groupRestoration: createGroupRestoration(mutations),
     groups: createGroupRepository(prisma, mutations),
     mutations,
     serviceGroups: createServiceGroupRepository(prisma, mutations),

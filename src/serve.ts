@@ -1,6 +1,6 @@
 import { listenToStop } from './process/stop-signals.ts';
 import type { App } from './app.ts';
-import { loadConfig } from './config/settings.ts';
+import { loadConfig } from './config/load-config.ts';
 import { explainMissingPrivilege } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
 import { OperatorError } from './errors.ts';

@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { basic } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp } from './support/test-app.ts';
+import { waitUntil } from './support/wait-until.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { run, runWith, environment } = createCommandLine(() => app);
 const statusOf = async (headers: Record<string, string>) => {
@@ -269,6 +267,53 @@ describe('rejected commands', () => {
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1);
     expect(stderr).toMatch(/^group-api: Cannot connect to PostgreSQL at 127\.0\.0\.1:1\/none: .*Check that/);
+  });
+});
+
+describe('while the database cannot be closed after a change,', () => {
+  const sockets: Socket[] = [];
+  // Forwards everything, but never closes a connection that the client has ended.
+  const proxy = createServer({ allowHalfOpen: true }, (client) => {
+    const { hostname, port, searchParams } = new URL(app.url);
+    const folder = searchParams.get('host');
+    const server = folder ? connect(`${folder}/.s.PGSQL.5432`) : connect(Number(port || 5432), hostname);
+    for (const socket of [client, server]) sockets.push(socket.on('error', () => undefined));
+    client.on('data', (chunk: Buffer) => server.write(chunk));
+    server.on('data', (chunk: Buffer) => client.write(chunk));
+  });
+  let url: string;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const target = new URL(app.url);
+    target.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    target.username ||= target.searchParams.get('user') ?? '';
+    target.search = '';
+    url = target.href;
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => proxy.close(resolve));
+  });
+
+  test.each([
+    ['create', ['closing', '--scope', '*']],
+    ['rotate', ['closing']],
+    ['rotate', ['closing', '--json']],
+  ])('accounts %s %j has already printed the new key, which works', async (command, args) => {
+    const child = spawn(process.execPath, [bin, 'accounts', command, ...args], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: url },
+    });
+    try {
+      let stdout = '';
+      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+      await waitUntil(() => stdout.endsWith('\n'));
+      expect(child.exitCode).toBeNull();
+      const [key] = /ga_[\w-]{32}/.exec(stdout)!;
+      expect(await statusOf({ 'X-APIKEY': key })).toBe(200);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
 

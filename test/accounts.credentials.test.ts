@@ -1,16 +1,15 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { basic, bearer, createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 
 const password = 'Aa123456';
-let app: TestApp;
+const app = useTestApp({ TRUST_PROXY: ['127.0.0.1'] });
 let account: Awaited<ReturnType<typeof createTestAccount>>;
 let strict: typeof account;
 beforeAll(async () => {
-  app = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] });
   account = await createTestAccount(app, {
     username: 'test',
     password,
@@ -18,7 +17,6 @@ beforeAll(async () => {
   });
   strict = await createTestAccount(app, { username: 'strict', password, requiresBoth: true });
 });
-afterAll(() => app.close());
 
 /** Failures count by address, so that each test uses another address. */
 let address: string;
@@ -47,6 +45,7 @@ describe("both vendors' documented credentials are accepted", () => {
     ['both', { ...vendorBasic, ...vendorKey }],
     ['Bearer', bearer(vendorKey['X-APIKEY'])],
     ['the same key twice', { ...vendorKey, ...bearer(vendorKey['X-APIKEY']) }],
+    ['Basic next to an empty key', { ...vendorBasic, 'X-APIKEY': '' }],
     ['a scheme in another case', { authorization: 'bAsIc dGVzdDpBYTEyMzQ1Ng==' }],
   ] as [string, Record<string, string>][])('%s', async (_name, headers) => {
     expect((await ask(headers)).status).toBe(200);
@@ -68,7 +67,7 @@ describe('every credential of a request has to be valid', () => {
     [
       'two different keys',
       () => ({ ...account.byKey, ...bearer(testKey) }),
-      'Send the key as a Bearer token or as X-APIKEY, not a different one as each',
+      'Send the key either as a Bearer token or as X-APIKEY, not a different key in each',
     ],
     [
       'the right password alone, of an account that needs its key too',
@@ -94,6 +93,21 @@ describe('every credential of a request has to be valid', () => {
       'Basic with invalid Base64',
       () => ({ Authorization: 'Basic %%%' }),
       'Basic credentials must be "username:password" in Base64',
+    ],
+    [
+      'an empty X-APIKEY',
+      () => ({ 'X-APIKEY': '' }),
+      'The header X-APIKEY is empty. Send the credentials of an account',
+    ],
+    [
+      'an empty Authorization',
+      () => ({ Authorization: '' }),
+      'The header Authorization is empty. Send the credentials of an account',
+    ],
+    [
+      'Bearer without a token',
+      () => ({ Authorization: 'Bearer ' }),
+      'The value of Bearer in the header Authorization is empty. Send the credentials of an account',
     ],
     ['an empty password', () => basic('test', ''), 'The username or the password is wrong'],
     ['a username with a NUL', () => basic('te\u0000st', password), 'The username or the password is wrong'],
@@ -144,11 +158,7 @@ describe('every credential of a request has to be valid', () => {
 });
 
 describe('a changed account', () => {
-  let other: TestApp;
-  beforeAll(async () => {
-    other = await openTestApp({ TRUST_PROXY: ['127.0.0.1'] }, useTestDatabase(app.url));
-  });
-  afterAll(() => other.close());
+  const other = useTestApp({ TRUST_PROXY: ['127.0.0.1'] }, () => useTestDatabase(app.url));
 
   const everywhere = async (headers: Record<string, string>) => {
     const answers = await Promise.all([app, other].map(({ httpUrl: url }) => ask(headers, { url })));

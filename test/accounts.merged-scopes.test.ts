@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
 // A field that is selected several times is merged into one field with all selections: each of them requires its scope.
-let app: TestApp;
+const app = useTestApp();
 let limited: Record<string, string>;
 let reader: Record<string, string>;
 const { readState, groupRow, auditOf, nextRequestId } = createProbes(() => app);
 beforeAll(async () => {
-  app = await openTestApp();
   await app.createGroup();
   const scopes = ['groups:read', 'groups:write', 'groups:delete', 'subscribers:write'];
   ({ byKey: limited } = await createTestAccount(app, { username: 'limited', scopes }));
@@ -18,7 +17,6 @@ beforeAll(async () => {
     scopes: [...scopes, 'subscribers:read'],
   }));
 });
-afterAll(() => app.close());
 
 const forbidden = (path: string[]) => [
   expect.objectContaining({ path, extensions: { code: 'FORBIDDEN', requiredScope: 'subscribers:read' } }),

@@ -138,7 +138,7 @@ describe('libraries', () => {
       .map(({ name }) => name);
     for (const name of touching)
       expect(name).toMatch(
-        /^(main|serve)\.ts$|^(cli|process)\/|^embedded-postgres\/(cluster|binaries|postmaster-lock|service-user)\.ts$/,
+        /^(main|serve)\.ts$|^(cli|process)\/|^embedded-postgres\/(cluster|create-cluster|binaries|postmaster-lock|service-user)\.ts$/,
       );
   });
 });

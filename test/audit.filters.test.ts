@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseAuditSearch } from '../src/mutations/audit-event-search.ts';
 import { preparePage, writeAuditPageStatement } from '../src/mutations/audit-event-statements.ts';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp, type Json } from './support/test-app.ts';
 import { openTestConnection, useTestDatabase } from './support/test-database.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -11,11 +11,7 @@ const entryCount = 3000;
 /** Far more than an `in` list of Prisma or a PostgreSQL statement accepts. */
 const crowdedCount = 40_000;
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const readPage = async (filter: object, page: object = {}) => {
   const query = `query ($filter: AuditFilter, $first: Int, $after: String) {

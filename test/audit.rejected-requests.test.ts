@@ -5,17 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
 // Mutations that are rejected before their resolvers run: by GraphQL itself, by a limit, or by HTTP.
-let app: TestApp;
+const app = useTestApp();
 const { readState, auditOf, nextRequestId } = createProbes(() => app);
 const { addGroup } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
@@ -420,7 +416,7 @@ test('removing a number group with a repeated id has one audit event', async () 
     headers: { 'Content-Type': 'application/json', 'X-Request-Id': requestId },
     body: `{"_id":"${_id}","_\\u0069d":"${_id}"}`,
   });
-  expect(answer.body).toMatchObject({ success: 0, message: "Field '_id':value must be given once" });
+  expect(answer.body).toMatchObject({ success: 0, message: "Field '_id':value must not be repeated" });
   expect(await auditOf(requestId)).toMatchObject([
     {
       operation: 'autodialer/groups/remove',

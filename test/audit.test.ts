@@ -4,14 +4,10 @@ import { createMutationRunner } from '../src/mutations/mutation-runner.ts';
 import { openDatabase } from '../src/database/database.ts';
 import { createDeletedGroupRepository } from '../src/groups/archive.ts';
 import { createLogger } from '../src/log.ts';
-import { openTestApp, plainGroup, type TestApp, type Json } from './support/test-app.ts';
+import { openTestApp, plainGroup, useTestApp, type TestApp, type Json } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const auditEvents = async (filter: object, page: object = {}) => {
   const query = `query ($filter: AuditFilter, $first: Int, $after: String) { auditEvents(filter: $filter, first: $first, after: $after) {

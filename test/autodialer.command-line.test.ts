@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { basic } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { run, runWith } = createCommandLine(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const statusOf = async (headers: Record<string, string>) =>
   (await app.post('/allGroups', {}, { 'X-APIKEY': '', ...headers })).status;
@@ -56,7 +52,7 @@ describe('accounts create --api-key-stdin with an existing key', () => {
 describe('number-groups', () => {
   const { addGroup, call, numbersOf } = createAutodialerClient(() => app);
 
-  test('number-groups restore restores a removed group with its numbers, once, with an audit entry', async () => {
+  test('number-groups restore restores a removed group with its numbers, once, with an audit event', async () => {
     const id = await addGroup({ name: 'back', numbers: ['1', '2'], description: 'd' });
     const [before] = await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]);
     await call('remove', { _id: id });

@@ -6,21 +6,19 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import SwaggerParser from '@apidevtools/swagger-parser';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
-import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp, type Json } from './support/test-app.ts';
 import { createTestFolder } from './support/test-folder.ts';
 
-let app: TestApp;
+const app = useTestApp();
 let document: Json;
 const { call, addGroup, upload } = createAutodialerClient(() => app);
 beforeAll(async () => {
-  app = await openTestApp();
   document = await (await fetch(`${app.httpUrl}/api/v4/openapi.json`)).json();
 });
-afterAll(() => app.close());
 
 const services = ['add', 'update', 'remove', 'search', 'upload'];
 const operationOf = (service: string) => document.paths[`${groupsPath}/${service}`].post;

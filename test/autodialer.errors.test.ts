@@ -3,19 +3,18 @@ import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp, type TestApp } from './support/test-app.ts';
 
 // The vendor's table of errors, row by row: the status, the message, and the precedence of errors.
-let app: TestApp;
+const app = useTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
 const callers: Record<string, Record<string, string>> = {};
 beforeAll(async () => {
-  app = await openTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
   const network = { allowedNetworks: ['10.0.0.0/8'] };
   callers['anonymous'] = {};
   callers['an unknown key'] = { 'X-APIKEY': 'vZKtIKWsld0egNlkzHo8i5LVBqLNBSWARCQsPOSgDjFmAHM3tH' };
@@ -26,7 +25,6 @@ beforeAll(async () => {
   callers['admin'] = { 'X-APIKEY': testKey };
   existing = await addGroup({ name: 'existing', numbers: ['1', '2'], description: 'd' });
 });
-afterAll(() => app.close());
 
 const json = 'application/json';
 const ask = async (
@@ -97,7 +95,7 @@ describe("the vendor's table of errors", () => {
       json,
       `{"_id":"${id}"}`,
       200,
-      "Field 'body':value must hold something to change: name, numbers, filename or description",
+      "Field 'body':value must contain something to change: name, numbers, filename or description",
     ],
     ['no scope', 'remove', json, `{"_id":"${there}"}`, 403, deniedTo('remove')],
     ['no scope', 'update', json, `{"_id":"${there}","name":"a"}`, 403, deniedTo('update')],
@@ -109,7 +107,7 @@ describe("the vendor's table of errors", () => {
       json,
       `{"_id":"${there}"}`,
       200,
-      "Field 'body':value must hold something to change: name, numbers, filename or description",
+      "Field 'body':value must contain something to change: name, numbers, filename or description",
     ],
     ['admin', 'update', json, `{"_id":"${there}","name":" "}`, 200, "Field 'name':value must not be blank"],
     [
@@ -149,7 +147,7 @@ describe("the vendor's table of errors", () => {
       json,
       '{"name":"a","name":"b","numbers":[]}',
       200,
-      "Field 'name':value must be given once",
+      "Field 'name':value must not be repeated",
     ],
     [
       'admin',
@@ -407,7 +405,7 @@ describe('the audit of rejected autodialer calls', () => {
   });
 });
 
-test('a search has no audit entry', async () => {
+test('a search has no audit event', async () => {
   await addGroup();
   await app.post(`${groupsPath}/search`, {}, { 'X-Request-Id': 'searching' });
   expect(await auditOf('searching')).toStrictEqual([]);

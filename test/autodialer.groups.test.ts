@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createJalaliFormatter } from '../src/autodialer/jalali-date.ts';
 import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp, type TestApp } from './support/test-app.ts';
+import { waitUntil } from './support/wait-until.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const rowOf = async (id: string) => (await app.sql('SELECT * FROM number_groups WHERE id = $1', [id]))[0];
 const archiveOf = async (id: string) =>
@@ -83,15 +80,6 @@ describe('add', () => {
       { numbers, nme: 'a' },
     ])
       expect((await call('add', group)).body.success).toBe(0);
-    expect(await readNumbers()).toStrictEqual(before);
-  });
-
-  test('add of more than a million numbers is rejected, and stores nothing', async () => {
-    const before = await readNumbers();
-    const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
-    expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
-      failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
-    );
     expect(await readNumbers()).toStrictEqual(before);
   });
 });
@@ -259,7 +247,7 @@ describe('remove', () => {
 });
 
 describe('search', () => {
-  let searched: TestApp;
+  const searched = useTestApp({ AUTODIALER_TIME_ZONE: 'UTC' });
   const { call: ask } = createAutodialerClient(() => searched);
   const search = async (body: object) => {
     const { status, body: answer } = await ask('search', body);
@@ -269,7 +257,6 @@ describe('search', () => {
   const namesOf = async (body: object) => (await search(body)).data.map(({ name }: { name: string }) => name);
 
   beforeAll(async () => {
-    searched = await openTestApp({ AUTODIALER_TIME_ZONE: 'UTC' });
     const rows = [
       ['000000000000000000000001', 'alpha', 'first 100%', 3, '2021-03-08T13:28:50Z'],
       ['000000000000000000000002', 'Alphabet', 'second', 1, '2021-03-20T20:30:00Z'],
@@ -284,7 +271,6 @@ describe('search', () => {
         row,
       );
   });
-  afterAll(() => searched.close());
 
   test("search returns the vendor's documented response", async () => {
     const { body } = await ask('search', {
@@ -421,13 +407,13 @@ describe('the clean-up of the autodialer', () => {
   /** The clean-up runs at the start, and then every minute. */
   const restart = async () => {
     const again = await openTestApp({}, { ...aged, drop: async () => undefined });
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+    await waitUntil(async () => {
       const [left] = await aged.sql(
         `SELECT (SELECT count(*) FROM number_lists WHERE unused_since < now() - interval '1 day')
            + (SELECT count(*) FROM deleted_number_groups WHERE purge_at < now()) AS count`,
       );
-      if (Number(left!['count']) === 0) break;
-    }
+      return Number(left!['count']) === 0;
+    });
     await again.close();
   };
 

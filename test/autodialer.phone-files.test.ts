@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   badLine,
   createAutodialerClient,
@@ -8,14 +8,10 @@ import {
 } from './support/autodialer.ts';
 import { encodeUtf16, phoneExports } from './support/phone-exports.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { addGroup, call, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 describe('a contacts export yields the callable numbers, and no others:', () => {
   test.each(phoneExports)('%s', async (_, content, numbers) => {
@@ -276,7 +272,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
     `there is a number, but the header has ${columns}. Add its name to the header, or put quotes around cells with several numbers`;
   const tooManyColumns = (line: number, count: number) =>
     badLine(line, `it has ${count} columns; 1000 are allowed`);
-  const noNumbers = "Field 'file':value must hold phone numbers";
+  const noNumbers = "Field 'file':value must contain phone numbers";
   const longPart = ':::'.repeat(14).slice(0, 40);
   const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
   const notText = (name: string) =>

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   badLine,
   createAutodialerClient,
@@ -12,15 +12,11 @@ import {
 } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
 const { call, addGroup, upload, numbersIn, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
-});
-afterAll(() => app.close());
 
 const notUtf8 = new Uint8Array([0x31, 0x0a, 0x32, 0xff, 0x0a]);
 
@@ -73,8 +69,8 @@ describe('csv', () => {
       badLine(2, 'it has more than 1048576 characters'),
     ],
     ['a line too long', `1\n${'2'.repeat(1_100_000)}\n`, badLine(2, 'it has more than 1048576 characters')],
-    ['nothing', '', "Field 'file':value must hold phone numbers"],
-    ['a header only', 'number\n', "Field 'file':value must hold phone numbers"],
+    ['nothing', '', "Field 'file':value must contain phone numbers"],
+    ['a header only', 'number\n', "Field 'file':value must contain phone numbers"],
   ])(
     'upload of a file with %s is rejected with its line, and stores nothing',
     async (_, content, message) => {
@@ -172,7 +168,7 @@ describe('vcf', () => {
     [
       'nothing but an empty number',
       card('VERSION:3.0', 'TEL:'),
-      "Field 'file':value must hold phone numbers",
+      "Field 'file':value must contain phone numbers",
     ],
     [
       'no end',
@@ -191,7 +187,7 @@ describe('vcf', () => {
       card('VERSION:3.0', 'TEL:1', ...Array.from({ length: 200 }, () => ` ${'1'.repeat(100)}`)),
       badLine(3, 'it has more than 10000 characters'),
     ],
-    ['no numbers at all', card('VERSION:3.0', 'FN:Ali'), "Field 'file':value must hold phone numbers"],
+    ['no numbers at all', card('VERSION:3.0', 'FN:Ali'), "Field 'file':value must contain phone numbers"],
   ])(
     'upload of a file with %s is rejected with its line, and stores nothing',
     async (_, content, message) => {
@@ -237,7 +233,7 @@ describe('a file', () => {
     expect(readdirSync(tmpdir())).toStrictEqual(files);
   });
 
-  test('an upload has an audit entry, rejected or not', async () => {
+  test('an upload has an audit event, rejected or not', async () => {
     const ids = [nextRequestId(), nextRequestId()];
     const { body } = await upload('1\n2\n', 'a.csv', { 'X-Request-Id': ids[0]! });
     const { filename } = body.data;
@@ -276,7 +272,7 @@ describe('a file', () => {
     const form = new FormData();
     for (const content of ['1', '2']) form.append('file', new Blob([content]), 'a.csv');
     const { body } = await app.send(`${groupsPath}/upload`, { method: 'POST', body: form });
-    expect(body).toStrictEqual(failure("Field 'file':value must be given once"));
+    expect(body).toStrictEqual(failure("Field 'file':value must not be repeated"));
     expect(await readNumbers()).toStrictEqual(before);
   });
 
@@ -379,3 +375,12 @@ test('a million numbers are uploaded and added with bounded memory', async () =>
   server.kill('SIGTERM');
   await server.exited;
 }, 120_000);
+
+test('add of more than a million numbers is rejected, and stores nothing', async () => {
+  const before = await readNumbers();
+  const numbers = Array.from({ length: 1_000_001 }, (_, index) => String(index));
+  expect((await call('add', { name: 'many', numbers })).body).toStrictEqual(
+    failure("Field 'numbers':value must have at most 1000000 numbers, or 5000000 with duplicates"),
+  );
+  expect(await readNumbers()).toStrictEqual(before);
+});

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { JSDOM, VirtualConsole } from 'jsdom';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
 // Runs the examples of the vendor's document exactly as documented, except for the host.
 const document = readFileSync(
@@ -18,11 +18,10 @@ const id = '6033876dc92de036d1390923';
 const page = 'http://192.168.51.20';
 const say = (what: string, output: unknown) =>
   process.stdout.write(`${what}: ${typeof output === 'string' ? output : JSON.stringify(output)}\n`);
-let app: TestApp;
 const { call, addGroup, readNumbers } = createAutodialerClient(() => app);
 
+const app = useTestApp({ CORS_ORIGINS: [page] });
 beforeAll(async () => {
-  app = await openTestApp({ CORS_ORIGINS: [page] });
   await createTestAccount(app, {
     username: 'test',
     password: 'Aa123456',
@@ -31,7 +30,6 @@ beforeAll(async () => {
     scopes: ['autodialer/groups/remove'],
   });
 });
-afterAll(() => app.close());
 
 /** The group of the examples, with the document's id. */
 beforeEach(async () => {

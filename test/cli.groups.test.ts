@@ -1,15 +1,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { run, environment } = createCommandLine(() => app);
 const { groupRow, archiveRow, subscribe, subscribersOf, readState } = createProbes(() => app);
@@ -64,9 +60,12 @@ describe('groups list', () => {
   });
 
   test.each([
-    [['--first', '201'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
-    [['--first', 'ten'], 'first must be a whole number from 1 to 200 (BAD_USER_INPUT)'],
-    [['--service-group', '0'], 'Service group id must be a positive integer (BAD_USER_INPUT)'],
+    [['--first', '201'], 'first must be a whole number from 1 to 200, not 201 (BAD_USER_INPUT)'],
+    [['--first', 'ten'], 'first must be a whole number from 1 to 200, not "ten" (BAD_USER_INPUT)'],
+    [
+      ['--service-group', '0'],
+      'Service group id must be a positive integer: filter.serviceGroupId is 0 (BAD_USER_INPUT)',
+    ],
     [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
   ])('groups list rejects the options %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
@@ -212,8 +211,8 @@ describe('groups delete', () => {
 
   test.each([
     [['7'], 1, 'Not a terminal; pass --yes'],
-    [['x', '--yes'], 1, 'Group id must be a positive integer (BAD_USER_INPUT)'],
-    [['7', '7', '--yes'], 1, 'ids must not contain duplicates (BAD_USER_INPUT)'],
+    [['x', '--yes'], 1, 'Group id must be a positive integer: ids[0] is "x" (BAD_USER_INPUT)'],
+    [['7', '7', '--yes'], 1, 'ids must not contain duplicates: 7 is repeated (BAD_USER_INPUT)'],
     [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
     [
       ['7', '8', '--move-subscribers-to', '9', '--yes'],
@@ -225,7 +224,11 @@ describe('groups delete', () => {
       1,
       'moveSubscribersTo must differ from the group to delete',
     ],
-    [Array.from({ length: 1001 }, (_, i) => String(i + 1)), 1, 'ids must contain 1 to 1000 group ids'],
+    [
+      Array.from({ length: 1001 }, (_, i) => String(i + 1)),
+      1,
+      'ids must contain 1 to 1000 group ids, not 1001',
+    ],
     [[], 2, "error: missing required argument 'id'"],
     [['7', '--force'], 2, "error: unknown option '--force'"],
   ])('groups delete rejects %j, and changes nothing', async (args, exitCode, message) => {
@@ -233,6 +236,18 @@ describe('groups delete', () => {
     const { code, stdout, stderr } = await run('groups', 'delete', ...args);
     expect([code, stdout, stderr]).toStrictEqual([exitCode, '', expect.stringContaining(message)]);
     expect(await readState()).toStrictEqual(before);
+  });
+
+  test('groups delete of a deleted group says when and by whom it was deleted', async () => {
+    const id = await app.createGroup();
+    await app.post('/deleteGroup', { id });
+    const { code, stderr } = await run('groups', 'delete', String(id), '--yes');
+    expect([code, stderr]).toStrictEqual([
+      1,
+      expect.stringMatching(
+        `^group-api: Group not found: group ${id} was deleted on .+ by admin. restoreGroup restores it until .+ \\(NOT_FOUND\\)\n$`,
+      ),
+    ]);
   });
 
   // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.

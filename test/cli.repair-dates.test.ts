@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 
 const zone = 'Asia/Tehran';
@@ -16,7 +16,7 @@ const meant = {
 /** Writes an instant as earlier versions did: as UTC without an offset, in a session of the zone. */
 const asStored = (instant: string) => `('${instant.slice(0, -1)}'::timestamp AT TIME ZONE '${zone}')`;
 
-let app: TestApp;
+const app = useTestApp({}, () => createTestDatabase({ settings: { timezone: zone } }));
 let newGroupId: number;
 const commands = createCommandLine(() => app);
 const doctorLine = async () =>
@@ -25,7 +25,6 @@ const doctorLine = async () =>
   );
 
 beforeAll(async () => {
-  app = await openTestApp({}, await createTestDatabase({ settings: { timezone: zone } }));
   // A database of an earlier version, with rows that this version has added.
   await app.sql(
     `UPDATE _prisma_migrations SET finished_at = now() - interval '30 days' WHERE migration_name < '0005'`,
@@ -58,7 +57,6 @@ beforeAll(async () => {
   await app.post('/editGroup', { id: 2, group: { duration: 2 } });
   await app.post('/subscribe', { username: 'new', groupId: 1, startsAt: starts, expiresAt: ends });
 });
-afterAll(() => app.close());
 
 test('doctor reports dates of an earlier version, and the command that repairs them', async () => {
   expect(await doctorLine()).toStrictEqual({

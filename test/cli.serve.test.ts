@@ -4,40 +4,11 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { bin, createCommandLine } from './support/command-line.ts';
+import { expect, test } from '@jest/globals';
+import { bin } from './support/command-line.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
-import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 import { createTestFolder } from './support/test-folder.ts';
-
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase({ isEmpty: true });
-});
-afterAll(() => database.drop());
-
-const { run } = createCommandLine(() => database);
-const tables = () =>
-  database.sql(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`);
-
-test('migrate applies and lists all migrations on an empty database; a second run applies none', async () => {
-  const first = await run('migrate', '--json');
-  expect([first.code, first.stderr]).toStrictEqual([0, '']);
-  const { applied } = JSON.parse(first.stdout) as { applied: string[] };
-  expect(applied[0]).toBe('0001_groups');
-  expect(await database.sql('SELECT migration_name FROM _prisma_migrations ORDER BY 1')).toStrictEqual(
-    applied.map((name) => ({ migration_name: name })),
-  );
-  const made = await tables();
-  expect(await run('migrate')).toStrictEqual({
-    code: 0,
-    stdout: expect.stringMatching(/^Nothing to do: PostgreSQL at .* is up to date\n$/),
-    stderr: '',
-  });
-  expect(await tables()).toStrictEqual(made);
-  expect(await database.sql('SELECT FROM accounts')).toStrictEqual([]);
-});
 
 test('serve runs the server as npm start does, and stops on a signal', async () => {
   const folder = await createTestFolder();

@@ -1,33 +1,37 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { openDatabase, type Database } from '../src/database/database.ts';
+import { loadSampleData } from '../src/groups/sample-groups.ts';
+import { createLogger } from '../src/log.ts';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
+import { emptyTables } from './support/transfer.ts';
 
 /** The operator's server, and a new server with its sample groups. */
-let operator: TestApp;
-let fresh: TestApp;
-let folder: string;
-let file: string;
+let samplesLoader: Database;
+// Before the database that it is connected to is dropped.
+afterAll(() => samplesLoader.close());
+const operator = useTestApp();
+const fresh = useTestApp({ SAMPLE_DATA: true });
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 const there = createCommandLine(() => operator);
 const here = createCommandLine(() => fresh);
 
-const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-
 beforeAll(async () => {
-  operator = await openTestApp();
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  await operator.close();
-  await rm(folder, { recursive: true, force: true });
+  samplesLoader = await openDatabase(
+    { url: fresh.url, dataDir: '', poolSize: 1 },
+    await createLogger('silent', false),
+  );
 });
 beforeEach(async () => {
-  fresh = await openTestApp({ SAMPLE_DATA: true });
+  // As a new server is.
+  await fresh.sql(`${emptyTables};
+    ALTER TABLE audit_events DISABLE TRIGGER USER; TRUNCATE audit_events RESTART IDENTITY; ALTER TABLE audit_events ENABLE TRIGGER USER`);
+  await loadSampleData(samplesLoader.prisma);
 });
-afterEach(() => fresh.close());
 
 /** Creates a service group, three groups of which one has a subscriber, and a deleted group. */
 const fill = async () => {

@@ -1,26 +1,18 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
+import { emptyTables } from './support/transfer.ts';
 
 // After an import, new groups have ids above all those of the file.
-let source: TestApp;
-let target: TestApp;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  source = await openTestApp();
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  await source.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const source = useTestApp();
+const target = useTestApp();
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 beforeEach(async () => {
-  await source.sql('TRUNCATE groups, service_groups, subscribers, deleted_groups RESTART IDENTITY');
+  for (const app of [source, target]) await app.sql(emptyTables);
 });
 
 /**
@@ -35,22 +27,17 @@ const importElsewhere = async (change: (header: Record<string, unknown>) => void
   const changed = JSON.parse(header!) as Record<string, unknown>;
   change(changed);
   await writeFile(file, [JSON.stringify(changed), ...rest].join('\n'));
-  target = await openTestApp();
-  try {
-    expect(await createCommandLine(() => target).run('groups', 'import', file)).toMatchObject({ code: 0 });
-    const serviceGroup = await target.post('/createServiceGroup', { serviceGroup: { name: 's' } });
-    const id = await target.createGroup();
-    const ids = await target.sql<{ id: number }>(
-      'SELECT id FROM groups UNION ALL SELECT id FROM deleted_groups',
-    );
-    return {
-      id,
-      serviceGroupId: serviceGroup.body.data.createServiceGroup.id,
-      ids: ids.map((row) => row.id),
-    };
-  } finally {
-    await target.close();
-  }
+  expect(await createCommandLine(() => target).run('groups', 'import', file)).toMatchObject({ code: 0 });
+  const serviceGroup = await target.post('/createServiceGroup', { serviceGroup: { name: 's' } });
+  const id = await target.createGroup();
+  const ids = await target.sql<{ id: number }>(
+    'SELECT id FROM groups UNION ALL SELECT id FROM deleted_groups',
+  );
+  return {
+    id,
+    serviceGroupId: serviceGroup.body.data.createServiceGroup.id,
+    ids: ids.map((row) => row.id),
+  };
 };
 
 /** Creates the groups 1 to 3, of which the last is archived. */

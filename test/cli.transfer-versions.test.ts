@@ -202,7 +202,7 @@ describe('fields of a newer version', () => {
     expect([code, stderr]).toStrictEqual([
       1,
       expect.stringMatching(
-        /Line 2: kind must be one of header, .*, end\. If the file is of a newer version/,
+        /Line 2: kind must be one of header, .*, end, not \\"voucher\\"\. If the file is of a newer version/,
       ),
     ]);
     expect(await countRows()).toBe(0);

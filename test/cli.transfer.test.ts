@@ -1,47 +1,21 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { createCommandLine } from './support/command-line.ts';
 import { future } from './support/probes.ts';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { useTestApp, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
+import { emptyTables, importEvents, readTables } from './support/transfer.ts';
 
-let app: TestApp;
+const app = useTestApp();
 let other: TestDatabase;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-  file = join(folder, 'plans.ndjson');
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const folder = useTestFolder();
+const file = join(folder, 'plans.ndjson');
 
 const here = createCommandLine(() => app);
 const there = createCommandLine(() => other);
 
-const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
-/** All state that an import may change, except its audit event. */
-const readTables = (database: TestDatabase) =>
-  database.sql(`SELECT 'service group' AS what, id::text, to_jsonb(service_groups) AS row FROM service_groups
-    UNION ALL SELECT 'group', id::text, group_row(groups) FROM groups
-    UNION ALL SELECT 'subscriber', group_id || ' ' || username, to_jsonb(subscribers) FROM subscribers
-    UNION ALL SELECT 'archive', id::text, to_jsonb(deleted_groups) FROM deleted_groups
-    UNION ALL SELECT 'sequence', last_value::text, to_jsonb(is_called) FROM groups_id_seq
-    UNION ALL SELECT 'sequence', last_value::text, to_jsonb(is_called) FROM service_groups_id_seq ORDER BY 1, 2`);
-const importEvents = (database: TestDatabase) =>
-  database.sql(
-    `SELECT account, credential, target_ids, outcome, error_code, before, after FROM audit_events
-     WHERE operation = 'groups import' ORDER BY id`,
-  );
 const readLines = async (path = file) => (await readFile(path, 'utf8')).trimEnd().split('\n');
 const withoutTime = (text: string) => text.replace(/"exportedAt":"[^"]+"/, '');
 const counts = (added = 0, unchanged = 0, restored = 0) => ({ added, restored, unchanged });
@@ -207,20 +181,6 @@ describe('export', () => {
     );
   });
 
-  test('an export that cannot write its file prints one line with the path', async () => {
-    const run = (script: string) =>
-      promisify(execFile)('sh', ['-c', script], { cwd, env: { ...process.env, DATABASE_URL: app.url } }).then(
-        () => '',
-        ({ stderr }: { stderr: string }) => stderr,
-      );
-    const command = `${process.execPath} ${bin} groups export`;
-    expect(await run(`${command} > /dev/full`)).toMatch(
-      /^group-api: Cannot write to standard output: ENOSPC.*\n$/,
-    );
-    expect(await run(`${command} --json > /dev/full`)).toContain('--json requires a file');
-    expect(await run(`${command} ''`)).toBe('group-api: The name of the file is empty\n');
-  });
-
   test('an export to a symbolic link writes the target and keeps the link', async () => {
     const link = join(folder, 'link.ndjson');
     await symlink(file, link);
@@ -309,33 +269,6 @@ describe('import', () => {
     expect(JSON.parse(stdout)).toMatchObject({ deletedGroups: counts(0, 1) });
   });
 
-  test('an import blocks concurrent row locks, and completes', async () => {
-    await exportAgain();
-    await app.sql(`DELETE FROM subscribers WHERE username = 'ended'`);
-    const lines = (await readFile(file, 'utf8')).split(/(?<=\n)/);
-    const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
-      cwd,
-      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
-      stdio: ['pipe', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.stdin.write(lines.slice(0, 3).join(''));
-    const isLocked = async () =>
-      (await app.sql(`SELECT FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation = 'groups'::regclass`))
-        .length > 0;
-    while (!(await isLocked())) await sleep(50);
-    const moving = app.post('/moveSubscribers', { fromGroupId: ids.full, toGroupId: ids.plain });
-    await sleep(200);
-    child.stdin.end(lines.slice(3).join(''));
-    const [code] = await once(child, 'close');
-    expect([code, stderr]).toStrictEqual([0, '']);
-    expect([200, 503]).toContain((await moving).status);
-    expect(await app.sql(`SELECT group_id FROM subscribers WHERE username = 'ended'`)).toStrictEqual([
-      { group_id: ids.plain },
-    ]);
-  });
-
   describe('into an empty database', () => {
     beforeEach(async () => {
       other = await createTestDatabase();
@@ -381,39 +314,6 @@ describe('import', () => {
       expect([code, stdout]).toStrictEqual([0, expect.stringMatching(/^Dry run[^]*groups: 2 added/)]);
       expect(await readTables(other)).toStrictEqual(before);
       expect(await importEvents(other)).toMatchObject([{ outcome: 'dry-run', after: { groups: counts(2) } }]);
-      await close();
-    });
-
-    test.each([
-      ['SIGKILL', [null, '']],
-      ['SIGTERM', [1, 'group-api: Aborted; nothing was changed\n']],
-      ['SIGINT', [1, 'group-api: Aborted; nothing was changed\n']],
-    ] as const)('ended by %s in the middle, leaves nothing', async (signal, ending) => {
-      const before = await readTables(other);
-      const text = await readFile(file, 'utf8');
-      const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
-        cwd,
-        env: { PATH: process.env['PATH'], DATABASE_URL: other.url },
-        stdio: ['pipe', 'ignore', 'pipe'],
-      });
-      let stderr = '';
-      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      // Everything except the end: the previous lines are in an open transaction.
-      child.stdin.write(text.slice(0, text.lastIndexOf('{')));
-      const isImporting = async () =>
-        (
-          await other.sql(
-            `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
-               AND query LIKE '%INSERT INTO subscribers%'`,
-          )
-        ).length > 0;
-      while (!(await isImporting())) await sleep(50);
-      child.kill(signal);
-      const [code] = await once(child, 'close');
-      while (await isImporting()) await sleep(50);
-      expect([code, stderr]).toStrictEqual(ending);
-      expect(await readTables(other)).toStrictEqual(before);
-      expect(await importEvents(other)).toStrictEqual([]);
       await close();
     });
 

@@ -1,5 +1,5 @@
 import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Client, fetchExchange } from '@urql/core';
 import { GraphQLClient } from 'graphql-request';
 import { readApiError as readApolloError } from './clients/apollo.ts';
@@ -8,14 +8,10 @@ import { readApiError as readRequestError } from './clients/graphql-request.ts';
 import { deleteByApollo, deleteByGraphQLRequest, deleteByUrql } from './clients/typed.ts';
 import { readApiError as readUrqlError } from './clients/urql.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { groupRow, readState } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const headers = { 'X-APIKEY': testKey };
 const apolloClient = (uri: string) =>

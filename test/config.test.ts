@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readConfig } from '../src/config/settings.ts';
+import { readConfig } from '../src/config/load-config.ts';
 
 test.each([
   [{ TLS_CERT_FILE: '/crt' }, 'TLS_CERT_FILE must be set together with TLS_KEY_FILE'],

@@ -3,19 +3,14 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { bin, cwd } from './support/command-line.ts';
-import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, plainGroup, useTestApp, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 import { waitUntil } from './support/wait-until.ts';
 
 describe.each(['repeatable read', 'serializable'])('in a database whose isolation level is %s', (level) => {
-  let app: TestApp;
-  beforeAll(async () => {
-    app = await openTestApp(
-      {},
-      await createTestDatabase({ settings: { default_transaction_isolation: level } }),
-    );
-  });
-  afterAll(() => app.close());
+  const app = useTestApp({}, () =>
+    createTestDatabase({ settings: { default_transaction_isolation: level } }),
+  );
   const repeat = <T>(count: number, send: (index: number) => Promise<T>) =>
     Promise.all(Array.from({ length: count }, (_, index) => send(index)));
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readConfig } from '../src/config/settings.ts';
+import { readConfig } from '../src/config/load-config.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { lineOf, runEverywhere } from './support/run-everywhere.ts';
 import { certificateFile, findFreePort, startTcpPostgres, type TcpPostgres } from './support/tcp-postgres.ts';

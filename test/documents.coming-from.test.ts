@@ -1,18 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { fillIn, readRequest } from './support/http-file.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp, type Json } from './support/test-app.ts';
 
 const page = readFileSync(new URL('../docs/coming-from.md', import.meta.url), 'utf8');
-let app: TestApp;
+const app = useTestApp({ SAMPLE_DATA: true });
 const { addGroup } = createAutodialerClient(() => app);
 
 /** The sample groups, and the group and the account of the autodialer vendor's documented examples. */
 beforeAll(async () => {
-  app = await openTestApp({ SAMPLE_DATA: true });
   await createTestAccount(app, {
     username: 'test',
     password: 'Aa123456',
@@ -23,7 +22,6 @@ beforeAll(async () => {
   const added = await addGroup();
   await app.sql('UPDATE number_groups SET id = $1 WHERE id = $2', ['6033876dc92de036d1390923', added]);
 });
-afterAll(() => app.close());
 
 /** The HTTP blocks, in a list or not: a request, followed by its response. */
 const blocks = [...page.matchAll(/^( *)```http\n([^]*?)^ *```$/gm)].map(([, indent, text]) =>

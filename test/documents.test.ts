@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { parse as parseYaml } from 'yaml';
-import { describeSettings, readConfig } from '../src/config/settings.ts';
+import { readConfig } from '../src/config/load-config.ts';
+import { describeSettings } from '../src/config/settings.ts';
 import { errorTable } from '../src/errors.ts';
 import { refusals } from './support/client-cases.ts';
 import { startServer } from './support/server-process.ts';
@@ -39,7 +40,7 @@ const documentNames = ['', 'docs', 'docs/decisions'].flatMap((folder) =>
 describe('README', () => {
   const readme = read('README.md');
 
-  test('the quick start commands of README, run as printed, delete the first sample group', async () => {
+  test('the calls of README, docs/retries.md and docs/api.md, run as printed, return what is described', async () => {
     const folder = await createTestFolder();
     const run = (command: string) => promisify(execFile)('sh', ['-c', command], { cwd: folder });
     const [writeKey, readKey, call] = [/^echo .*/m, /^\. \.\/\.env$/m, /^curl .*/m].map(
@@ -49,7 +50,17 @@ describe('README', () => {
     const [, key] = /^ADMIN_API_KEY=(\S+)\n$/.exec(await readFile(join(folder, '.env'), 'utf8'))!;
     const server = startServer({ DATA_DIR: join(folder, 'data'), ADMIN_API_KEY: key! });
     const { url } = await server.ready;
-    const { stdout } = await run(`${readKey}; ${call.replace('http://127.0.0.1:4000', url)}`);
+    const send = async (curl: string) =>
+      (await run(`${readKey}; ${curl.replace('http://127.0.0.1:4000', url)}`)).stdout;
+    const stdout = await send(call);
+    const [impactCall, retriedCall] = ['docs/api.md', 'docs/retries.md'].map(
+      (name) => /^curl .*/m.exec(read(name))![0],
+    ) as [string, string];
+    const impact = await send(impactCall);
+    const retried = [await send(retriedCall), await send(retriedCall)].map((response) => ({
+      data: JSON.parse(response.slice(response.indexOf('\r\n\r\n'))).data,
+      isReplayed: /^idempotency-replayed: true\r$/im.test(response),
+    }));
     server.kill('SIGTERM');
     await server.exited;
     expect(JSON.parse(stdout).data.deleteGroup).toMatchObject({
@@ -59,6 +70,12 @@ describe('README', () => {
       duration: 7,
       price: '0.00',
     });
+    expect(JSON.parse(impact).data.groupDeletionImpact).toMatchObject({ group: { id: 2 }, blockers: [] });
+    const deleteGroup = expect.objectContaining({ id: 3, name: 'One year' });
+    expect(retried).toStrictEqual([
+      { data: { deleteGroup }, isReplayed: false },
+      { data: { deleteGroup }, isReplayed: true },
+    ]);
   }, 90_000);
 
   test('README has at most 120 lines', () => {
@@ -75,6 +92,14 @@ test('docs/errors.md has every error with its status and meaning, and no other',
     ...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) +\| (.*?) +\| (.*?) +\|$/gm),
   ].map(([, code, status, meaning, retry]) => [code, { status: Number(status), meaning, retry }]);
   expect(Object.fromEntries(rows)).toStrictEqual(errorTable);
+});
+
+test('docs/retries.md names every code after which a client may retry, and no other among them', () => {
+  const [, table] = /^## When to retry\n([^]*?)\nThe column/m.exec(read('docs/retries.md'))!;
+  const rows = rowsOf(table!).filter((row) => row.includes('retry') && !row.includes('do not retry'));
+  const named = rows.flatMap((row) => /^\| `([A-Z_]+)` \|/.exec(row)?.[1] ?? []);
+  const retryable = Object.entries(errorTable).filter(([, { retry }]) => retry.startsWith('yes'));
+  expect(new Set(named)).toStrictEqual(new Set(retryable.map(([code]) => code)));
 });
 
 test('the speed ratios in the documents are those of the benchmark results that they name', () => {

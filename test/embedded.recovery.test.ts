@@ -3,23 +3,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { bin, cwd } from './support/command-line.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { testKey, type Json } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
-let dir: string;
-beforeAll(async () => {
-  dir = await createTestFolder();
-});
+const dir = useTestFolder();
 const running = new Set<ServerProcess>();
 afterEach(async () => {
   for (const server of running) server.kill('SIGTERM');
   await Promise.all([...running].map(({ exited }) => exited));
   running.clear();
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const start = async (dataDir: string) => {
   const server = startServer({ DATA_DIR: dataDir, ADMIN_API_KEY: testKey });

@@ -4,14 +4,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openEmbeddedPostgres, type EmbeddedPostgres } from '../src/embedded-postgres/cluster.ts';
 import { findClusterProcess } from '../src/embedded-postgres/postmaster-lock.ts';
 import { bin, cwd } from './support/command-line.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 // Every case copies one data folder, and starts its PostgreSQL as a command does.
-let dir: string;
+const dir = useTestFolder();
 let original: string;
 let owner: { uid?: number; gid?: number };
 /** The lock files of a running PostgreSQL. */
@@ -25,7 +25,6 @@ const lockPaths = (dataDir: string) => [
 ];
 
 beforeAll(async () => {
-  dir = await createTestFolder();
   original = join(dir, 'original');
   const postgres = await openEmbeddedPostgres(original);
   [pidFile, socketLock] = lockPaths(original).map((path) => readFileSync(path, 'utf8')) as [string, string];
@@ -34,7 +33,6 @@ beforeAll(async () => {
   owner = process.getuid?.() === 0 ? { uid, gid } : {};
   expect((await listGroups(original)).stderr).toBe('');
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 afterEach(async () => {
   for (const child of processes.splice(0)) {
     const exited = once(child, 'exit');

@@ -1,15 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createFetcher } from '../explorer/fetcher.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, testKey, type Json, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp, type Json } from './support/test-app.ts';
 
 // The explorer asks before it sends an operation if the server would delete something.
-let app: TestApp;
+const app = useTestApp();
 const { groupRow } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 let asked: string[][];
 let mayProceed: boolean;

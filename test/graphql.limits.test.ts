@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import {
   buildSchema,
   getIntrospectionQuery,
@@ -13,13 +13,9 @@ import {
 import { createCostCalculator } from '../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../src/graphql/schema.ts';
 import { declareScopes } from '../src/graphql/scopes.ts';
-import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
+import { openTestApp, twelveFields, useTestApp, type Json, type TestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
@@ -327,11 +323,7 @@ test('circular introspection is rejected', async () => {
 });
 
 describe('INTROSPECTION=false', () => {
-  let closed: TestApp;
-  beforeAll(async () => {
-    closed = await openTestApp({ INTROSPECTION: false });
-  });
-  afterAll(() => closed.close());
+  const closed = useTestApp({ INTROSPECTION: false });
 
   test.each([
     '{ __schema { types { name } } }',

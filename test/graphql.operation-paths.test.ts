@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createSchema } from '../src/graphql/schema.ts';
-import { openTestApp, twelveFields, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const schema = createSchema();
 const rootFields = [schema.getQueryType()!, schema.getMutationType()!].flatMap((type) =>
@@ -31,20 +27,6 @@ test("the body of an operation's path may be a GraphQL request, its variables, o
     { id },
   ];
   for (const body of bodies) expect((await app.post('/group', body)).body.data.group).toMatchObject({ id });
-});
-
-test("without a query an operation's path selects every scalar field of the result", async () => {
-  const id = await app.createGroup();
-  const answer = await app.post('/deleteGroup', { id });
-  const scalars = `${twelveFields} hidden protected version subscriberCount createdAt updatedAt`.split(' ');
-  expect(Object.keys(answer.body.data.deleteGroup).toSorted()).toStrictEqual(scalars.toSorted());
-});
-
-test('without a query the path of a list selects its nodes and pageInfo', async () => {
-  const { searchGroups } = (await app.post('/searchGroups', { first: 1 })).body.data;
-  expect(searchGroups.nodes[0]).toHaveProperty('price');
-  expect(searchGroups.pageInfo).toHaveProperty('endCursor');
-  expect(searchGroups).toHaveProperty('totalCount');
 });
 
 describe('rejected requests', () => {

@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
 
 const source = readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8');
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 test('GET /schema.graphql returns the schema as text to any account', async () => {
   const { byKey } = await createTestAccount(app, { username: 'reader', scopes: [] });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   buildClientSchema,
   buildSchema,
@@ -8,14 +8,10 @@ import {
   printSchema,
 } from 'graphql';
 import { createSchema } from '../src/graphql/schema.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
 const source = readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8');
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 test("introspection returns schema.graphql, with each operation's scope in its description", async () => {
   const { data } = (await app.graphql(getIntrospectionQuery())).body;

@@ -1,18 +1,37 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openSecondConnection } from './support/second-connection.ts';
+import { useTestApp, type ApiResponse } from './support/test-app.ts';
 
 // The status of a response whose root field has a result, but not each field below it.
-let app: TestApp;
+const app = useTestApp();
 const { groupRow, codeOf } = createProbes(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const accepts = ['application/json', 'application/graphql-response+json'];
 const endpoints = (field: string) =>
   ['/graphql', `/${field}`].flatMap((path) => accepts.map((accept) => [path, accept] as const));
+
+type LateAnswers = Record<string, { id: number; answer: ApiResponse }>;
+let late: Promise<LateAnswers> | undefined;
+/** The responses to deletes at all endpoints, sent concurrently, while a lock keeps the service group from being read. */
+const lateAnswers = () => (late ??= sendLate());
+async function sendLate(): Promise<LateAnswers> {
+  const { body: created } = await app.post('/createServiceGroup', { serviceGroup: { name: 'family' } });
+  const serviceGroupId = created.data.createServiceGroup.id;
+  const prepared = [];
+  for (const [path, accept] of endpoints('deleteGroup'))
+    prepared.push({ path, accept, id: await app.createGroup({ serviceGroupId }) });
+  const locker = await openSecondConnection(app);
+  await locker.query('BEGIN');
+  await locker.query('LOCK TABLE service_groups');
+  const sent = prepared.map(async ({ path, accept, id }) => {
+    const query = `mutation { deleteGroup(id: ${id}) { id serviceGroup { name } } }`;
+    return [`${path} ${accept}`, { id, answer: await app.post(path, { query }, { Accept: accept }) }];
+  });
+  const answers = await Promise.all(sent);
+  await locker.close();
+  return Object.fromEntries(answers) as LateAnswers;
+}
 
 describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) => {
   test('a mutation with an invalid argument in its selection is rejected before it is executed', async () => {
@@ -26,18 +45,8 @@ describe.each(endpoints('deleteGroup'))('a mutation at %s, %s', (path, accept) =
   });
 
   test('a mutation whose result cannot be read in time gets 503 if nothing was changed, otherwise 200 with the result', async () => {
-    const { body: created } = await app.post('/createServiceGroup', { serviceGroup: { name: 'family' } });
-    const id = await app.createGroup({ serviceGroupId: created.data.createServiceGroup.id });
-    const query = `mutation { deleteGroup(id: ${id}) { id serviceGroup { name } } }`;
-    const lock = app.sql(`DO $$ BEGIN LOCK TABLE service_groups; PERFORM pg_sleep(4); END $$`);
-    for (;;) {
-      const locks =
-        await app.sql(`SELECT FROM pg_locks WHERE relation = 'service_groups'::regclass AND granted
-        AND mode = 'AccessExclusiveLock'`);
-      if (locks.length > 0) break;
-    }
-    const { status, body } = await app.post(path, { query }, { Accept: accept });
-    await lock;
+    const { id, answer } = (await lateAnswers())[`${path} ${accept}`]!;
+    const { status, body } = answer;
     const isDone = (await groupRow(id)).length === 0;
     expect([status, isDone]).toStrictEqual(isDone ? [200, true] : [503, false]);
     if (isDone) expect(body.data).toStrictEqual({ deleteGroup: { id, serviceGroup: { name: 'family' } } });

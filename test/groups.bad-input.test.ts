@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, type TestApp } from './support/test-app.ts';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { plainGroup, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 /** A bad value for a field of GroupEdit, and whether null is bad for `editGroup` only. */
 const badFields: [string, unknown][] = [

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { openSecondConnection } from './support/second-connection.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 /** Occupies the queue with two statements while `work` sends its requests, so that these share the next statement. */
 async function whileQueueIsBusy<T>(work: () => Promise<T>[]): Promise<T[]> {

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, type TestApp, type Json } from './support/test-app.ts';
+import { useTestApp, type Json } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { subscribe, nextRequestId, auditOf, readState } = createProbes(() => app);
 

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createProbes, past, future } from './support/probes.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { subscribe, subscribersOf, archiveRow, nextRequestId, auditOf, readState } = createProbes(() => app);
 
@@ -61,6 +57,7 @@ describe('moveSubscribersTo', () => {
     expect(answer.status).toBe(404);
     expect(answer.body.errors[0].extensions).toStrictEqual({
       code: 'NOT_FOUND',
+      id: 2_000_000_000,
       argument: 'moveSubscribersTo',
     });
     expect(await readState()).toStrictEqual(before);

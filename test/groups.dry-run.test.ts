@@ -1,21 +1,12 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
-import { openTestApp, type ApiResponse, type Json, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestApp, type ApiResponse, type Json } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
-let app: TestApp;
-let folder: string;
-beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const app = useTestApp();
+const folder = useTestFolder();
 
 const { subscribe, readState, nextRequestId } = createProbes(() => app);
 const { run } = createCommandLine(() => app);

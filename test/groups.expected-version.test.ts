@@ -1,14 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createProbes, past } from './support/probes.ts';
 import { openSecondConnection, type SecondConnection } from './support/second-connection.ts';
-import { openTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { useTestApp, type ApiResponse } from './support/test-app.ts';
 
 // Another client changes the group after a delete has read it and before the delete locks it.
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { groupRow, archiveRow, codeOf, subscribe } = createProbes(() => app);
 let second: SecondConnection;

@@ -1,25 +1,17 @@
-import { writeFile, rm } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { useTestApp } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 // Data that was stored before a migration added columns is restored with their defaults, for any columns.
 
-let app: TestApp;
-let folder: string;
+const app = useTestApp();
+const folder = useTestFolder();
 let other: TestDatabase;
-beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
 
 const { addGroup, call, numbersOf } = createAutodialerClient(() => app);
 const here = createCommandLine(() => app);

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { beforeAll, expect, test } from '@jest/globals';
+import { useTestApp, type Json } from './support/test-app.ts';
 
 // A request may select more rows by id than Prisma or a PostgreSQL statement accepts as a list of values: 32,766.
 const pageSize = 200;
 
-let app: TestApp;
+const app = useTestApp();
 beforeAll(async () => {
-  app = await openTestApp();
   await app.sql(`INSERT INTO service_groups (name) SELECT 'Family ' || n FROM generate_series(1, 10000) n`);
   await app.sql(
     `INSERT INTO groups (name, tag_name, duration, price, service_group_id) SELECT 'g' || n, 't', 1, 1, n FROM generate_series(1, 10000) n`,
@@ -17,7 +16,6 @@ beforeAll(async () => {
     [pageSize],
   );
 });
-afterAll(() => app.close());
 
 test('searchGroups returns the group of each of 40,000 subscribers on 200 groups', async () => {
   const { body } = await app.graphql(

@@ -1,21 +1,13 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, plainGroup, type Json, type TestApp } from './support/test-app.ts';
+import { plainGroup, useTestApp, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
-let app: TestApp;
-let folder: string;
-beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const app = useTestApp();
+const folder = useTestFolder();
 
 /**
  * Prices that a floating-point number cannot represent, or formats differently; each with the next lower and higher

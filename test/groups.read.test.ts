@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, twelveFields, type TestApp } from './support/test-app.ts';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { openTestApp, twelveFields, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 let [personal, empty, first, second, hidden]: number[] = [];
 
 beforeAll(async () => {
-  app = await openTestApp();
   const createServiceGroup = async (name: string) =>
     (await app.post('/createServiceGroup', { serviceGroup: { name } })).body.data.createServiceGroup.id;
   personal = await createServiceGroup('Personal');
@@ -14,7 +13,6 @@ beforeAll(async () => {
   second = await app.createGroup({ name: 'Second' });
   hidden = await app.createGroup({ name: 'Hidden', serviceGroupId: personal, hidden: true });
 });
-afterAll(() => app.close());
 
 const namesOf = (groups: { name: string }[]) => groups.map(({ name }) => name);
 

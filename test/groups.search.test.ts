@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type TestApp, type Json } from './support/test-app.ts';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { useTestApp, type Json } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 beforeAll(async () => {
-  app = await openTestApp();
   // 60 groups that share prices, durations and names, so that ties have to be broken.
   await app.sql(`INSERT INTO groups (name, description, tag_name, duration, price, hidden, created_at)
     SELECT 'Plan ' || chr(65 + n % 7), CASE WHEN n % 10 = 0 THEN 'Half 50%_off' ELSE 'Full' END,
       'tag' || n % 3, n % 5, (n % 4) * 2.5, n % 2 = 0,
       now() - (n % 6) * interval '1.234 s' FROM generate_series(1, 60) n`);
 });
-afterAll(() => app.close());
 
 const page = `query ($filter: GroupFilter, $orderBy: GroupOrder, $first: Int, $after: String) {
   searchGroups(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {

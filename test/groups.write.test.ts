@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { plainGroup, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const readRow = async (id: number) => (await app.sql('SELECT * FROM groups WHERE id = $1', [id]))[0];
 
@@ -31,6 +27,7 @@ describe('createGroup', () => {
       protected: false,
       version: 1,
       subscriberCount: 0,
+      serviceGroup: null,
     });
     expect(createdAt).toBe(updatedAt);
     expect(Date.now() - Date.parse(createdAt)).toBeLessThan(60_000);

@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readNumbersFile } from '../src/autodialer/uploads/numbers-file.ts';
 import { createAutodialerClient, groupsPath } from './support/autodialer.ts';
 import { chooseSeed } from './support/random.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
 const seed = chooseSeed('hostile.autodialer');
-let app: TestApp;
+const app = useTestApp();
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 describe("any body is rejected with the vendor's error format, and changes nothing", () => {
   const id = '0123456789abcdef01234567';

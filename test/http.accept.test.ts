@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createAutodialerClient, done } from './support/autodialer.ts';
+import { describe, expect, test } from '@jest/globals';
+import { createAutodialerClient, done, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { readState, auditOf, nextRequestId, groupRow, codeOf } = createProbes(() => app);
-const { addGroup, call } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const { addGroup, call, readNumbers, upload } = createAutodialerClient(() => app);
 
 const [graphql, json] = ['application/graphql-response+json', 'application/json'];
 const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
@@ -150,13 +146,81 @@ describe('406 hides no other error', () => {
   });
 });
 
-describe('endpoints with one media type ignore Accept', () => {
-  test("a number group is removed, with the vendor's response", async () => {
+describe('an Accept without JSON is rejected by the autodialer with 406 before anything is executed', () => {
+  const message = `Send "Accept: ${json}". Nothing was executed`;
+
+  test.each([...unacceptable, graphql])(
+    'remove with "%s": the group stays, and the audit has one entry',
+    async (Accept) => {
+      const _id = await addGroup();
+      const before = await readNumbers();
+      const requestId = nextRequestId();
+      const headers = { Accept, 'X-Request-Id': requestId, 'Idempotency-Key': requestId };
+      const answer = await call('remove', { _id }, headers);
+      expect([answer.status, answer.headers.get('content-type'), answer.body]).toStrictEqual([
+        406,
+        'application/json; charset=utf-8',
+        failure(message),
+      ]);
+      expect(await readNumbers()).toStrictEqual(before);
+      expect(await auditOf(requestId)).toMatchObject([
+        { operation: 'autodialer/groups/remove', outcome: 'refused', error_code: 'NOT_ACCEPTABLE' },
+      ]);
+      expect((await call('remove', { _id }, { ...headers, Accept: json })).status).toBe(200);
+    },
+  );
+
+  test.each([
+    ['add', { name: 'a', numbers: ['1'] }, 1],
+    ['update', { name: 'a' }, 1],
+    ['search', {}, 0],
+  ])('%s', async (service, body, entries) => {
     const _id = await addGroup();
-    const { status, body } = await call('remove', { _id }, { Accept: 'text/plain' });
-    expect([status, body]).toStrictEqual([200, { success: 1, message: done, data: '' }]);
+    const before = await readNumbers();
+    const requestId = nextRequestId();
+    const answer = await call(service, service === 'update' ? { _id, ...body } : body, {
+      Accept: 'text/csv',
+      'X-Request-Id': requestId,
+    });
+    expect([answer.status, answer.body]).toStrictEqual([406, failure(message)]);
+    expect(await readNumbers()).toStrictEqual(before);
+    expect(await auditOf(requestId)).toHaveLength(entries);
   });
 
+  test('upload', async () => {
+    const before = await readNumbers();
+    const requestId = nextRequestId();
+    const headers = { Accept: 'text/csv', 'X-Request-Id': requestId };
+    const { status, body } = await upload('1111\n', 'a.csv', headers);
+    expect([status, body]).toStrictEqual([406, failure(message)]);
+    expect(await readNumbers()).toStrictEqual(before);
+    expect(await auditOf(requestId)).toMatchObject([{ error_code: 'NOT_ACCEPTABLE' }]);
+  });
+
+  test.each(acceptable.filter(([, type]) => type === json).map(([accept]) => accept))(
+    'remove with "%s" is executed',
+    async (Accept) => {
+      const _id = await addGroup();
+      const { status, body } = await call('remove', { _id }, { Accept });
+      expect([status, body]).toStrictEqual([200, { success: 1, message: done, data: '' }]);
+    },
+  );
+
+  test.each([
+    ['missing credentials', 'remove', { 'X-APIKEY': '' }, 401, 'BasicAuth or ApiKey is missing'],
+    ['an unknown service', 'nothing', {}, 501, 'Requested service does not exist'],
+  ])('%s have their own error', async (_what, service, headers, status, problem) => {
+    const answer = await call(service, {}, { Accept: 'text/csv', ...headers });
+    expect([answer.status, answer.body]).toStrictEqual([status, failure(problem)]);
+  });
+
+  test('another method has its own error', async () => {
+    const init = { method: 'PATCH', headers: { Accept: 'text/csv' } };
+    expect((await app.send(`${groupsPath}/remove`, init)).status).toBe(405);
+  });
+});
+
+describe('endpoints with one media type that change nothing ignore Accept', () => {
   test.each(['/whoami', '/schema.graphql', '/readyz', '/livez', '/'])('GET %s', async (path) => {
     const { status } = await app.send(path, { headers: { Accept: 'image/png' } });
     expect(status).toBe(200);

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
+import { plainGroup, testKey, useTestApp } from './support/test-app.ts';
 
 // Request bodies of real clients, and invalid ones.
-let app: TestApp;
+const app = useTestApp();
 const { readState, groupRow, codeOf, auditOf } = createProbes(() => app);
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 const json = { 'Content-Type': 'application/json' };
 const post = (path: string, body: string, headers: Record<string, string> = json, method = 'POST') =>
@@ -115,7 +111,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
       400,
       {
         errors: [
-          { message: `${argument} must be given once`, extensions: { code: 'BAD_USER_INPUT', argument } },
+          { message: `${argument} must not be repeated`, extensions: { code: 'BAD_USER_INPUT', argument } },
         ],
       },
     ]);
@@ -143,7 +139,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
     const answer = await post(`${groupsPath}/${service}`, body.replaceAll('ID', _id), json, method);
     expect([answer.status, answer.body]).toStrictEqual([
       200,
-      failure(`Field '${field}':value must be given once`),
+      failure(`Field '${field}':value must not be repeated`),
     ]);
     expect(await readNumbers()).toStrictEqual(before);
   });
@@ -160,7 +156,7 @@ describe('a duplicate JSON key is rejected, and nothing is executed', () => {
       );
       sent.on('error', reject).end(sentBody);
     });
-    expect(JSON.parse(body)).toStrictEqual(failure("Field 'alike':value must be given once"));
+    expect(JSON.parse(body)).toStrictEqual(failure("Field 'alike':value must not be repeated"));
   });
 });
 

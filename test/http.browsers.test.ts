@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { openTestApp, testKey, useTestApp, type TestApp } from './support/test-app.ts';
 
 const sandbox = 'https://studio.apollographql.com';
 const shop = 'https://shop.example';
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const preflight = ({ httpUrl }: TestApp, origin: string, path = '/graphql') =>
   fetch(httpUrl + path, {

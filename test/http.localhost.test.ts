@@ -1,13 +1,9 @@
-import { copyFile } from 'node:fs/promises';
-import { request as requestTls } from 'node:https';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { openSecondConnection } from './support/second-connection.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 // HOST=localhost means both loopback addresses: clients try either.
 const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
@@ -49,23 +45,17 @@ test.each(hosts)('a call over %s succeeds, and its audit event has the address',
   ]);
 });
 
+const isClosed = (url: string) =>
+  fetch(url).then(
+    () => false,
+    () => true,
+  );
+
 test('a graceful shutdown finishes a request in flight at each address, and frees both', async () => {
   const { opened, port } = await open();
   const id = await opened.createGroup();
-  const lock = opened.sql(
-    `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
-  );
-  const waiting = () =>
-    opened.sql(
-      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    );
-  while (
-    (
-      await opened.sql(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
-      )
-    ).length === 0
-  );
+  const locker = await openSecondConnection(opened);
+  await locker.lockGroup(id);
   const edits = hosts.map((host) =>
     fetch(`http://${host}:${port}/editGroup`, {
       method: 'POST',
@@ -73,11 +63,12 @@ test('a graceful shutdown finishes a request in flight at each address, and free
       body: JSON.stringify({ id, group: { tagName: host } }),
     }),
   );
-  while ((await waiting()).length < hosts.length);
+  await locker.waitForBlocked(hosts.length);
   app = undefined;
   const closing = opened.close();
+  for (const host of hosts) await waitUntil(() => isClosed(`http://${host}:${port}/livez`));
+  await locker.close();
   for (const { status } of await Promise.all(edits)) expect(status).toBe(200);
-  await lock;
   await closing;
   for (const host of hosts)
     await expect(fetch(`http://${host}:${port}/livez`)).rejects.toThrow('fetch failed');
@@ -106,63 +97,17 @@ describe('MAX_CONNECTIONS is shared by both addresses', () => {
 test('too many requests at one address are rejected at both', async () => {
   const { opened, port } = await open({ MAX_CONCURRENT_REQUESTS: 1 });
   const id = await opened.createGroup();
-  const lock = opened.sql(
-    `DO $$ BEGIN PERFORM FROM groups WHERE id = ${id} FOR UPDATE; PERFORM pg_sleep(2); END $$`,
-  );
-  while (
-    (
-      await opened.sql(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
-      )
-    ).length === 0
-  );
+  const locker = await openSecondConnection(opened);
+  await locker.lockGroup(id);
   const edit = opened.post('/editGroup', { id, group: { tagName: 'x' } });
-  while (
-    (
-      await opened.sql(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      )
-    ).length === 0
-  );
+  await locker.waitForBlocked();
   for (const host of hosts) {
     const { status } = await fetch(`http://${host}:${port}/whoami`, { headers: { 'X-APIKEY': testKey } });
     expect(status).toBe(503);
     expect((await fetch(`http://${host}:${port}/livez`)).status).toBe(200);
   }
-  await lock;
+  await locker.close();
   expect((await edit).status).toBe(200);
-});
-
-describe('with TLS', () => {
-  const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
-
-  test('both addresses present the certificate, and a renewed one', async () => {
-    const folder = await createTestFolder();
-    const [certFile, keyFile] = [join(folder, 'crt'), join(folder, 'key')];
-    const use = async (name: string) => {
-      await copyFile(join(certificates, `${name}.crt`), certFile);
-      await copyFile(join(certificates, `${name}.key`), keyFile);
-    };
-    await use('first');
-    const { port } = await open({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile });
-    const serialOf = (host: string) =>
-      new Promise<string>((resolve, reject) => {
-        const options = { rejectUnauthorized: false, agent: false };
-        requestTls(`https://${host}:${port}/livez`, options, (response) => {
-          const { serialNumber } = (response.socket as TLSSocket).getPeerCertificate();
-          response.resume().on('end', () => resolve(`${response.statusCode} ${serialNumber}`));
-        })
-          .on('error', reject)
-          .end();
-      });
-    const [first] = await Promise.all(hosts.map(serialOf));
-    expect(first).toMatch(/^200 /);
-    for (const host of hosts) expect(await serialOf(host)).toBe(first);
-    await use('second');
-    let second = first;
-    while (second === first) second = await serialOf(hosts[0]!);
-    for (const host of hosts) expect(await serialOf(host)).toBe(second);
-  });
 });
 
 test('a port that another program uses at ::1 stops the start; without IPv6 the server starts', async () => {

@@ -1,14 +1,10 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { groupsPath } from './support/autodialer.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
 // Rules for every path: unknown paths, caching, and the format of errors.
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp({ CORS_ORIGINS: ['https://shop.example'] });
-});
-afterAll(() => app.close());
+const app = useTestApp({ CORS_ORIGINS: ['https://shop.example'] });
 
 const key = `X-APIKEY: ${testKey}\r\n`;
 

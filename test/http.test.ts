@@ -1,12 +1,8 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, testKey, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { plainGroup, testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
-});
-afterAll(() => app.close());
+const app = useTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
 
 test('credentials are checked before the body', async () => {
   const response = await fetch(`${app.httpUrl}/deleteGroup`, {
@@ -161,7 +157,6 @@ test('an internal error is masked, with the request id to find it in the log', a
     expect(answer.body.errors).toStrictEqual([
       {
         message: 'Internal server error',
-        locations: expect.anything(),
         path: ['allGroups'],
         extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: 'find-me' },
       },

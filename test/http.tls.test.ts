@@ -1,23 +1,19 @@
-import { copyFile, writeFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 /** Two self-signed certificates, valid for a century. */
 const certificates = fileURLToPath(new URL('support/certificates/', import.meta.url));
-let dir: string;
+const dir = useTestFolder();
 const place = async (name: string) => {
   await copyFile(`${certificates}${name}.crt`, join(dir, 'crt'));
   await copyFile(`${certificates}${name}.key`, join(dir, 'key'));
 };
-beforeAll(async () => {
-  dir = await createTestFolder();
-});
 
 describe('HTTPS', () => {
   let app: TestApp;
@@ -50,18 +46,6 @@ describe('HTTPS', () => {
       certificate: 'first for tests',
       security: expect.stringMatching(/^max-age=\d{8}/),
     });
-  });
-
-  test('reloads a renewed certificate while it runs, and keeps the old one until both files match', async () => {
-    const until = async (isDone: () => Promise<boolean>) => {
-      for (let tries = 0; tries < 40 && !(await isDone()); tries++) await sleep(500);
-    };
-    await writeFile(join(dir, 'crt'), 'half of a file');
-    await sleep(6000);
-    expect((await ask('/allGroups', '{}')).certificate).toBe('first for tests');
-    await place('second');
-    await until(async () => (await ask('/allGroups', '{}')).certificate === 'second for tests');
-    expect((await ask('/allGroups', '{}')).certificate).toBe('second for tests');
   });
 
   test('rejects plain HTTP', async () => {

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, plainGroup, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { openTestApp, plainGroup, useTestApp } from './support/test-app.ts';
 import { useTestDatabase } from './support/test-database.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 let keyNumber = 0;
 const makeOlder = (key: { 'Idempotency-Key': string }, age: string) =>

@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { createTestAccount } from './support/test-accounts.ts';
-import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { plainGroup, useTestApp, type ApiResponse } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 let other: Record<string, string>;
 beforeAll(async () => {
-  app = await openTestApp();
   other = (await createTestAccount(app, { username: 'other' })).byKey;
 });
-afterAll(() => app.close());
 
 const { addGroup, call } = createAutodialerClient(() => app);
 let keyNumber = 0;

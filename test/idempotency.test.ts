@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { openSecondConnection } from './support/second-connection.ts';
-import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { plainGroup, useTestApp, type ApiResponse } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 let keyNumber = 0;

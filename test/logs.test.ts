@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { basic, bearer, createTestAccount, createTokenIssuer } from './support/test-accounts.ts';
 import { startServer } from './support/server-process.ts';
-import { openTestApp, testKey, type TestApp } from './support/test-app.ts';
+import { testKey, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 test('the log has no key, password, token or variable value, and the audit no credential, even in errors', async () => {
   const issuer = createTokenIssuer();
@@ -52,22 +48,25 @@ test('the log has no key, password, token or variable value, and the audit no cr
     JSON.stringify({ query: `mutation { deleteGroup(id: "${secrets.inQuery}") { id } }` }),
     `{"id":"${secrets.variable}`,
   ];
-  for (const headers of callers) {
-    for (const body of bodies) {
-      for (const path of [
-        '/deleteGroup',
-        '/graphql',
-        `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
-        `/nothing?key=${secrets.key}`,
-      ]) {
-        await fetch(url + path, {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json', ...headers },
-          body,
-        });
+  // Each caller's requests one after the other, and the callers concurrently.
+  await Promise.all(
+    callers.map(async (headers) => {
+      for (const body of bodies) {
+        for (const path of [
+          '/deleteGroup',
+          '/graphql',
+          `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
+          `/nothing?key=${secrets.key}`,
+        ]) {
+          await fetch(url + path, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', ...headers },
+            body,
+          });
+        }
       }
-    }
-  }
+    }),
+  );
   // An internal error, which is logged completely.
   await app.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
   const faulty = await fetch(`${url}/createGroup`, {

@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, twelveFields, type Json, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { twelveFields, useTestApp, type Json } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const serviceGroupFields = 'id name description language discount';
 /** Every field of a group, with pages of subscribers of different sizes. */

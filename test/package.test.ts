@@ -1,21 +1,20 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createTestFolder } from './support/test-folder.ts';
+import { beforeAll, expect, test } from '@jest/globals';
+import { useTestFolder } from './support/test-folder.ts';
 
 // The result of `npm pack` in an empty folder, with production dependencies only.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
-let dir: string;
+const dir = useTestFolder();
 let files: string[];
 
 beforeAll(async () => {
-  dir = await createTestFolder();
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', dir], {
     cwd: root,
   });
@@ -24,7 +23,6 @@ beforeAll(async () => {
   await run('tar', ['-xzf', report.filename], { cwd: dir });
   await linkDependencies(join(dir, 'package/node_modules'));
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** Links the packages that npm installs without development dependencies. */
 async function linkDependencies(target: string): Promise<void> {

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { parse as parseYaml } from 'yaml';
 import { parseEnvFile } from '../src/config/env-file.ts';
-import { readConfig, settings } from '../src/config/settings.ts';
+import { readConfig } from '../src/config/load-config.ts';
+import { settings } from '../src/config/settings.ts';
 import { reliabilityFiles } from './support/reliability-files.js';
 import { createTestFolder } from './support/test-folder.ts';
 

@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createOlderDatabase } from './support/older-database.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
+const app = useTestApp();
 const { addGroup, call } = createAutodialerClient(() => app);
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
 
 /** A stored text, and texts that find it. */
 const alike: readonly (readonly [stored: string, ...searched: string[]])[] = [

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
-import { openTestApp, type Json, type TestApp } from './support/test-app.ts';
+import { useTestApp, type Json } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const { addGroup, call } = createAutodialerClient(() => app);
 const { run } = createCommandLine(() => app);

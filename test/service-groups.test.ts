@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { useTestApp } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const family = { name: 'Family', description: 'Shared', language: 'English', discount: 12.5 };
 const create = async (serviceGroup: object = family): Promise<number> =>
@@ -51,7 +47,9 @@ describe('deleteServiceGroup', () => {
 
     expect(answer.status).toBe(409);
     expect(answer.body.errors[0]).toMatchObject({
-      message: 'Cannot delete a service group that still has groups',
+      message:
+        `Cannot delete a service group that still has groups: service group ${id} has 2. ` +
+        'Change their serviceGroupId with editGroup',
       extensions: { code: 'HAS_GROUPS', groupCount: 2 },
     });
     expect(await readAll()).toStrictEqual(before);
@@ -101,6 +99,7 @@ test.each([
   const before = await readAll();
   const answer = await app.post(`/${operation}`, args);
   expect(answer.status).toBe(status);
-  expect(answer.body.errors[0].extensions).toStrictEqual(argument ? { code, argument } : { code });
+  const { id } = args as { id?: number };
+  expect(answer.body.errors[0].extensions).toStrictEqual(argument ? { code, argument } : { code, id });
   expect(await readAll()).toStrictEqual(before);
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,14 +9,10 @@ import { openSecondConnection } from './support/second-connection.ts';
 import { startServer, type ServerProcess } from './support/server-process.ts';
 import { testKey, type Json } from './support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 import { waitUntil } from './support/wait-until.ts';
 
-let dir: string;
-beforeAll(async () => {
-  dir = await createTestFolder();
-});
-afterAll(() => rm(dir, { recursive: true, force: true }));
+const dir = useTestFolder();
 
 const running = new Set<ServerProcess>();
 const start = (settings: Record<string, string>, nodeArguments: string[] = []) => {

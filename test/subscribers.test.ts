@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openTestApp, type ApiResponse, type TestApp, type Json } from './support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { useTestApp, type ApiResponse, type Json } from './support/test-app.ts';
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await openTestApp();
-});
-afterAll(() => app.close());
+const app = useTestApp();
 
 const codeOf = ({ body }: ApiResponse) => body.errors?.[0].extensions.code;
 const [past, ended, future] = [
@@ -76,7 +72,7 @@ describe('subscribe', () => {
     const answer = await app.post('/subscribe', args);
     expect([answer.status, answer.body.errors[0].extensions]).toStrictEqual([
       status,
-      argument ? { code, argument } : { code },
+      argument ? { code, argument } : { code, id: args.groupId },
     ]);
     expect(await readSubscribers()).toStrictEqual(before);
   });
@@ -146,8 +142,8 @@ describe('moveSubscribers', () => {
   });
 
   test.each([
-    [{ fromGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', argument: 'fromGroupId' }],
-    [{ toGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', argument: 'toGroupId' }],
+    [{ fromGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', id: 2_000_000_000, argument: 'fromGroupId' }],
+    [{ toGroupId: 2_000_000_000 }, 404, { code: 'NOT_FOUND', id: 2_000_000_000, argument: 'toGroupId' }],
     [{ fromGroupId: 0 }, 400, { code: 'BAD_USER_INPUT', argument: 'fromGroupId' }],
     [{ toGroupId: -1 }, 400, { code: 'BAD_USER_INPUT', argument: 'toGroupId' }],
   ])('moveSubscribers rejects %j', async (wrong, status, extensions) => {

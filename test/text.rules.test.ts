@@ -1,14 +1,14 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient } from './support/autodialer.ts';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
-import { openTestApp, plainGroup, type ApiResponse, type TestApp } from './support/test-app.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { openTestApp, plainGroup, useTestApp, type ApiResponse, type TestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
-let app: TestApp;
-let folder: string;
+const app = useTestApp();
+const folder = useTestFolder();
 /** The group of the subscribers, and the number group. */
 let subscribedGroup: number;
 let numberGroup: string;
@@ -16,14 +16,8 @@ const { addGroup, call, readNumbers } = createAutodialerClient(() => app);
 const { archiveRow, auditOf, groupRow, nextRequestId, readState } = createProbes(() => app);
 const { run } = createCommandLine(() => app);
 beforeAll(async () => {
-  app = await openTestApp();
-  folder = await createTestFolder();
   subscribedGroup = await app.createGroup();
   numberGroup = await addGroup();
-});
-afterAll(async () => {
-  await app.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** A text field, with functions that send a text and read the stored one. */

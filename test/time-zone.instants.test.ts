@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createCommandLine } from './support/command-line.ts';
 import { chooseSeed } from './support/random.ts';
-import { openTestApp, type TestApp } from './support/test-app.ts';
+import { openTestApp, useTestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
-import { createTestFolder } from './support/test-folder.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 /** Zones with special cases: offsets with seconds before 1935, daylight saving and its gaps, both sides of UTC. */
 const zones = ['Asia/Tehran', 'America/New_York', 'Pacific/Kiritimati', 'UTC'];
@@ -38,17 +38,11 @@ const inText = (epochMs: number) => new Date(epochMs).toISOString();
 const seed = chooseSeed('time zones');
 
 describe.each(zones)('in a database whose zone is %s', (zone) => {
-  let app: TestApp;
-  let exportDir: string;
+  const app = useTestApp({}, () =>
+    createTestDatabase({ settings: { timezone: zone, datestyle: 'German, DMY' } }),
+  );
+  const exportDir = useTestFolder();
   const commands = createCommandLine(() => app);
-  beforeAll(async () => {
-    app = await openTestApp(
-      {},
-      await createTestDatabase({ settings: { timezone: zone, datestyle: 'German, DMY' } }),
-    );
-    exportDir = await createTestFolder();
-  });
-  afterAll(() => app.close());
 
   test('the dates of a subscription are the same instants in every response, the audit, the history and an export', async () => {
     const groupId = await app.createGroup();

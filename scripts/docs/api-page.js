@@ -60,13 +60,31 @@ Send any operation to \`/graphql\`, or to its own path as \`POST /<operation>\`:
 | endpoint | request | status |
 | --- | --- | --- |
 | \`POST /graphql\`, \`GET /graphql?query=…\` | GraphQL over HTTP, as any GraphQL client sends it; \`GET\` for queries only | 200 for an executed operation; rejections are reported in \`errors\` |
-| \`POST /<operation>\`, such as \`POST /deleteGroup\` | one operation: a GraphQL request, or \`{"variables":{"id":7}}\`, or \`{"id":7}\`, which returns every scalar field | that of the error, or 200 |
+| \`POST /<operation>\`, such as \`POST /deleteGroup\` | one operation: a GraphQL request, or \`{"variables":{"id":7}}\`, or \`{"id":7}\`, the [short form](#the-short-form) | that of the error, or 200 |
 
 Every request needs [credentials](accounts.md). A running server has the schema at \`GET /schema.graphql\`.
 [clients.md](clients.md) has examples for Apollo Client, urql and graphql-request.
 
+## The short form
+
+\`POST /<operation>\` with the arguments only, as \`{"id":7}\` or \`{"variables":{"id":7}}\`, needs no query. It returns:
+
+- the scalars of the result, and lists of scalars, such as \`targetIds\` of an audit event;
+- the scalars of its objects, one level deep, such as \`serviceGroup\` of a group, \`blockers\` of \`groupDeletionImpact\` and \`group\`
+  of \`deletedGroup\`; objects below those are omitted;
+- of a list with pages, \`nodes\` by the same rules, \`pageInfo\` and \`totalCount\`.
+
+It omits fields that need another scope than the operation, such as \`subscribers\` of a group, and fields with a required argument.
+Later versions may return further fields. Errors have no \`locations\`. At its default page size, it is within the default limits of
+a query.
+
+\`\`\`sh
+curl http://127.0.0.1:4000/groupDeletionImpact -H "X-APIKEY: $ADMIN_API_KEY" -H 'Content-Type: application/json' -d '{"id":2}'
+\`\`\`
+
 ## Contents
 
+- [The short form](#the-short-form)
 - [Errors](#errors)
 - [Queries](#queries): ${queries.map(linkOperation).join(', ')}
 - [Mutations](#mutations): ${mutations.map(linkOperation).join(', ')}

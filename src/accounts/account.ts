@@ -2,6 +2,7 @@ import { textParser } from '../validation/input-parsers.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
 import { parseCidr } from '../validation/ip-address.ts';
+import { quoteValue } from '../validation/quote-value.ts';
 import { isScope, allScopes, type Scope } from './scopes.ts';
 
 /** The account that the server creates, which has all scopes. */
@@ -26,7 +27,10 @@ export function isUsername(value: string): boolean {
 /** Parses a username. @throws AppError BAD_USER_INPUT */
 export function parseUsername(value: string): string {
   if (!isUsername(value)) {
-    throw badInput('username', 'username must have 1 to 64 letters, digits or . _ @ + -');
+    throw badInput(
+      'username',
+      `username must have 1 to 64 letters, digits or . _ @ + -, not ${quoteValue(value)}`,
+    );
   }
   return value;
 }
@@ -35,9 +39,13 @@ export function parseUsername(value: string): string {
 export function parseScopes(values: readonly string[]): Scope[] {
   const unknown = values.find((value) => !isScope(value));
   if (unknown !== undefined) {
-    throw badInput('scope', `There is no scope "${unknown}"; the scopes are ${allScopes.join(', ')}`);
+    throw badInput(
+      'scope',
+      `There is no scope ${quoteValue(unknown)}; the scopes are ${allScopes.join(', ')}`,
+    );
   }
-  if (values.length === 0) throw badInput('scope', 'An account needs at least one scope');
+  if (values.length === 0)
+    throw badInput('scope', `An account needs at least one scope of ${allScopes.join(', ')}`);
   return [...new Set(values as Scope[])];
 }
 
@@ -48,7 +56,7 @@ export function parseNetworks(values: readonly string[]): string[] {
     if (network) return `${network.address}/${network.prefix}`;
     throw badInput(
       'network',
-      `A network must be an address or a CIDR block such as 10.0.0.0/8, not "${value}"`,
+      `A network must be an address or a CIDR block such as 10.0.0.0/8, not ${quoteValue(value)}`,
     );
   });
 }
@@ -73,7 +81,7 @@ export function parseExpiry(value: string, now = new Date()): Date {
   if (!isDay || !(date > now)) {
     throw badInput(
       'expires',
-      `expires must be a future date, such as 2030-01-01 or 2030-01-01T12:00:00Z, not "${value}"`,
+      `expires must be a future date, such as 2030-01-01 or 2030-01-01T12:00:00Z, not ${quoteValue(value)}`,
     );
   }
   return date;
@@ -81,5 +89,5 @@ export function parseExpiry(value: string, now = new Date()): Date {
 
 /** Creates the error for an account that does not exist. */
 export function accountNotFound(username: string): AppError {
-  return new AppError('NOT_FOUND', `There is no account "${username}"`);
+  return new AppError('NOT_FOUND', `There is no account ${quoteValue(username)}`);
 }

@@ -22,8 +22,8 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** Creates a verifier whose response time does not reveal whether an account exists. */
 export function createPasswordVerifier() {
-  // The cache keys are HMACs with a random key, so memory holds neither passwords nor hashes that could be looked up in
-  // a table.
+  // The cache keys are HMACs with a random key, so memory contains neither passwords nor hashes that could be looked up
+  // in a table.
   const secret = randomBytes(32);
   const verified = new LRUCache<string, true>({ max: maxCached, ttl: cacheTtlMs });
   const cacheKey = (password: string, storedHash: string) =>

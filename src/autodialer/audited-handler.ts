@@ -5,6 +5,7 @@ import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import { AppError } from '../errors.ts';
 import { callerOf } from '../http/hooks/authentication.ts';
+import { acceptsMediaType } from '../http/media-type.ts';
 
 /** The vendor's services. */
 export type ServiceName = 'add' | 'update' | 'remove' | 'search' | 'upload';
@@ -21,11 +22,35 @@ function requireScope(request: FastifyRequest, service: ServiceName): void {
   throw new AppError('FORBIDDEN', `The account needs the scope ${scope}`, { requiredScope: scope });
 }
 
+const mediaType = 'application/json';
+
+/** @throws AppError NOT_ACCEPTABLE */
+function requireAcceptedResponse({ headers }: FastifyRequest): void {
+  if (acceptsMediaType(headers.accept, mediaType)) return;
+  throw new AppError('NOT_ACCEPTABLE', `Send "Accept: ${mediaType}". Nothing was executed`);
+}
+
 /** Creates a hook that requires the scope of a service, and audits rejected calls of services that change something. */
 export function createScopeCheck(service: ServiceName, mutations: MutationRunner) {
+  return createCheck(service, mutations, (request) => requireScope(request, service));
+}
+
+/**
+ * Creates a hook that rejects requests whose client cannot read the response, and audits rejected calls of services
+ * that change something.
+ */
+export function createAcceptCheck(service: ServiceName, mutations: MutationRunner) {
+  return createCheck(service, mutations, requireAcceptedResponse);
+}
+
+function createCheck(
+  service: ServiceName,
+  mutations: MutationRunner,
+  check: (request: FastifyRequest) => void,
+) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     try {
-      requireScope(request, service);
+      check(request);
     } catch (error) {
       if (service !== 'search') await mutations.auditRejection(createCall(request, reply, service), error);
       throw error;
@@ -48,7 +73,7 @@ type Work = (
 /** Errors of a request that could not be parsed as a call. */
 const brokenRequestCodes: readonly unknown[] = ['BAD_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
-/** Requests whose handler has started, and writes their audit entry itself. */
+/** Requests whose handler has started, and writes their audit event itself. */
 const handled = new WeakSet<FastifyRequest>();
 
 /** Creates a hook that audits calls with a repeated field, which are rejected before the handler starts. */

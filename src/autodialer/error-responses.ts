@@ -7,6 +7,7 @@ const codesWithStatus: readonly ErrorCode[] = [
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'METHOD_NOT_ALLOWED',
+  'NOT_ACCEPTABLE',
   'UNSUPPORTED_MEDIA_TYPE',
   'BAD_REQUEST',
   'REQUEST_TIMEOUT',

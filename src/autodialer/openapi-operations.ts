@@ -17,7 +17,11 @@ const errorResponses: Readonly<Record<number, readonly [meaning: string, message
   401: ['The credentials are missing or invalid', 'BasicAuth or ApiKey is invalid'],
   403: ['The account lacks the scope, or is not allowed from this network', 'IP is not permitted'],
   405: ['The service does not support the method', 'Method not allowed'],
-  408: ['The body was not received in time', 'The request did not come in time'],
+  406: [
+    'The `Accept` header excludes JSON; nothing was executed',
+    'Send "Accept: application/json". Nothing was executed',
+  ],
+  408: ['The body was not received in time', 'The request was not received in time'],
   413: ['The body is too large', 'The body is larger than 64 MiB'],
   415: ['The media type of the body is not supported', 'Unsupported Media Type'],
   429: ['`Retry-After` says when to try again', 'Too many requests from your account'],

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Static } from 'typebox';
+import { AppError } from '../errors.ts';
 import type { NumberGroup } from './number-groups/number-group.ts';
 import type { NumberListRepository } from './number-groups/number-list-repository.ts';
 import { createJalaliFormatter } from './jalali-date.ts';
@@ -12,16 +13,23 @@ type Response<Name extends keyof typeof responses> = Static<(typeof responses)[N
 export function createResponses(numberLists: NumberListRepository, timeZone: string) {
   const formatDate = createJalaliFormatter(timeZone);
 
-  /** Writes a group with all its numbers, which are read from the database as the client receives them. */
+  /**
+   * Writes a group with all its numbers, which are read from the database as the client receives them. Writes nothing
+   * before the first numbers are read, so that an error until then has its own status.
+   */
   async function* writeGroup({ name, description, count, createdAt, listId }: NumberGroup) {
-    yield `{"success":1,"message":${JSON.stringify(done)},"data":{"name":${JSON.stringify(name)},"numbers":[`;
+    let start = `{"success":1,"message":${JSON.stringify(done)},"data":{"name":${JSON.stringify(name)},"numbers":[`;
     let separator = '';
-    for await (const numbers of numberLists.readNumbers(listId)) {
-      yield separator + JSON.stringify(numbers).slice(1, -1);
-      separator = ',';
+    try {
+      for await (const numbers of numberLists.readNumbers(listId)) {
+        yield start + separator + JSON.stringify(numbers).slice(1, -1);
+        [start, separator] = ['', ','];
+      }
+    } catch (error) {
+      throw start === '' ? error : numbersUnavailable(error);
     }
     const date = { $date: { $numberLong: String(createdAt.getTime()) } };
-    yield `],${JSON.stringify({ description, date, count }).slice(1)}}`;
+    yield `${start}],${JSON.stringify({ description, date, count }).slice(1)}}`;
   }
 
   return {
@@ -51,4 +59,13 @@ export function createResponses(numberLists: NumberListRepository, timeZone: str
 
     uploaded: (filename: string): Response<'upload'> => ({ success: 1, message: '', data: { filename } }),
   };
+}
+
+/** Converts the error of a read after the change: a caller must not conclude that nothing was changed. */
+function numbersUnavailable(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') return error;
+  const message =
+    'The group was updated, but the database is unavailable, so that its numbers cannot be returned. ' +
+    'Repeat the call later to get them';
+  return new AppError('SERVICE_UNAVAILABLE', message, {}, { cause: error });
 }

@@ -22,6 +22,7 @@ import { readBytes, readJson } from './request-bytes.ts';
 import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { parseSearch } from './search-request.ts';
 import {
+  createAcceptCheck,
   createRepeatedKeyAudit,
   createScopeCheck,
   auditedHandler,
@@ -77,7 +78,10 @@ export async function registerGroupRoutes(
       const changes = parseFields(numberGroupFields, groupFields);
       const source = await chooseSource(draft, numbersDigest, filename);
       if (!source && Object.keys(changes).length === 0)
-        throw badInput('body', 'body must hold something to change: name, numbers, filename or description');
+        throw badInput(
+          'body',
+          'body must contain something to change: name, numbers, filename or description',
+        );
       return numberGroups.updateNumberGroup(parseNumberGroupId(_id, '_id'), changes, source, call);
     });
     return reply.type('application/json; charset=utf-8').send(responses.updated(group));
@@ -156,14 +160,15 @@ export async function registerGroupRoutes(
     const onRequest = [createScopeCheck(service, mutations)];
     if (service === 'upload') onRequest.push(async (request) => requireAllowedOrigin(request, corsOrigins));
     const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
-    const onError = createRepeatedKeyAudit(service, mutations);
-    scope.post(
+    const route = {
       url,
-      { onRequest, onError, config: { ...config, document: operationDocuments[service] } },
+      onRequest: [...onRequest, createAcceptCheck(service, mutations)],
+      onError: createRepeatedKeyAudit(service, mutations),
+      config,
       handler,
-    );
-    if (olderMethod)
-      scope.route({ method: olderMethod, url, exposeHeadRoute: false, onRequest, onError, config, handler });
+    };
+    scope.route({ ...route, method: 'POST', config: { ...config, document: operationDocuments[service] } });
+    if (olderMethod) scope.route({ ...route, method: olderMethod, exposeHeadRoute: false });
     scope.route({
       method: scope.supportedMethods.filter((method) => !methods.includes(method)),
       url,

@@ -114,8 +114,9 @@ Examples:
       .option('--json', 'print JSON')
       .addHelpText('after', `\nExample:\n  group-api accounts ${name} shop`)
       .action(async (username: string, { json }: { json?: true }) => {
-        const account = await editAccount(`accounts ${name}`, username, { disabled });
-        print(json, account, `Account ${username} is ${name}d`);
+        await editAccount(`accounts ${name}`, username, { disabled }, (account) =>
+          print(json, account, `Account ${username} is ${name}d`),
+        );
       });
   }
 
@@ -160,8 +161,8 @@ async function createAccount(usernameArgument: string | undefined, options: Crea
 
   const password = hasPassword ? await readPassword(options) : undefined;
   const apiKey = options.apiKey ? createApiKey() : undefined;
-  const account = await withAccounts(async (accounts) =>
-    accounts.create(
+  await withAccounts(async (accounts) => {
+    const account = await accounts.create(
       {
         username,
         scopes,
@@ -172,9 +173,10 @@ async function createAccount(usernameArgument: string | undefined, options: Crea
         passwordHash: password === undefined ? null : await hash(password),
       },
       createCommandCall('accounts create', [username]),
-    ),
-  );
-  print(options.json, { ...account, apiKey }, describeNewKey(`Created account ${username}`, apiKey));
+    );
+    // Before the database is closed, which may fail: the key cannot be shown again.
+    print(options.json, { ...account, apiKey }, describeNewKey(`Created account ${username}`, apiKey));
+  });
 }
 
 async function changeAccount(username: string, options: EditOptions): Promise<void> {
@@ -185,8 +187,9 @@ async function changeAccount(username: string, options: EditOptions): Promise<vo
     ...(expires !== undefined && { expiresAt: expires === 'never' ? null : parseExpiry(expires) }),
   };
   if (Object.keys(changes).length === 0) throw new OperatorError('Pass --scope, --network or --expires');
-  const account = await editAccount('accounts edit', username, changes);
-  print(json, account, describeAccounts([account]));
+  await editAccount('accounts edit', username, changes, (account) =>
+    print(json, account, describeAccounts([account])),
+  );
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
@@ -199,17 +202,20 @@ async function rotateCredential(username: string, options: RotateOptions): Promi
     throw new OperatorError('--api-key-stdin cannot be combined with --password or --password-stdin');
   if (options.password || options.passwordStdin) {
     const passwordHash = await hash(await readPassword(options));
-    const account = await editAccount('accounts rotate', username, { passwordHash }, requirePassword);
-    print(options.json, account, `Changed the password of account ${username}`);
+    const report = (account: Account) =>
+      print(options.json, account, `Changed the password of account ${username}`);
+    await editAccount('accounts rotate', username, { passwordHash }, report, requirePassword);
     return;
   }
   const clientKey = options.apiKeyStdin && (await parseClientKey(await readSecretInput()));
   const apiKey = clientKey ?? createApiKey();
   const apiKeyHash = hashApiKey(apiKey);
-  const account = await editAccount('accounts rotate', username, { apiKeyHash }, requireApiKey);
   const message = `Changed the API key of account ${username}; the old key no longer works`;
-  if (clientKey) print(options.json, account, message);
-  else print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
+  const report = (account: Account) => {
+    if (clientKey) print(options.json, account, message);
+    else print(options.json, { ...account, apiKey }, describeNewKey(message, apiKey));
+  };
+  await editAccount('accounts rotate', username, { apiKeyHash }, report, requireApiKey);
 }
 
 async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
@@ -230,17 +236,18 @@ async function withAccounts<T>(
   return withDatabase(({ accounts, config }) => work(accounts, config));
 }
 
+/** Edits an account, and calls `report` before the database is closed, which may fail: a key cannot be shown again. */
 async function editAccount(
   operation: string,
   username: string,
   changes: AccountChanges,
+  report: (account: Account) => void,
   requirement?: (account: Account, config: Config) => void,
-): Promise<Account> {
-  return withAccounts((accounts, config) =>
-    accounts.edit(username, changes, createCommandCall(operation, [username]), (account) =>
-      requirement?.(account, config),
-    ),
-  );
+): Promise<void> {
+  await withAccounts(async (accounts, config) => {
+    const call = createCommandCall(operation, [username]);
+    report(await accounts.edit(username, changes, call, (account) => requirement?.(account, config)));
+  });
 }
 
 /** @throws OperatorError */

@@ -22,10 +22,11 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
  */
 export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
-  const { loadConfig } = await import('../config/settings.ts');
+  const { loadConfig } = await import('../config/load-config.ts');
   const { createLogger } = await import('../log.ts');
   const { openDatabase } = await import('../database/database.ts');
   const { createRepositories } = await import('../repositories.ts');
+  const { explainMissingGroups } = await import('../group-deletion/missing-groups.ts');
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);
   for (const warning of warnings) log.warn(warning);
@@ -38,7 +39,11 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
       signal.throwIfAborted();
       const { prisma, migrations, description } = database;
       const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
-      return await work({ ...repositories, prisma, config, migrations, description, signal });
+      return await work({ ...repositories, prisma, config, migrations, description, signal }).catch(
+        async (error: unknown) => {
+          throw await explainMissingGroups(error, repositories.deletedGroups);
+        },
+      );
     } finally {
       await database.close();
     }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { InspectedConfig } from '../config/settings.ts';
+import type { InspectedConfig } from '../config/load-config.ts';
 import { failed, passed, warned, type CheckResult } from '../doctor/check-result.ts';
 import { OperatorError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
@@ -27,7 +27,7 @@ Examples:
 }
 
 async function runChecks({ json }: { json?: true }): Promise<void> {
-  const { inspectConfig } = await import('../config/settings.ts');
+  const { inspectConfig } = await import('../config/load-config.ts');
   const inspected = inspectConfig(process);
   const checks = await withAbortSignal(async (signal) => {
     const results = [...(await checkSettings(inspected)), ...(await checkStorage(inspected))];

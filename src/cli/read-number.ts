@@ -1,5 +1,4 @@
-/** Parses a number argument. Invalid text becomes NaN, which the validation of the number rejects. */
-export function readNumber(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+/** Parses a number argument. Returns any other text unchanged: the validation of the number rejects it by its value. */
+export function readNumber(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }

@@ -1,10 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parsePublicKey } from './jwt-public-key.ts';
-import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
-import { OperatorError } from '../errors.ts';
-import { findMisspeltNames } from './misspelt-names.ts';
 import {
   parseApiKey,
   parseBoolean,
@@ -20,8 +16,9 @@ import {
 
 /** Origin of Apollo Sandbox, a page that Apollo hosts. */
 const apolloSandboxOrigin = 'https://studio.apollographql.com';
+
 /** One setting: its meaning, its parser and its default. */
-type Setting<T> = {
+export type Setting<T> = {
   readonly meaning: string;
   /** Parses the text; throws an Error whose message completes "NAME must be …". */
   readonly parse: (text: string) => T;
@@ -227,117 +224,6 @@ export const settings = {
 export type Config = {
   readonly [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer T> ? T : never;
 };
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The settings of this process, and warnings for the operator, one line each. */
-type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
-
-/** Loads the settings of this process from its environment and `.env`. @throws OperatorError */
-export function loadConfig(host: NodeJS.Process): LoadedConfig {
-  const { config, problems, warnings } = inspectConfig(host);
-  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
-  return { config: config as Config, warnings };
-}
-
-/** Like `loadConfig`, but returns the problems instead of throwing: an invalid setting is undefined. */
-export function inspectConfig(host: NodeJS.Process): InspectedConfig {
-  const warnings = findMisspelt(Object.keys(host.env)).map(
-    ({ name, meant }) => `${name} is not a setting and is ignored: did you mean ${meant}?`,
-  );
-  const fileProblems = loadEnvFile(host);
-  const { config, problems } = inspectEnvironment(host.env, host.getuid?.() === 0);
-  return { config, problems: [...fileProblems, ...problems], warnings };
-}
-
-export type InspectedConfig = {
-  readonly config: { readonly [Name in keyof Config]: Config[Name] | undefined };
-  readonly problems: readonly string[];
-  readonly warnings: readonly string[];
-};
-
-/** Adds the settings of `.env` to the environment, which takes precedence. Returns the problems of the file. */
-function loadEnvFile(host: NodeJS.Process): string[] {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync('.env');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    return [`.env must be a file of lines such as PORT=4000: ${(error as Error).message}`];
-  }
-  const { entries, problems } = parseEnvFile(bytes);
-  for (const { name, value } of entries) {
-    if (!(name in host.env)) host.env[name] = value;
-  }
-  return [...problems, ...checkNames(entries)];
-}
-
-/** Reports lines without effect: a setting that is set twice, or a misspelt name. */
-function checkNames(entries: readonly EnvEntry[]): string[] {
-  const lines = new Map(entries.toReversed().map(({ name, line }) => [name, line]));
-  const repeated = entries
-    .filter(({ name, line }) => Object.hasOwn(settings, name) && lines.get(name) !== line)
-    .map(({ name, line }) => describeProblem(line, `${name} is already set on line ${lines.get(name)}`));
-  const misspelt = findMisspelt([...lines.keys()]).map(({ name, meant }) =>
-    describeProblem(lines.get(name)!, `${name} is not a setting: did you mean ${meant}?`),
-  );
-  return [...repeated, ...misspelt];
-}
-
-function findMisspelt(names: readonly string[]) {
-  return findMisspeltNames(names, Object.keys(settings));
-}
-
-/**
- * Parses the settings of an environment. An empty value counts as unset.
- * @throws OperatorError that lists every problem.
- */
-export function readConfig(environment: Environment, isRoot: boolean): Config {
-  const { config, problems } = inspectEnvironment(environment, isRoot);
-  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
-  return config as Config;
-}
-
-function inspectEnvironment(
-  environment: Environment,
-  isRoot: boolean,
-): Pick<InspectedConfig, 'config' | 'problems'> {
-  const problems = Object.keys(environment)
-    .filter((name) => name.startsWith('GROUP_API_'))
-    .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);
-  const isEmbedded = !environment['DATABASE_URL'];
-  const isLocal = /^(|localhost|127(\.\d+){3}|::1)$/.test(environment['HOST'] ?? '');
-  const context = { isRoot, isEmbedded, isLocal };
-
-  const read = ([name, { parse, default: fallback }]: [string, Setting<unknown>]) => {
-    const text = environment[name];
-    if (!text) return [name, typeof fallback === 'function' ? fallback(context) : fallback];
-    try {
-      return [name, parse(text)];
-    } catch (error) {
-      problems.push(`${name} must be ${(error as Error).message}`);
-      return [name, undefined];
-    }
-  };
-  const config = Object.fromEntries(Object.entries<Setting<unknown>>(settings).map(read)) as Config;
-  return { config, problems: [...problems, ...companionProblems(environment)] };
-}
-
-/** Reports settings that depend on each other. */
-function companionProblems(environment: Environment): string[] {
-  const isSet = (name: keyof Config) => Boolean(environment[name]);
-  const needs = (name: keyof Config, ...others: (keyof Config)[]) =>
-    isSet(name) && !others.some(isSet) ? [`${name} must be set together with ${others.join(' or ')}`] : [];
-  const keys = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY'] as const;
-  return [
-    ...needs('TLS_CERT_FILE', 'TLS_KEY_FILE'),
-    ...needs('TLS_KEY_FILE', 'TLS_CERT_FILE'),
-    ...(keys.every(isSet) ? [`Set ${keys.join(' or ')}, not both`] : []),
-    ...keys.flatMap((key) => [...needs(key, 'JWT_ISSUER'), ...needs(key, 'JWT_AUDIENCE')]),
-    ...needs('JWT_ISSUER', ...keys),
-    ...needs('JWT_AUDIENCE', ...keys),
-  ];
-}
 
 /** Returns the settings as the rows of a Markdown table, for docs/settings.md. */
 export function describeSettings(): string {

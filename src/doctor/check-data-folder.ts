@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { OperatorError } from '../errors.ts';
 import { passed, warned, failed, type CheckResult } from './check-result.ts';
-import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/cluster.ts';
+import { clusterDirOf, findExisting, requireUsableDataDir } from '../embedded-postgres/data-dir.ts';
 import { exists } from '../embedded-postgres/folders.ts';
 import { findServiceUser, serviceUser, type RunAs } from '../embedded-postgres/service-user.ts';
 

@@ -1,16 +1,15 @@
-import { constants } from 'node:fs';
-import { access, chown, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { openConnection } from '../postgres/connection.ts';
 import { isAlive } from '../process/is-alive.ts';
-import { exists, renameOrDiscard } from './folders.ts';
+import { createCluster, requireMajorVersion, superuser } from './create-cluster.ts';
+import { clusterDirOf, createDataDir, port, requireShortSocketPath } from './data-dir.ts';
+import { exists } from './folders.ts';
 import { findClusterProcess, type ClusterProcess } from './postmaster-lock.ts';
-import { findBinaries, isBinariesCopy, type Binaries } from './binaries.ts';
+import { findBinaries, type Binaries } from './binaries.ts';
 import { findFailure, readLogPosition, startLogOf } from './postgres-log.ts';
-import { canEnter, lastLine, requireServiceUser, run, serviceUser, type RunAs } from './service-user.ts';
+import { lastLine, requireServiceUser, run, type RunAs } from './service-user.ts';
 
 /** An embedded PostgreSQL, reached through a Unix socket in its data folder, which other users cannot access. */
 export type EmbeddedPostgres = {
@@ -24,9 +23,6 @@ export type EmbeddedPostgres = {
   close(): Promise<void>;
 };
 
-const majorVersion = '18';
-const superuser = 'postgres';
-const port = 5432;
 const startTimeoutMs = 30_000;
 /** Shorter than the first start: failed restarts are retried, and should be logged soon. */
 const restartTimeoutMs = 5000;
@@ -39,17 +35,10 @@ const disconnectTimeoutMs = 5000;
 const cannotConnectNow = '57P03';
 /** The lock file of the socket, next to the lock file of the data folder. */
 const socketLockName = `.s.PGSQL.${port}.lock`;
-/** The length of `sun_path` on the strictest platform, without the terminating NUL. */
-const maxSocketPathBytes = 103;
 
 /** Processes that share an embedded PostgreSQL recognize each other's connections by this prefix. */
 const applicationNamePrefix = 'group-api:';
 export const applicationName = `${applicationNamePrefix}${process.pid}`;
-
-/** Returns the folder of the embedded PostgreSQL's cluster. */
-export function clusterDirOf(dataDir: string): string {
-  return join(dataDir, 'postgres');
-}
 
 /**
  * Starts the PostgreSQL in `dataDir`, and creates it first if necessary. Connects to one that is already running, for
@@ -66,7 +55,7 @@ export async function openEmbeddedPostgres(
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const binaries = await findBinaries(runAs);
   await createDataDir(dataDir, runAs);
-  if (!(await exists(clusterDir))) await initialise(dataDir, clusterDir, binaries, runAs);
+  if (!(await exists(clusterDir))) await createCluster(dataDir, binaries, runAs);
   await requireMajorVersion(clusterDir);
 
   const connection = { host: clusterDir, port, user: superuser, database: 'postgres' };
@@ -96,130 +85,6 @@ export async function openEmbeddedPostgres(
       await stop();
     },
   };
-}
-
-function requireShortSocketPath(dataDir: string): void {
-  const socketPath = join(clusterDirOf(dataDir), `.s.PGSQL.${port}`);
-  if (Buffer.byteLength(socketPath) <= maxSocketPathBytes) return;
-  throw new OperatorError(
-    `DATA_DIR must be a shorter path: ${socketPath} has more than ${maxSocketPathBytes} bytes`,
-  );
-}
-
-/**
- * Checks that PostgreSQL can use a folder, before anything is created. `runAs` is the user that runs PostgreSQL, if not
- * the current one.
- * @throws OperatorError
- */
-export async function requireUsableDataDir(dataDir: string, runAs: RunAs): Promise<void> {
-  requireShortSocketPath(dataDir);
-  try {
-    const folder = await findExisting(dataDir);
-    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
-    await access(folder, constants.W_OK);
-    if (runAs) await requireAccessible(dataDir, runAs);
-  } catch (error) {
-    throw dataDirError(error);
-  }
-}
-
-async function requireAccessible(dataDir: string, runAs: NonNullable<RunAs>): Promise<void> {
-  // Only the owner of the folder itself is changed, not that of its parents.
-  const parent = await findExisting(dirname(dataDir));
-  if (!(await canEnter(parent, runAs)))
-    throw new Error(
-      `the user ${serviceUser} cannot enter ${parent}. Allow access to it, or choose another DATA_DIR`,
-    );
-  if (!(await exists(dataDir)) || (await canChangeOwner(dataDir))) return;
-  if ((await stat(dataDir)).uid !== runAs.uid)
-    throw new Error(`it is neither empty nor owned by the user ${serviceUser}`);
-}
-
-/** Only an empty folder gets another owner: any other, such as /srv or /home, may belong to someone else. */
-async function canChangeOwner(dataDir: string): Promise<boolean> {
-  return (await readdir(dataDir)).every(isBinariesCopy);
-}
-
-async function createDataDir(dataDir: string, runAs: RunAs): Promise<void> {
-  await requireUsableDataDir(dataDir, runAs);
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o755 });
-    if (runAs && (await canChangeOwner(dataDir))) await chown(dataDir, runAs.uid, runAs.gid);
-  } catch (error) {
-    throw dataDirError(error);
-  }
-}
-
-function dataDirError(error: unknown): OperatorError {
-  return new OperatorError(`DATA_DIR must be a writable folder: ${(error as Error).message}`);
-}
-
-/** Returns the path itself if it exists, or its closest existing parent. */
-export async function findExisting(path: string): Promise<string> {
-  return (await exists(path)) ? path : findExisting(dirname(path));
-}
-
-async function initialise(
-  dataDir: string,
-  clusterDir: string,
-  binaries: Binaries,
-  runAs: RunAs,
-): Promise<void> {
-  // Created under a temporary name and then renamed: a killed start leaves no partial cluster, and one of two racing
-  // starts wins.
-  const prefix = 'postgres.unfinished-';
-  for (const name of await readdir(dataDir)) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number(name.slice(prefix.length));
-    // A folder with our own pid is left by a killed start: in a container the pid is always the same.
-    if (pid === process.pid || !isAlive(pid)) await rm(join(dataDir, name), { recursive: true, force: true });
-  }
-  const unfinished = join(dataDir, `${prefix}${process.pid}`);
-  const runInitdb = (lcCtype: string) =>
-    run(
-      binaries.initdb,
-      [
-        `--pgdata=${unfinished}`,
-        `--username=${superuser}`,
-        // Safe: only the owner of the data can access the folder of the socket, mode 0700.
-        '--auth-local=trust',
-        '--auth-host=reject',
-        '--encoding=UTF8',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
-        '--locale=C',
-        `--lc-ctype=${lcCtype}`,
-        // PostgreSQL's own log: one file per weekday, overwritten after a week.
-        ...[
-          'timezone=UTC',
-          'logging_collector=on',
-          'log_filename=postgresql-%a.log',
-          'log_truncate_on_rotation=on',
-        ].flatMap((parameter) => ['--set', parameter]),
-      ],
-      dataDir,
-      runAs,
-    );
-  // pg_trgm classifies letters by LC_CTYPE. Fall back to C (ASCII letters only) if the system has no C.UTF-8.
-  let { code, output } = await runInitdb('C.UTF-8');
-  if (code !== 0) ({ code, output } = await runInitdb('C'));
-  if (code !== 0) {
-    throw new OperatorError(
-      `The embedded PostgreSQL could not be created in ${dataDir}: ${lastLine(output)}. ` +
-        `Check that ${runAs ? `the user ${serviceUser}` : 'the current user'} can access the path, or choose another DATA_DIR`,
-    );
-  }
-  await renameOrDiscard(unfinished, clusterDir);
-}
-
-async function requireMajorVersion(clusterDir: string): Promise<void> {
-  const version = (await readFile(join(clusterDir, 'PG_VERSION'), 'utf8')).trim();
-  if (version !== majorVersion) {
-    throw new OperatorError(
-      `${clusterDir} was created by PostgreSQL ${version}, but this version of group-api has PostgreSQL ${majorVersion}. ` +
-        'Dump it with the version of group-api that created it, then load it into an empty DATA_DIR',
-    );
-  }
 }
 
 type Cluster = {

@@ -75,8 +75,10 @@ const reportErrors: ApolloServerPlugin<Context> = {
 
       async willSendResponse({ response: { body }, contextValue }) {
         if (body.kind !== 'single' || !body.singleResult.errors) return;
-        body.singleResult.errors = body.singleResult.errors.map((error) => ({
+        body.singleResult.errors = body.singleResult.errors.map(({ locations, ...error }) => ({
           ...error,
+          // Positions in a query that the caller has not seen mean nothing to it.
+          ...(locations && !contextValue.isDefaultQuery && { locations }),
           extensions: completeExtensions(error.extensions ?? {}, contextValue),
         }));
       },

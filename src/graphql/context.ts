@@ -14,6 +14,8 @@ export type Context = Repositories & {
   readonly scopes: ReadonlySet<string>;
   /** The unparsed Idempotency-Key header. */
   readonly idempotencyKey: string | undefined;
+  /** Whether the server wrote the query, because the request has the arguments of an operation only. */
+  readonly isDefaultQuery: boolean;
   /** Whether the client accepts a GraphQL media type. */
   readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;
@@ -43,13 +45,16 @@ export function createContext(
  * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may
  * contain several mutations.
  */
-function createLoaders({ groups, serviceGroups, subscribers }: Repositories) {
+function createLoaders({ deletedGroups, groups, serviceGroups, subscribers }: Repositories) {
   return {
     group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
     serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {
       cache: false,
     }),
     activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActive(ids), {
+      cache: false,
+    }),
+    returningSubscriberCount: new DataLoader<number, number>((ids) => deletedGroups.countReturning(ids), {
       cache: false,
     }),
     activeSubscribers: new DataLoader<SubscriberPage, Subscriber[]>(

@@ -6,6 +6,7 @@ import type { Resolvers } from '../generated/graphql.ts';
 import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } from '../groups/archive.ts';
 import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
+import { parseRestoration } from '../group-deletion/restore-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
 import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
 import {
@@ -93,8 +94,8 @@ export const resolvers: Resolvers = {
       groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
     ),
 
-    restoreGroup: mutationResolver(({ id }, { deletedGroups }, call) =>
-      deletedGroups.restore(parseGroupId(id), call),
+    restoreGroup: mutationResolver((args, { groupRestoration }, call) =>
+      groupRestoration.restoreGroup(parseRestoration(args), call),
     ),
 
     purgeDeletedGroup: mutationResolver(({ id }, { deletedGroups }, call) =>
@@ -161,6 +162,11 @@ export const resolvers: Resolvers = {
   Subscriber: {
     group: ({ groupId, group }, _args, { loaders }) => group ?? loaders().group.load(groupId),
     status: (subscriber) => subscriber.status ?? statusOf(subscriber),
+  },
+
+  DeletedGroup: {
+    subscribersToReturn: ({ id, subscribersToReturn }, _args, { loaders }) =>
+      subscribersToReturn ?? loaders().returningSubscriberCount.load(id),
   },
 
   AuditEvent: {

@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import { hasScope, type Scope } from '../accounts/scopes.ts';
 import { AppError } from '../errors.ts';
+import { explainMissingGroups } from '../group-deletion/missing-groups.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
 import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
 import { normalizeText } from '../validation/input-parsers.ts';
@@ -21,7 +22,11 @@ export function queryResolver<Args extends object, Result>(
   return markAsRootResolver(
     async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
       requireScopes(info, context.scopes);
-      return resolve(args, context);
+      try {
+        return await resolve(args, context);
+      } catch (error) {
+        throw await explainError(error, context);
+      }
     },
   );
 }
@@ -45,10 +50,15 @@ export function mutationResolver<Args extends object, Result>(
         return await resolve(args, context, { ...call, selectedDetails });
       } catch (error) {
         await context.mutations.auditRejection(call, error);
-        throw error;
+        throw await explainError(error, context);
       }
     },
   );
+}
+
+/** Says which missing groups were deleted, if the account may read deleted groups. */
+async function explainError(error: unknown, { scopes, deletedGroups }: Context): Promise<unknown> {
+  return hasScope(scopes, 'groups:read') ? explainMissingGroups(error, deletedGroups) : error;
 }
 
 const rootResolvers = new Set<unknown>();

@@ -5,10 +5,10 @@ import { isLockTimeout } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { moveActiveSubscribers, moveTargetNotFound } from '../subscribers/move-subscribers.ts';
+import { moveActiveSubscribers, storeMovedSubscribers } from '../subscribers/move-subscribers.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { runDeletionStatement, type DeletionResult, type DeletionErrorCode } from './delete-statement.ts';
-import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
+import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 
 /** The parsed arguments of `deleteGroup`. */
@@ -18,6 +18,9 @@ export type Deletion = {
   readonly expectedVersion: number | null;
   readonly moveSubscribersTo: number | null;
 };
+
+/** Of a delete that moves no subscribers. */
+const noMove = { subscribersMoved: 0, movedTo: null };
 
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
@@ -29,7 +32,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {
     const { moveSubscribersTo: target, ...rest } = deletion;
     const attempt = async (subscribersMoved: number) => {
-      const request = { ...rest, call, isAudited: false, subscribersMoved };
+      const movedTo = subscribersMoved > 0 ? target : null;
+      const request = { ...rest, call, isAudited: false, subscribersMoved, movedTo };
       const [result] = await runDeletionStatement(transaction, [request], retentionDays);
       if (!result) throw lockTimeout();
       return result;
@@ -38,13 +42,14 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     let subscribersMoved = 0;
     let result = await attempt(0);
     if (target !== null && (result.outcome === 'done' || result.outcome === 'HAS_ACTIVE_SUBSCRIBERS')) {
-      if (!locked.has(target)) throw moveTargetNotFound('moveSubscribersTo');
+      if (!locked.has(target)) throw new GroupNotFoundError(target, 'moveSubscribersTo');
     }
     if (target !== null && result.outcome === 'HAS_ACTIVE_SUBSCRIBERS') {
+      if (retentionDays > 0) await storeMovedSubscribers(transaction, deletion.id);
       subscribersMoved = await moveActiveSubscribers(transaction, deletion.id, target);
       result = await attempt(subscribersMoved);
     }
-    const row = requireRow(result);
+    const row = requireRow(result, deletion);
     const after = target === null ? {} : { after: { moveSubscribersTo: target, subscribersMoved } };
     return { result: row, before: withoutDetails(row), ...after };
   };
@@ -62,12 +67,12 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
         );
       }
 
-      const result = await enqueue({ ...deletion, call, isAudited: true, subscribersMoved: 0 }).catch(
+      const result = await enqueue({ ...deletion, call, isAudited: true, ...noMove }).catch(
         (error: unknown) => {
           throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
         },
       );
-      const row = requireRow(result);
+      const row = requireRow(result, deletion);
       if (result.outcome === 'replayed') call.markReplayed();
       return parseGroupRow(row);
     },
@@ -78,7 +83,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
      */
     async deleteGroups(ids: readonly number[], reason: string | null, call: MutationCall): Promise<Group[]> {
       const rows = await mutations.run(call, async (transaction) => {
-        const base = { reason, expectedVersion: null, call, isAudited: false, subscribersMoved: 0 };
+        const base = { reason, expectedVersion: null, call, isAudited: false, ...noMove };
         await lockGroups(transaction, ids);
         const requests = ids.map((id) => ({ id, ...base }));
         const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
@@ -90,9 +95,9 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
 }
 
 /** @throws AppError if the group was not deleted */
-function requireRow(result: DeletionResult): RowJson {
+function requireRow(result: DeletionResult, deletion: DeletionTarget): RowJson {
   if (result.outcome === 'done' || result.outcome === 'replayed') return result.row;
-  throw deletionError(result.outcome, result);
+  throw deletionError(result.outcome, result, deletion);
 }
 
 /** The row as it was stored, for the audit. */
@@ -101,38 +106,63 @@ function withoutDetails({ details: _details, ...row }: RowJson): RowJson {
 }
 
 function requireAllRows(ids: readonly number[], results: readonly (DeletionResult | undefined)[]): RowJson[] {
-  const blockers: { id: number; code: ErrorCode; message: string }[] = [];
+  const blockers: DeletionBlocker[] = [];
   const rows = results.map((result, index) => {
     try {
       if (!result) throw lockTimeout();
-      return requireRow(result);
+      return requireRow(result, { id: ids[index]!, expectedVersion: null });
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'SERVICE_UNAVAILABLE') throw error;
-      blockers.push({ id: ids[index]!, code: error.code, message: error.message, ...error.details });
+      blockers.push({ ...error.details, id: ids[index]!, code: error.code, message: error.message });
       return {};
     }
   });
   const [first] = blockers;
   if (!first) return rows;
-  const message = `${blockers.length} of ${ids.length} groups cannot be deleted, so none was. Group ${first.id}: ${first.message}`;
-  const { id: _id, code, message: _message, ...details } = first;
-  throw new AppError(code, message, { ...details, blockers });
+  throw new BlockedDeletionError([first, ...blockers.slice(1)], ids.length);
 }
+
+/** Why a group cannot be deleted, with the details of the error. */
+type DeletionBlocker = { readonly id: number; readonly code: ErrorCode; readonly message: string };
+
+/** None of `groupCount` groups was deleted, because of some of them. */
+export class BlockedDeletionError extends AppError {
+  override name = 'BlockedDeletionError';
+  readonly blockers: readonly [DeletionBlocker, ...DeletionBlocker[]];
+  readonly groupCount: number;
+
+  constructor(blockers: readonly [DeletionBlocker, ...DeletionBlocker[]], groupCount: number) {
+    const { id, code, message, ...details } = blockers[0];
+    super(
+      code,
+      `${blockers.length} of ${groupCount} groups cannot be deleted, so none was. Group ${id}: ${message}`,
+      { ...details, blockers },
+    );
+    this.blockers = blockers;
+    this.groupCount = groupCount;
+  }
+}
+
+/** The group to delete, and the version that the caller expects. */
+type DeletionTarget = Pick<Deletion, 'id' | 'expectedVersion'>;
 
 /** The error of a rejected delete: the same for single deletes, bulk deletes and previews. */
 export function deletionError(
   outcome: DeletionErrorCode,
   { version, subscriberCount }: { version: number; subscriberCount: number },
+  { id, expectedVersion }: DeletionTarget,
 ): AppError {
   switch (outcome) {
     case 'NOT_FOUND':
-      return groupNotFound();
+      return new GroupNotFoundError(id);
     case 'GROUP_PROTECTED':
       return new AppError(outcome, 'Cannot delete a protected group');
     case 'VERSION_CONFLICT':
-      return new AppError(outcome, `The group is at version ${version}, not the expected version`, {
-        version,
-      });
+      return new AppError(
+        outcome,
+        `Group ${id} is at version ${version}, not at expectedVersion ${expectedVersion}: read it again first`,
+        { version },
+      );
     case 'HAS_ACTIVE_SUBSCRIBERS':
       return new AppError(outcome, 'Cannot delete group with active subscribers', { subscriberCount });
     case 'IDEMPOTENCY_KEY_REUSED':

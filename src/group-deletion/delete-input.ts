@@ -30,11 +30,14 @@ export function parseDeletion(args: {
 
 /** Parses the ids of `deleteGroups`. @throws AppError BAD_USER_INPUT */
 export function parseDeletionIds(ids: unknown): number[] {
-  if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxIds) {
-    throw badInput('ids', `ids must contain 1 to ${maxIds} group ids`);
+  const count = Array.isArray(ids) ? ids.length : 0;
+  if (!Array.isArray(ids) || count === 0 || count > maxIds) {
+    throw badInput('ids', `ids must contain 1 to ${maxIds} group ids, not ${count}`);
   }
-  const parsed = ids.map((id) => parseId(id, 'ids', 'Group'));
-  if (new Set(parsed).size < parsed.length) throw badInput('ids', 'ids must not contain duplicates');
+  const parsed = ids.map((id, index) => parseId(id, `ids[${index}]`, 'Group'));
+  const repeated = parsed.find((id, index) => parsed.indexOf(id) < index);
+  if (repeated !== undefined)
+    throw badInput('ids', `ids must not contain duplicates: ${repeated} is repeated`);
   return parsed;
 }
 

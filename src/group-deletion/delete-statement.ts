@@ -14,8 +14,9 @@ export type DeletionRequest = {
    * runner.
    */
   readonly isAudited: boolean;
-  /** The number of subscribers that were moved before the delete, for the archive. */
+  /** The number of subscribers that were moved before the delete, and the group that they were moved to. */
   readonly subscribersMoved: number;
+  readonly movedTo: number | null;
 };
 
 /**
@@ -66,11 +67,12 @@ export function writeDeletionStatement(
   whenLocked = Prisma.empty,
 ): Prisma.Sql {
   const json = JSON.stringify(
-    requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved }, ordinal) => ({
+    requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved, movedTo }, ordinal) => ({
       ordinal,
       id,
       expected_version: expectedVersion,
       subscribers_moved: subscribersMoved,
+      moved_to: movedTo,
       is_audited: isAudited,
       account: call.account,
       credential: call.credential,
@@ -87,8 +89,8 @@ export function writeDeletionStatement(
   return Prisma.sql`
     WITH request AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
-        ordinal int, id int, expected_version int, subscribers_moved int, is_audited boolean, account text, credential text,
-        address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
+        ordinal int, id int, expected_version int, subscribers_moved int, moved_to int, is_audited boolean, account text,
+        credential text, address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
     ),
     examined AS MATERIALIZED (
       SELECT request.*, stored.response, groups.version,
@@ -136,8 +138,9 @@ export function writeDeletionStatement(
       SELECT group_id, username, starts_at, expires_at FROM ended
     ),
     archived AS (
-      INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved)
-      SELECT deleted.id, row, now(), account, reason, now() + ${retentionDays}::int * interval '1 day', subscribers_moved
+      INSERT INTO deleted_groups (id, group_row, deleted_at, deleted_by, reason, purge_at, subscribers_moved, moved_to)
+      SELECT deleted.id, row, now(), account, reason, now() + ${retentionDays}::int * interval '1 day',
+        subscribers_moved, moved_to
       FROM deleted JOIN request USING (ordinal)
       WHERE ${retentionDays}::int > 0
     ),

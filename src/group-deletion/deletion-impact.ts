@@ -1,6 +1,6 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { deletionError } from './delete-group.ts';
-import { groupNotFound, type Group } from '../groups/group.ts';
+import { GroupNotFoundError, type Group } from '../groups/group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
 
 /** A preview of deleting a group now. */
@@ -22,7 +22,7 @@ export async function findDeletionImpact(
   repositories: Repositories,
 ): Promise<GroupDeletionImpact> {
   const [impact] = await findDeletionImpacts([id], repositories);
-  if (!impact) throw groupNotFound();
+  if (!impact) throw new GroupNotFoundError(id);
   return impact;
 }
 
@@ -38,9 +38,10 @@ export async function findDeletionImpacts(
 
 function toImpact(group: Group, { active, pending, ended }: SubscriberCounts): GroupDeletionImpact {
   const state = { version: group.version, subscriberCount: active };
+  const deletion = { id: group.id, expectedVersion: null };
   const blockers = [
-    ...(group.protected ? [deletionError('GROUP_PROTECTED', state)] : []),
-    ...(active > 0 ? [deletionError('HAS_ACTIVE_SUBSCRIBERS', state)] : []),
+    ...(group.protected ? [deletionError('GROUP_PROTECTED', state, deletion)] : []),
+    ...(active > 0 ? [deletionError('HAS_ACTIVE_SUBSCRIBERS', state, deletion)] : []),
   ];
   return {
     group,

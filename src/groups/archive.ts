@@ -10,7 +10,14 @@ import { addGroupDetails } from './group-details.ts';
 import { parseGroupRow, type Group } from './group.ts';
 
 /** A deleted group, which can be restored until `purgeAt`. */
-export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & { readonly group: Group };
+export type DeletedGroup = Omit<DeletedGroupRow, 'groupRow'> & {
+  readonly group: Group;
+  /** Only in the result of a purge, which removes what it was counted from. */
+  readonly subscribersToReturn?: number;
+};
+
+/** When and by whom a group was deleted, and until when it can be restored. */
+export type ArchivedDeletion = Pick<DeletedGroup, 'id' | 'deletedAt' | 'deletedBy' | 'purgeAt'>;
 
 /** A page of deleted groups: at most `first`, after the position `after`. */
 type DeletedGroupPage = {
@@ -29,8 +36,15 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<DeletedGroup> {
       const row = await prisma.deletedGroup.findFirst({ where: { id, ...notExpired() } });
-      if (!row) throw deletedGroupNotFound();
+      if (!row) throw deletedGroupNotFound(id);
       return toDeletedGroup(row);
+    },
+
+    /** Returns when and by whom groups were deleted, and until when they can be restored; only those in the archive. */
+    async findDeletions(ids: readonly number[]): Promise<ArchivedDeletion[]> {
+      return prisma.$queryRaw`
+        SELECT id, deleted_at AS "deletedAt", deleted_by AS "deletedBy", purge_at AS "purgeAt" FROM deleted_groups
+        WHERE id = ANY (${ids}::int[]) AND purge_at > now()`;
     },
 
     /** Returns one page, latest first. */
@@ -57,38 +71,24 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     /**
-     * Restores a group with the same id and fields, but without its service group if that has been deleted too.
-     * @throws AppError NOT_FOUND; ALREADY_EXISTS if the group is not deleted
+     * Returns the numbers of subscribers that a restore would move back now, in the order of the ids, with one query:
+     * those that the delete moved and that are still active on the other group.
      */
-    async restore(id: number, call: MutationCall): Promise<Group> {
-      const row = await mutations.run(call, async (transaction) => {
-        const [restored] = await transaction.$queryRaw<{ row: RowJson }[]>`
-          WITH archived AS (DELETE FROM deleted_groups WHERE id = ${id} AND purge_at > now() RETURNING group_row)
-          SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
-            (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
-          FROM archived`;
-        if (restored) {
-          const result = await addGroupDetails(transaction, restored.row, call.selectedDetails);
-          return { result, after: restored.row };
-        }
-        if (await transaction.group.findUnique({ where: { id }, select: { id: true } })) {
-          throw new AppError('ALREADY_EXISTS', 'The group exists: it is not deleted');
-        }
-        throw deletedGroupNotFound();
-      });
-      return parseGroupRow(row);
+    async countReturning(ids: readonly number[]): Promise<number[]> {
+      return countReturning(prisma, ids);
     },
 
     /** Permanently removes a group from the archive. @throws AppError NOT_FOUND */
     async purge(id: number, call: MutationCall): Promise<DeletedGroup> {
       const purged = await mutations.run(call, async (transaction) => {
         try {
+          const [subscribersToReturn] = await countReturning(transaction, [id]);
           const row = await transaction.deletedGroup.delete({ where: { id } });
           const before = row.groupRow as RowJson;
           const groupRow = await addGroupDetails(transaction, before, call.selectedDetails);
-          return { result: { ...row, groupRow }, before };
+          return { result: { ...row, groupRow, subscribersToReturn: subscribersToReturn! }, before };
         } catch (error) {
-          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound() : error;
+          throw isPrismaError(error, recordNotFound) ? deletedGroupNotFound(id) : error;
         }
       });
       return toDeletedGroup(purged);
@@ -129,10 +129,24 @@ function notExpired() {
   return { purgeAt: { gt: new Date() } };
 }
 
+async function countReturning(
+  client: Pick<PrismaClient, '$queryRaw'>,
+  ids: readonly number[],
+): Promise<number[]> {
+  const rows = await client.$queryRaw<{ id: number; count: number }[]>`
+    SELECT archived.id, count(*)::int FROM deleted_groups AS archived
+    JOIN moved_subscribers AS moved ON moved.deleted_group_id = archived.id
+    JOIN subscribers ON subscribers.group_id = archived.moved_to AND subscribers.username = moved.username
+      AND subscribers.starts_at = moved.starts_at AND is_active(subscribers.expires_at)
+    WHERE archived.id = ANY (${ids}::int[]) GROUP BY archived.id`;
+  const counts = new Map(rows.map(({ id, count }) => [id, count]));
+  return ids.map((id) => counts.get(id) ?? 0);
+}
+
 function toDeletedGroup({
   groupRow,
   ...row
-}: Omit<DeletedGroupRow, 'groupRow'> & { groupRow: unknown }): DeletedGroup {
+}: Omit<DeletedGroup, 'group'> & { readonly groupRow: unknown }): DeletedGroup {
   return {
     ...row,
     // Dates are strings in the stored response of a repeated call.
@@ -142,6 +156,7 @@ function toDeletedGroup({
   };
 }
 
-function deletedGroupNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Deleted group not found');
+export function deletedGroupNotFound(id: number): AppError {
+  const message = `Deleted group not found: group ${id} is not in the archive. deletedGroups lists its groups`;
+  return new AppError('NOT_FOUND', message, { id });
 }

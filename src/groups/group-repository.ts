@@ -6,7 +6,7 @@ import { customPlan } from '../database/prepared-statements.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
-import { groupNotFound, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
+import { GroupNotFoundError, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupOrderField, GroupSearch } from './group-search.ts';
 
@@ -18,7 +18,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<Group> {
       const row = await prisma.group.findUnique({ where: { id } });
-      if (!row) throw groupNotFound();
+      if (!row) throw new GroupNotFoundError(id);
       return toGroup(row);
     },
 
@@ -65,6 +65,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     async create(group: NewGroup, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         const { id } = await rejectUnknownServiceGroup(
+          group,
           transaction.group.create({ data: group, select: { id: true } }),
         );
         const created = await readRow(transaction, id);
@@ -81,6 +82,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
         const before = await readRow(transaction, id);
         const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
         await rejectUnknownServiceGroup(
+          changes,
           transaction.group.update({ where: { id }, data, select: { id: true } }),
         );
         const after = await readRow(transaction, id);
@@ -143,15 +145,18 @@ async function readRow(transaction: Transaction, id: number): Promise<RowJson> {
   const [result] = await transaction.$queryRaw<
     { row: RowJson }[]
   >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
-  if (!result) throw groupNotFound();
+  if (!result) throw new GroupNotFoundError(id);
   return result.row;
 }
 
-async function rejectUnknownServiceGroup<T>(write: Promise<T>): Promise<T> {
+async function rejectUnknownServiceGroup<T>({ serviceGroupId }: GroupChanges, write: Promise<T>): Promise<T> {
   try {
     return await write;
   } catch (error) {
     if (!isPrismaError(error, foreignKeyViolated)) throw error;
-    throw badInput('group.serviceGroupId', 'There is no service group with this id');
+    throw badInput(
+      'group.serviceGroupId',
+      `There is no service group ${serviceGroupId}. serviceGroups lists them`,
+    );
   }
 }

@@ -36,7 +36,7 @@ type GroupOrder = { readonly field?: GroupOrderField; readonly direction?: Order
 type GroupSearchArguments = {
   readonly filter?: object | null | undefined;
   readonly orderBy?: GroupOrder | null | undefined;
-  readonly first?: number | null | undefined;
+  readonly first?: unknown;
   readonly after?: string | null | undefined;
 };
 

@@ -101,6 +101,16 @@ export function parseGroupRow({ details, ...stored }: RowJson): Group {
   });
 }
 
-export function groupNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Group not found');
+/** There is no group with this id. `argument` is the argument with the id, if the call has several groups. */
+export class GroupNotFoundError extends AppError {
+  override name = 'GroupNotFoundError';
+  readonly id: number;
+  readonly argument: string | undefined;
+
+  constructor(id: number, argument?: string, problem = argument && `${argument} is ${id}`) {
+    const message = problem ? `Group not found: ${problem}` : 'Group not found';
+    super('NOT_FOUND', message, { id, ...(argument !== undefined && { argument }) });
+    this.id = id;
+    this.argument = argument;
+  }
 }

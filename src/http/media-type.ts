@@ -25,6 +25,11 @@ export function chooseMediaType(accept: string | undefined): GraphQLMediaType | 
   return choice;
 }
 
+/** Returns whether a request's `Accept` allows a media type in UTF-8. A missing or empty header accepts everything. */
+export function acceptsMediaType(accept: string | undefined, type: string): boolean {
+  return !accept || matchOf(type, splitOutsideQuotes(accept, ',').map(parseMediaRange)).weight > 0;
+}
+
 const choices = new Map<string, GraphQLMediaType | undefined>();
 const maxChoices = 100;
 const maxCachedLength = 500;
@@ -41,7 +46,7 @@ function chooseAmong(ranges: readonly MediaRange[]): GraphQLMediaType | undefine
 }
 
 /** Returns the most exact range that matches a type. */
-function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
+function matchOf(type: string, ranges: readonly MediaRange[]) {
   let match = { weight: 0, exactness: -1, position: 0 };
   ranges.forEach((range, position) => {
     const exactness = exactnessOf(range, type);
@@ -56,13 +61,13 @@ function matchOf(type: GraphQLMediaType, ranges: readonly MediaRange[]) {
 /**
  * Returns how exactly a range matches a type; below 0 if it does not. The only parameter of our types is their charset.
  */
-function exactnessOf({ type, parameters }: MediaRange, offered: GraphQLMediaType): number {
+function exactnessOf({ type, parameters }: MediaRange, offered: string): number {
   const isCharset = ([name, value]: readonly [string, string]) =>
     name === 'charset' && (value === 'utf-8' || value === '*');
   if (!parameters.every(isCharset)) return -1;
   const bonus = parameters.length > 0 ? 1 : 0;
   if (type === offered) return 6 + bonus;
-  if (type === 'application/*') return 4 + bonus;
+  if (type === offered.replace(/[^/]*$/, '*')) return 4 + bonus;
   return type === '*/*' ? bonus : -1;
 }
 

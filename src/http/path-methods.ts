@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { excerptOf } from '../validation/quote-value.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,7 +35,7 @@ export function trackPathMethods(http: FastifyInstance): PathMethods {
       const path = pathOf(request);
       const methods = methodsByPath.get(path);
       if (!methods || methods.has(request.method))
-        return new AppError('PATH_NOT_FOUND', `No route for ${request.method} ${path}`);
+        return new AppError('PATH_NOT_FOUND', `No route for ${request.method} ${excerptOf(path)}`);
       reply.header('Allow', [...methods, 'OPTIONS'].join(', '));
       return new AppError('METHOD_NOT_ALLOWED', `Use ${[...methods].join(' or ')}, not ${request.method}`);
     },

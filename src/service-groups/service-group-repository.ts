@@ -20,7 +20,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<ServiceGroup> {
       const serviceGroup = await prisma.serviceGroup.findUnique({ where: { id } });
-      if (!serviceGroup) throw serviceGroupNotFound();
+      if (!serviceGroup) throw serviceGroupNotFound(id);
       return serviceGroup;
     },
 
@@ -54,7 +54,7 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
       const result = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await transaction.serviceGroup.findUnique({ where: { id } });
-        if (!before) throw serviceGroupNotFound();
+        if (!before) throw serviceGroupNotFound(id);
         const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
         return { result: after, before, after };
       });
@@ -69,15 +69,18 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
       const result = await mutations.run(call, async (transaction) => {
         const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
         if (groupCount > 0) {
-          throw new AppError('HAS_GROUPS', 'Cannot delete a service group that still has groups', {
-            groupCount,
-          });
+          throw new AppError(
+            'HAS_GROUPS',
+            `Cannot delete a service group that still has groups: service group ${id} has ${groupCount}. ` +
+              'Change their serviceGroupId with editGroup',
+            { groupCount },
+          );
         }
         try {
           const deleted = await transaction.serviceGroup.delete({ where: { id } });
           return { result: deleted, before: deleted };
         } catch (error) {
-          throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound() : error;
+          throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound(id) : error;
         }
       });
       return parseServiceGroup(result);

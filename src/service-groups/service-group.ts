@@ -55,8 +55,9 @@ export function parseServiceGroupChanges(input: unknown): ServiceGroupChanges {
   return requireAnyField(parseFields(fields, input, 'serviceGroup'), 'serviceGroup');
 }
 
-export function serviceGroupNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Service group not found');
+export function serviceGroupNotFound(id: number): AppError {
+  const message = `Service group not found: there is no service group ${id}. serviceGroups lists them`;
+  return new AppError('NOT_FOUND', message, { id });
 }
 
 /** Parses the result of a mutation, which an older version may have stored. */

@@ -4,11 +4,6 @@ import { AppError } from '../errors.ts';
 /** The maximum number of usernames in an error. */
 const maxNamed = 10;
 
-/** Creates the error for a target group that does not exist; `argument` is the argument with its id. */
-export function moveTargetNotFound(argument: string): AppError {
-  return new AppError('NOT_FOUND', 'The group to move subscribers to was not found', { argument });
-}
-
 /**
  * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both
  * groups. Usernames and dates do not change.
@@ -36,12 +31,40 @@ export async function moveActiveSubscribers(
     WHERE source.group_id = ${from} AND is_active(source.expires_at) AND target.group_id = ${to}`;
   if (onBoth && onBoth.count > 0) {
     const { count, usernames } = onBoth;
-    throw new AppError('ALREADY_EXISTS', `${count} of the usernames to move are active on both groups`, {
-      count,
-      usernames,
-    });
+    throw new AppError(
+      'ALREADY_EXISTS',
+      `${count} of the usernames to move are active on both groups, ${from} and ${to}. ` +
+        'End one of their two subscriptions with removeUserSubscription',
+      { count, usernames },
+    );
   }
 
   return transaction.$executeRaw`
     UPDATE subscribers SET group_id = ${to} WHERE group_id = ${from} AND is_active(expires_at)`;
+}
+
+/**
+ * Stores which active subscribers of a group are about to be moved by its delete, so that they can be moved back. The
+ * transaction must have locked the group.
+ */
+export async function storeMovedSubscribers(transaction: Transaction, groupId: number): Promise<void> {
+  await transaction.$executeRaw`
+    INSERT INTO moved_subscribers (deleted_group_id, username, starts_at)
+    SELECT group_id, username, starts_at FROM subscribers WHERE group_id = ${groupId} AND is_active(expires_at)`;
+}
+
+/**
+ * Moves the stored subscribers of a restored group back from the group to which its delete moved them, as far as they
+ * are still active there, and returns their number. Dates do not change. The transaction must have locked both groups.
+ */
+export async function moveSubscribersBack(
+  transaction: Transaction,
+  groupId: number,
+  from: number,
+): Promise<number> {
+  return transaction.$executeRaw`
+    UPDATE subscribers SET group_id = ${groupId} FROM moved_subscribers AS moved
+    WHERE moved.deleted_group_id = ${groupId} AND subscribers.group_id = ${from}
+      AND subscribers.username = moved.username AND subscribers.starts_at = moved.starts_at
+      AND is_active(subscribers.expires_at)`;
 }

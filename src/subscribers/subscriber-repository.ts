@@ -4,10 +4,11 @@ import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { groupNotFound, parseGroupRow, type Group } from '../groups/group.ts';
+import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
-import { moveActiveSubscribers, moveTargetNotFound } from './move-subscribers.ts';
+import { excerptOf } from '../validation/quote-value.ts';
+import { moveActiveSubscribers } from './move-subscribers.ts';
 import {
   parseSubscriberResult,
   parseSubscriberRow,
@@ -97,9 +98,9 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
           WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND is_active(expires_at)
           ORDER BY group_id LIMIT 2 FOR UPDATE`;
         const [subscription] = rows;
-        if (!subscription) throw subscriberNotFound();
+        if (!subscription) throw subscriberNotFound(username, groupId);
         if (rows.length > 1)
-          throw badInput('groupId', 'The username is on several groups: groupId is required');
+          throw badInput('groupId', `${excerptOf(username)} is on several groups: groupId is required`);
         await transaction.$executeRaw`
           WITH removed AS (
             DELETE FROM subscribers WHERE group_id = ${subscription.group_id} AND username = ${username} RETURNING *
@@ -123,9 +124,8 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
     ): Promise<{ from: Group; to: Group; movedCount: number }> {
       const moved = await mutations.run(call, async (transaction) => {
         const locked = await lockGroups(transaction, [from], to);
-        if (!locked.has(from))
-          throw new AppError('NOT_FOUND', 'Group not found', { argument: 'fromGroupId' });
-        if (!locked.has(to)) throw moveTargetNotFound('toGroupId');
+        if (!locked.has(from)) throw new GroupNotFoundError(from, 'fromGroupId');
+        if (!locked.has(to)) throw new GroupNotFoundError(to, 'toGroupId');
         const movedCount = await moveActiveSubscribers(transaction, from, to);
         const fromRow = await readGroup(transaction, from, call);
         const result = { fromRow, toRow: await readGroup(transaction, to, call), movedCount };
@@ -170,7 +170,7 @@ async function addSubscriberDetails(
 /** Locks a group, so that it cannot be deleted until the transaction ends. @throws AppError NOT_FOUND */
 async function requireGroup(transaction: Transaction, id: number): Promise<void> {
   const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
-  if (rows.length === 0) throw groupNotFound();
+  if (rows.length === 0) throw new GroupNotFoundError(id);
 }
 
 /** Moves an ended subscription of this username to this group to the history. */
@@ -191,9 +191,12 @@ async function createSubscriber(transaction: Transaction, subscriber: Subscriber
     await transaction.subscriber.createMany({ data: subscriber });
   } catch (error) {
     if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-    throw new AppError('ALREADY_EXISTS', 'The username is already active on the group', {
-      username: subscriber.username,
-    });
+    const { username, groupId } = subscriber;
+    throw new AppError(
+      'ALREADY_EXISTS',
+      `${excerptOf(username)} is already active on group ${groupId}. removeUserSubscription ends that subscription`,
+      { username, groupId },
+    );
   }
 }
 

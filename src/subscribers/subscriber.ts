@@ -7,6 +7,7 @@ import {
   textParser,
 } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
+import { excerptOf } from '../validation/quote-value.ts';
 import { parseTimestamp, withRowDefaults, type RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts';
@@ -76,7 +77,11 @@ export function startSubscription(
 ): Subscriber {
   const start = startsAt ?? now;
   if (subscription.expiresAt !== null && subscription.expiresAt <= start) {
-    throw badInput('expiresAt', 'expiresAt must be later than startsAt, which defaults to now');
+    throw badInput(
+      'expiresAt',
+      `expiresAt must be later than startsAt, which defaults to now: ` +
+        `${subscription.expiresAt.toISOString()} is not later than ${start.toISOString()}`,
+    );
   }
   return { ...subscription, startsAt: start };
 }
@@ -128,6 +133,12 @@ export function parseSubscriberRow(stored: RowJson): Subscriber {
   };
 }
 
-export function subscriberNotFound(): AppError {
-  return new AppError('NOT_FOUND', 'Subscriber not found');
+/** The error for a username that is not active on a group, or on no group at all if `groupId` is null. */
+export function subscriberNotFound(username: string, groupId: number | null): AppError {
+  const place = groupId === null ? 'no group' : `group ${groupId}`;
+  return new AppError(
+    'NOT_FOUND',
+    `Subscriber not found: ${excerptOf(username)} is ${groupId === null ? 'on' : 'not on'} ${place}`,
+    { username, ...(groupId !== null && { groupId }) },
+  );
 }

@@ -7,6 +7,7 @@ import {
   requireFields,
   type Parse,
 } from '../validation/input-parsers.ts';
+import { quoteValue } from '../validation/quote-value.ts';
 import { toRowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
 import { parseReason } from '../group-deletion/delete-input.ts';
@@ -52,7 +53,7 @@ export function parseLine(line: string): TransferLine {
     default:
       throw badInput(
         'kind',
-        `kind must be one of header, ${recordKinds.join(', ')}, end. ${newerVersionHint}`,
+        `kind must be one of header, ${recordKinds.join(', ')}, end, not ${quoteValue(kind)}. ${newerVersionHint}`,
       );
   }
 }

@@ -1,5 +1,6 @@
 import { badInput } from '../errors.ts';
 import { parseCidr } from './ip-address.ts';
+import { quoteValue } from './quote-value.ts';
 
 /**
  * Parses the value of the argument at this path.
@@ -9,10 +10,14 @@ export type Parse<T> = (value: unknown, argument: string) => T;
 
 const maxInt = 2_147_483_647;
 
-/** Parses an id. `kind` is for the message: "Group id must be a positive integer". */
+/**
+ * Parses an id. `kind` is for the message: "Group id must be a positive integer", with the argument and its value unless
+ * it is the call's only id.
+ */
 export function parseId(value: unknown, argument: string, kind: string): number {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > maxInt) {
-    throw badInput(argument, `${kind} id must be a positive integer`);
+    const named = argument === 'id' ? '' : `: ${argument} is ${quoteValue(value)}`;
+    throw badInput(argument, `${kind} id must be a positive integer${named}`);
   }
   return value as number;
 }
@@ -21,7 +26,10 @@ export function parseId(value: unknown, argument: string, kind: string): number 
 export function integerParser({ min, max = maxInt }: { min: number; max?: number }): Parse<number> {
   return (value, argument) => {
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-      throw badInput(argument, `${argument} must be a whole number from ${min} to ${max}`);
+      throw badInput(
+        argument,
+        `${argument} must be a whole number from ${min} to ${max}, not ${quoteValue(value)}`,
+      );
     }
     return value as number;
   };
@@ -58,13 +66,14 @@ export function parseDate(value: unknown, argument: string): Date {
 /** Parses a percentage. */
 export const parsePercent: Parse<number> = (value, argument) => {
   if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
-    throw badInput(argument, `${argument} must be a number from 0 to 100`);
+    throw badInput(argument, `${argument} must be a number from 0 to 100, not ${quoteValue(value)}`);
   }
   return value;
 };
 
 export const parseBoolean: Parse<boolean> = (value, argument) => {
-  if (typeof value !== 'boolean') throw badInput(argument, `${argument} must be true or false`);
+  if (typeof value !== 'boolean')
+    throw badInput(argument, `${argument} must be true or false, not ${quoteValue(value)}`);
   return value;
 };
 
@@ -144,7 +153,7 @@ const maxStoredLength = 2000;
 export function enumParser(words: readonly string[]): Parse<string> {
   return (value, argument) => {
     if (!words.includes(value as string))
-      throw badInput(argument, `${argument} must be one of ${words.join(', ')}`);
+      throw badInput(argument, `${argument} must be one of ${words.join(', ')}, not ${quoteValue(value)}`);
     return value as string;
   };
 }
@@ -157,7 +166,8 @@ export const parsePrice: Parse<string> = (value, argument) => {
   if (typeof value !== 'string' || !/^\d{1,12}(\.\d{1,4})?$/.test(value.trim())) {
     throw badInput(
       argument,
-      `${argument} must be a decimal such as "29.90", 0 or more, with at most 12 digits before and 4 after the point`,
+      `${argument} must be a decimal such as "29.90", 0 or more, with at most 12 digits before and 4 after the point, ` +
+        `not ${quoteValue(value)}`,
     );
   }
   return value.trim();
@@ -168,7 +178,10 @@ export const parseIpAddress: Parse<string> = (value, argument) => {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   if (trimmed === 'STATIC' || trimmed === 'DYNAMIC') return trimmed;
   if (!parseCidr(trimmed)) {
-    throw badInput(argument, `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC`);
+    throw badInput(
+      argument,
+      `${argument} must be an IPv4 or IPv6 address, a CIDR block, STATIC or DYNAMIC, not ${quoteValue(value)}`,
+    );
   }
   return trimmed;
 };

@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createProbes, future } from './probes.ts';
-import { openTestApp, testKey, type TestApp } from './test-app.ts';
+import { testKey, useTestApp, type TestApp } from './test-app.ts';
 
 type GroupClient = {
   /** @throws the client's own error if the call is rejected */
@@ -35,7 +35,7 @@ export const refusals: readonly Refusal[] = [
     what: 'there is no such group',
     key: testKey,
     statuses: [200, 404],
-    extensions: { code: 'NOT_FOUND' },
+    extensions: { code: 'NOT_FOUND', id: 999_999 },
     prepare: async () => 999_999,
   },
   {
@@ -71,12 +71,8 @@ const mediaType = 'application/graphql-response+json; charset=utf-8';
 
 /** Declares the tests that every example of a client passes, at both endpoints. */
 export function testGroupClient({ createGroupClient, readApiError }: Example): void {
-  let app: TestApp;
+  const app = useTestApp();
   const { groupRow, readState } = createProbes(() => app);
-  beforeAll(async () => {
-    app = await openTestApp();
-  });
-  afterAll(() => app.close());
 
   /** The HTTP responses: the client itself is unchanged. */
   let responses: { status: number; type: string | null }[];

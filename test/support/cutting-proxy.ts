@@ -5,10 +5,11 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
  * - `reply lost`: it is executed, but its connection is closed before the reply;
  * - `all cut`: its reply is forwarded, then every connection is closed;
  * - `away for a moment`: as `reply lost`, and connections are rejected for half a second;
+ * - `away after reply`: as `all cut`, and connections are rejected until `restore()`;
  * - `away`: as `reply lost`, and connections are rejected until `restore()`;
  * - `not sent`: it does not reach the database, and the connection is closed.
  */
-export type Fault = 'reply lost' | 'all cut' | 'away for a moment' | 'away' | 'not sent';
+export type Fault = 'reply lost' | 'all cut' | 'away after reply' | 'away for a moment' | 'away' | 'not sent';
 
 /** A proxy between a server and its PostgreSQL that closes connections during a commit. */
 export type CuttingProxy = {
@@ -79,8 +80,10 @@ export async function openCuttingProxy(databaseUrl: string): Promise<CuttingProx
       }
       // A commit is over when the server is ready for the next query.
       const isReady = chunk.at(-6) === 'Z'.charCodeAt(0);
-      if (fault === 'all cut') client.write(chunk, () => isReady && cutAll());
-      else if (isReady) {
+      if (fault === 'all cut' || fault === 'away after reply') {
+        if (isReady) isAway = fault === 'away after reply';
+        client.write(chunk, () => isReady && cutAll());
+      } else if (isReady) {
         isAway = fault !== 'reply lost';
         if (isAway) cutAll();
         if (fault === 'away for a moment') setTimeout(() => (isAway = false), momentMs);

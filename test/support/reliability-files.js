@@ -5,6 +5,7 @@ export const reliabilityFiles = [
   'reliability.ended-sessions',
   'reliability.lost-commit',
   'reliability.race',
+  'database.away',
   'embedded.recovery',
   'embedded.stale-lock',
   // Large data, and random data many times over.
@@ -12,16 +13,27 @@ export const reliabilityFiles = [
   'cli.transfer-property',
   'cli.transfer-scale',
   'groups.deletion-scale',
+  'groups.nested-lists',
+  'hostile.arguments',
+  'hostile.autodialer',
+  'hostile.requests',
+  // Every operation, for every kind of caller.
+  'accounts.matrix',
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'cli.doctor',
+  'cli.serve',
+  'cli.transfer-processes',
   'config.env-file',
   'database.obstacles',
   'database.pooler',
+  'database.schema-variants',
   'database.url',
   'package',
   'start',
   'start.signals',
   'start.stopping',
+  // The server checks the files of a certificate every five seconds.
+  'http.tls-renewal',
   // A browser: themes, sizes and accessibility.
   'explorer.browser',
 ];

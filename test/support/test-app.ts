@@ -1,5 +1,7 @@
+import { afterAll, beforeAll } from '@jest/globals';
 import { openApp } from '../../src/app.ts';
-import { readConfig, type Config } from '../../src/config/settings.ts';
+import { readConfig } from '../../src/config/load-config.ts';
+import type { Config } from '../../src/config/settings.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { createLogger } from '../../src/log.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
@@ -89,6 +91,19 @@ export async function openTestApp(settings: Partial<Config> = {}, existing?: Tes
       await database.drop();
     },
   };
+}
+
+/** Opens a server for all tests of the file, or of the `describe`, and closes it after them. Until the tests run it is empty. */
+export function useTestApp(
+  settings: Partial<Config> = {},
+  prepareDatabase: () => TestDatabase | Promise<TestDatabase> = createTestDatabase,
+): TestApp {
+  const app = {} as TestApp;
+  beforeAll(async () => {
+    Object.assign(app, await openTestApp(settings, await prepareDatabase()));
+  });
+  afterAll(() => app.close());
+  return app;
 }
 
 /** A group with the required fields only. */

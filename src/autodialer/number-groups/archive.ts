@@ -55,7 +55,7 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
     },
 
     /**
-     * Purges expired groups, with an audit entry for each, and returns their number. `removeUnused` removes their
+     * Purges expired groups, with an audit event for each, and returns their number. `removeUnused` removes their
      * lists later.
      */
     async purgeExpired({ account, requestId }: { account: string; requestId: string }): Promise<number> {

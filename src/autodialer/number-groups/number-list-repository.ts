@@ -46,7 +46,7 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
     async storeUpload(draft: NumberListDraft, filename: string, call: MutationCall): Promise<void> {
       await mutations.run(call, async (transaction) => {
         const { count } = await draft.attachToUpload(transaction, filename);
-        if (count === 0) throw badInput('file', 'file must hold phone numbers');
+        if (count === 0) throw badInput('file', 'file must contain phone numbers');
         return { result: { filename }, after: { filename, count } };
       });
     },

@@ -79,7 +79,7 @@ export async function readNumbersBody(
   function expectKey(token: TokenType, value: unknown) {
     key = value as string;
     next = requireToken(token === TokenType.STRING, expectColon);
-    if (fields.has(key)) throw badInput(key, `${key} must be given once`);
+    if (fields.has(key)) throw badInput(key, `${key} must not be repeated`);
     if (fields.size === maxFields) throw badInput('body', `body must have at most ${maxFields} fields`);
   }
   function expectColon(token: TokenType) {

@@ -66,7 +66,7 @@ async function nextPart(
     part = await parts.next();
   } catch (error) {
     const { code = '' } = error as { code?: string };
-    if (code === 'FST_FILES_LIMIT') throw badInput('file', 'file must be given once');
+    if (code === 'FST_FILES_LIMIT') throw badInput('file', 'file must not be repeated');
     if (/^FST_(PARTS|FIELDS)_LIMIT$/.test(code))
       throw badInput('file', 'file must not be one of more than 20 parts');
     throw new AppError('BAD_REQUEST', 'The body is not valid multipart/form-data', {}, { cause: error });

@@ -176,7 +176,7 @@ function startLikeNumbers(parts: readonly string[]): boolean {
   return parts.slice(1).every((part) => /^[+0]/.test(part));
 }
 
-/** Returns whether the parts have the same number of digits, and nothing else: what is dialled after a pause is shorter. */
+/** Returns whether the parts are digits of the same length: what is dialled after a pause is shorter. */
 function areAlike(parts: readonly string[]): boolean {
   return parts.every((part) => /^\d+$/.test(part) && part.length === parts[0]!.length);
 }

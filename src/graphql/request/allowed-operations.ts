@@ -22,7 +22,7 @@ export function readAllowedOperations(file: string, schema: GraphQLSchema): Requ
     if (text === undefined) {
       throw new AppError(
         'OPERATION_NOT_ALLOWED',
-        'The operation is not on the allowlist',
+        'The operation is not on the allowlist of this server. Its operator can add it to ALLOWED_OPERATIONS_FILE',
         hash === undefined ? {} : { sha256: hash },
       );
     }

@@ -2,8 +2,8 @@ import {
   getNamedType,
   getNullableType,
   isLeafType,
-  isListType,
   isObjectType,
+  isRequiredArgument,
   Kind,
   parse,
   type GraphQLField,
@@ -11,6 +11,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { badInput } from '../../errors.ts';
+import { quoteValue } from '../../validation/quote-value.ts';
 
 /** A GraphQL request as in the HTTP body. */
 export type GraphQLRequestBody = {
@@ -28,8 +29,11 @@ export type GraphQLRequestBody = {
  */
 export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 
+/** The GraphQL request of a body, and whether the server wrote its query. */
+export type ParsedOperation = { readonly request: GraphQLRequestBody; readonly isDefaultQuery: boolean };
+
 /** Converts the body of `POST /<root field>` to a GraphQL request. @throws AppError BAD_USER_INPUT */
-export type ParseOperationBody = (body: unknown) => GraphQLRequestBody;
+export type ParseOperationBody = (body: unknown) => ParsedOperation;
 
 const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 
@@ -72,23 +76,24 @@ function createBodyParser(
     if (namesOperation(request)) {
       const filtered = filter(withoutEmptyName(request));
       requireOnlyRootField(filtered.query, field.name);
-      return filtered;
+      return { request: filtered, isDefaultQuery: false };
     }
     const stray = isRequest && Object.keys(input).find((key) => !requestKeys.includes(key));
     if (stray)
       throw badInput(
         stray,
-        `Move "${stray}" into "variables", or omit "variables": otherwise it would be ignored`,
+        `Move ${quoteValue(stray)} into "variables", or omit "variables": otherwise it would be ignored`,
       );
     if (!isObject(request.variables ?? {})) throw badInput('variables', 'variables must be a JSON object');
     const unknown = Object.keys(request.variables ?? {}).find((name) => !argumentNames.has(name));
     if (unknown !== undefined) {
       throw badInput(
         unknown,
-        `${field.name} has no argument "${unknown}"; it has ${[...argumentNames].join(', ') || 'none'}`,
+        `${field.name} has no argument ${quoteValue(unknown)}; it has ${[...argumentNames].join(', ') || 'none'}`,
       );
     }
-    return filter({ variables: request.variables, query: defaultQuery });
+    const { variables } = request;
+    return { request: filter({ variables, query: defaultQuery }), isDefaultQuery: true };
   };
 }
 
@@ -131,14 +136,17 @@ function requireOnlyRootField(query: unknown, fieldName: string): void {
   }
 }
 
-/** Writes an operation that passes all arguments and selects every scalar field of the result. */
+/**
+ * Writes an operation that passes all arguments and selects the scalars of the result, lists of scalars, and those of
+ * its objects, one level deep.
+ */
 function writeDefaultQuery(kind: string, field: GraphQLField<unknown, unknown>): string {
   const variables = field.args
     .map(({ name, type }) => `$${name}: ${String(getNullableType(type))}`)
     .join(', ');
   const args = field.args.map(({ name }) => `${name}: $${name}`).join(', ');
   const type = getNamedType(field.type);
-  const selection = isObjectType(type) ? `{ ${writeSelection(type)} }` : '';
+  const selection = isObjectType(type) ? `{ ${writeSelection(type, field.extensions['scope'])} }` : '';
   return `${kind} ${field.name}${inParentheses(variables)} { ${field.name}${inParentheses(args)} ${selection} }`;
 }
 
@@ -146,19 +154,29 @@ function inParentheses(text: string): string {
   return text ? `(${text})` : '';
 }
 
-/** Selects the scalars of a type and, for a connection, those of its nodes and `pageInfo`. */
-function writeSelection(type: GraphQLObjectType): string {
-  const fields = Object.values(type.getFields());
-  const leaves = fields.filter(
-    (field) => isLeafType(getNamedType(field.type)) && !isListType(getNullableType(field.type)),
-  );
-  const parts = fields.filter(
-    ({ name }) => type.name.endsWith('Connection') && (name === 'nodes' || name === 'pageInfo'),
-  );
-  return [
-    ...leaves.map(({ name }) => name),
-    ...parts.map(
-      ({ name, type: part }) => `${name} { ${writeSelection(getNamedType(part) as GraphQLObjectType)} }`,
-    ),
-  ].join(' ');
+/** The fields of a connection that are selected as objects; `edges` has the same nodes again. */
+const connectionParts = ['nodes', 'pageInfo'];
+
+/**
+ * Selects the leaves of a type and, `levels` deep, those of its objects; the nodes of a connection are the result's own
+ * level. Omits fields that need an argument, or another scope than the operation's.
+ */
+function writeSelection(type: GraphQLObjectType, scope: unknown, levels = 1): string {
+  const isConnection = type.name.endsWith('Connection');
+  return Object.values(type.getFields())
+    .flatMap((field) => {
+      if (!isSelectable(field, scope)) return [];
+      const fieldType = getNamedType(field.type);
+      if (isLeafType(fieldType)) return field.name;
+      if (!isObjectType(fieldType) || (isConnection && !connectionParts.includes(field.name))) return [];
+      if (levels === 0) return [];
+      const selection = writeSelection(fieldType, scope, isConnection ? levels : levels - 1);
+      return selection === '' ? [] : `${field.name} { ${selection} }`;
+    })
+    .join(' ');
+}
+
+function isSelectable({ args, extensions }: GraphQLField<unknown, unknown>, scope: unknown): boolean {
+  const required = extensions['scope'];
+  return (required === undefined || required === scope) && !args.some(isRequiredArgument);
 }

@@ -76,7 +76,13 @@ function parseCredentials({ headers, headersDistinct }: IncomingMessage): Creden
   const apiKey = headers['x-apikey'] as string | undefined;
   const { token, basic } = parseAuthorization(headers.authorization);
   if (apiKey && token !== undefined && apiKey !== token) {
-    throw invalidCredentials('Send the key as a Bearer token or as X-APIKEY, not a different one as each');
+    throw invalidCredentials(
+      'Send the key either as a Bearer token or as X-APIKEY, not a different key in each',
+    );
+  }
+  if (!apiKey && token === undefined && basic === undefined) {
+    if (apiKey === '') throw emptyCredentials('The header X-APIKEY');
+    if (headers.authorization === '') throw emptyCredentials('The header Authorization');
   }
   return { token: token ?? (apiKey || undefined), basic };
 }
@@ -91,6 +97,8 @@ function parseAuthorization(value: string | undefined): Credentials {
     case 'basic':
       return { basic: parseBasic(credentials) };
     default:
+      if (/^(bearer|basic)$/i.test(value))
+        throw emptyCredentials(`The value of ${value} in the header Authorization`);
       throw invalidCredentials(
         'Send "Authorization: Bearer <key>" or "Authorization: Basic <username:password in Base64>"',
       );
@@ -103,6 +111,11 @@ function parseBasic(credentials: string): { username: string; password: string }
   const colon = text.indexOf(':');
   if (colon === -1) throw invalidCredentials('Basic credentials must be "username:password" in Base64');
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** The error for a header without a value, as a script sends it whose variable is not set. */
+function emptyCredentials(subject: string): AppError {
+  return invalidCredentials(`${subject} is empty. Send the credentials of an account`);
 }
 
 function invalidCredentials(message: string): AppError {

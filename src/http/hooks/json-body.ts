@@ -62,7 +62,7 @@ export function requireUniqueKeys(text: string, value: unknown): void {
   // Each key has one colon, and JSON.parse keeps one of several equal keys. Comparing the counts takes microseconds.
   if (countColons(text) === countKeys(value)) return;
   const path = findRepeatedKey(text);
-  throw badInput(path, `${path} must be given once`);
+  throw badInput(path, `${path} must not be repeated`);
 }
 
 /** Counts the colons outside strings. */

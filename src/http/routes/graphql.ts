@@ -28,7 +28,12 @@ type GraphQLEndpoints = {
 };
 
 /** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
-type ParsedRequest = { readonly body?: unknown; readonly search?: string; readonly request: unknown };
+type ParsedRequest = {
+  readonly body?: unknown;
+  readonly search?: string;
+  readonly request: unknown;
+  readonly isDefaultQuery?: boolean;
+};
 
 /** The result of an operation with errors. `data` is absent if the request was rejected as a whole. */
 type FailedResult = {
@@ -70,8 +75,8 @@ export function registerGraphQLRoutes(
     const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };
     http.all(`/${fieldName}`, options, async (request, reply) => {
       requireMethod(request, reply, ['POST']);
-      const body = parseOperation(request.body);
-      return execute(request, reply, { body, request: body }, fieldName);
+      const { request: body, isDefaultQuery } = parseOperation(request.body);
+      return execute(request, reply, { body, request: body, isDefaultQuery }, fieldName);
     });
   }
 
@@ -87,10 +92,10 @@ export function registerGraphQLRoutes(
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
-    { body, search = '', request: operationRequest }: ParsedRequest,
+    { body, search = '', request: operationRequest, isDefaultQuery }: ParsedRequest,
     pathField: string | undefined,
   ) {
-    const context = createContext(repositories, contextInputOf(request, reply));
+    const context = createContext(repositories, contextInputOf(request, reply, isDefaultQuery));
     const response = await graphql.executeHTTPGraphQLRequest({
       httpGraphQLRequest: {
         method: request.method,
@@ -142,8 +147,13 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 }
 
 /** The request's part of the GraphQL context. */
-function contextInputOf(request: FastifyRequest, reply: FastifyReply): Parameters<typeof createContext>[1] {
+function contextInputOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  isDefaultQuery = false,
+): Parameters<typeof createContext>[1] {
   return {
+    isDefaultQuery,
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
