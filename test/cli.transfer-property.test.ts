@@ -8,6 +8,7 @@ import { openDatabase, type Database } from '../src/database/database.ts';
 import { createLogger } from '../src/log.ts';
 import { exportGroups } from '../src/transfer/export-groups.ts';
 import { importGroups } from '../src/transfer/import-groups.ts';
+import type { NewIdMaps } from '../src/transfer/new-ids.ts';
 import { chooseSeed } from './support/random.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 
@@ -36,7 +37,11 @@ const exportFrom = async ({ opened }: { opened: Database }, ids?: number[]): Pro
   const [written] = await Promise.all([text(stream), exportGroups(opened.prisma, request, stream)]);
   return written.replace(/"exportedAt":"[^"]+"/, '"exportedAt":"2026-11-22T00:00:00.000Z"');
 };
-const importInto = async ({ opened }: { opened: Database }, file: string) => {
+const importInto = async (
+  { opened }: { opened: Database },
+  file: string,
+  onNewIds?: (maps: NewIdMaps) => Promise<void>,
+) => {
   const log = await createLogger('silent', false);
   const call = createCommandCall('groups import', []);
   async function* pieces() {
@@ -44,7 +49,7 @@ const importInto = async ({ opened }: { opened: Database }, file: string) => {
     const bytes = Buffer.from(file);
     for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
   }
-  const source = { open: pieces, onProgress: () => undefined };
+  const source = { open: pieces, onProgress: () => undefined, onNewIds };
   return importGroups(createMutationRunner(opened.prisma, log), source, call);
 };
 
@@ -90,6 +95,15 @@ const group = fc.record({
   isDeleted: fc.boolean(),
   reason: optional(textOf(500)),
   subscribers: fc.uniqueArray(textOf(128, 1), { maxLength: 4 }),
+  former: fc.array(
+    fc.record({
+      username: textOf(2, 1),
+      starts_at: instant,
+      expires_at: optional(instant),
+      removed_at: instant,
+    }),
+    { maxLength: 4 },
+  ),
 });
 const state = fc.record({
   serviceGroups: fc.array(serviceGroup, { maxLength: 3 }),
@@ -113,9 +127,10 @@ async function fill(database: TestDatabase, { serviceGroups, groups, skippedIds 
   const families: number[] = [];
   for (const row of serviceGroups) families.push(await insert('service_groups', row));
   const ids: number[] = [];
-  for (const { family, isDeleted, reason, subscribers, ...row } of groups) {
+  for (const { family, isDeleted, reason, subscribers, former, ...row } of groups) {
     const id = await insert('groups', { ...row, service_group_id: families[family] ?? null });
     ids.push(id);
+    for (const ended of former) await insert('subscriber_history', { group_id: id, ...ended });
     if (isDeleted) {
       await sql(
         `WITH gone AS (DELETE FROM groups WHERE id = $1 RETURNING group_row(groups) AS row)
@@ -143,9 +158,11 @@ test('an export of generated data is imported unchanged, whole or in part; a sec
       const file = await exportFrom(from);
       await importInto(to, file);
       expect(await exportFrom(to)).toBe(file);
-      const { samplesRemoved, ...again } = await importInto(to, file);
-      expect(samplesRemoved).toBeUndefined();
-      expect(Object.values(again).map(({ added, restored }) => added + restored)).toStrictEqual([0, 0, 0, 0]);
+      const { samplesRemoved, newIdCounts, ...again } = await importInto(to, file);
+      expect([samplesRemoved, newIdCounts]).toStrictEqual([undefined, undefined]);
+      expect(Object.values(again).map(({ added, restored }) => added + restored)).toStrictEqual([
+        0, 0, 0, 0, 0,
+      ]);
       expect(await exportFrom(to)).toBe(file);
 
       if (ids.length === 0) return;
@@ -153,6 +170,51 @@ test('an export of generated data is imported unchanged, whole or in part; a sec
       await to.sql(emptyTables);
       await importInto(to, part);
       expect(await exportFrom(to, ids.slice(0, 2))).toBe(part);
+    }),
+    { seed, numRuns: 30 },
+  );
+}, 120_000);
+
+type Line = Record<string, unknown>;
+
+/** Replaces the ids in the lines of a file, and sorts them by the new ones, each once: equal service groups may become one. */
+function withNewIds(file: string, { serviceGroups, groups, deletedGroups }: NewIdMaps): string[] {
+  const replace = (line: Line): Line => {
+    const { kind, id, groupId, serviceGroupId, group: archived } = line;
+    const map = kind === 'serviceGroup' ? serviceGroups : groups;
+    return {
+      ...line,
+      ...(id !== undefined && { id: map.get(Number(id)) ?? deletedGroups.get(Number(id)) }),
+      ...(groupId !== undefined && {
+        groupId: groups.get(Number(groupId)) ?? deletedGroups.get(Number(groupId)),
+      }),
+      ...(serviceGroupId != null && { serviceGroupId: serviceGroups.get(Number(serviceGroupId)) }),
+      ...(archived !== undefined && { group: replace(archived as Line) }),
+    };
+  };
+  const lines = file.trimEnd().split('\n').slice(1, -1);
+  return [...new Set(lines.map((line) => JSON.stringify(replace(JSON.parse(line) as Line))))].toSorted();
+}
+
+test('an export of generated data is imported with new ids into a database with its own data, which stays unchanged', async () => {
+  const seed = chooseSeed('transfer with new ids');
+  await fc.assert(
+    fc.asyncProperty(state, state, async (generated, own) => {
+      await fill(from, generated);
+      await fill(to, own);
+      const file = await exportFrom(from);
+      const linesOf = (exported: string) => exported.trimEnd().split('\n').slice(1, -1);
+      const before = linesOf(await exportFrom(to));
+
+      let maps: NewIdMaps | undefined;
+      await importInto(to, file, async (assigned) => {
+        maps = assigned;
+      });
+      const after = linesOf(await exportFrom(to));
+      expect(after).toStrictEqual(expect.arrayContaining(before));
+      const added = withNewIds(file, maps!);
+      expect(new Set(after)).toStrictEqual(new Set([...before, ...added]));
+      expect(new Set(after).size).toBe(after.length);
     }),
     { seed, numRuns: 30 },
   );

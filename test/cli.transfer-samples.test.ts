@@ -75,6 +75,7 @@ describe('an import into a server with its sample groups', () => {
       groups: added(3),
       subscribers: added(1),
       deletedGroups: added(1),
+      formerSubscribers: added(0),
       samplesRemoved: { serviceGroups: 2, groups: 5, deletedGroups: 0 },
       isDryRun: false,
     });
@@ -84,6 +85,7 @@ describe('an import into a server with its sample groups', () => {
       groups: unchanged(3),
       subscribers: unchanged(1),
       deletedGroups: unchanged(1),
+      formerSubscribers: unchanged(0),
       isDryRun: false,
     });
     // The ids of the sample groups are not reused.

@@ -68,7 +68,7 @@ test('an export is a consistent snapshot, waits for its reader, and ends without
   expect(text).not.toContain('Later');
   expect(text).toMatch(
     new RegExp(
-      `"kind":"end","serviceGroups":0,"groups":${groupCount},"subscribers":${groupCount},"deletedGroups":0}\n$`,
+      `"kind":"end","serviceGroups":0,"groups":${groupCount},"subscribers":${groupCount},"deletedGroups":0,"formerSubscribers":0}\n$`,
     ),
   );
 

@@ -122,6 +122,7 @@ describe('export', () => {
       groups: 2,
       subscribers: 3,
       deletedGroups: 1,
+      formerSubscribers: 0,
     });
   });
 
@@ -157,6 +158,7 @@ describe('export', () => {
       groups: 2,
       subscribers: 3,
       deletedGroups: 1,
+      formerSubscribers: 0,
     });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
 
@@ -229,6 +231,7 @@ describe('import', () => {
       groups: counts(0, 0, 2),
       subscribers: counts(3),
       deletedGroups: counts(0, 1),
+      formerSubscribers: counts(),
     };
     expect([answer.code, answer.stderr]).toStrictEqual([0, '']);
     expect(JSON.parse(answer.stdout)).toStrictEqual({ ...expected, isDryRun: false });
@@ -280,7 +283,8 @@ describe('import', () => {
           'service groups: 1 added, 0 unchanged',
           'groups: 2 added, 0 restored, 0 unchanged',
           'subscribers: 3 added, 0 unchanged',
-          'deleted groups: 1 added, 0 unchanged\n',
+          'deleted groups: 1 added, 0 unchanged',
+          'former subscribers: 0 added, 0 unchanged\n',
         ].join('\n'),
       );
       const original = await readFile(file, 'utf8');
@@ -293,6 +297,7 @@ describe('import', () => {
         groups: counts(0, 2),
         subscribers: counts(0, 3),
         deletedGroups: counts(0, 1),
+        formerSubscribers: counts(),
         isDryRun: false,
       });
       expect(await readTables(other)).toStrictEqual(state);
@@ -343,8 +348,8 @@ describe('import', () => {
       ['a price', change('group', { price: '-1' }), 'Line 3: group.price must be a decimal such as "29.90"'],
       ['a price as a number', change('group', { price: 9.9 }), 'Line 3: group.price must be a decimal'],
       ['a blank name', change('serviceGroup', { name: ' ' }), 'Line 2: serviceGroup.name must not be blank'],
-      ['a null', change('group', { description: null }), 'Line 3: group.description is required'],
-      ['a field too few', change('group', { hidden: undefined }), 'Line 3: group.hidden is required'],
+      ['a null', change('group', { description: null }), 'Line 3: group.description must be a string'],
+      ['a field too few', change('group', { tagName: undefined }), 'Line 3: group.tagName is required'],
       [
         'a field too many',
         change('group', { colour: 1 }),

@@ -110,13 +110,18 @@ describe('a new field of Group, by the steps of CONTRIBUTING.md', () => {
       '  ip: nullableParser(parseIpAddress),\n',
       '  color: parseText({ min: 1, max: 32 }),\n',
     ]);
+    expect(await findTypeErrors()).toStrictEqual({
+      files: ['src/cli/groups/group-options.ts', 'src/transfer/format.ts'],
+      allNameField: true,
+    });
+
+    await edit('src/cli/groups/group-options.ts', [
+      "removes: 'the IP address' },\n",
+      "  color: { type: 'text', help: 'color, 1 to 32 characters' },\n",
+    ]);
     expect(await findTypeErrors()).toStrictEqual({ files: ['src/transfer/format.ts'], allNameField: true });
 
-    await edit(
-      'src/transfer/format.ts',
-      ["\n    'ip',\n", "    'color',\n"],
-      ["'downloadUpload', ", "'color', "],
-    );
+    await edit('src/transfer/format.ts', ["\n    'ip',\n", "    'color',\n"]);
     expect(await findTypeErrors()).toStrictEqual({ files: [], allNameField: true });
 
     expect(await run('node_modules/typescript/bin/tsc', '--project', 'tsconfig.build.json')).toMatchObject({

@@ -25,8 +25,3 @@ export type GroupDisagreements = {
   /** Fields of `input GroupEdit` that no column stores. */
   readonly editsWithoutColumn: None<Exclude<keyof GroupEdit, keyof GroupRow>>;
 };
-
-/** The columns that are not null, which an import must set. */
-export type RequiredGroupColumns = {
-  [Name in keyof GroupRow as null extends GroupRow[Name] ? never : Name]: unknown;
-};

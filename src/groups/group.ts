@@ -67,11 +67,12 @@ export function parseGroupId(value: unknown, argument = 'id'): number {
 
 /** Parses the input of `createGroup`. Null counts as omitted. @throws AppError BAD_USER_INPUT */
 export function parseNewGroup(input: unknown) {
-  return parseWholeGroup(fields, input);
+  return parseWholeGroup(fields, withoutNulls(input));
 }
 
 /**
- * Parses a group of an export, which an earlier version may have accepted under different rules.
+ * Parses a group of an export, which an earlier version may have accepted under different rules. Omitted
+ * fields stay omitted, and null is a value.
  * @throws AppError BAD_USER_INPUT
  */
 export function parseExportedGroup(input: unknown) {
@@ -80,7 +81,7 @@ export function parseExportedGroup(input: unknown) {
 
 function parseWholeGroup(parsers: typeof fields, input: unknown) {
   return requireFields(
-    parseFields(parsers, withoutNulls(input), 'group'),
+    parseFields(parsers, input, 'group'),
     ['name', 'tagName', 'duration', 'price'],
     'group',
   );

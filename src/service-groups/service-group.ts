@@ -43,14 +43,11 @@ export function parseNewServiceGroup(input: unknown) {
 
 /**
  * Parses a service group of an export, which an earlier version may have accepted under different rules.
+ * Omitted fields stay omitted, and null is a value.
  * @throws AppError BAD_USER_INPUT
  */
 export function parseExportedServiceGroup(input: unknown) {
-  return requireFields(
-    parseFields(exportedFields, withoutNulls(input), 'serviceGroup'),
-    ['name'],
-    'serviceGroup',
-  );
+  return requireFields(parseFields(exportedFields, input, 'serviceGroup'), ['name'], 'serviceGroup');
 }
 
 /** Parses the input of `editServiceGroup`. @throws AppError BAD_USER_INPUT */

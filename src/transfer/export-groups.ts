@@ -33,7 +33,7 @@ const connectionWaitMs = 3000;
 const maxNamed = 10;
 
 /**
- * Writes a consistent snapshot of groups with their subscribers, service groups and archive to `destination`, and
+ * Writes a consistent snapshot of groups with their subscribers, past and present, service groups and archive to `destination`, and
  * returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
  * @throws AppError NOT_FOUND if one of the `ids` is neither a live nor a deleted group; any error of the destination.
  */
@@ -42,7 +42,7 @@ export async function exportGroups(
   request: ExportRequest,
   destination: Writable,
 ): Promise<RecordCounts> {
-  const counts = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0 };
+  const counts = { serviceGroups: 0, groups: 0, subscribers: 0, deletedGroups: 0, formerSubscribers: 0 };
   await prisma.$transaction(
     async (transaction) => {
       await transaction.$executeRaw`SET TRANSACTION READ ONLY`;
@@ -117,6 +117,16 @@ const declareCursor: Record<
     DECLARE records NO SCROLL CURSOR FOR SELECT to_jsonb(deleted_groups) AS row FROM deleted_groups
     WHERE (${ids}::int[] IS NULL OR id = ANY (${ids}::int[])) AND purge_at > now()
     ORDER BY id`,
+  // Those of purged groups belong to no record of the file. Identical rows are one record.
+  formerSubscriber: (transaction, ids) => transaction.$executeRaw`
+    DECLARE records NO SCROLL CURSOR FOR
+    SELECT DISTINCT ON (group_id, username COLLATE "C", removed_at, starts_at, expires_at)
+      to_jsonb(subscriber_history) AS row
+    FROM subscriber_history
+    WHERE (${ids}::int[] IS NULL OR group_id = ANY (${ids}::int[]))
+      AND (EXISTS (SELECT FROM groups WHERE id = group_id)
+        OR EXISTS (SELECT FROM deleted_groups WHERE deleted_groups.id = group_id AND purge_at > now()))
+    ORDER BY group_id, username COLLATE "C", removed_at, starts_at, expires_at NULLS FIRST`,
 };
 
 const readRow: Record<RecordKind, (row: RowJson) => object> = {
@@ -124,6 +134,10 @@ const readRow: Record<RecordKind, (row: RowJson) => object> = {
   group: parseGroupRow,
   subscriber: parseSubscriberRow,
   deletedGroup: readDeletedGroupRow,
+  formerSubscriber: (row) => ({
+    ...parseSubscriberRow(row),
+    removedAt: parseTimestamp(row['removed_at'] as string),
+  }),
 };
 
 function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {

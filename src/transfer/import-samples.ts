@@ -57,6 +57,10 @@ export async function openSamples(transaction: Transaction) {
       left.groups.clear();
     },
 
+    get hasRemoved(): boolean {
+      return removed.groups.length + removed.deletedGroups.length + removed.serviceGroups.length > 0;
+    },
+
     get removed(): SampleRows {
       return removed;
     },

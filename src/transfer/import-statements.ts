@@ -108,14 +108,15 @@ export const importBatch: Record<
           WHEN present.id IS NULL THEN 'added'
           WHEN jsonb_populate_record(NULL::groups, defaults || present.group_row)
               IS DISTINCT FROM jsonb_populate_record(NULL::groups, defaults || present.group_row || imported.group_row)
-            OR (present.deleted_at, present.deleted_by, present.reason, present.purge_at, present.subscribers_moved)
-              IS DISTINCT FROM
-              (imported.deleted_at, imported.deleted_by, imported.reason, imported.purge_at, imported.subscribers_moved)
+            OR present IS DISTINCT FROM jsonb_populate_record(present, line - 'group_row')
             THEN 'differs'
           ELSE 'unchanged'
         END AS outcome
-      FROM (SELECT row_defaults('groups') AS defaults) AS base
-      CROSS JOIN jsonb_populate_recordset(NULL::deleted_groups, ${rows}::jsonb) AS imported
+      FROM (
+        SELECT row_defaults('groups') AS defaults, row_defaults('deleted_groups') AS archive_defaults
+      ) AS base
+      CROSS JOIN jsonb_array_elements(${rows}::jsonb) AS lines (line)
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::deleted_groups, archive_defaults || line) AS imported
       CROSS JOIN LATERAL jsonb_populate_record(NULL::groups, defaults || imported.group_row) AS original
       LEFT JOIN deleted_groups AS present ON present.id = imported.id AND present.purge_at > now()
       LEFT JOIN groups ON groups.id = imported.id
@@ -131,5 +132,32 @@ export const importBatch: Record<
     )
     SELECT outcome, count(*)::int,
       to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
+    FROM examined GROUP BY outcome`,
+
+  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the usernames
+  // is the selective one: a group may have many former subscribers.
+  formerSubscriber: (transaction, rows) => transaction.$queryRaw`
+    WITH examined AS MATERIALIZED (
+      SELECT imported, CASE
+          WHEN EXISTS (
+            SELECT FROM subscriber_history AS present
+            WHERE present.username = imported.username AND present.group_id + 0 = imported.group_id
+              AND present.removed_at = imported.removed_at AND present.starts_at = imported.starts_at
+              AND present.expires_at IS NOT DISTINCT FROM imported.expires_at
+          ) THEN 'unchanged'
+          WHEN groups.id IS NULL AND deleted_groups.id IS NULL THEN 'orphaned'
+          ELSE 'added'
+        END AS outcome
+      FROM jsonb_populate_recordset(NULL::subscriber_history, ${rows}::jsonb) AS imported
+      LEFT JOIN groups ON groups.id = imported.group_id
+      LEFT JOIN deleted_groups ON deleted_groups.id = imported.group_id
+    ),
+    added AS (
+      INSERT INTO subscriber_history (group_id, username, starts_at, expires_at, removed_at)
+      SELECT (imported).group_id, (imported).username, (imported).starts_at, (imported).expires_at, (imported).removed_at
+      FROM examined WHERE outcome = 'added'
+    )
+    SELECT outcome, count(*)::int, to_jsonb((array_agg(jsonb_build_array((imported).group_id, (imported).username)
+        ORDER BY (imported).group_id, (imported).username COLLATE "C"))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 };

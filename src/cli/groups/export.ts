@@ -11,7 +11,9 @@ type ExportOptions = { id: string[]; force?: true; json?: true };
 /** `group-api groups export`: writes a file for `groups import`. */
 export function createExportCommand(): Command {
   return new Command('export')
-    .description('Export a consistent snapshot of service groups, groups, subscribers and deleted groups')
+    .description(
+      'Export a consistent snapshot of service groups, groups, deleted groups, and subscribers, past and present',
+    )
     .argument('[file]', 'output file, as lines of JSON; "-" or omitted: standard output')
     .option(
       '--id <ids>',
@@ -57,8 +59,8 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
     );
     await output?.finish();
     progress.end();
-    const { serviceGroups, groups, subscribers, deletedGroups } = counts;
-    const text = `Exported ${serviceGroups} service groups, ${groups} groups, ${subscribers} subscribers and ${deletedGroups} deleted groups to ${file}`;
+    const { serviceGroups, groups, subscribers, deletedGroups, formerSubscribers } = counts;
+    const text = `Exported ${serviceGroups} service groups, ${groups} groups, ${subscribers} subscribers, ${deletedGroups} deleted groups and ${formerSubscribers} former subscribers to ${file}`;
     if (output) print(options.json, { file, ...counts }, text);
   } catch (error) {
     progress.end();
