@@ -27,7 +27,7 @@ describe('groups restore and purge', () => {
     const { code, stdout, stderr } = await run('groups', 'restore', ...ids);
     expect([code, stdout]).toStrictEqual([1, `Restored group ${one}: One\nRestored group ${two}: Two\n`]);
     expect(stderr).toMatch(
-      /^group-api: 2 of 4 groups failed; the others are done\. Group \d+: The group exists/,
+      /^group-api: 2 of 4 groups failed; the others are done\. Group \d+: Group \d+ exists/,
     );
     expect(stderr).toMatch(new RegExp(`^group-api:   group ${existing}: .* \\(ALREADY_EXISTS\\)$`, 'm'));
     expect(stderr).toMatch(/^group-api: {3}group 2000000000: .* \(NOT_FOUND\)$/m);
@@ -57,9 +57,9 @@ describe('options of fields', () => {
     [['create', '--name', 'A'], '--tag-name is required (BAD_USER_INPUT)'],
     [
       ['create', '--name', 'A', '--tag-name', 'a', '--duration', 'long', '--price', '1'],
-      '--duration must be a whole number from 0 to 2147483647 (BAD_USER_INPUT)',
+      '--duration must be a whole number from 0 to 2147483647, not "long" (BAD_USER_INPUT)',
     ],
-    [['edit', '7', '--hidden', 'yes'], '--hidden must be true or false (BAD_USER_INPUT)'],
+    [['edit', '7', '--hidden', 'yes'], '--hidden must be true or false, not "yes" (BAD_USER_INPUT)'],
     [['edit', 'x', '--price', '1'], 'Group id must be a positive integer (BAD_USER_INPUT)'],
     [['edit', '7'], /^group-api: Pass at least one field to change: --name, --description, --tag-name, /],
     [['edit', '2000000000', '--price', '1'], /^group-api: Group not found/],

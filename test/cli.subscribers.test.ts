@@ -65,7 +65,7 @@ test('service-groups delete rejects a service group that has groups, with their 
   expect([code, stderr]).toStrictEqual([
     1,
     [
-      'group-api: Cannot delete a service group that still has groups: 1 (HAS_GROUPS)',
+      `group-api: Cannot delete a service group that still has groups: service group ${id} has 1. Change their serviceGroupId with editGroup (HAS_GROUPS)`,
       `group-api:   to continue: group-api groups list --service-group ${id}, and for each group: group-api groups edit <id> --no-service-group-id\n`,
     ].join('\n'),
   ]);

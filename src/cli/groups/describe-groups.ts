@@ -50,13 +50,18 @@ export async function describeGroups(
 /** Describes deleted groups as the API does. */
 export async function describeDeletedGroups(
   deleted: readonly DeletedGroup[],
-  repositories: DetailRepositories,
+  repositories: DetailRepositories & Pick<Repositories, 'deletedGroups'>,
 ): Promise<DeletedGroupDescription[]> {
   const groups = await describeGroups(
     deleted.map(({ group }) => group),
     repositories,
   );
-  return deleted.map((row, index) => ({ ...row, group: groups[index]! }));
+  const counts = await repositories.deletedGroups.countReturning(deleted.map(({ id }) => id));
+  return deleted.map((row, index) => ({
+    ...row,
+    group: groups[index]!,
+    subscribersToReturn: counts[index]!,
+  }));
 }
 
 /** The fields that are shown first: in the order of their options. */

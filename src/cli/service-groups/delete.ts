@@ -37,5 +37,5 @@ async function deleteServiceGroup(idArgument: string, { yes, json }: DeleteOptio
 /** Adds how to find the groups, and how to remove them from the service group. */
 function withHelp({ code, message, details }: AppError, id: number): AppError {
   const help = `group-api groups list --service-group ${id}, and for each group: group-api groups edit <id> --no-service-group-id`;
-  return new AppError(code, `${message}: ${String(details['groupCount'])}`, { ...details, help });
+  return new AppError(code, message, { ...details, help });
 }
