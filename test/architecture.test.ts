@@ -110,6 +110,21 @@ test('a cycle of types is found', () => {
   ]);
 });
 
+test('each arrow of the picture in ARCHITECTURE.md is an import', () => {
+  const [, picture] = /```mermaid\n([^]*?)```/.exec(readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8'))!;
+  const moduleById = new Map(
+    [...picture!.matchAll(/(\w+)\["([a-z-]+)/g)].map(([, id, name]) => [id!, name!]),
+  );
+  const arrows = [...picture!.matchAll(/^ +(\w+)(?:\[.*?\])? --> (\w+)/gm)].map(
+    ([, from, to]) => `${moduleById.get(from!)} imports ${moduleById.get(to!)}`,
+  );
+  const imports = files.flatMap((file) =>
+    importsOf(file).map((target) => `${moduleOf(file.name)} imports ${moduleOf(target)}`),
+  );
+  expect(arrows.filter((arrow) => !imports.includes(arrow))).toStrictEqual([]);
+  expect([...moduleById.values()].toSorted()).toStrictEqual(order.flat().toSorted());
+});
+
 describe('libraries', () => {
   const usersOf = (pattern: RegExp) =>
     files

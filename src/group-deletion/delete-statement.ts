@@ -24,7 +24,7 @@ export type DeletionRequest = {
  */
 export type DeletionResult = {
   readonly outcome: 'done' | 'replayed' | DeletionErrorCode;
-  /** The row with its details: the service group, and that there are no active subscribers. */
+  /** The row with `details`: the service group, and `subscriberCount: 0`. */
   readonly row: RowJson;
   readonly version: number;
   readonly subscriberCount: number;
@@ -41,8 +41,8 @@ export type DeletionErrorCode =
 
 /**
  * Runs the one statement that deletes groups, for a batch of requests. Returns one result per request; `undefined` if
- * nothing was done for it, because the group changed after it was read or, with `SKIP LOCKED`, because another
- * transaction locks it.
+ * nothing was done for it: the group changed after it was read; with `SKIP LOCKED`, another transaction locks it; or it
+ * has a key, and another request of the batch deleted the group.
  *
  * All parts of a WITH see the same snapshot, so effects are read from RETURNING only. The snapshot does not see
  * concurrent subscriptions: the foreign key rejects them, and the whole statement fails.
@@ -51,9 +51,9 @@ export async function runDeletionStatement(
   client: Pick<PrismaClient, '$queryRaw'>,
   requests: readonly DeletionRequest[],
   retentionDays: number,
-  whenLocked?: Prisma.Sql,
+  lockOption?: Prisma.Sql,
 ): Promise<(DeletionResult | undefined)[]> {
-  const statement = writeDeletionStatement(requests, retentionDays, whenLocked);
+  const statement = writeDeletionStatement(requests, retentionDays, lockOption);
   const rows = await client.$queryRaw<(DeletionResult & { ordinal: number })[]>(statement);
   const results: (DeletionResult | undefined)[] = requests.map(() => undefined);
   for (const { ordinal, ...result } of rows) if (result.outcome) results[ordinal] = result;
@@ -64,7 +64,7 @@ export async function runDeletionStatement(
 export function writeDeletionStatement(
   requests: readonly DeletionRequest[],
   retentionDays: number,
-  whenLocked = Prisma.empty,
+  lockOption = Prisma.empty,
 ): Prisma.Sql {
   const json = JSON.stringify(
     requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved, movedTo }, ordinal) => ({
@@ -116,7 +116,7 @@ export function writeDeletionStatement(
       -- In id order, as all writers do (deadlock avoidance). Checked again: the row may have been edited since the snapshot.
       SELECT groups.id, candidate.ordinal FROM groups JOIN candidate USING (id)
       WHERE active_count = 0 AND NOT groups.protected AND groups.version = candidate.version
-      ORDER BY groups.id FOR UPDATE OF groups ${whenLocked}
+      ORDER BY groups.id FOR UPDATE OF groups ${lockOption}
     ),
     deleted AS (
       DELETE FROM groups USING locked WHERE groups.id = locked.id

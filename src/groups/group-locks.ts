@@ -2,13 +2,13 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 
 /**
  * Locks groups until the transaction ends and returns the ids that exist. `exclusiveIds` are locked `FOR UPDATE`, which
- * blocks edits, deletes and new subscriptions; `sharedId` `FOR NO KEY UPDATE`, which allows new subscriptions. Locks in
- * id order, and before any subscriber is written (deadlock avoidance).
+ * blocks edits, deletes and new subscriptions; `targetId` is locked `FOR NO KEY UPDATE`, which allows new subscriptions.
+ * Locks in id order, and before any subscriber is written (deadlock avoidance).
  */
 export async function lockGroups(
   transaction: Transaction,
   exclusiveIds: readonly number[],
-  sharedId: number | null = null,
+  targetId: number | null = null,
 ): Promise<ReadonlySet<number>> {
   const existing = new Set<number>();
   const lock = async (ids: readonly number[], isExclusive: boolean) => {
@@ -20,10 +20,10 @@ export async function lockGroups(
     for (const { id } of rows) existing.add(id);
   };
 
-  if (sharedId === null) await lock(exclusiveIds, true);
+  if (targetId === null) await lock(exclusiveIds, true);
   else {
-    const ids = [...exclusiveIds, sharedId].toSorted((a, b) => a - b);
-    for (const id of ids) await lock([id], id !== sharedId);
+    const ids = [...exclusiveIds, targetId].toSorted((a, b) => a - b);
+    for (const id of ids) await lock([id], id !== targetId);
   }
   return existing;
 }
