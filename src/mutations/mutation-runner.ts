@@ -80,8 +80,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     },
 
     /**
-     * Writes the audit event of a rejected call, whose outcome is stored as `refused`. If the outcome of the call is unknown, the event is written only if
-     * the call has none yet. If the database became unavailable, the caller does not wait for it.
+     * Writes the audit event of a rejected call, whose outcome is stored as `refused`. If the outcome of the call is
+     * unknown, the event is written only if the call has none yet. If the database became unavailable, the caller does
+     * not wait for it.
      */
     async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
@@ -120,7 +121,9 @@ class DryRunRollback extends Error {
 async function hasAuditEvent(prisma: PrismaClient, call: MutationCall): Promise<boolean> {
   const { requestId, account, operation } = call;
   const targets = call.targetIds.length > 0 ? { targetIds: { equals: [...call.targetIds] } } : {};
-  return (await prisma.auditEvent.count({ where: { requestId, account, operation, ...targets } })) > 0;
+  // Clients choose request ids as they like: an earlier call may have the same one.
+  const at = { gte: new Date(Date.now() - defaultTimeoutMs) };
+  return (await prisma.auditEvent.count({ where: { requestId, account, operation, at, ...targets } })) > 0;
 }
 
 /** Writes an audit event and returns its id. */
