@@ -4,7 +4,7 @@ import { badLine, type NumberReader, type SkipCounts } from './number-reader.ts'
 import { createVcardReader } from './vcard.ts';
 
 /** The format of an uploaded file, detected by its first line: names are unreliable. */
-export type NumbersFileKind = 'csv' | 'vcf';
+type NumbersFileKind = 'csv' | 'vcf';
 
 /** A report on a file, without any of its content. */
 export type NumbersFileReport = {
