@@ -69,7 +69,7 @@ export const importBatch: Record<
         jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS imported
       LEFT JOIN service_groups ON service_groups.id = imported.service_group_id
     ),
-    taken_out AS (
+    unarchived AS (
       DELETE FROM deleted_groups USING examined
       WHERE deleted_groups.id = (imported).id AND outcome IN ('added', 'restored')
     ),
