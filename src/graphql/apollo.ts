@@ -122,7 +122,7 @@ const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
   },
 };
 
-/** Checks the limits for each request, since a variable may hold the size of a list. */
+/** Checks the limits for each request, since a variable may contain the size of a list. */
 function rejectLargeOperations(
   requireWithinLimits: (operation: Operation) => void,
 ): ApolloServerPlugin<Context> {

@@ -32,8 +32,8 @@ export function queryResolver<Args extends object, Result>(
 }
 
 /**
- * Creates the resolver of a mutation: checks the scopes and the idempotency key, passes the mutation its call, and writes
- * the audit event of a rejected call. A successful call writes its own, in its transaction.
+ * Creates the resolver of a mutation: checks the scopes and the idempotency key, passes the mutation its call, and
+ * writes the audit event of a rejected call. A successful call writes its own, in its transaction.
  */
 export function mutationResolver<Args extends object, Result>(
   resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,

@@ -60,7 +60,10 @@ async function lockArchivedGroup(transaction: Transaction, id: number): Promise<
   throw deletedGroupNotFound(id);
 }
 
-/** Returns the group to which the delete moved the subscribers; null if it moved none. @throws AppError BAD_USER_INPUT */
+/**
+ * Returns the group to which the delete moved the subscribers; null if it moved none.
+ * @throws AppError BAD_USER_INPUT
+ */
 function requireKnownTarget({ movedTo, subscribersMoved }: ArchivedGroup): number | null {
   if (subscribersMoved === 0) return null;
   if (movedTo !== null) return movedTo;

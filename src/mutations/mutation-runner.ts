@@ -80,8 +80,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     },
 
     /**
-     * Writes the audit event of a rejected call, whose outcome is stored as `refused`. If the outcome of the call is unknown, the event is written only if
-     * the call has none yet. If the database became unavailable, the caller does not wait for it.
+     * Writes the audit event of a rejected call, whose outcome is stored as `refused`. If the outcome of the call is
+     * unknown, the event is written only if the call has none yet. If the database became unavailable, the caller does
+     * not wait for it.
      */
     async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';

@@ -33,8 +33,9 @@ const connectionWaitMs = 3000;
 const maxNamed = 10;
 
 /**
- * Writes a consistent snapshot of groups with their subscribers, past and present, service groups and archive to `destination`, and
- * returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
+ * Writes a consistent snapshot of groups with their subscribers, past and present, service groups and archive to
+ * `destination`, and returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in
+ * memory.
  * @throws AppError NOT_FOUND if one of the `ids` is neither a live nor a deleted group; any error of the destination.
  */
 export async function exportGroups(

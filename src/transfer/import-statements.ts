@@ -134,8 +134,8 @@ export const importBatch: Record<
       to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
-  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the usernames
-  // is the selective one: a group may have many former subscribers.
+  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the
+  // usernames is the selective one: a group may have many former subscribers.
   formerSubscriber: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
       SELECT imported, CASE

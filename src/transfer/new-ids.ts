@@ -19,8 +19,8 @@ export type NewIdMaps = {
 export type NewIds = Awaited<ReturnType<typeof openNewIds>>;
 
 /**
- * Starts to assign ids after the last ones of the database. The sequences are advanced by the caller at the end, so that
- * a rejected import and a dry run leave no gap. The tables must be locked against other writers.
+ * Starts to assign ids after the last ones of the database. The sequences are advanced by the caller at the end, so
+ * that a rejected import and a dry run leave no gap. The tables must be locked against other writers.
  */
 export async function openNewIds(transaction: Transaction) {
   const maps: NewIdMaps = {

@@ -48,7 +48,7 @@ export function createRecordParser(skips: SkipCounts): RecordParser {
       for (const [row, cells] of data.entries()) {
         const lineNumber = nextLineNumber;
         if (cells.length > maxColumns) throw tooManyColumns(lineNumber, cells.length);
-        if (invalid.has(row)) throw badLine(lineNumber, 'there is text behind a closing quote');
+        if (invalid.has(row)) throw badLine(lineNumber, 'there is text after a closing quote');
         if (unclosed.has(row)) {
           open = allLines.slice(line);
           if (cells.join('').length > maxRecordLength) throw unclosedQuote(lineNumber);

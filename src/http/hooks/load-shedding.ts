@@ -29,8 +29,8 @@ type OverloadGuard = {
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
    * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
-   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number of
-   * separate slots, but are rejected like any other request while all `buffered` slots are occupied.
+   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number
+   * of separate slots, but are rejected like any other request while all `buffered` slots are occupied.
    * @throws AppError SERVICE_UNAVAILABLE
    */
   acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
