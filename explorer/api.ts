@@ -6,7 +6,7 @@ export type Account = {
 };
 
 /** The response of a GraphQL server. */
-export type GraphQLResponse = {
+type GraphQLResponse = {
   readonly data?: unknown;
   readonly errors?: readonly {
     readonly message: string;
@@ -16,7 +16,7 @@ export type GraphQLResponse = {
 };
 
 /** An operation, and the headers that the user adds. */
-export type OperationRequest = {
+type OperationRequest = {
   readonly query: string;
   readonly operationName?: string | null | undefined;
   readonly variables?: unknown;

@@ -9,10 +9,10 @@ import {
 import { createTab, type Tab } from './example-tabs.ts';
 import type { DestructiveField } from './operation.ts';
 
-/** A deletion that would fail: the blockers are in its preview. */
-export type BlockedDeletion = { readonly deletion: Deletion; readonly impact: Impact };
+/** A deletion that would fail, unless an earlier field unblocks it: the blockers are in its preview. */
+type BlockedDeletion = { readonly deletion: Deletion; readonly impact: Impact };
 
-/** Finds the deletions that would fail. */
+/** Finds the deletions that fail if they are not unblocked before. */
 export function findBlocked(
   deletions: readonly Deletion[],
   impacts: readonly (Impact | string)[],

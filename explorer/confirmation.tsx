@@ -34,6 +34,7 @@ export function Confirmation({ question }: { question: Question }) {
   const openTab = useOpenTab();
   const blocked = findBlocked(shown, impacts ?? []);
   const movable = findMovable(fields, blocked);
+  const isBlocked = blocked.some(({ deletion }) => !deletion.mayBeUnblocked);
 
   useEffect(() => {
     dialog.current?.showModal();
@@ -58,7 +59,7 @@ export function Confirmation({ question }: { question: Question }) {
       onClose={() => answer(undefined)}
     >
       <h2 id="confirmation-title">
-        {blocked.length > 0 ? `${nameFields(fields)} is blocked` : `Run ${nameFields(fields)}?`}
+        {isBlocked ? `${nameFields(fields)} is blocked` : `Run ${nameFields(fields)}?`}
       </h2>
       <ul>
         {fields.slice(0, maxFieldsShown).map((field, index) => (
@@ -70,6 +71,9 @@ export function Confirmation({ question }: { question: Question }) {
       <More count={fields.length - maxFieldsShown} what="fields" />
       {shown.length > 0 && <ImpactTable deletions={shown} impacts={impacts} />}
       <More count={deletions.length - maxImpacts} what="groups, which are not shown here" />
+      {blocked.length > 0 && !isBlocked && (
+        <p>This is the state before the operation: its first fields may remove what blocks the delete.</p>
+      )}
       {movable ? (
         <TargetChoice apiKey={key} movable={movable} target={target} onChoose={setTarget} />
       ) : (
@@ -89,7 +93,7 @@ export function Confirmation({ question }: { question: Question }) {
             {nameDelete({ ...movable.deletion, moveSubscribersTo: target ?? '…' }, movable.impact)}
           </button>
         )}
-        {blocked.length === 0 && (
+        {!isBlocked && (
           <button type="button" className="danger" disabled={!impacts} onClick={() => answer({})}>
             {nameAction(fields, impacts?.[0])}
           </button>

@@ -2,7 +2,12 @@ import { fetchData } from './api.ts';
 import type { DestructiveField } from './operation.ts';
 
 /** A group that an operation would delete, and the group that its active subscribers would move to. */
-export type Deletion = { readonly id: unknown; readonly moveSubscribersTo: unknown };
+export type Deletion = {
+  readonly id: unknown;
+  readonly moveSubscribersTo: unknown;
+  /** Whether an earlier field of the operation may remove what blocks it. */
+  readonly mayBeUnblocked: boolean;
+};
 
 /** The result of `groupDeletionImpact`. */
 export type Impact = {
@@ -25,11 +30,12 @@ const targetsQuery = `query MoveTargets {
 
 /** Finds the groups that an operation would delete, each once. */
 export function readDeletions(fields: readonly DestructiveField[]): Deletion[] {
-  const deletions = fields.flatMap(({ name, args }) => {
-    if (name === 'deleteGroup') return [{ id: args['id'], moveSubscribersTo: args['moveSubscribersTo'] }];
+  const deletions = fields.flatMap(({ name, args, mayBeUnblocked }) => {
+    if (name === 'deleteGroup')
+      return [{ id: args['id'], moveSubscribersTo: args['moveSubscribersTo'], mayBeUnblocked }];
     if (name !== 'deleteGroups') return [];
     // A single value stands for a list of one.
-    return [args['ids']].flat().map((id) => ({ id, moveSubscribersTo: undefined }));
+    return [args['ids']].flat().map((id) => ({ id, moveSubscribersTo: undefined, mayBeUnblocked }));
   });
   return [...new Map(deletions.map((deletion) => [deletion.id, deletion])).values()];
 }

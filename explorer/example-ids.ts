@@ -9,7 +9,9 @@ const exampleIdsQuery = `query ExampleIds {
   deletedGroups(first: 1) { nodes { id } }
 }`;
 
-/** Fetches the ids of the first group and of the latest deleted one. Returns undefined if the account cannot read them. */
+/**
+ * Fetches the ids of the first group and of the latest deleted one. Returns undefined if the account cannot read them.
+ */
 export async function fetchExampleIds(key: string): Promise<ExampleIds | undefined> {
   try {
     const { searchGroups, deletedGroups } = await fetchData<{

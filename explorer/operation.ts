@@ -22,6 +22,14 @@ const consequences = {
 
 type FieldName = keyof typeof consequences;
 
+/** The root fields that never remove what blocks a later delete of another group. */
+const unblockNothing: ReadonlySet<string> = new Set<FieldName>([
+  'deleteGroup',
+  'deleteGroups',
+  'purgeDeletedGroup',
+  'deleteServiceGroup',
+]);
+
 /** A root field that deletes something. */
 export type DestructiveField = {
   readonly name: FieldName;
@@ -29,6 +37,8 @@ export type DestructiveField = {
   readonly resultName: string;
   readonly consequence: string;
   readonly args: Readonly<Record<string, unknown>>;
+  /** Whether a root field before it, which is executed first, may remove what blocks it: `editGroup`, for example. */
+  readonly mayBeUnblocked: boolean;
   /** Where it is in the query. */
   readonly node: FieldNode;
 };
@@ -63,24 +73,29 @@ export function readOperation(
   return {
     name: operation.name?.value,
     isMutation: operation.operation === OperationTypeNode.MUTATION,
-    destructiveFields: rootFields(document, operation.selectionSet).flatMap((field) =>
-      readField(field, values),
-    ),
+    destructiveFields: readFields(rootFields(document, operation.selectionSet), values),
   };
 }
 
-function readField(field: FieldNode, values: Record<string, unknown>): DestructiveField[] {
-  const name = field.name.value;
-  if (!isDestructive(name)) return [];
-  const args = Object.fromEntries(
-    (field.arguments ?? []).map((argument) => [
-      argument.name.value,
-      valueFromASTUntyped(argument.value, values),
-    ]),
-  );
-  if (args['dryRun'] === true) return [];
-  const resultName = field.alias?.value ?? name;
-  return [{ name, resultName, consequence: consequences[name], args, node: field }];
+function readFields(nodes: readonly FieldNode[], values: Record<string, unknown>): DestructiveField[] {
+  let mayBeUnblocked = false;
+  return nodes.flatMap((node) => {
+    const name = node.name.value;
+    const args = readArguments(node, values);
+    if (args['dryRun'] === true || name === '__typename') return [];
+    const isAfterChange = mayBeUnblocked;
+    mayBeUnblocked ||= !unblockNothing.has(name);
+    if (!isDestructive(name)) return [];
+    const resultName = node.alias?.value ?? name;
+    return [{ name, resultName, consequence: consequences[name], args, mayBeUnblocked: isAfterChange, node }];
+  });
+}
+
+function readArguments(
+  { arguments: args = [] }: FieldNode,
+  values: Record<string, unknown>,
+): Record<string, unknown> {
+  return Object.fromEntries(args.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]));
 }
 
 /** Sets the argument `moveSubscribersTo` of a `deleteGroup`: in the query, or the variable that it is in the query. */

@@ -1,6 +1,6 @@
-// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one. Checks the source, the schema and
-// the documents, and the titles and comments of the tests. `node scripts/check-words.js [folder]`; without a folder:
-// this project.
+// Fails if a text uses a word for which CONTRIBUTING.md ("Words") has a better one, or if a comment is too wide. Checks
+// the words of the source, the schema and the documents, and of the titles and comments of the tests; and the width of
+// the comments of the source. `node scripts/check-words.js [folder]`; without a folder: this project.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ export const swaps = [
   ['refuse, refuses, refused, refusing, refusal, refusals', 'reject, rejection, error'],
   ['whoever, who calls, what calls', 'the caller'],
   ['nobody', 'no one, no client'],
+  ['somebody, anybody, everybody', 'someone, the caller, each client'],
   ['beside', 'next to, in addition to, while … runs'],
   ['none: (a default)', 'unset:', /(?<!or )\b[Nn]one: /],
   ['door, doors', 'endpoint'],
@@ -32,7 +33,18 @@ export const swaps = [
   ['had its time, had their time', 'expired'],
   ['kept in the audit', 'stored in the audit', /\b(?:[Kk]ept|[Kk]eeps?|[Kk]eeping) in the audit\b/],
   ['taken up, takes up, take up, took up', 'picked up, reloaded'],
-  ['go on behind, goes on behind', 'continue after'],
+  ['is taken, are taken', 'is accepted, is in use', /\b(?:is|are|be|been|being|was|were|not) taken\b/],
+  [
+    'takes (an input)',
+    'accepts',
+    /\b[Tt]akes? (?:\w+ )?(?:arguments?|fields?|ids?|inputs?|keys?|names?|options?|parameters?|values?)\b/,
+  ],
+  [
+    'holds, held (a row, a value)',
+    'locks, contains, stores',
+    patternOf(['hold', 'holds', 'held', 'holding']),
+  ],
+  ['behind (a cursor)', 'after', /(?<!')\b[Bb]ehind\b(?! (?:an?|the|another|one) (?:\w+ )?proxy\b)/],
   ['in place of, in the place of', 'instead of'],
   ['for good', 'permanently', /\bfor good\b(?! reason)/],
   ['of ours, of theirs, of yours, of its own, of their own', 'our, its own, custom'],
@@ -43,6 +55,11 @@ export const swaps = [
     /\b(?:database|server|PostgreSQL) (?:that )?(?:is|was|were|goes|went|being) away\b/,
   ],
   ['carried out, carries out, carry out', 'executed'],
+  [
+    'given, known, each, found (as names)',
+    'the thing: requestedIds, row',
+    /\b(?:const|let) (?:given|known|each|found)\b|\((?:given|known|each|found)\) =>/,
+  ],
 ].map(([words, better, pattern = patternOf(words.split(', '))]) => ({
   words,
   better,
@@ -92,27 +109,47 @@ function checkedPart(path, text) {
   return parts.join('');
 }
 
-/** Finds the words to avoid in a folder that is laid out as this project, as lines to print. */
-export function findWords(folder) {
+function findWords(path, source) {
+  const text = checkedPart(path, source);
+  return swaps
+    .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((match) => ({ ...match, better })))
+    .toSorted((one, other) => one.index - other.index)
+    .map(({ 0: match, index, better }) => {
+      const line = text.slice(0, index).split('\n').length;
+      return `${path}:${line}: "${match.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
+    });
+}
+
+const maxColumns = 120;
+const isSource = /^(?:src|explorer|scripts)\/.*\.(?:tsx?|js|css)$/;
+/** A line of a comment, in TypeScript, CSS or SQL, or one that ends with a comment. A link cannot be broken. */
+const isComment = /^\s*(?:\/\/|\/\*\*?|\*|--) |\s\/\/ (?!.*['"`])/;
+
+function findWideComments(path, source) {
+  if (!isSource.test(path)) return [];
+  return source.split('\n').flatMap((line, index) => {
+    const width = Array.from(line).length;
+    return width > maxColumns && isComment.test(line) && !/^\W*(?:@see )?https?:\S+$/.test(line)
+      ? [`${path}:${index + 1}: a comment of ${width} columns → at most ${maxColumns}`]
+      : [];
+  });
+}
+
+/** Checks a folder that is laid out as this project. Returns the lines to print. */
+function checkFolder(folder) {
   return [...roots, ...pages]
     .flatMap((path) => filesIn(folder, path))
     .filter((path) => isText.test(path) && !isLeftOut.test(path))
     .flatMap((path) => {
-      const text = checkedPart(path, readFileSync(join(folder, path), 'utf8'));
-      return swaps
-        .flatMap(({ pattern, better }) => [...text.matchAll(pattern)].map((match) => ({ ...match, better })))
-        .toSorted((one, other) => one.index - other.index)
-        .map(({ 0: match, index, better }) => {
-          const line = text.slice(0, index).split('\n').length;
-          return `${path}:${line}: "${match.replace(new RegExp(gap, 'g'), ' ').trim()}" → ${better}`;
-        });
+      const source = readFileSync(join(folder, path), 'utf8');
+      return [...findWords(path, source), ...findWideComments(path, source)];
     });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const findings = findWords(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
+  const findings = checkFolder(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
   for (const finding of findings) console.error(finding);
   if (findings.length > 0)
-    console.error(`${findings.length} words to replace: see "Words" in CONTRIBUTING.md`);
+    console.error(`${findings.length} lines to change: see "Words" in CONTRIBUTING.md`);
   process.exitCode = findings.length > 0 ? 1 : 0;
 }

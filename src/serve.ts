@@ -56,8 +56,8 @@ export async function serve(): Promise<void> {
 }
 
 /**
- * Listens from the beginning, so that a signal during the start leaves no database behind. Signals after the first are
- * ignored: npm passes on those that the terminal has sent already.
+ * Listens from the beginning, so that a signal during the start leaves no database running. Signals after the first
+ * are ignored: npm passes on those that the terminal has sent already.
  */
 function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
   let isBegun = false;

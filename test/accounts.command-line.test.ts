@@ -193,7 +193,7 @@ describe('rejected commands', () => {
       ['create', 'a:b', '--scope', '*'],
       /username must have 1 to 64 letters, digits or/,
     ],
-    ['a username that is taken', ['create', 'admin', '--scope', '*'], /The account "admin" already exists/],
+    ['a username that is in use', ['create', 'admin', '--scope', '*'], /The account "admin" already exists/],
     [
       'an invalid network',
       ['create', 'a', '--scope', '*', '--network', '10.0.0.0/33'],

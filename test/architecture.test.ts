@@ -85,6 +85,47 @@ test('each module has its place, and the top level has the program only', () => 
   ]);
 });
 
+/** Exports that only the file itself uses, with the reason. */
+const unusedExports: ReadonlyMap<string, string> = new Map([
+  ['GroupDisagreements', 'the compiler checks it, and reports an unused type without export'],
+  ['UnexportedGroupColumns', 'the compiler checks it, and reports an unused type without export'],
+  ['Restoration', 'names the parameter of restoreGroup'],
+]);
+
+/** All of them but this one, which names the exceptions. */
+const users = ['src', 'explorer', 'test', 'scripts', 'bench'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(
+      (name) =>
+        /\.(tsx?|js)$/.test(name) && !/(^|\/)(generated|node_modules)\/|^architecture\.test/.test(name),
+    )
+    .map((name) => ({ name: `${folder}/${name}`, source: readFileSync(join(root, folder, name), 'utf8') })),
+);
+
+/** Finds exports of src and the explorer whose names no other file contains. */
+function findUnusedExports(sources: readonly SourceFile[]): string[] {
+  const words = sources.map(({ name, source }) => ({ name, words: new Set(source.match(/\w+/g)) }));
+  return sources
+    .filter(({ name }) => /^(src|explorer)\//.test(name))
+    .flatMap(({ name, source }) =>
+      [...source.matchAll(/^export (?:async )?(?:const|type|class|function\*?) (\w+)/gm)]
+        .map(([, exported]) => exported!)
+        .filter((exported) => !words.some((other) => other.name !== name && other.words.has(exported)))
+        .map((exported) => `${name} exports ${exported}`),
+    );
+}
+
+test('each export is used by another file, or has a reason', () => {
+  const isExcepted = (line: string) => unusedExports.has(line.split(' ').at(-1)!);
+  expect(findUnusedExports(users).filter((line) => !isExcepted(line))).toStrictEqual([]);
+  const planted = {
+    name: 'src/groups/planted.ts',
+    source: '\nexport const plantedLimit = 1;\nexport type Group = {};\n',
+  };
+  expect(findUnusedExports([...users, planted])).toContain('src/groups/planted.ts exports plantedLimit');
+  expect(findUnusedExports([...users, planted])).not.toContain('src/groups/planted.ts exports Group');
+});
+
 test('no import leads upwards, and no file imports itself by way of others', () => {
   expect(findUpwardImports(files)).toStrictEqual([]);
   expect(findCycles(files)).toStrictEqual([]);

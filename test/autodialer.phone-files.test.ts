@@ -266,7 +266,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
   const unknown = (names: string) =>
     badLine(
       1,
-      `none of the columns ${names} is known to hold phone numbers. Name that column "phone" or "mobile", or remove the first line`,
+      `none of the columns ${names} is known to contain phone numbers. Name that column "phone" or "mobile", or remove the first line`,
     );
   const unnamed = (columns: string) =>
     `there is a number, but the header has ${columns}. Add its name to the header, or put quotes around cells with several numbers`;
@@ -341,7 +341,7 @@ describe('a file is rejected with advice, and nothing is stored:', () => {
     [
       'truncated UTF-16',
       encodeUtf16('phone\n1').slice(0, -1),
-      badLine(2, 'it is not valid UTF-16, or holds U+FFFD. Save the file as UTF-8'),
+      badLine(2, 'it is not valid UTF-16, or contains U+FFFD. Save the file as UTF-8'),
     ],
     [
       'an Excel workbook',

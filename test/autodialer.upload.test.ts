@@ -62,7 +62,7 @@ describe('csv', () => {
       `1\n"2\n${'3\n'.repeat(50_000)}`,
       badLine(2, 'a quote that is opened is not closed'),
     ],
-    ['text after a quote', '1\n"2"x\n', badLine(2, 'there is text behind a closing quote')],
+    ['text after a quote', '1\n"2"x\n', badLine(2, 'there is text after a closing quote')],
     [
       'a line too long in front of another encoding',
       Buffer.concat([Buffer.from(`1\n${'2'.repeat(1_100_000)}\n`), Buffer.from([0xff])]),

@@ -23,16 +23,16 @@ async function checkWords(files: Record<string, string>) {
 
 const failureOf = (...lines: string[]) => [
   1,
-  [...lines, `${lines.length} words to replace: see "Words" in CONTRIBUTING.md`],
+  [...lines, `${lines.length} lines to change: see "Words" in CONTRIBUTING.md`],
 ];
 
 test('npm run check:words prints file, line, the word and a better one, in every kind of text', async () => {
   const files = {
-    'src/groups/group.ts': '/** A group. */\n// Refuses a name that is taken.\nconst openDoors = 1;\n',
+    'src/groups/group.ts': '/** A group. */\n// Refuses a name.\nconst openDoors = 1;\n',
     'explorer/main.tsx': '<p>Nobody is signed in</p>\n',
     'scripts/build.js': '// carried out\n',
     'docs/operations.md': 'Rows are deleted for good.\n',
-    'schema.graphql': '"""\nThe cursor to go on behind.\n"""\ntype A\n',
+    'schema.graphql': '"""\nThe rows behind the cursor.\n"""\ntype A\n',
     'README.md': '# A\n\nwhoever\n',
     'SECURITY.md': 'beside\n',
   };
@@ -43,7 +43,7 @@ test('npm run check:words prints file, line, the word and a better one, in every
       'explorer/main.tsx:1: "Nobody" → no one, no client',
       'scripts/build.js:1: "carried out" → executed',
       'docs/operations.md:1: "for good" → permanently',
-      'schema.graphql:2: "go on behind" → continue after',
+      'schema.graphql:2: "behind" → after',
       'README.md:3: "whoever" → the caller',
       'SECURITY.md:1: "beside" → next to, in addition to, while … runs',
     ),
@@ -77,6 +77,55 @@ test('npm run check:words checks titles and comments of tests, not their values'
       'test/a.test.ts:1: "nobody" → no one, no client',
       'test/a.test.ts:2: "beside" → next to, in addition to, while … runs',
       'test/a.test.ts:3: "unplanned" → unexpected',
+    ),
+  );
+});
+
+test('npm run check:words finds words that have several meanings in the wrong one only', async () => {
+  const files = {
+    'src/a.ts': [
+      '// holds the lock; isHeld; threshold, household',
+      '// the name is taken; takes an id; takes a second; takes precedence; is mistaken',
+      "// behind a cursor; behind a proxy; behind a trusted proxy; differs ? 'behind' : 'ahead'",
+      'const known = rows.map((found) => found.id); const knownIds = { given: known };',
+      '// somebody',
+    ].join('\n'),
+  };
+  expect(await checkWords(files)).toStrictEqual(
+    failureOf(
+      'src/a.ts:1: "holds" → locks, contains, stores',
+      'src/a.ts:1: "Held" → locks, contains, stores',
+      'src/a.ts:2: "is taken" → is accepted, is in use',
+      'src/a.ts:2: "takes an id" → accepts',
+      'src/a.ts:3: "behind" → after',
+      'src/a.ts:4: "const known" → the thing: requestedIds, row',
+      'src/a.ts:4: "(found) =>" → the thing: requestedIds, row',
+      'src/a.ts:5: "somebody" → someone, the caller, each client',
+    ),
+  );
+});
+
+test('npm run check:words finds comments of the source with more than 120 columns, not code, links, tests or documents', async () => {
+  const comment = (columns: number) => `// ${'…'.repeat(columns - 3)}\n`;
+  const long = 'x'.repeat(120);
+  const files = {
+    'src/a.ts': `${comment(120)}${comment(121)}  ${comment(119)}const text = '${long}';\nlet a; // ${long}\n`,
+    'src/sql.ts': `\`\n  -- ${long}\n\`;\n/** ${long} */\n/**\n * ${long}\n * @see https://example.com/${long}\n */\n`,
+    'explorer/style.css': `/* ${long} */\n`,
+    'scripts/build.js': `// ${long}\nconst url = 'http://a // ${long}';\n`,
+    'test/a.test.ts': comment(121),
+    'README.md': `${long}\n`,
+  };
+  expect(await checkWords(files)).toStrictEqual(
+    failureOf(
+      'src/a.ts:2: a comment of 121 columns → at most 120',
+      'src/a.ts:3: a comment of 121 columns → at most 120',
+      'src/a.ts:5: a comment of 130 columns → at most 120',
+      'src/sql.ts:2: a comment of 125 columns → at most 120',
+      'src/sql.ts:4: a comment of 127 columns → at most 120',
+      'src/sql.ts:6: a comment of 123 columns → at most 120',
+      'explorer/style.css:1: a comment of 126 columns → at most 120',
+      'scripts/build.js:1: a comment of 123 columns → at most 120',
     ),
   );
 });

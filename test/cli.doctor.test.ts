@@ -405,7 +405,7 @@ describe('the embedded PostgreSQL', () => {
 
   const testAsRoot = process.getuid?.() === 0 ? test : test.skip;
 
-  testAsRoot("cannot be made in somebody else's folder with something in it", async () => {
+  testAsRoot("cannot be made in another user's folder with something in it", async () => {
     const folder = await createTestFolder();
     await writeFile(join(folder, 'letter'), '');
     environment['DATA_DIR'] = folder;

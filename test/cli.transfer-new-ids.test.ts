@@ -211,7 +211,7 @@ describe('an import with --new-ids', () => {
     });
   });
 
-  test('uses no id of an existing, archived or purged group, nor of a former subscription, even if the sequence is behind', async () => {
+  test('uses no id of an existing, archived or purged group, nor of a former subscription, even if the sequence is lower', async () => {
     await target.sql(
       `UPDATE deleted_groups SET id = 50, group_row = group_row || '{"id":50}';
        INSERT INTO subscriber_history (group_id, username, starts_at) VALUES (70, 'u', now());

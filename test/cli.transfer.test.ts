@@ -190,7 +190,7 @@ describe('export', () => {
     expect(JSON.parse((await readLines(file)).at(-1)!)).toMatchObject({ kind: 'end', groups: 2 });
   });
 
-  test('an export rejects values that its format cannot hold', async () => {
+  test('an export rejects values that its format cannot represent', async () => {
     await app.sql(`UPDATE deleted_groups SET purge_at = 'infinity'`);
     const { code, stderr } = await here.run('groups', 'export', join(folder, 'infinite.ndjson'));
     expect([code, stderr]).toStrictEqual([

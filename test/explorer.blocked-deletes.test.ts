@@ -183,6 +183,69 @@ describeInBrowser('the explorer in Chromium', () => {
     expect(await lastCalls(2)).toStrictEqual(['deleteGroup done', 'editGroup done']);
   });
 
+  describe('a delete after a field that may remove its blocker', () => {
+    const question = () => explorer.page.getByRole('dialog', { name: 'Run deleteGroup?' });
+    const buttons = () => question().getByRole('button').allInnerTexts();
+
+    test('an editGroup that removes the protection: it can be sent, and succeeds', async () => {
+      await app.sql('DELETE FROM subscribers WHERE group_id = $1', [locked]);
+      await signIn();
+      await explorer.writeQuery(
+        'mutation { editGroup(id: 9, group: { protected: false }) { id } deleteGroup(id: 9) { name } }',
+      );
+      await explorer.run();
+      await question().getByText('its first fields may remove what blocks the delete').waitFor();
+      expect(await buttons()).toStrictEqual([
+        'Open a tab that removes the protection of group 9',
+        'Cancel',
+        'Delete group 9',
+      ]);
+      await button('Delete group 9').click();
+      expect(await explorer.waitForResponse('"name": "Locked"')).not.toContain('errors');
+      expect(await groupIds()).toStrictEqual([busy, empty]);
+    });
+
+    test('a moveSubscribers: it is sent as written, without moveSubscribersTo, which is still offered', async () => {
+      await signIn();
+      await explorer.writeQuery(
+        'mutation { moveSubscribers(fromGroupId: 7, toGroupId: 9) { movedCount } deleteGroup(id: 7) { name } }',
+      );
+      await explorer.run();
+      await question().getByLabel('Move the active subscribers to').selectOption('8 Empty');
+      expect(await buttons()).toStrictEqual([
+        'Cancel',
+        'Move 2 subscribers to group 8 and delete group 7',
+        'Delete group 7',
+      ]);
+      await button('Delete group 7').click();
+      expect(await explorer.waitForResponse('"name": "Busy"')).not.toContain('errors');
+      expect(await groupIds()).toStrictEqual([empty, locked]);
+      expect(await groupsOf()).toStrictEqual([
+        ['ali', locked],
+        ['mina', locked],
+        ['omid', locked],
+      ]);
+    });
+
+    test.each([
+      ['after the delete', 'deleteGroup(id: 7) { id } editGroup(id: 7, group: { hidden: true }) { id }'],
+      [
+        'that is a dry run',
+        'moveSubscribers(fromGroupId: 7, toGroupId: 9, dryRun: true) { movedCount } deleteGroup(id: 7) { id }',
+      ],
+      ['that deletes another group', 'other: deleteGroup(id: 8) { id } deleteGroup(id: 7) { id }'],
+    ])('a field %s unblocks nothing: no plain delete', async (_which, fields) => {
+      await signIn();
+      await explorer.writeQuery(`mutation { ${fields} }`);
+      await explorer.run();
+      await explorer.page.getByRole('dialog', { name: /^deleteGroup.* is blocked$/ }).waitFor();
+      expect(await explorer.page.getByRole('button', { name: /^Delete group/ }).count()).toBe(0);
+      await button('Cancel').click();
+      await explorer.waitForResponse('Not sent: you chose to cancel');
+      expect(await groupIds()).toStrictEqual([busy, empty, locked]);
+    });
+  });
+
   test('the button says what the operation does; cancelled it changes nothing', async () => {
     await signIn();
     for (const [fields, name] of [

@@ -85,7 +85,7 @@ describe.each(ways)('%s that waits for a concurrent edit', (_way, write) => {
 });
 
 describe('a batch that has read the group before the edit and locks it afterwards', () => {
-  // The statement counts subscribers between reading and locking. Here is_active() waits while the test holds a lock.
+  // The statement counts subscribers between reading and locking. Here is_active() waits for a lock of the test.
   const lockNumber = 4711;
   let original: string;
   beforeAll(async () => {

@@ -176,7 +176,7 @@ test('of 64 deletes that share statements, each committed one returns success', 
 });
 
 test.each<Fault>(['not sent', 'reply lost'])(
-  'a delete that is lost (%s) is not taken for an earlier one with its request id, whose group was restored since',
+  'a delete that is lost (%s) is not mistaken for an earlier one with its request id, whose group was restored since',
   async (fault) => {
     const id = await retry(() => app.createGroup());
     const headers = { 'X-Request-Id': randomUUID() };

@@ -141,7 +141,7 @@ describe.each([...oneLine, ...optional])('$name', (field) => {
     'a\u2028b',
     'a\u2029b',
     'a\u009fb',
-  ])('%j holds a control character', async (text) => {
+  ])('%j contains a control character', async (text) => {
     expect(errorOf(await field.send(text))).toBe(rejection(field, 'must not contain control characters'));
   });
 

@@ -14,7 +14,7 @@ export function isPrismaError(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code;
 }
 
-/** PostgreSQL's code of the error behind a query's failure, whether Prisma or pg has reported it. */
+/** PostgreSQL's code of the error that made a query fail, whether Prisma or pg has reported it. */
 export function sqlStateOf(error: unknown): string | undefined {
   const states = causesOf(error).map((cause) =>
     'severity' in cause ? cause['code'] : cause['originalCode'],

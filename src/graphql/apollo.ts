@@ -24,7 +24,7 @@ const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight',
 export const graphQLHeaders: readonly string[] = ['content-type', ...programHeaders];
 
 /** The settings of the GraphQL server. */
-export type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
+type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
 
 /** Starts Apollo Server on the schema. Stop it with `stop()`. @throws OperatorError */
 export async function openGraphQLServer(
@@ -122,7 +122,7 @@ const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
   },
 };
 
-/** Checks the limits for each request, since a variable may hold the size of a list. */
+/** Checks the limits for each request, since a variable may contain the size of a list. */
 function rejectLargeOperations(
   requireWithinLimits: (operation: Operation) => void,
 ): ApolloServerPlugin<Context> {

@@ -20,7 +20,7 @@ import { createMutationCall } from './root-fields.ts';
 import { collectFields, fragmentsOf } from './limits/selections.ts';
 
 /** A request that contains mutations, and the errors because of which they were not executed. */
-export type RejectedRequest = {
+type RejectedRequest = {
   /** The request, as far as it was parsed. */
   readonly request: unknown;
   /** The root field named by the URL path; undefined for `/graphql`. */
@@ -30,7 +30,7 @@ export type RejectedRequest = {
 };
 
 /** Writes the audit events of mutations that were rejected before their resolvers ran: one per root field. */
-export type AuditRejectedCalls = (rejected: RejectedRequest, context: Context) => Promise<void>;
+type AuditRejectedCalls = (rejected: RejectedRequest, context: Context) => Promise<void>;
 
 /** How many target ids the entries of one rejected request have in all. */
 const maxTargetIds = 1000;

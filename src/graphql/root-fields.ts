@@ -32,8 +32,8 @@ export function queryResolver<Args extends object, Result>(
 }
 
 /**
- * Creates the resolver of a mutation: checks the scopes and the idempotency key, passes the mutation its call, and writes
- * the audit event of a rejected call. A successful call writes its own, in its transaction.
+ * Creates the resolver of a mutation: checks the scopes and the idempotency key, passes the mutation its call, and
+ * writes the audit event of a rejected call. A successful call writes its own, in its transaction.
  */
 export function mutationResolver<Args extends object, Result>(
   resolve: (args: Args, context: Context, call: MutationCall) => Promise<Result>,
@@ -90,7 +90,7 @@ export function createMutationCall(
     ...caller,
     operation: fieldName,
     targetIds: targetIds.filter((targetId) => Number.isSafeInteger(targetId)).map(String),
-    reason: typeof reason === 'string' ? excerptOf(reason) : null,
+    reason: typeof reason === 'string' ? storableReason(reason) : null,
     isDryRun: dryRun === true,
     // Each of several mutations in one request has its own key, which contains its alias.
     idempotencyKey: key === undefined ? null : path.key === fieldName ? key : `${key}\n${path.key}`,
@@ -104,7 +104,7 @@ export function createMutationCall(
 const maxTargetIds = 1000;
 
 /** Returns the reason as the operation would store it; an invalid one is cleaned and truncated to fit the audit log. */
-function excerptOf(reason: string): string {
+function storableReason(reason: string): string {
   const storable = normalizeText(reason.toWellFormed()).replace(/[^\P{Cc}\n\t]/gu, ' ');
   return Array.from(storable).slice(0, 500).join('');
 }

@@ -9,8 +9,8 @@ import { isScope, allScopes } from '../accounts/scopes.ts';
 import { OperatorError } from '../errors.ts';
 
 /**
- * Reads the scopes from `schema.graphql` (`@requiresScope`), stores them in the fields' `extensions.scope`, and adds them
- * to the descriptions of root fields.
+ * Reads the scopes from `schema.graphql` (`@requiresScope`), stores them in the fields' `extensions.scope`, and adds
+ * them to the descriptions of root fields.
  * @throws OperatorError if a root field has no scope, or a field has an unknown one
  */
 export function declareScopes(schema: GraphQLSchema): void {

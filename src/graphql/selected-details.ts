@@ -51,8 +51,8 @@ function selectionOf({ fieldNodes, returnType, fragments }: GraphQLResolveInfo):
 }
 
 /**
- * Collects the details of the groups in a result, which are the result itself or in its fields, and of the same groups below
- * their subscribers.
+ * Collects the details of the groups in a result, which are the result itself or in its fields, and of the same groups
+ * below their subscribers.
  */
 function collectSelection(
   selection: WrittenSelection,

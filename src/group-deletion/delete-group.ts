@@ -24,7 +24,10 @@ const noMove = { subscribersMoved: 0, movedTo: null };
 
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
-/** The only way to delete groups, apart from unchanged samples in an import. Deleted groups are archived for `retentionDays`; with 0 they are not archived. */
+/**
+ * The only way to delete groups, apart from unchanged samples in an import. Deleted groups are archived for
+ * `retentionDays`; with 0 they are not archived.
+ */
 export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRunner, retentionDays: number) {
   const enqueue = createGroupCommit(prisma, retentionDays);
 

@@ -113,7 +113,8 @@ export function writeDeletionStatement(
       FROM examined WHERE early_outcome IS NULL GROUP BY id
     ),
     locked AS MATERIALIZED (
-      -- In id order, as all writers do (deadlock avoidance). Checked again: the row may have been edited since the snapshot.
+      -- In id order, as all writers do (deadlock avoidance). Checked again: the row may have been edited since the
+      -- snapshot.
       SELECT groups.id, candidate.ordinal FROM groups JOIN candidate USING (id)
       WHERE active_count = 0 AND NOT groups.protected AND groups.version = candidate.version
       ORDER BY groups.id FOR UPDATE OF groups ${lockOption}
@@ -166,7 +167,8 @@ export function writeDeletionStatement(
         WHEN early_outcome IS NOT NULL THEN early_outcome
         WHEN active_count > 0 THEN 'HAS_ACTIVE_SUBSCRIBERS'
         WHEN result.ordinal = examined.ordinal THEN 'done'
-        -- Another request of this statement deleted the group. A request with a key is retried: it may be a repeated call.
+        -- Another request of this statement deleted the group. A request with a key is retried: it may be a repeated
+        -- call.
         WHEN result.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
       END AS outcome
     FROM examined

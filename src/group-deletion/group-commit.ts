@@ -26,8 +26,9 @@ type PendingRequest = {
 /**
  * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
  * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. A delete on an
- * idle server starts immediately: it never waits to fill a batch. If a batch fails, its deletes are retried individually.
- * Returns the function that runs a delete; it rejects if the database is unavailable or the group stays locked.
+ * idle server starts immediately: it never waits to fill a batch. If a batch fails, its deletes are retried
+ * individually. Returns the function that runs a delete; it rejects if the database is unavailable or the group stays
+ * locked.
  */
 export function createGroupCommit(
   prisma: PrismaClient,

@@ -27,7 +27,7 @@ type DeletedGroupPage = {
 
 export type DeletedGroupRepository = ReturnType<typeof createDeletedGroupRepository>;
 
-/** The maximum number of groups per purge, which limits the locks that it holds. */
+/** The maximum number of groups per purge, which limits the number of its locks. */
 const purgeBatchSize = 1000;
 
 /** The archive of deleted groups. */

@@ -2,8 +2,8 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 
 /**
  * Locks groups until the transaction ends and returns the ids that exist. `exclusiveIds` are locked `FOR UPDATE`, which
- * blocks edits, deletes and new subscriptions; `targetId` is locked `FOR NO KEY UPDATE`, which allows new subscriptions.
- * Locks in id order, and before any subscriber is written (deadlock avoidance).
+ * blocks edits, deletes and new subscriptions; `targetId` is locked `FOR NO KEY UPDATE`, which allows new
+ * subscriptions. Locks in id order, and before any subscriber is written (deadlock avoidance).
  */
 export async function lockGroups(
   transaction: Transaction,

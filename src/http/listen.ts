@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { createServer, Server as TcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-export type ListenSettings = {
+type ListenSettings = {
   readonly host: string;
   readonly port: number;
   /** The maximum number of connections that wait to be accepted. */

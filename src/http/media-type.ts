@@ -1,7 +1,7 @@
 /** The media types of GraphQL responses, the default first. */
-export const graphQLMediaTypes = ['application/json', 'application/graphql-response+json'] as const;
+const graphQLMediaTypes = ['application/json', 'application/graphql-response+json'] as const;
 
-export type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
+type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
 
 type MediaRange = {
   readonly type: string;

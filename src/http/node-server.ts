@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { rejectConnect } from './broken-request.ts';
 import type { Certificate } from './tls.ts';
 
-export type NodeServerSettings = {
+type NodeServerSettings = {
   readonly requestTimeoutMs: number;
   readonly maxConnections: number;
   /** Undefined: plain HTTP. */

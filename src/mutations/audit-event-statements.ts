@@ -58,8 +58,8 @@ export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>
 }
 
 /**
- * Writes the statement that returns the first `limit` events after the id `after`, and those of the ids in `missing` that
- * exist by now, oldest first: `id`, and `row` as JSON, which is null if the event does not match the filter.
+ * Writes the statement that returns the first `limit` events after the id `after`, and those of the ids in `missing`
+ * that exist by now, oldest first: `id`, and `row` as JSON, which is null if the event does not match the filter.
  */
 export function writeNewEventsStatement(
   filter: AuditFilter,

@@ -50,8 +50,8 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     /**
-     * Returns the first `limit` events after an id, and those of `missing` that exist by now, oldest first; an event that
-     * does not match the filter as its id only.
+     * Returns the first `limit` events after an id, and those of `missing` that exist by now, oldest first; an event
+     * that does not match the filter as its id only.
      */
     async listNew(
       filter: AuditFilter,

@@ -19,8 +19,8 @@ const maxCommitMs = 15 * 60 * 1000;
 
 /**
  * Follows the audit log from now on, or from the first event since `filter.from`. Ids grow in the order in which events
- * are written, but a lower one may be committed later: an id that is skipped is looked for again until no transaction can
- * have it any more.
+ * are written, but a lower one may be committed later: an id that is skipped is looked for again until no transaction
+ * can have it any more.
  */
 export async function followAuditLog(audit: AuditRepository, filter: AuditFilter): Promise<AuditFollower> {
   const start = await audit.findFollowStart(filter.from, startWindow);
@@ -35,7 +35,7 @@ export async function followAuditLog(audit: AuditRepository, filter: AuditFilter
       let newCount = 0;
       for (const { id } of rows) {
         if (missing.delete(id)) continue;
-        // Fewer than `maxSkipped`, unless somebody has changed the sequence.
+        // Fewer than `maxSkipped`, unless the sequence was changed by hand.
         const firstSkipped = after + maxSkipped < id ? id - maxSkipped : after + 1n;
         for (let skipped = firstSkipped; skipped < id; skipped++) missing.set(skipped, now);
         after = id;

@@ -12,10 +12,10 @@ import {
   writeEnd,
   writeHeader,
   writeRecord,
-  type LastIds,
   type RecordCounts,
   type RecordKind,
 } from './format.ts';
+import { readLastIds } from './last-ids.ts';
 
 /** What to export, with a callback for the progress. */
 type ExportRequest = {
@@ -33,8 +33,9 @@ const connectionWaitMs = 3000;
 const maxNamed = 10;
 
 /**
- * Writes a consistent snapshot of groups with their subscribers, past and present, service groups and archive to `destination`, and
- * returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in memory.
+ * Writes a consistent snapshot of groups with their subscribers, past and present, service groups and archive to
+ * `destination`, and returns the number of records of each kind. Applies backpressure, and keeps one batch of rows in
+ * memory.
  * @throws AppError NOT_FOUND if one of the `ids` is neither a live nor a deleted group; any error of the destination.
  */
 export async function exportGroups(
@@ -148,14 +149,6 @@ function readDeletedGroupRow({ group_row: groupRow, ...row }: RowJson): object {
     deletedAt: parseTimestamp(deletedAt),
     purgeAt: parseTimestamp(purgeAt),
   };
-}
-
-/** The last assigned ids, so that ids are never reused, not even those of purged groups. */
-async function readLastIds(transaction: Transaction): Promise<LastIds> {
-  const [last] = await transaction.$queryRaw<LastIds[]>`
-    SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM service_groups_id_seq)::int AS "serviceGroup",
-      (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM groups_id_seq)::int AS "group"`;
-  return last!;
 }
 
 async function requireGroups(transaction: Transaction, ids: readonly number[]): Promise<void> {

@@ -22,7 +22,9 @@ export type ImportCounts = OutcomeCounts & {
 type ImportSource = {
   readonly open: () => AsyncIterable<Buffer>;
   readonly onProgress: (recordCount: number) => void;
-  /** Called with the new ids before they are committed; an error rejects the import. If undefined, ids are preserved. */
+  /**
+   * Called with the new ids before they are committed; an error rejects the import. If undefined, ids are preserved.
+   */
   readonly onNewIds?: ((maps: NewIdMaps) => Promise<void>) | undefined;
 };
 
@@ -32,8 +34,8 @@ const timeoutMs = 24 * 60 * 60 * 1000;
 /**
  * Imports a file of `exportGroups` atomically, with one audit event. Identical records are left unchanged, identical
  * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
- * conflicts with one of them, replaces them. With new ids nothing conflicts, and all existing data stays. Reads continue
- * during the import, other writers are blocked.
+ * conflicts with one of them, replaces them. With new ids nothing conflicts, and all existing data stays. Reads
+ * continue during the import, other writers are blocked.
  * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
  */
 export async function importGroups(

@@ -69,7 +69,7 @@ export const importBatch: Record<
         jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS imported
       LEFT JOIN service_groups ON service_groups.id = imported.service_group_id
     ),
-    taken_out AS (
+    unarchived AS (
       DELETE FROM deleted_groups USING examined
       WHERE deleted_groups.id = (imported).id AND outcome IN ('added', 'restored')
     ),
@@ -139,8 +139,8 @@ export const importBatch: Record<
       to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
     FROM examined GROUP BY outcome`,
 
-  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the usernames
-  // is the selective one: a group may have many former subscribers.
+  // No two rows conflict: a subscription may be removed any number of times. Of the two indexes, the one on the
+  // usernames is the selective one: a group may have many former subscribers.
   formerSubscriber: (transaction, rows) => transaction.$queryRaw`
     WITH examined AS MATERIALIZED (
       SELECT imported, CASE

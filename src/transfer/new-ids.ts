@@ -2,6 +2,7 @@ import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { createIdMap, type IdMap } from './id-map.ts';
 import { maxId, type LastIds, type RecordKey, type RecordKind } from './format.ts';
+import { readLastIds } from './last-ids.ts';
 import { lineError } from './read-lines.ts';
 
 /** A record of the file, with the number of its line. */
@@ -18,8 +19,8 @@ export type NewIdMaps = {
 export type NewIds = Awaited<ReturnType<typeof openNewIds>>;
 
 /**
- * Starts to assign ids after the last ones of the database. The sequences are advanced by the caller at the end, so that
- * a rejected import and a dry run leave no gap. The tables must be locked against other writers.
+ * Starts to assign ids after the last ones of the database. The sequences are advanced by the caller at the end, so
+ * that a rejected import and a dry run leave no gap. The tables must be locked against other writers.
  */
 export async function openNewIds(transaction: Transaction) {
   const maps: NewIdMaps = {
@@ -111,22 +112,6 @@ export async function openNewIds(transaction: Transaction) {
       }
     },
   };
-}
-
-/** Includes the ids of rows that were inserted without the sequence. */
-async function readLastIds(transaction: Transaction): Promise<LastIds> {
-  const [last] = await transaction.$queryRaw<LastIds[]>`
-    SELECT greatest(
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM service_groups_id_seq),
-        (SELECT max(id) FROM service_groups)
-      )::int AS "serviceGroup",
-      greatest(
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM groups_id_seq),
-        (SELECT max(id) FROM groups),
-        (SELECT max(id) FROM deleted_groups),
-        (SELECT max(group_id) FROM subscriber_history)
-      )::int AS "group"`;
-  return last!;
 }
 
 /**

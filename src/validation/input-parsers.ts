@@ -11,8 +11,8 @@ export type Parse<T> = (value: unknown, argument: string) => T;
 const maxInt = 2_147_483_647;
 
 /**
- * Parses an id. `kind` is for the message: "Group id must be a positive integer", with the argument and its value unless
- * it is the call's only id.
+ * Parses an id. `kind` is for the message: "Group id must be a positive integer", with the argument and its value
+ * unless it is the call's only id.
  */
 export function parseId(value: unknown, argument: string, kind: string): number {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > maxInt) {

@@ -20,7 +20,7 @@ export const notANumber = (line: number, column: number | undefined, text: strin
   );
 
 export const notUtf8Problem =
-  'it is not valid UTF-8, or holds U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ' +
+  'it is not valid UTF-8, or contains U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ' +
   'Save it as UTF-8: in Excel by "Save As" and the file type "CSV UTF-8", in other programs by the character set of the export';
 
 /** Sends requests to the autodialer. `getApp` is called lazily, since tests open the app before they run. */

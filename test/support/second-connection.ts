@@ -1,7 +1,7 @@
 import { openTestConnection, type TestDatabase } from './test-database.ts';
 import { waitUntil } from './wait-until.ts';
 
-/** A connection that holds locks while API calls wait for them. */
+/** A connection whose locks API calls wait for. */
 export type SecondConnection = {
   query(sql: string, values?: unknown[]): Promise<void>;
   /** Locks a group's row until the connection is closed. */

@@ -8,10 +8,10 @@ const maxColumns = 1000;
 const delimiters = [',', ';', '\t'] as const;
 
 /** A record with at least one cell that is not blank, and the number of its first line. */
-export type CsvRecord = { readonly cells: readonly string[]; readonly lineNumber: number };
+type CsvRecord = { readonly cells: readonly string[]; readonly lineNumber: number };
 
 /** Splits the lines of a file into records. Buffers only a record whose quotes are still open. */
-export type RecordParser = {
+type RecordParser = {
   /** Yields the complete records of the next lines. @throws AppError BAD_USER_INPUT with the line. */
   parse(lines: readonly string[], firstLineNumber: number): Generator<CsvRecord>;
   /** Call after the last line: returns its number. @throws AppError BAD_USER_INPUT if a quote is not closed. */
@@ -48,7 +48,7 @@ export function createRecordParser(skips: SkipCounts): RecordParser {
       for (const [row, cells] of data.entries()) {
         const lineNumber = nextLineNumber;
         if (cells.length > maxColumns) throw tooManyColumns(lineNumber, cells.length);
-        if (invalid.has(row)) throw badLine(lineNumber, 'there is text behind a closing quote');
+        if (invalid.has(row)) throw badLine(lineNumber, 'there is text after a closing quote');
         if (unclosed.has(row)) {
           open = allLines.slice(line);
           if (cells.join('').length > maxRecordLength) throw unclosedQuote(lineNumber);

@@ -267,7 +267,7 @@ function unknownColumns(cells: readonly string[], lineNumber: number): Error {
   const more = cells.length > names.length ? ', …' : '';
   return badLine(
     lineNumber,
-    `none of the columns ${names.join(', ')}${more} is known to hold phone numbers. ` +
+    `none of the columns ${names.join(', ')}${more} is known to contain phone numbers. ` +
       'Name that column "phone" or "mobile", or remove the first line',
   );
 }

@@ -4,7 +4,7 @@ import { AppError, badInput } from '../../errors.ts';
 import { appendPhoneNumbers } from './phone-number.ts';
 
 /** The fields of a body, except its numbers, which were passed on. */
-export type NumbersBody = {
+type NumbersBody = {
   readonly fields: Readonly<Record<string, unknown>>;
   /** A digest of the numbers for the fingerprint; undefined if the body has no list. */
   readonly numbersDigest: string | undefined;

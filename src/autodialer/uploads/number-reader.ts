@@ -11,8 +11,7 @@ export type NumberReader = {
 };
 
 /** Why a part of a file was skipped. */
-export type SkipReason =
-  'blankLines' | 'headerLines' | 'emptyPhones' | 'faxNumbers' | 'rowNumbers' | 'otherCells';
+type SkipReason = 'blankLines' | 'headerLines' | 'emptyPhones' | 'faxNumbers' | 'rowNumbers' | 'otherCells';
 
 /** Counts skipped parts of a file by the reason. */
 export type SkipCounts = Partial<Record<SkipReason, number>>;

@@ -4,7 +4,7 @@ import { badLine, type NumberReader, type SkipCounts } from './number-reader.ts'
 import { createVcardReader } from './vcard.ts';
 
 /** The format of an uploaded file, detected by its first line: names are unreliable. */
-export type NumbersFileKind = 'csv' | 'vcf';
+type NumbersFileKind = 'csv' | 'vcf';
 
 /** A report on a file, without any of its content. */
 export type NumbersFileReport = {
@@ -86,6 +86,6 @@ function findProblem(line: string, encoding: FileEncoding): string | undefined {
   if (line.length > maxLineLength) return `it has more than ${maxLineLength} characters`;
   if (!line.includes('\uFFFD')) return undefined;
   return encoding === 'utf-8'
-    ? `it is not valid UTF-8, or holds U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ${saveAsUtf8}`
-    : 'it is not valid UTF-16, or holds U+FFFD. Save the file as UTF-8';
+    ? `it is not valid UTF-8, or contains U+FFFD: the file may be in a Windows character set, such as 1252 or 1256. ${saveAsUtf8}`
+    : 'it is not valid UTF-16, or contains U+FFFD. Save the file as UTF-8';
 }

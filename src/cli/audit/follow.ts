@@ -12,8 +12,8 @@ const intervalMs = 1000;
 const widths = eventColumns.map(([, width]) => width);
 
 /**
- * Prints events that match the filter as they are written: a table, or a line of JSON each. Returns at a stop signal, and
- * when the reader of the output closes it. While the database is unavailable, it tries again every second.
+ * Prints events that match the filter as they are written: a table, or a line of JSON each. Returns at a stop signal,
+ * and when the reader of the output closes it. While the database is unavailable, it tries again every second.
  */
 export async function followEvents(filter: AuditFilter, asJson: true | undefined): Promise<void> {
   const { followAuditLog } = await import('../../mutations/audit-follower.ts');

@@ -25,7 +25,7 @@ export type Operation = {
 };
 
 /** The size of an operation. */
-export type OperationSize = {
+type OperationSize = {
   readonly rootFields: number;
   /** The number of nested levels of fields. */
   readonly depth: number;

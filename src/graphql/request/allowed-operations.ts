@@ -8,8 +8,8 @@ import type { GraphQLRequestBody, RequestFilter } from './operation-body.ts';
  * Reads the allowlist of operations: a JSON object that maps SHA-256 hashes to operation texts, as written by GraphQL
  * Code Generator, or an Apollo manifest. Requests contain the text or its hash: as `documentId` (proposed by GraphQL
  * over HTTP) or as `extensions.persistedQuery` (Apollo clients).
- * @throws OperatorError if the file has neither format, a hash does not match its text, or a text is not valid against the
- * schema
+ * @throws OperatorError if the file has neither format, a hash does not match its text, or a text is not valid against
+ * the schema
  * @see https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
  */
 export function readAllowedOperations(file: string, schema: GraphQLSchema): RequestFilter {

@@ -30,10 +30,10 @@ export type GraphQLRequestBody = {
 export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 
 /** The GraphQL request of a body, and whether the server wrote its query. */
-export type ParsedOperation = { readonly request: GraphQLRequestBody; readonly isDefaultQuery: boolean };
+type ParsedOperation = { readonly request: GraphQLRequestBody; readonly isDefaultQuery: boolean };
 
 /** Converts the body of `POST /<root field>` to a GraphQL request. @throws AppError BAD_USER_INPUT */
-export type ParseOperationBody = (body: unknown) => ParsedOperation;
+type ParseOperationBody = (body: unknown) => ParsedOperation;
 
 const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'extensions'];
 

@@ -6,7 +6,7 @@ import { requestIdOf } from '../request-head.ts';
 import { onResponseClosed } from './graceful-shutdown.ts';
 
 /** The limits of the overload protection, and its responses. */
-export type OverloadSettings = {
+type OverloadSettings = {
   readonly maxConcurrentRequests: number;
   readonly maxEventLoopDelayMs: number;
   /** The origins whose pages may read an error response. */
@@ -22,22 +22,22 @@ export type WriteErrorBody = (url: string, error: AppError) => string | undefine
  * Load shedding: a fast 503, after which a client can retry or use another server, is better than a long queue of
  * responses whose clients have timed out.
  */
-export type OverloadGuard = {
+type OverloadGuard = {
   /**
    * Rejects requests under overload before any other work: at ten times the load, a rejection must cost almost nothing.
    */
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
    * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
-   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number of
-   * separate slots, but are rejected like any other request while all `buffered` slots are occupied.
+   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number
+   * of separate slots, but are rejected like any other request while all `buffered` slots are occupied.
    * @throws AppError SERVICE_UNAVAILABLE
    */
   acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
   close(): void;
 };
 
-export type RequestKind = 'buffered' | 'streamed';
+type RequestKind = 'buffered' | 'streamed';
 
 /**
  * The interval over which the event-loop delay is averaged, and the number of late intervals that count as overload:

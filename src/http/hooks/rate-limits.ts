@@ -4,14 +4,14 @@ import { AppError } from '../../errors.ts';
 import { normalizeIp } from '../../validation/ip-address.ts';
 
 /** The limits per minute. `0`: unlimited requests. */
-export type RateLimitSettings = {
+type RateLimitSettings = {
   readonly perAddress: number;
   readonly perAccount: number;
   readonly failedSignIns: number;
 };
 
 /** Rejects a request above a limit. @throws AppError RATE_LIMITED */
-export type RateCheck = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+type RateCheck = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 export type RateLimits = {
   /** Counts a request against the limit of its address; undefined if requests are unlimited. */

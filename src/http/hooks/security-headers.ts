@@ -1,7 +1,7 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-export type BrowserSettings = {
+type BrowserSettings = {
   /** The origins, in addition to our own, whose pages may call the API. `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly isTls: boolean;

@@ -178,7 +178,10 @@ function apolloHeadersOf(request: FastifyRequest): HeaderMap {
   return headers;
 }
 
-/** Returns the result if it has errors, which come first in the text. @see https://spec.graphql.org/October2021/#sec-Errors */
+/**
+ * Returns the result if it has errors, which come first in the text.
+ * @see https://spec.graphql.org/October2021/#sec-Errors
+ */
 function parseFailedResult(text: string): FailedResult | undefined {
   return text.startsWith('{"errors"') ? (JSON.parse(text) as FailedResult) : undefined;
 }
@@ -192,8 +195,8 @@ const wellFormedRequestCodes: readonly unknown[] = [
 ];
 
 /**
- * Returns the HTTP status of a result with errors. An executed mutation is never reported as failed: if a root field has
- * a result, the status is 200 at both kinds of endpoints, with errors of nested fields next to the data. Otherwise
+ * Returns the HTTP status of a result with errors. An executed mutation is never reported as failed: if a root field
+ * has a result, the status is 200 at both kinds of endpoints, with errors of nested fields next to the data. Otherwise
  * `/<operation>` returns the status of its error, and `/graphql` that of GraphQL over HTTP, or 503 if the database was
  * unavailable for every root field.
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
