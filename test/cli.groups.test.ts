@@ -98,6 +98,7 @@ describe('groups delete', () => {
       groups: [body.data.group],
       restorableUntil: (archived!['purge_at'] as Date).toISOString(),
       isDryRun: false,
+      subscribersMoved: 0,
     });
     expect(archived).toMatchObject({
       deleted_by: expect.stringMatching(/^command-line:/),
@@ -213,7 +214,9 @@ describe('groups delete', () => {
     expect([code, stdout]).toStrictEqual([
       0,
       expect.stringMatching(
-        new RegExp(`^Deleted group ${id}: Old\nTo restore until \\S+Z: group-api groups restore ${id}\n$`),
+        new RegExp(
+          `^Deleted group ${id}: Old; 1 subscriber moved to group ${target}\nTo restore until \\S+Z: group-api groups restore ${id} --move-subscribers-back\n$`,
+        ),
       ),
     ]);
     expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);
@@ -221,6 +224,36 @@ describe('groups delete', () => {
       target_ids: [String(id), String(target)],
       outcome: 'done',
     });
+
+    // The printed command undoes the delete.
+    const [, undo] = /: group-api (.*)\n$/.exec(stdout)!;
+    expect(await run(...undo!.split(' '))).toStrictEqual({
+      code: 0,
+      stdout: `Restored group ${id}: Old; 1 subscriber moved back\n`,
+      stderr: '',
+    });
+    expect(await subscribersOf(id)).toMatchObject([{ username: 'ali' }]);
+    expect(await subscribersOf(target)).toStrictEqual([]);
+  });
+
+  test('groups delete --move-subscribers-to --dry-run prints how many it would move; without any, the undo moves none back', async () => {
+    const [held, free, target] = [
+      await app.createGroup({ name: 'Held' }),
+      await app.createGroup({ name: 'Free' }),
+      await app.createGroup(),
+    ];
+    for (const username of ['ali', 'mina']) await subscribe(held, username);
+    const before = await readState();
+    const moving = ['--move-subscribers-to', String(target), '--yes'];
+    expect((await run('groups', 'delete', String(held), ...moving, '--dry-run')).stdout).toBe(
+      `Would delete group ${held}: Held; 2 subscribers would be moved to group ${target}\n`,
+    );
+    expect(await readState()).toStrictEqual(before);
+    expect((await run('groups', 'delete', String(free), ...moving)).stdout).toMatch(
+      new RegExp(
+        `^Deleted group ${free}: Free; 0 subscribers moved to group ${target}\n.*groups restore ${free}\n$`,
+      ),
+    );
   });
 
   test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit event', async () => {
