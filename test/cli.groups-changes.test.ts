@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCommandLine } from './support/command-line.ts';
+import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -10,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const { run } = createCommandLine(() => app);
-const { groupRow, readState } = createProbes(() => app);
+const { archiveRow, groupRow, readState } = createProbes(() => app);
 
 describe('groups restore and purge', () => {
   const deleteGroups = async (...names: string[]): Promise<number[]> => {
@@ -38,6 +41,55 @@ describe('groups restore and purge', () => {
     expect(events.toReversed()).toStrictEqual(
       ids.map((id, index) => ({ target_ids: [id], outcome: [0, 3].includes(index) ? 'done' : 'refused' })),
     );
+  });
+
+  test.each(['restore', 'purge'])(
+    'groups %s stops at a signal before the next group, and says which groups are done and which are not',
+    async (command) => {
+      const ids = await deleteGroups('One', 'Two', 'Three');
+      const before = await readState();
+      const lock = await openSecondConnection(app);
+      await lock.query('BEGIN');
+      await lock.query('SELECT FROM deleted_groups WHERE id = $1 FOR UPDATE', [ids[1]]);
+      const options = command === 'purge' ? ['--yes'] : [];
+      const child = spawn(process.execPath, [bin, 'groups', command, ...ids.map(String), ...options], {
+        cwd,
+        env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+      });
+      const output = { stdout: '', stderr: '' };
+      child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+      const exited = new Promise((resolve) => child.on('close', resolve));
+      try {
+        await lock.waitForBlocked();
+        child.kill('SIGTERM');
+        // The signal has arrived before the lock is released, since the process has nothing else to do.
+        await sleep(200);
+        await lock.query('COMMIT');
+        expect(await exited).toBe(1);
+      } finally {
+        child.kill('SIGKILL');
+        await lock.close();
+      }
+      const [one, two, three] = ids;
+      const verb = command === 'purge' ? 'Purged' : 'Restored';
+      expect(output).toStrictEqual({
+        stdout: `${verb} group ${one}: One\n${verb} group ${two}: Two\n`,
+        stderr: `group-api: Aborted by a signal. Done: ${one}, ${two}. Not done: ${three}\n`,
+      });
+      const isThird = ({ what, id }: Record<string, unknown>) => what === 'archive' && id === String(three);
+      expect((await readState()).filter(isThird)).toStrictEqual(before.filter(isThird));
+    },
+  );
+
+  test('groups restore --move-subscribers-back reports a group whose moved subscribers are unknown; the others are restored', async () => {
+    const [unknown, other] = await deleteGroups('Unknown', 'Other');
+    await app.sql('UPDATE deleted_groups SET subscribers_moved = 3 WHERE id = $1', [unknown]);
+    const ids = [unknown, other].map(String);
+    const { code, stdout, stderr } = await run('groups', 'restore', ...ids, '--move-subscribers-back');
+    expect([code, stdout]).toStrictEqual([1, `Restored group ${other}: Other; 0 subscribers moved back\n`]);
+    expect(stderr).toMatch(/^group-api: 1 of 2 groups failed; the others are done\. .*\(BAD_USER_INPUT\)$/m);
+    expect([await archiveRow(unknown!), await archiveRow(other!)]).toMatchObject([[{ id: unknown }], []]);
   });
 
   test('groups purge without --yes and without a terminal purges nothing', async () => {
