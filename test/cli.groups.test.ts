@@ -324,6 +324,27 @@ describe('groups delete', () => {
     ]);
   });
 
+  test('groups delete of several ids says when and by whom those were deleted that are missing', async () => {
+    const [deleted, also, existing] = [
+      await app.createGroup(),
+      await app.createGroup(),
+      await app.createGroup(),
+    ];
+    await app.post('/deleteGroups', { ids: [deleted, also] });
+    const ids = [deleted, also, existing].map(String);
+    const { code, stderr } = await run('groups', 'delete', ...ids, '--yes');
+    expect(code).toBe(1);
+    for (const id of [deleted, also]) {
+      expect(stderr).toMatch(
+        new RegExp(
+          `^group-api: {3}group ${id}: Group not found: group ${id} was deleted on \\S+Z by admin\\. .* \\(NOT_FOUND\\)$`,
+          'm',
+        ),
+      );
+    }
+    expect(await groupRow(existing)).toHaveLength(1);
+  });
+
   // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.
   const onTerminal = process.platform === 'linux' ? test : test.skip;
   onTerminal.each([
