@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
+import { onTerminal, runAtTerminal } from './support/terminal.ts';
 import { useTestApp } from './support/test-app.ts';
 
 const app = useTestApp();
@@ -345,8 +344,6 @@ describe('groups delete', () => {
     expect(await groupRow(existing)).toHaveLength(1);
   });
 
-  // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.
-  const onTerminal = process.platform === 'linux' ? test : test.skip;
   onTerminal.each([
     ['yes', 0, 0],
     ['no', 1, 1],
@@ -356,18 +353,27 @@ describe('groups delete', () => {
       `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
       [id, past],
     );
-    const command = `printf '${answer}\\n' | script -qec '${process.execPath} ${bin} groups delete ${id}' /dev/null`;
-    const { code, stdout } = await promisify(execFile)('sh', ['-c', command], {
-      cwd,
-      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
-    }).then(
-      (ended) => ({ ...ended, code: 0 }),
-      (error: { code: number; stdout: string }) => error,
-    );
+    const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'delete', String(id));
     expect(code).toBe(exitCode);
     expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +BLOCKED BY/);
     expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
     expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
     expect(await groupRow(id)).toHaveLength(groupCount);
   });
+
+  onTerminal(
+    'groups delete --move-subscribers-to at a terminal shows the active subscribers, and not as blockers',
+    async () => {
+      const [id, target] = [
+        await app.createGroup({ name: 'Moved', protected: true }),
+        await app.createGroup(),
+      ];
+      await subscribe(id, 'ali');
+      const args = ['groups', 'delete', String(id), '--move-subscribers-to', String(target)];
+      const { code, stdout } = await runAtTerminal(app, 'no', ...args);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(new RegExp(`^${id} +Moved +1 +0 +0 +Cannot delete a protected group\r?$`, 'm'));
+      expect(await groupRow(id)).toHaveLength(1);
+    },
+  );
 });

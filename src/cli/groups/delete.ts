@@ -108,19 +108,25 @@ async function confirmDeletion(
   if (process.stdin.isTTY) {
     const { findDeletionImpacts } = await import('../../group-deletion/deletion-impact.ts');
     const impacts = await findDeletionImpacts(ids, repositories);
-    process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
+    process.stderr.write(`${describeImpacts(ids, impacts, target !== null)}\n`);
   }
   const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
   await confirm(`Delete ${subject}${moving}?`, undefined, 'Nothing was deleted');
 }
 
-function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletionImpact | null)[]): string {
+/** With `isMoving`, the delete moves the active subscribers: they do not block it. */
+function describeImpacts(
+  ids: readonly number[],
+  impacts: readonly (GroupDeletionImpact | null)[],
+  isMoving: boolean,
+): string {
   const rows = impacts.map((impact, index) => {
     if (!impact) return [String(ids[index]), '', '', '', '', 'Group not found'];
     const { group, activeSubscribers, pendingSubscribers, endedSubscribers, blockers } = impact;
     const counts = [activeSubscribers, pendingSubscribers, endedSubscribers].map(String);
-    return [String(group.id), group.name, ...counts, blockers.map(({ message }) => message).join('; ')];
+    const remaining = blockers.filter(({ code }) => !(isMoving && code === 'HAS_ACTIVE_SUBSCRIBERS'));
+    return [String(group.id), group.name, ...counts, remaining.map(({ message }) => message).join('; ')];
   });
   return formatTable(['ID', 'NAME', 'ACTIVE', 'PENDING', 'ENDED', 'BLOCKED BY'], rows);
 }
