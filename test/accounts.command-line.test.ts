@@ -77,6 +77,26 @@ test('accounts create prints a key once, and it allows its scopes only; rotate r
   expect(JSON.stringify(events)).not.toMatch(/ga_|argon2|Hash"/);
 });
 
+test.each([
+  [['create', 'admin', '--scope', '*'], 'ALREADY_EXISTS'],
+  [['edit', 'missing', '--scope', '*'], 'NOT_FOUND'],
+  [['rotate', 'missing'], 'NOT_FOUND'],
+  [['disable', 'missing'], 'NOT_FOUND'],
+  [['remove', 'missing', '--yes'], 'NOT_FOUND'],
+])('a rejected command accounts %j is audited with its error', async (args, errorCode) => {
+  expect((await run('accounts', ...args)).stderr).toContain(`(${errorCode})`);
+  const [event] = await app.sql(
+    'SELECT credential, operation, target_ids, outcome, error_code FROM audit_events ORDER BY id DESC LIMIT 1',
+  );
+  expect(event).toStrictEqual({
+    credential: 'command-line',
+    operation: `accounts ${args[0]}`,
+    target_ids: [args[1]],
+    outcome: 'refused',
+    error_code: errorCode,
+  });
+});
+
 test('accounts create reads a password from standard input, with or without an API key', async () => {
   const both = await runWith(
     'Aa123456\n',
