@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
 import { openSecondConnection } from './support/second-connection.ts';
+import { onTerminal, runAtTerminal } from './support/terminal.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -102,6 +103,23 @@ describe('groups restore and purge', () => {
     });
     expect(await readState()).toStrictEqual(before);
   });
+});
+
+onTerminal.each([
+  ['yes', 0, 0],
+  ['no', 1, 1],
+])('groups purge at a terminal shows the deleted groups, and asks: %s', async (answer, exitCode, count) => {
+  const id = await app.createGroup({ name: 'Purged' });
+  const existing = await app.createGroup();
+  await app.post('/deleteGroup', { id });
+  const { deleted_at: deletedAt } = (await archiveRow(id))[0]!;
+  const ids = count === 0 ? [id] : [id, existing];
+  const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'purge', ...ids.map(String));
+  expect(code).toBe(exitCode);
+  expect(stdout).toMatch(/^ID +NAME +DELETED\r?$/m);
+  expect(stdout).toMatch(new RegExp(`^${id} +Purged +${(deletedAt as Date).toISOString()}\r?$`, 'm'));
+  if (ids.length > 1) expect(stdout).toMatch(new RegExp(`^${existing} +not deleted\r?$`, 'm'));
+  expect(await archiveRow(id)).toHaveLength(count);
 });
 
 describe('options of fields', () => {

@@ -195,7 +195,7 @@ describe('groups delete', () => {
     // What the messages say helps.
     expect((await run('groups', 'edit', String(locked), '--protected', 'false')).code).toBe(0);
     expect((await run('groups', 'delete', String(held), ...moving)).code).toBe(0);
-    expect((await run('subscribers', 'remove', 'ali', '--group', String(target))).code).toBe(0);
+    expect((await run('subscribers', 'remove', 'ali', '--group', String(target), '--yes')).code).toBe(0);
     expect((await run('groups', 'delete', String(locked), ...moving)).code).toBe(0);
   });
 

@@ -283,10 +283,10 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
     options: { groupId: '--group' },
     prepare: async (app) => {
       const groupId = await createGroupWithSubscribers(app);
-      return { variables: { username: 'ali', groupId }, args: ['ali', '--group', groupId] };
+      return { variables: { username: 'ali', groupId }, args: ['ali', '--group', groupId, '--yes'] };
     },
     shows: [/^Removed ali from group \d+\n$/],
-    rejected: ['NOT_FOUND', 'nemo', '--group', unknownId],
+    rejected: ['NOT_FOUND', 'nemo', '--group', unknownId, '--yes'],
   },
   moveSubscribers: {
     command: 'subscribers move',
