@@ -202,7 +202,7 @@ describe('audit list --follow', () => {
   test('audit list --follow ends with exit code 0 when the reader of its output does, and prints no error', async () => {
     const command = `${process.execPath} ${bin} audit list --follow --account reader --since 2020-01-01 --json | head -n 1`;
     const withExitCode = `set -o pipefail; ${command}`;
-    const ended = promisify(execFile)('bash', ['-c', withExitCode], {
+    const ended = promisify(execFile)('bash', ['--norc', '-c', withExitCode], {
       cwd,
       env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
     });
@@ -224,7 +224,7 @@ test.each(['groups export', 'audit list --json', 'groups list'])(
   '%s exits with code 0 without an error if the reader of its output has ended',
   async (command) => {
     const shell = `set -o pipefail; ${process.execPath} ${bin} ${command} | true`;
-    const ended = await promisify(execFile)('bash', ['-c', shell], {
+    const ended = await promisify(execFile)('bash', ['--norc', '-c', shell], {
       cwd,
       env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
     });

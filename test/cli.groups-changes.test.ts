@@ -90,6 +90,9 @@ describe('groups restore and purge', () => {
     const { code, stdout, stderr } = await run('groups', 'restore', ...ids, '--move-subscribers-back');
     expect([code, stdout]).toStrictEqual([1, `Restored group ${other}: Other; 0 subscribers moved back\n`]);
     expect(stderr).toMatch(/^group-api: 1 of 2 groups failed; the others are done\. .*\(BAD_USER_INPUT\)$/m);
+    expect(stderr).toContain(
+      'Restore without --move-subscribers-back, and use `group-api subscribers move` (',
+    );
     expect([await archiveRow(unknown!), await archiveRow(other!)]).toMatchObject([[{ id: unknown }], []]);
   });
 

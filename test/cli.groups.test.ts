@@ -59,21 +59,46 @@ describe('groups list', () => {
   });
 
   test.each([
-    [['--first', '201'], 'first must be a whole number from 1 to 200, not 201 (BAD_USER_INPUT)'],
-    [['--first', 'ten'], 'first must be a whole number from 1 to 200, not "ten" (BAD_USER_INPUT)'],
+    [['--first', '201'], '--first must be a whole number from 1 to 200, not 201 (BAD_USER_INPUT)'],
+    [['--first', 'ten'], '--first must be a whole number from 1 to 200, not "ten" (BAD_USER_INPUT)'],
     [
       ['--service-group', '0'],
-      'Service group id must be a positive integer: filter.serviceGroupId is 0 (BAD_USER_INPUT)',
+      'Service group id must be a positive integer: --service-group is 0 (BAD_USER_INPUT)',
     ],
-    [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
+    [['--min-price', 'x'], /^group-api: --min-price must be .* "x" \(BAD_USER_INPUT\)\n$/],
+    [['--min-duration', 'x'], /^group-api: --min-duration must be .* "x" \(BAD_USER_INPUT\)\n$/],
+    [['--after', 'x'], '--after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
   ])('groups list rejects the options %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
       code: 1,
       stdout: '',
-      stderr: `group-api: ${message}\n`,
+      stderr: typeof message === 'string' ? `group-api: ${message}\n` : expect.stringMatching(message),
     });
   });
 });
+
+test.each([
+  ['show', '99999'],
+  ['edit', '99999', '--price', '1'],
+  ['delete', '99999', '--yes'],
+])(
+  'groups %s of a group that does not exist names it, and the command that lists the groups',
+  async (...args) => {
+    const { code, stdout, stderr } = await run('groups', ...args);
+    expect([code, stdout, stderr]).toStrictEqual([
+      1,
+      '',
+      'group-api: Group not found: group 99999 (NOT_FOUND)\ngroup-api:   to continue: group-api groups list\n',
+    ]);
+    const asJson = JSON.parse((await run('groups', ...args, '--json')).stderr);
+    expect(asJson.error).toStrictEqual({
+      id: 99999,
+      help: 'group-api groups list',
+      code: 'NOT_FOUND',
+      message: 'Group not found: group 99999',
+    });
+  },
+);
 
 describe('groups delete', () => {
   test('groups delete deletes a group, prints until when it can be restored, and is recorded as a command', async () => {
@@ -286,7 +311,7 @@ describe('groups delete', () => {
     [['7'], 1, 'Not a terminal; pass --yes'],
     [['x', '--yes'], 1, 'Group id must be a positive integer: ids[0] is "x" (BAD_USER_INPUT)'],
     [['7', '7', '--yes'], 1, 'ids must not contain duplicates: 7 is repeated (BAD_USER_INPUT)'],
-    [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
+    [['2000000000', '--yes'], 1, 'Group not found: group 2000000000 (NOT_FOUND)'],
     [
       ['7', '8', '--move-subscribers-to', '9', '--yes'],
       1,
@@ -295,7 +320,7 @@ describe('groups delete', () => {
     [
       ['7', '--move-subscribers-to', '7', '--yes'],
       1,
-      'moveSubscribersTo must differ from the group to delete',
+      '--move-subscribers-to must differ from the group to delete',
     ],
     [
       Array.from({ length: 1001 }, (_, i) => String(i + 1)),
@@ -318,7 +343,7 @@ describe('groups delete', () => {
     expect([code, stderr]).toStrictEqual([
       1,
       expect.stringMatching(
-        `^group-api: Group not found: group ${id} was deleted on .+ by admin. restoreGroup restores it until .+ \\(NOT_FOUND\\)\n$`,
+        `^group-api: Group not found: group ${id} was deleted on .+ by admin. \`group-api groups restore ${id}\` restores it until .+ \\(NOT_FOUND\\)\n$`,
       ),
     ]);
   });

@@ -49,7 +49,15 @@ test('subscribers move asks, rejects a clash with the usernames, and --dry-run m
   expect((await run('subscribers', 'move', String(from), String(to))).stderr).toBe(
     'group-api: Not a terminal; pass --yes\n',
   );
-  expect((await run('subscribers', 'remove', 'ali', '--yes')).stderr).toMatch(/on several groups/);
+  expect((await run('subscribers', 'remove', 'ali', '--yes')).stderr).toMatch(
+    /^group-api: ali is on several groups: --group is required \(BAD_USER_INPUT\)$/m,
+  );
+  expect((await run('subscribers', 'move', '7', '7')).stderr).toBe(
+    'group-api: <to> must differ from <from> (BAD_USER_INPUT)\n',
+  );
+  expect((await run('subscribers', 'move', String(from), '2000000000', '--yes')).stderr).toMatch(
+    /^group-api: Group not found: <to> is 2000000000 /,
+  );
   expect((await run('subscribers', 'move', String(from), String(target), '--dry-run')).stdout).toMatch(
     /^Would move 1 subscriber from group /,
   );
@@ -93,7 +101,7 @@ test('service-groups delete rejects a service group that has groups, with their 
   expect([code, stderr]).toStrictEqual([
     1,
     [
-      `group-api: Cannot delete a service group that still has groups: service group ${id} has 1. Change their serviceGroupId with editGroup (HAS_GROUPS)`,
+      `group-api: Cannot delete a service group that still has groups: service group ${id} has 1. Change their serviceGroupId with \`group-api groups edit\` (HAS_GROUPS)`,
       `group-api:   to continue: group-api groups list --service-group ${id}, and for each group: group-api groups edit <id> --no-service-group-id\n`,
     ].join('\n'),
   ]);

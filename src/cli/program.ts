@@ -17,6 +17,7 @@ import { createServeCommand } from './serve.ts';
 export async function runProgram(args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   let outputError: Error | undefined;
+  let command: Command | undefined;
   const onOutputError = (error: Error) => {
     if (outputError !== undefined) return;
     outputError = error;
@@ -27,11 +28,13 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   };
   process.stdout.on('error', onOutputError);
   try {
-    await createProgram(asJson).parseAsync(args, { from: 'user' });
+    await createProgram(asJson)
+      .hook('preAction', (_program, action) => void (command = action))
+      .parseAsync(args, { from: 'user' });
   } catch (error) {
     if (outputError !== undefined && isClosedPipe(error)) return Number(process.exitCode ?? exitCodes.done);
     const isReported = error instanceof CommanderError || error === outputError;
-    if (!isReported) await reportError(error, asJson);
+    if (!isReported) await reportError(error, asJson, command);
     return exitCodeOf(error);
   }
   return Number(process.exitCode ?? exitCodes.done);
