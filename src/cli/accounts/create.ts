@@ -4,6 +4,7 @@ import { hashApiKey } from '../../accounts/api-key.ts';
 import { allScopes } from '../../accounts/scopes.ts';
 import { OperatorError } from '../../errors.ts';
 import { createCommandCall, runMutation } from '../command-context.ts';
+import { collectItems } from '../list-options.ts';
 import { print } from '../output.ts';
 import { ask } from '../prompts.ts';
 import {
@@ -14,7 +15,6 @@ import {
   setsPassword,
   type CredentialOptions,
 } from './credentials.ts';
-import { collectItems } from './list-options.ts';
 
 type CreateOptions = CredentialOptions & {
   scope: string[];
