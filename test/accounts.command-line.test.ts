@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { basic } from './support/test-accounts.ts';
 import { openTestApp, testKey, useTestApp } from './support/test-app.ts';
 import { waitUntil } from './support/wait-until.ts';
@@ -75,6 +76,26 @@ test('accounts create prints a key once, and it allows its scopes only; rotate r
     after: { username: 'shop', disabled: true },
   });
   expect(JSON.stringify(events)).not.toMatch(/ga_|argon2|Hash"/);
+});
+
+test.each([
+  [['create', 'admin', '--scope', '*'], 'ALREADY_EXISTS'],
+  [['edit', 'missing', '--scope', '*'], 'NOT_FOUND'],
+  [['rotate', 'missing'], 'NOT_FOUND'],
+  [['disable', 'missing'], 'NOT_FOUND'],
+  [['remove', 'missing', '--yes'], 'NOT_FOUND'],
+])('a rejected command accounts %j is audited with its error', async (args, errorCode) => {
+  expect((await run('accounts', ...args)).stderr).toContain(`(${errorCode})`);
+  const [event] = await app.sql(
+    'SELECT credential, operation, target_ids, outcome, error_code FROM audit_events ORDER BY id DESC LIMIT 1',
+  );
+  expect(event).toStrictEqual({
+    credential: 'command-line',
+    operation: `accounts ${args[0]}`,
+    target_ids: [args[1]],
+    outcome: 'refused',
+    error_code: errorCode,
+  });
 });
 
 test('accounts create reads a password from standard input, with or without an API key', async () => {
@@ -151,6 +172,40 @@ test('accounts create --api-key-stdin creates an account with a key that clients
   );
   expect(await statusOf({ 'X-APIKEY': `${key}-third` })).toBe(401);
 });
+
+test.each([
+  ['racer', 'other key', 'The account "racer" already exists (ALREADY_EXISTS)'],
+  ['winner', 'same key', 'Another account has this API key: choose a different one (ALREADY_EXISTS)'],
+])(
+  'accounts create while %s is created with the %s names what is in use, and creates no account',
+  async (username, whose, message) => {
+    const [key, otherKey] = [
+      'a-key-of-two-concurrent-creates-0123456789',
+      'another-key-of-another-account-0123456789',
+    ];
+    const create = ['accounts', 'create', 'racer', '--scope', 'groups:read', '--api-key-stdin'];
+    // The hash of the key that the concurrent create stores.
+    expect((await runWith(whose === 'same key' ? key : otherKey, ...create)).code).toBe(0);
+    const [{ api_key_hash: hash }] = (await app.sql(
+      `DELETE FROM accounts WHERE username = 'racer' RETURNING api_key_hash`,
+    )) as [{ api_key_hash: Buffer }];
+
+    const winner = await openSecondConnection(app);
+    await winner.query('BEGIN');
+    await winner.query(
+      `INSERT INTO accounts (username, api_key_hash, scopes) VALUES ($1, $2, '{groups:read}')`,
+      [username, hash],
+    );
+    const loser = runWith(key, ...create);
+    await winner.waitForBlocked();
+    await winner.query('COMMIT');
+    await winner.close();
+    expect(await loser).toStrictEqual({ code: 1, stdout: '', stderr: `group-api: ${message}\n` });
+    expect(
+      await app.sql(`DELETE FROM accounts WHERE username IN ('racer', 'winner') RETURNING username`),
+    ).toStrictEqual([{ username }]);
+  },
+);
 
 test('accounts edit changes the options that are passed; the credentials stay', async () => {
   const { apiKey } = JSON.parse(

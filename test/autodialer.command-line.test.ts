@@ -84,6 +84,15 @@ describe('number-groups', () => {
       1,
       `group-api: The number group ${id} exists: it is not removed (ALREADY_EXISTS)\n`,
     ]);
+    expect(
+      await app.sql(
+        `SELECT operation, outcome, error_code FROM audit_events WHERE target_ids = ARRAY[$1]
+        ORDER BY audit_events.id DESC LIMIT 1`,
+        [id],
+      ),
+    ).toStrictEqual([
+      { operation: 'number-groups restore', outcome: 'refused', error_code: 'ALREADY_EXISTS' },
+    ]);
   });
 
   test.each([

@@ -199,9 +199,10 @@ describe('audit list --follow', () => {
     await reopened.close();
   });
 
-  test('audit list --follow ends when the reader of its output does', async () => {
+  test('audit list --follow ends with exit code 0 when the reader of its output does, and prints no error', async () => {
     const command = `${process.execPath} ${bin} audit list --follow --account reader --since 2020-01-01 --json | head -n 1`;
-    const ended = promisify(execFile)('sh', ['-c', command], {
+    const withExitCode = `set -o pipefail; ${command}`;
+    const ended = promisify(execFile)('bash', ['--norc', '-c', withExitCode], {
       cwd,
       env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
     });
@@ -211,6 +212,22 @@ describe('audit list --follow', () => {
       await writeEvent('reader');
       return isEnded;
     });
-    expect((await ended).stdout).toMatch(/^{.*"account":"reader".*}\n$/);
+    // A failed command of the pipe would reject it.
+    expect(await ended).toStrictEqual({
+      stdout: expect.stringMatching(/^{.*"account":"reader".*}\n$/),
+      stderr: '',
+    });
   });
 });
+
+test.each(['groups export', 'audit list --json', 'groups list'])(
+  '%s exits with code 0 without an error if the reader of its output has ended',
+  async (command) => {
+    const shell = `set -o pipefail; ${process.execPath} ${bin} ${command} | true`;
+    const ended = await promisify(execFile)('bash', ['--norc', '-c', shell], {
+      cwd,
+      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+    });
+    expect(ended).toStrictEqual({ stdout: '', stderr: '' });
+  },
+);

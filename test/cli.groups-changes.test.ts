@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCommandLine } from './support/command-line.ts';
+import { bin, createCommandLine, cwd } from './support/command-line.ts';
 import { createProbes } from './support/probes.ts';
+import { openSecondConnection } from './support/second-connection.ts';
+import { onTerminal, runAtTerminal } from './support/terminal.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -10,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const { run } = createCommandLine(() => app);
-const { groupRow, readState } = createProbes(() => app);
+const { archiveRow, groupRow, readState } = createProbes(() => app);
 
 describe('groups restore and purge', () => {
   const deleteGroups = async (...names: string[]): Promise<number[]> => {
@@ -40,6 +44,58 @@ describe('groups restore and purge', () => {
     );
   });
 
+  test.each(['restore', 'purge'])(
+    'groups %s stops at a signal before the next group, and says which groups are done and which are not',
+    async (command) => {
+      const ids = await deleteGroups('One', 'Two', 'Three');
+      const before = await readState();
+      const lock = await openSecondConnection(app);
+      await lock.query('BEGIN');
+      await lock.query('SELECT FROM deleted_groups WHERE id = $1 FOR UPDATE', [ids[1]]);
+      const options = command === 'purge' ? ['--yes'] : [];
+      const child = spawn(process.execPath, [bin, 'groups', command, ...ids.map(String), ...options], {
+        cwd,
+        env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
+      });
+      const output = { stdout: '', stderr: '' };
+      child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+      const exited = new Promise((resolve) => child.on('close', resolve));
+      try {
+        await lock.waitForBlocked();
+        child.kill('SIGTERM');
+        // The signal has arrived before the lock is released, since the process has nothing else to do.
+        await sleep(200);
+        await lock.query('COMMIT');
+        expect(await exited).toBe(1);
+      } finally {
+        child.kill('SIGKILL');
+        await lock.close();
+      }
+      const [one, two, three] = ids;
+      const verb = command === 'purge' ? 'Purged' : 'Restored';
+      expect(output).toStrictEqual({
+        stdout: `${verb} group ${one}: One\n${verb} group ${two}: Two\n`,
+        stderr: `group-api: Aborted by a signal. Done: ${one}, ${two}. Not done: ${three}\n`,
+      });
+      const isThird = ({ what, id }: Record<string, unknown>) => what === 'archive' && id === String(three);
+      expect((await readState()).filter(isThird)).toStrictEqual(before.filter(isThird));
+    },
+  );
+
+  test('groups restore --move-subscribers-back reports a group whose moved subscribers are unknown; the others are restored', async () => {
+    const [unknown, other] = await deleteGroups('Unknown', 'Other');
+    await app.sql('UPDATE deleted_groups SET subscribers_moved = 3 WHERE id = $1', [unknown]);
+    const ids = [unknown, other].map(String);
+    const { code, stdout, stderr } = await run('groups', 'restore', ...ids, '--move-subscribers-back');
+    expect([code, stdout]).toStrictEqual([1, `Restored group ${other}: Other; 0 subscribers moved back\n`]);
+    expect(stderr).toMatch(/^group-api: 1 of 2 groups failed; the others are done\. .*\(BAD_USER_INPUT\)$/m);
+    expect(stderr).toContain(
+      'Restore without --move-subscribers-back, and use `group-api subscribers move` (',
+    );
+    expect([await archiveRow(unknown!), await archiveRow(other!)]).toMatchObject([[{ id: unknown }], []]);
+  });
+
   test('groups purge without --yes and without a terminal purges nothing', async () => {
     const [id] = await deleteGroups('Stays');
     const before = await readState();
@@ -50,6 +106,23 @@ describe('groups restore and purge', () => {
     });
     expect(await readState()).toStrictEqual(before);
   });
+});
+
+onTerminal.each([
+  ['yes', 0, 0],
+  ['no', 1, 1],
+])('groups purge at a terminal shows the deleted groups, and asks: %s', async (answer, exitCode, count) => {
+  const id = await app.createGroup({ name: 'Purged' });
+  const existing = await app.createGroup();
+  await app.post('/deleteGroup', { id });
+  const { deleted_at: deletedAt } = (await archiveRow(id))[0]!;
+  const ids = count === 0 ? [id] : [id, existing];
+  const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'purge', ...ids.map(String));
+  expect(code).toBe(exitCode);
+  expect(stdout).toMatch(/^ID +NAME +DELETED\r?$/m);
+  expect(stdout).toMatch(new RegExp(`^${id} +Purged +${(deletedAt as Date).toISOString()}\r?$`, 'm'));
+  if (ids.length > 1) expect(stdout).toMatch(new RegExp(`^${existing} +not deleted\r?$`, 'm'));
+  expect(await archiveRow(id)).toHaveLength(count);
 });
 
 describe('options of fields', () => {

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { bin, createCommandLine, cwd } from './support/command-line.ts';
+import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
+import { onTerminal, runAtTerminal } from './support/terminal.ts';
 import { useTestApp } from './support/test-app.ts';
 
 const app = useTestApp();
@@ -60,21 +59,46 @@ describe('groups list', () => {
   });
 
   test.each([
-    [['--first', '201'], 'first must be a whole number from 1 to 200, not 201 (BAD_USER_INPUT)'],
-    [['--first', 'ten'], 'first must be a whole number from 1 to 200, not "ten" (BAD_USER_INPUT)'],
+    [['--first', '201'], '--first must be a whole number from 1 to 200, not 201 (BAD_USER_INPUT)'],
+    [['--first', 'ten'], '--first must be a whole number from 1 to 200, not "ten" (BAD_USER_INPUT)'],
     [
       ['--service-group', '0'],
-      'Service group id must be a positive integer: filter.serviceGroupId is 0 (BAD_USER_INPUT)',
+      'Service group id must be a positive integer: --service-group is 0 (BAD_USER_INPUT)',
     ],
-    [['--after', 'x'], 'after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
+    [['--min-price', 'x'], /^group-api: --min-price must be .* "x" \(BAD_USER_INPUT\)\n$/],
+    [['--min-duration', 'x'], /^group-api: --min-duration must be .* "x" \(BAD_USER_INPUT\)\n$/],
+    [['--after', 'x'], '--after must be a cursor from a list with the same order (BAD_USER_INPUT)'],
   ])('groups list rejects the options %j', async (options, message) => {
     expect(await run('groups', 'list', ...options)).toStrictEqual({
       code: 1,
       stdout: '',
-      stderr: `group-api: ${message}\n`,
+      stderr: typeof message === 'string' ? `group-api: ${message}\n` : expect.stringMatching(message),
     });
   });
 });
+
+test.each([
+  ['show', '99999'],
+  ['edit', '99999', '--price', '1'],
+  ['delete', '99999', '--yes'],
+])(
+  'groups %s of a group that does not exist names it, and the command that lists the groups',
+  async (...args) => {
+    const { code, stdout, stderr } = await run('groups', ...args);
+    expect([code, stdout, stderr]).toStrictEqual([
+      1,
+      '',
+      'group-api: Group not found: group 99999 (NOT_FOUND)\ngroup-api:   to continue: group-api groups list\n',
+    ]);
+    const asJson = JSON.parse((await run('groups', ...args, '--json')).stderr);
+    expect(asJson.error).toStrictEqual({
+      id: 99999,
+      help: 'group-api groups list',
+      code: 'NOT_FOUND',
+      message: 'Group not found: group 99999',
+    });
+  },
+);
 
 describe('groups delete', () => {
   test('groups delete deletes a group, prints until when it can be restored, and is recorded as a command', async () => {
@@ -98,6 +122,7 @@ describe('groups delete', () => {
       groups: [body.data.group],
       restorableUntil: (archived!['purge_at'] as Date).toISOString(),
       isDryRun: false,
+      subscribersMoved: 0,
     });
     expect(archived).toMatchObject({
       deleted_by: expect.stringMatching(/^command-line:/),
@@ -195,7 +220,7 @@ describe('groups delete', () => {
     // What the messages say helps.
     expect((await run('groups', 'edit', String(locked), '--protected', 'false')).code).toBe(0);
     expect((await run('groups', 'delete', String(held), ...moving)).code).toBe(0);
-    expect((await run('subscribers', 'remove', 'ali', '--group', String(target))).code).toBe(0);
+    expect((await run('subscribers', 'remove', 'ali', '--group', String(target), '--yes')).code).toBe(0);
     expect((await run('groups', 'delete', String(locked), ...moving)).code).toBe(0);
   });
 
@@ -213,7 +238,9 @@ describe('groups delete', () => {
     expect([code, stdout]).toStrictEqual([
       0,
       expect.stringMatching(
-        new RegExp(`^Deleted group ${id}: Old\nTo restore until \\S+Z: group-api groups restore ${id}\n$`),
+        new RegExp(
+          `^Deleted group ${id}: Old; 1 subscriber moved to group ${target}\nTo restore until \\S+Z: group-api groups restore ${id} --move-subscribers-back\n$`,
+        ),
       ),
     ]);
     expect(await subscribersOf(target)).toMatchObject([{ username: 'ali' }]);
@@ -221,6 +248,36 @@ describe('groups delete', () => {
       target_ids: [String(id), String(target)],
       outcome: 'done',
     });
+
+    // The printed command undoes the delete.
+    const [, undo] = /: group-api (.*)\n$/.exec(stdout)!;
+    expect(await run(...undo!.split(' '))).toStrictEqual({
+      code: 0,
+      stdout: `Restored group ${id}: Old; 1 subscriber moved back\n`,
+      stderr: '',
+    });
+    expect(await subscribersOf(id)).toMatchObject([{ username: 'ali' }]);
+    expect(await subscribersOf(target)).toStrictEqual([]);
+  });
+
+  test('groups delete --move-subscribers-to --dry-run prints how many it would move; without any, the undo moves none back', async () => {
+    const [held, free, target] = [
+      await app.createGroup({ name: 'Held' }),
+      await app.createGroup({ name: 'Free' }),
+      await app.createGroup(),
+    ];
+    for (const username of ['ali', 'mina']) await subscribe(held, username);
+    const before = await readState();
+    const moving = ['--move-subscribers-to', String(target), '--yes'];
+    expect((await run('groups', 'delete', String(held), ...moving, '--dry-run')).stdout).toBe(
+      `Would delete group ${held}: Held; 2 subscribers would be moved to group ${target}\n`,
+    );
+    expect(await readState()).toStrictEqual(before);
+    expect((await run('groups', 'delete', String(free), ...moving)).stdout).toMatch(
+      new RegExp(
+        `^Deleted group ${free}: Free; 0 subscribers moved to group ${target}\n.*groups restore ${free}\n$`,
+      ),
+    );
   });
 
   test('groups delete --dry-run asks nothing, and changes nothing but adds a marked audit event', async () => {
@@ -254,7 +311,7 @@ describe('groups delete', () => {
     [['7'], 1, 'Not a terminal; pass --yes'],
     [['x', '--yes'], 1, 'Group id must be a positive integer: ids[0] is "x" (BAD_USER_INPUT)'],
     [['7', '7', '--yes'], 1, 'ids must not contain duplicates: 7 is repeated (BAD_USER_INPUT)'],
-    [['2000000000', '--yes'], 1, 'Group not found (NOT_FOUND)'],
+    [['2000000000', '--yes'], 1, 'Group not found: group 2000000000 (NOT_FOUND)'],
     [
       ['7', '8', '--move-subscribers-to', '9', '--yes'],
       1,
@@ -263,7 +320,7 @@ describe('groups delete', () => {
     [
       ['7', '--move-subscribers-to', '7', '--yes'],
       1,
-      'moveSubscribersTo must differ from the group to delete',
+      '--move-subscribers-to must differ from the group to delete',
     ],
     [
       Array.from({ length: 1001 }, (_, i) => String(i + 1)),
@@ -286,13 +343,32 @@ describe('groups delete', () => {
     expect([code, stderr]).toStrictEqual([
       1,
       expect.stringMatching(
-        `^group-api: Group not found: group ${id} was deleted on .+ by admin. restoreGroup restores it until .+ \\(NOT_FOUND\\)\n$`,
+        `^group-api: Group not found: group ${id} was deleted on .+ by admin. \`group-api groups restore ${id}\` restores it until .+ \\(NOT_FOUND\\)\n$`,
       ),
     ]);
   });
 
-  // `script` of Debian and Red Hat creates the terminal; the one of macOS has other arguments.
-  const onTerminal = process.platform === 'linux' ? test : test.skip;
+  test('groups delete of several ids says when and by whom those were deleted that are missing', async () => {
+    const [deleted, also, existing] = [
+      await app.createGroup(),
+      await app.createGroup(),
+      await app.createGroup(),
+    ];
+    await app.post('/deleteGroups', { ids: [deleted, also] });
+    const ids = [deleted, also, existing].map(String);
+    const { code, stderr } = await run('groups', 'delete', ...ids, '--yes');
+    expect(code).toBe(1);
+    for (const id of [deleted, also]) {
+      expect(stderr).toMatch(
+        new RegExp(
+          `^group-api: {3}group ${id}: Group not found: group ${id} was deleted on \\S+Z by admin\\. .* \\(NOT_FOUND\\)$`,
+          'm',
+        ),
+      );
+    }
+    expect(await groupRow(existing)).toHaveLength(1);
+  });
+
   onTerminal.each([
     ['yes', 0, 0],
     ['no', 1, 1],
@@ -302,18 +378,27 @@ describe('groups delete', () => {
       `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
       [id, past],
     );
-    const command = `printf '${answer}\\n' | script -qec '${process.execPath} ${bin} groups delete ${id}' /dev/null`;
-    const { code, stdout } = await promisify(execFile)('sh', ['-c', command], {
-      cwd,
-      env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
-    }).then(
-      (ended) => ({ ...ended, code: 0 }),
-      (error: { code: number; stdout: string }) => error,
-    );
+    const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'delete', String(id));
     expect(code).toBe(exitCode);
     expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +BLOCKED BY/);
     expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
     expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
     expect(await groupRow(id)).toHaveLength(groupCount);
   });
+
+  onTerminal(
+    'groups delete --move-subscribers-to at a terminal shows the active subscribers, and not as blockers',
+    async () => {
+      const [id, target] = [
+        await app.createGroup({ name: 'Moved', protected: true }),
+        await app.createGroup(),
+      ];
+      await subscribe(id, 'ali');
+      const args = ['groups', 'delete', String(id), '--move-subscribers-to', String(target)];
+      const { code, stdout } = await runAtTerminal(app, 'no', ...args);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(new RegExp(`^${id} +Moved +1 +0 +0 +Cannot delete a protected group\r?$`, 'm'));
+      expect(await groupRow(id)).toHaveLength(1);
+    },
+  );
 });

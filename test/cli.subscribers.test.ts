@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from './support/command-line.ts';
 import { createProbes, future, past } from './support/probes.ts';
+import { onTerminal, runAtTerminal } from './support/terminal.ts';
 import { openTestApp, type TestApp } from './support/test-app.ts';
 
 let app: TestApp;
@@ -10,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const { run } = createCommandLine(() => app);
-const { readState, subscribe } = createProbes(() => app);
+const { readState, subscribe, subscribersOf } = createProbes(() => app);
 
 test('subscribers list prints active subscribers a page at a time; an unknown group is rejected', async () => {
   const id = await app.createGroup();
@@ -48,7 +49,15 @@ test('subscribers move asks, rejects a clash with the usernames, and --dry-run m
   expect((await run('subscribers', 'move', String(from), String(to))).stderr).toBe(
     'group-api: Not a terminal; pass --yes\n',
   );
-  expect((await run('subscribers', 'remove', 'ali')).stderr).toMatch(/on several groups/);
+  expect((await run('subscribers', 'remove', 'ali', '--yes')).stderr).toMatch(
+    /^group-api: ali is on several groups: --group is required \(BAD_USER_INPUT\)$/m,
+  );
+  expect((await run('subscribers', 'move', '7', '7')).stderr).toBe(
+    'group-api: <to> must differ from <from> (BAD_USER_INPUT)\n',
+  );
+  expect((await run('subscribers', 'move', String(from), '2000000000', '--yes')).stderr).toMatch(
+    /^group-api: Group not found: <to> is 2000000000 /,
+  );
   expect((await run('subscribers', 'move', String(from), String(target), '--dry-run')).stdout).toMatch(
     /^Would move 1 subscriber from group /,
   );
@@ -56,6 +65,33 @@ test('subscribers move asks, rejects a clash with the usernames, and --dry-run m
   expect(event).toStrictEqual({ operation: 'subscribers move', outcome: 'dry-run' });
   expect(await readState()).toStrictEqual(before);
 });
+
+test('subscribers remove without --yes and without a terminal removes no subscriber', async () => {
+  const id = await app.createGroup();
+  await subscribe(id, 'nima');
+  const before = await readState();
+  expect(await run('subscribers', 'remove', 'nima')).toStrictEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'group-api: Not a terminal; pass --yes\n',
+  });
+  expect(await readState()).toStrictEqual(before);
+});
+
+onTerminal.each([
+  ['yes', 0, 0],
+  ['no', 1, 1],
+])(
+  'subscribers remove at a terminal names the subscriber and the group, and asks: %s',
+  async (answer, exitCode, count) => {
+    const id = await app.createGroup();
+    await subscribe(id, 'asked');
+    const args = ['subscribers', 'remove', 'asked', '--group', String(id)];
+    const { code, stdout } = await runAtTerminal(app, answer, ...args);
+    expect([code, await subscribersOf(id)]).toMatchObject([exitCode, { length: count }]);
+    expect(stdout).toContain(`End the subscription of asked to group ${id}? (yes/no)`);
+  },
+);
 
 test('service-groups delete rejects a service group that has groups, with their number and what would help', async () => {
   const created = await app.post('/createServiceGroup', { serviceGroup: { name: 'Full' } });
@@ -65,7 +101,7 @@ test('service-groups delete rejects a service group that has groups, with their 
   expect([code, stderr]).toStrictEqual([
     1,
     [
-      `group-api: Cannot delete a service group that still has groups: service group ${id} has 1. Change their serviceGroupId with editGroup (HAS_GROUPS)`,
+      `group-api: Cannot delete a service group that still has groups: service group ${id} has 1. Change their serviceGroupId with \`group-api groups edit\` (HAS_GROUPS)`,
       `group-api:   to continue: group-api groups list --service-group ${id}, and for each group: group-api groups edit <id> --no-service-group-id\n`,
     ].join('\n'),
   ]);

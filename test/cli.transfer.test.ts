@@ -147,6 +147,12 @@ describe('export', () => {
       '',
       'group-api: 1 of the ids belong to no group, live or deleted: 2000000000 (NOT_FOUND)\n',
     ]);
+    // Not all groups.
+    expect(await here.run('groups', 'export', '--id', '')).toStrictEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'group-api: --id requires at least one group id\n',
+    });
   });
 
   test('an export writes a complete file that only its owner can read; an existing file is kept without --force', async () => {

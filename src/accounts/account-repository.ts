@@ -40,18 +40,13 @@ export function createAccountRepository(prisma: PrismaClient, mutations: Mutatio
     async create(account: NewAccount, call: MutationCall): Promise<Account> {
       return mutations.run(call, async (transaction) => {
         const { username, apiKeyHash } = account;
-        const exists = new AppError('ALREADY_EXISTS', `The account "${username}" already exists`);
-        if (await transaction.account.findUnique({ where: { username } })) throw exists;
+        if (await transaction.account.findUnique({ where: { username } }))
+          throw new AppError('ALREADY_EXISTS', `The account "${username}" already exists`);
         if (apiKeyHash && (await transaction.account.findUnique({ where: { apiKeyHash } })))
           throw apiKeyExists();
-        try {
-          const created = toAccount(await transaction.account.create({ data: account }));
-          return { result: created, targetIds: [created.username], after: created };
-        } catch (error) {
-          if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-          // Created concurrently.
-          throw exists;
-        }
+        // If the username or the key is created concurrently, the next attempt finds which of them exists.
+        const created = toAccount(await transaction.account.create({ data: account }));
+        return { result: created, targetIds: [created.username], after: created };
       });
     },
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { AppError, OperatorError } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { readBoolean, readDecimal, readNumber } from './read-values.ts';
 
 type FieldOption = {
@@ -46,19 +46,6 @@ export function readChanges(options: FieldOptions, values: FieldValues): Record<
   );
 }
 
-/** Runs a parser of the fields of the argument `input`; its errors name the option instead of the field. */
-export function parseFieldOptions<T>(input: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    const path = error instanceof AppError ? error.details['argument'] : undefined;
-    if (!(error instanceof AppError) || typeof path !== 'string' || !path.startsWith(`${input}.`))
-      throw error;
-    const option = optionOf(path.slice(input.length + 1));
-    throw new AppError(error.code, error.message.replaceAll(path, option), error.details);
-  }
-}
-
 function readField(type: FieldOption['type'], value: string | boolean): unknown {
   if (typeof value === 'boolean') return null;
   if (type === 'integer') return readNumber(value);
@@ -66,7 +53,7 @@ function readField(type: FieldOption['type'], value: string | boolean): unknown 
   return type === 'boolean' ? readBoolean(value) : value;
 }
 
-/** `tagName` is set by `--tag-name`. */
-function optionOf(field: string): string {
+/** Returns the option of a field: `tagName` is set by `--tag-name`. */
+export function optionOf(field: string): string {
   return `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -1,11 +1,8 @@
 import { Command } from 'commander';
-import type {
-  DeletedNumberGroup,
-  DeletedNumberGroupRepository,
-} from '../autodialer/number-groups/archive.ts';
+import type { DeletedNumberGroup } from '../autodialer/number-groups/archive.ts';
 import { parseNumberGroupId, type NumberGroup } from '../autodialer/number-groups/number-group.ts';
 import { formatTable, print } from './output.ts';
-import { createCommandCall, withDatabase } from './command-context.ts';
+import { createCommandCall, runMutation, withDatabase } from './command-context.ts';
 
 const maxListed = 1000;
 
@@ -34,22 +31,22 @@ export function createNumberGroupsCommand(): Command {
 }
 
 async function listRemoved({ json }: { json?: true }): Promise<void> {
-  const groups = await withRemovedGroups((removed) => removed.deletedNumberGroups(maxListed));
+  const { createDeletedNumberGroupRepository } = await import('../autodialer/number-groups/archive.ts');
+  const groups = await withDatabase(({ prisma, mutations }) =>
+    createDeletedNumberGroupRepository(prisma, mutations).deletedNumberGroups(maxListed),
+  );
   const head = ['_ID', 'NAME', 'COUNT', 'REMOVED', 'BY', 'UNTIL'];
   print(json, groups.map(describeRemoved), formatTable(head, groups.map(toCells)));
 }
 
 async function restore(idArgument: string, { json }: { json?: true }): Promise<void> {
   const id = parseNumberGroupId(idArgument, '_id');
-  const group = await withRemovedGroups((removed) =>
-    removed.restoreNumberGroup(id, createCommandCall('number-groups restore', [id])),
+  const { createDeletedNumberGroupRepository } = await import('../autodialer/number-groups/archive.ts');
+  const call = createCommandCall('number-groups restore', [id]);
+  const group = await runMutation(call, ({ prisma, mutations }) =>
+    createDeletedNumberGroupRepository(prisma, mutations).restoreNumberGroup(id, call),
   );
   print(json, describe(group), `Restored number group ${id}: ${group.name}, ${group.count} numbers`);
-}
-
-async function withRemovedGroups<T>(work: (removed: DeletedNumberGroupRepository) => Promise<T>): Promise<T> {
-  const { createDeletedNumberGroupRepository } = await import('../autodialer/number-groups/archive.ts');
-  return withDatabase(({ prisma, mutations }) => work(createDeletedNumberGroupRepository(prisma, mutations)));
 }
 
 function describe({ id, name, description, count, createdAt }: NumberGroup) {

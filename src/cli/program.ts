@@ -17,19 +17,24 @@ import { createServeCommand } from './serve.ts';
 export async function runProgram(args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   let outputError: Error | undefined;
+  let command: Command | undefined;
   const onOutputError = (error: Error) => {
-    // The reader of the output may close it early, as `head` does; no one could read an error.
-    if (outputError === undefined && !isClosedPipe(error))
-      void reportError(new OperatorError(`Cannot write to standard output: ${error.message}`), asJson);
+    if (outputError !== undefined) return;
+    outputError = error;
+    // The reader of the output may close it early, as `head` does, when it has what it wants.
+    if (isClosedPipe(error)) return;
+    void reportError(new OperatorError(`Cannot write to standard output: ${error.message}`), asJson);
     process.exitCode = exitCodes.failed;
-    outputError ??= error;
   };
   process.stdout.on('error', onOutputError);
   try {
-    await createProgram(asJson).parseAsync(args, { from: 'user' });
+    await createProgram(asJson)
+      .hook('preAction', (_program, action) => void (command = action))
+      .parseAsync(args, { from: 'user' });
   } catch (error) {
-    const isReported = error instanceof CommanderError || error === outputError || isClosedPipe(error);
-    if (!isReported) await reportError(error, asJson);
+    if (outputError !== undefined && isClosedPipe(error)) return Number(process.exitCode ?? exitCodes.done);
+    const isReported = error instanceof CommanderError || error === outputError;
+    if (!isReported) await reportError(error, asJson, command);
     return exitCodeOf(error);
   }
   return Number(process.exitCode ?? exitCodes.done);

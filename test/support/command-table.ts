@@ -219,8 +219,15 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
         args: [id, '--reason', 'gone', '--move-subscribers-to', target, '--expected-version', 1, '--yes'],
       };
     },
-    toJson: (group) => ({ groups: [group], restorableUntil: expect.any(String), isDryRun: false }),
-    shows: [/^Deleted group \d+: Gold\nTo restore until \S+: group-api groups restore \d+\n$/],
+    toJson: (group) => ({
+      groups: [group],
+      restorableUntil: expect.any(String),
+      isDryRun: false,
+      subscribersMoved: 2,
+    }),
+    shows: [
+      /^Deleted group \d+: Gold; 2 subscribers moved to group \d+\nTo restore until \S+: group-api groups restore \d+ --move-subscribers-back\n$/,
+    ],
     rejected: ['NOT_FOUND', unknownId, '--yes'],
   },
   deleteGroups: {
@@ -229,7 +236,12 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
       const ids = [await app.createGroup({ name: 'One' }), await app.createGroup({ name: 'Two' })];
       return { variables: { ids }, args: [...ids, '--yes'] };
     },
-    toJson: (groups) => ({ groups, restorableUntil: expect.any(String), isDryRun: false }),
+    toJson: (groups) => ({
+      groups,
+      restorableUntil: expect.any(String),
+      isDryRun: false,
+      subscribersMoved: 0,
+    }),
     shows: [/^Deleted group \d+: One\nDeleted group \d+: Two\n/],
     rejected: ['NOT_FOUND', unknownId, '2000000001', '--yes'],
   },
@@ -271,10 +283,10 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
     options: { groupId: '--group' },
     prepare: async (app) => {
       const groupId = await createGroupWithSubscribers(app);
-      return { variables: { username: 'ali', groupId }, args: ['ali', '--group', groupId] };
+      return { variables: { username: 'ali', groupId }, args: ['ali', '--group', groupId, '--yes'] };
     },
     shows: [/^Removed ali from group \d+\n$/],
-    rejected: ['NOT_FOUND', 'nemo', '--group', unknownId],
+    rejected: ['NOT_FOUND', 'nemo', '--group', unknownId, '--yes'],
   },
   moveSubscribers: {
     command: 'subscribers move',

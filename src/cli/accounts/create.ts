@@ -3,10 +3,10 @@ import { parseExpiry, parseNetworks, parseScopes, parseUsername } from '../../ac
 import { hashApiKey } from '../../accounts/api-key.ts';
 import { allScopes } from '../../accounts/scopes.ts';
 import { OperatorError } from '../../errors.ts';
-import { createCommandCall } from '../command-context.ts';
+import { createCommandCall, runMutation } from '../command-context.ts';
+import { collectItems } from '../list-options.ts';
 import { print } from '../output.ts';
 import { ask } from '../prompts.ts';
-import { withAccounts } from './change-account.ts';
 import {
   describeNewKey,
   newKeyField,
@@ -15,7 +15,6 @@ import {
   setsPassword,
   type CredentialOptions,
 } from './credentials.ts';
-import { collectItems } from './list-options.ts';
 
 type CreateOptions = CredentialOptions & {
   scope: string[];
@@ -73,7 +72,8 @@ async function createAccount(usernameArgument: string | undefined, options: Crea
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires);
   const passwordHash = setsPassword(options) ? await readPasswordHash(options) : null;
   const key = options.apiKey ? await readOrCreateApiKey(options) : undefined;
-  await withAccounts(async (accounts) => {
+  const call = createCommandCall('accounts create', [username]);
+  await runMutation(call, async ({ accounts }) => {
     const account = await accounts.create(
       {
         username,
@@ -84,7 +84,7 @@ async function createAccount(usernameArgument: string | undefined, options: Crea
         apiKeyHash: key === undefined ? null : hashApiKey(key.apiKey),
         passwordHash,
       },
-      createCommandCall('accounts create', [username]),
+      call,
     );
     // Before the database is closed, which may fail: the key cannot be shown again.
     const message = describeNewKey(`Created account ${username}`, key);

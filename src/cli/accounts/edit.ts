@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import { parseExpiry, parseNetworks, parseScopes } from '../../accounts/account.ts';
 import type { AccountChanges } from '../../accounts/account-repository.ts';
 import { OperatorError } from '../../errors.ts';
+import { collectItems } from '../list-options.ts';
 import { print } from '../output.ts';
 import { changeAccount } from './change-account.ts';
 import { describeAccounts } from './describe-accounts.ts';
-import { collectItems } from './list-options.ts';
 
 type EditOptions = { scope: string[]; network: string[]; expires?: string; json?: true };
 

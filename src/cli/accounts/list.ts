@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { withDatabase } from '../command-context.ts';
 import { print } from '../output.ts';
-import { withAccounts } from './change-account.ts';
 import { describeAccounts } from './describe-accounts.ts';
 
 /** `group-api accounts list`: lists the accounts. */
@@ -13,6 +13,6 @@ export function createListCommand(): Command {
 }
 
 async function listAccounts({ json }: { json?: true }): Promise<void> {
-  const accounts = await withAccounts((repository) => repository.list());
+  const accounts = await withDatabase((database) => database.accounts.list());
   print(json, accounts, describeAccounts(accounts));
 }

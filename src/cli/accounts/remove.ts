@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { adminUsername } from '../../accounts/account.ts';
-import { createCommandCall } from '../command-context.ts';
+import { createCommandCall, runMutation } from '../command-context.ts';
 import { print } from '../output.ts';
 import { confirm } from '../prompts.ts';
-import { withAccounts } from './change-account.ts';
 
 /** `group-api accounts remove`: removes an account. */
 export function createRemoveCommand(): Command {
@@ -21,9 +20,8 @@ export function createRemoveCommand(): Command {
 
 async function removeAccount(username: string, { yes, json }: { yes?: true; json?: true }): Promise<void> {
   await confirm(`Remove the account ${username} permanently?`, yes, 'Nothing was removed');
-  const account = await withAccounts((accounts) =>
-    accounts.delete(username, createCommandCall('accounts remove', [username])),
-  );
+  const call = createCommandCall('accounts remove', [username]);
+  const account = await runMutation(call, ({ accounts }) => accounts.delete(username, call));
   const note = username === adminUsername ? '; it will be recreated when a server starts' : '';
   print(json, account, `Removed account ${username}${note}`);
 }

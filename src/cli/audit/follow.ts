@@ -35,7 +35,7 @@ export async function followEvents(filter: AuditFilter, asJson: true | undefined
     const format = asJson
       ? (event: AuditEvent) => JSON.stringify(describeEvent(event))
       : (event: AuditEvent) => formatRow(eventCells(event), widths);
-    const read = retryWhileUnavailable(follower);
+    const read = createEventReader(follower);
     while (!stop.aborted) {
       const { events, hasMore } = await read();
       await writeLines(events.map(format), stop);
@@ -44,8 +44,8 @@ export async function followEvents(filter: AuditFilter, asJson: true | undefined
   });
 }
 
-/** Reads the next events; reports an unavailable database once, until it is available again. */
-function retryWhileUnavailable(follower: AuditFollower): AuditFollower['next'] {
+/** Returns what reads the next events: none while the database is unavailable, which it reports once. */
+function createEventReader(follower: AuditFollower): AuditFollower['next'] {
   let isReported = false;
   return async () => {
     try {

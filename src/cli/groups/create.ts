@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { createCommandCall, runMutation } from '../command-context.ts';
-import { addFieldOptions, parseFieldOptions, readFields, type FieldValues } from '../field-options.ts';
+import { addFieldOptions, readFields, type FieldValues } from '../field-options.ts';
 import { print } from '../output.ts';
 import { groupOptions } from './group-options.ts';
 
@@ -24,7 +24,7 @@ Examples:
 async function createGroup({ json, ...values }: FieldValues & { json?: true }): Promise<void> {
   const { parseNewGroup } = await import('../../groups/group.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
-  const group = parseFieldOptions('group', () => parseNewGroup(readFields(groupOptions, values)));
+  const group = parseNewGroup(readFields(groupOptions, values));
   const call = createCommandCall('groups create', []);
   const created = await runMutation(call, ({ groups }) => groups.create(group, call));
   print(json, describeGroupResult(created), `Created group ${created.id}: ${created.name}`);

@@ -2,9 +2,10 @@ import { Command } from 'commander';
 import { AppError, OperatorError } from '../../errors.ts';
 import type { Deletion } from '../../group-deletion/delete-group.ts';
 import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
+import type { DeletedGroup } from '../../groups/archive.ts';
 import type { Group } from '../../groups/group.ts';
 import { confirm } from '../prompts.ts';
-import { formatTable, print } from '../output.ts';
+import { formatCount, formatTable, print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
 import { createCommandCall, auditedCommand, withDatabase, type CommandDatabase } from '../command-context.ts';
 import { explainDeletionError } from './explain-deletion.ts';
@@ -31,7 +32,7 @@ export function createDeleteCommand(): Command {
     )
     .option('--dry-run', 'run all checks without changing anything')
     .option('--yes', 'skip the confirmation')
-    .option('--json', 'print JSON: the deleted groups, and until when they can be restored')
+    .option('--json', 'print JSON: the deleted groups, until when they can be restored, and subscribersMoved')
     .addHelpText(
       'after',
       `
@@ -63,13 +64,19 @@ async function deleteGroups(idArguments: string[], options: DeleteOptions): Prom
   const isDryRun = options.dryRun ?? false;
   await withDatabase(async (database) => {
     if (!isDryRun && !options.yes) await confirmDeletion(ids, deletion, database);
+    const [activeBefore] = target === null ? [0] : await database.subscribers.countActive([deletion.id]);
     const groups = await deleteAll(ids, deletion, isDryRun, database).catch(async (error: unknown) => {
       throw await explainDeletionError(error, ids, deletion, database);
     });
-    const restorableUntil = isDryRun ? null : await findPurgeDate(ids[0]!, database);
-    const described = groups.map(describeGroupResult);
-    const text = describeDeletion(groups, restorableUntil, isDryRun);
-    print(options.json, { groups: described, restorableUntil, isDryRun }, text);
+    const archived = isDryRun ? null : await findArchived(ids[0]!, database);
+    const outcome = {
+      restorableUntil: archived && archived.purgeAt,
+      isDryRun,
+      // The archive has the exact number; without it, the number was counted before the delete.
+      subscribersMoved: archived?.subscribersMoved ?? activeBefore!,
+    };
+    const text = describeDeletion(groups, { ...outcome, target });
+    print(options.json, { groups: groups.map(describeGroupResult), ...outcome }, text);
   });
 }
 
@@ -101,33 +108,39 @@ async function confirmDeletion(
   if (process.stdin.isTTY) {
     const { findDeletionImpacts } = await import('../../group-deletion/deletion-impact.ts');
     const impacts = await findDeletionImpacts(ids, repositories);
-    process.stderr.write(`${describeImpacts(ids, impacts)}\n`);
+    process.stderr.write(`${describeImpacts(ids, impacts, target !== null)}\n`);
   }
   const subject = ids.length === 1 ? `group ${ids[0]}` : `these ${ids.length} groups`;
   const moving = target === null ? '' : ` and move the active subscribers to group ${target}`;
   await confirm(`Delete ${subject}${moving}?`, undefined, 'Nothing was deleted');
 }
 
-function describeImpacts(ids: readonly number[], impacts: readonly (GroupDeletionImpact | null)[]): string {
+/** With `isMoving`, the delete moves the active subscribers: they do not block it. */
+function describeImpacts(
+  ids: readonly number[],
+  impacts: readonly (GroupDeletionImpact | null)[],
+  isMoving: boolean,
+): string {
   const rows = impacts.map((impact, index) => {
     if (!impact) return [String(ids[index]), '', '', '', '', 'Group not found'];
     const { group, activeSubscribers, pendingSubscribers, endedSubscribers, blockers } = impact;
     const counts = [activeSubscribers, pendingSubscribers, endedSubscribers].map(String);
-    return [String(group.id), group.name, ...counts, blockers.map(({ message }) => message).join('; ')];
+    const remaining = blockers.filter(({ code }) => !(isMoving && code === 'HAS_ACTIVE_SUBSCRIBERS'));
+    return [String(group.id), group.name, ...counts, remaining.map(({ message }) => message).join('; ')];
   });
   return formatTable(['ID', 'NAME', 'ACTIVE', 'PENDING', 'ENDED', 'BLOCKED BY'], rows);
 }
 
 /**
- * Returns when the archive purges a group, which is the same for all groups of a call; null if the archive is disabled,
- * undefined if the database is unavailable: the groups are deleted nevertheless.
+ * Returns a deleted group from the archive: the groups of a call have the same purge date. Returns null if the archive
+ * is disabled, undefined if the database is unavailable: the groups are deleted nevertheless.
  */
-async function findPurgeDate(
+async function findArchived(
   id: number,
   { deletedGroups }: CommandDatabase,
-): Promise<Date | null | undefined> {
+): Promise<DeletedGroup | null | undefined> {
   try {
-    return (await deletedGroups.get(id)).purgeAt;
+    return await deletedGroups.get(id);
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
     if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return undefined;
@@ -135,17 +148,27 @@ async function findPurgeDate(
   }
 }
 
+type Outcome = {
+  readonly restorableUntil: Date | null | undefined;
+  readonly isDryRun: boolean;
+  readonly subscribersMoved: number;
+  /** The group to which the subscribers were moved. */
+  readonly target: number | null;
+};
+
 function describeDeletion(
   groups: readonly Group[],
-  restorableUntil: Date | null | undefined,
-  isDryRun: boolean,
+  { restorableUntil, isDryRun, subscribersMoved, target }: Outcome,
 ): string {
   const verb = isDryRun ? 'Would delete' : 'Deleted';
-  const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}`);
+  const count = formatCount(subscribersMoved, 'subscriber');
+  const moved = target === null ? '' : `; ${count} ${isDryRun ? 'would be ' : ''}moved to group ${target}`;
+  const lines = groups.map(({ id, name }) => `${verb} group ${id}: ${name}${moved}`);
   if (isDryRun || restorableUntil === undefined) return lines.join('\n');
   const ids = groups.map(({ id }) => id).join(' ');
+  const option = subscribersMoved > 0 ? ' --move-subscribers-back' : '';
   const restore = restorableUntil
-    ? `To restore until ${restorableUntil.toISOString()}: group-api groups restore ${ids}`
+    ? `To restore until ${restorableUntil.toISOString()}: group-api groups restore ${ids}${option}`
     : 'The archive is disabled (DELETED_GROUP_RETENTION_DAYS=0): the delete cannot be undone';
   return [...lines, restore].join('\n');
 }

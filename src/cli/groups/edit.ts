@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { createCommandCall, runMutation } from '../command-context.ts';
-import { addFieldOptions, parseFieldOptions, readChanges, type FieldValues } from '../field-options.ts';
+import { addFieldOptions, readChanges, type FieldValues } from '../field-options.ts';
 import { print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
 import { groupOptions } from './group-options.ts';
@@ -31,7 +31,7 @@ async function editGroup(
   const { describeGroupResult } = await import('./describe-groups.ts');
   const id = parseGroupId(readNumber(idArgument));
   const input = readChanges(groupOptions, values);
-  const changes = parseFieldOptions('group', () => parseGroupChanges(input));
+  const changes = parseGroupChanges(input);
   const call = createCommandCall('groups edit', [id]);
   const group = await runMutation(call, ({ groups }) => groups.edit(id, changes, call));
   print(

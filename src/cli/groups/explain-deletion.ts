@@ -15,15 +15,18 @@ type Blocker = {
 const explainedCodes = ['GROUP_PROTECTED', 'HAS_ACTIVE_SUBSCRIBERS'];
 
 /**
- * Adds to the error of a rejected delete every blocker of its groups as `blockers`: the name of the group, the number
- * of active subscribers and the command that would help. Returns other errors unchanged.
+ * Adds to the error of a rejected delete every blocker of its groups as `blockers`: the name of the group, the number of
+ * active subscribers and the command that would help; of a deleted group when and by whom it was deleted. Returns other
+ * errors unchanged.
  */
 export async function explainDeletionError(
-  error: unknown,
+  rejection: unknown,
   ids: readonly number[],
   { moveSubscribersTo }: Deletion,
   repositories: CommandDatabase,
 ): Promise<unknown> {
+  const { explainMissingGroups } = await import('../../group-deletion/missing-groups.ts');
+  const error = await explainMissingGroups(rejection, repositories.deletedGroups);
   if (!(error instanceof AppError)) return error;
   const reported = error.details['blockers'] as Blocker[] | undefined;
   if (!reported && !explainedCodes.includes(error.code)) return error;
@@ -33,10 +36,10 @@ export async function explainDeletionError(
   if (!impacts) return error;
   const blockers = ids.flatMap((id, index) => {
     const own = impacts[index];
-    const missing = reported?.filter(
+    const otherBlockers = reported?.filter(
       (blocker) => blocker.id === id && !explainedCodes.includes(blocker.code),
     );
-    return [...(missing ?? []), ...(own ? blockersOf(own, moveSubscribersTo !== null) : [])];
+    return [...(otherBlockers ?? []), ...(own ? blockersOf(own, moveSubscribersTo !== null) : [])];
   });
   return new AppError(error.code, error.message, { ...error.details, blockers });
 }

@@ -1,12 +1,13 @@
 import { Command } from 'commander';
 import { OperatorError } from '../../errors.ts';
+import { collectItems } from '../list-options.ts';
 import { openOutputFile } from '../output-file.ts';
 import { print } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { readNumber } from '../read-values.ts';
 import { withDatabase } from '../command-context.ts';
 
-type ExportOptions = { id: string[]; force?: true; json?: true };
+type ExportOptions = { id?: string[]; force?: true; json?: true };
 
 /** `group-api groups export`: writes a file for `groups import`. */
 export function createExportCommand(): Command {
@@ -18,8 +19,7 @@ export function createExportCommand(): Command {
     .option(
       '--id <ids>',
       'only these groups, with their subscribers and service groups; comma-separated or repeated',
-      collect,
-      [],
+      collectItems,
     )
     .option('--force', 'replace an existing file')
     .option('--json', 'print JSON: the file and the number of records of each kind; requires a file')
@@ -39,7 +39,9 @@ Examples:
 async function exportToFile(file: string | undefined, options: ExportOptions): Promise<void> {
   const { parseGroupId } = await import('../../groups/group.ts');
   const { exportGroups } = await import('../../transfer/export-groups.ts');
-  const ids = options.id.map((id) => parseGroupId(readNumber(id), '--id'));
+  const ids = options.id?.map((id) => parseGroupId(readNumber(id), '--id'));
+  // All groups would be exported, which a script with an empty variable did not ask for.
+  if (ids?.length === 0) throw new OperatorError('--id requires at least one group id');
   const isStandardOutput = file === undefined || file === '-';
   if (isStandardOutput && options.json)
     throw new OperatorError('--json requires a file: the records go to standard output');
@@ -50,7 +52,7 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
       exportGroups(
         prisma,
         {
-          ids: ids.length > 0 ? [...new Set(ids)] : undefined,
+          ids: ids && [...new Set(ids)],
           onProgress: (count) => progress.report(count),
           signal,
         },
@@ -67,9 +69,4 @@ async function exportToFile(file: string | undefined, options: ExportOptions): P
     await output?.discard();
     throw output ? output.explain(error) : error;
   }
-}
-
-/** Appends the items of a comma-separated list to those of earlier uses of the option. */
-function collect(text: string, previous: readonly string[]): string[] {
-  return [...previous, ...text.split(',').map((item) => item.trim())];
 }

@@ -1,5 +1,7 @@
 import { Command } from 'commander';
-import { print } from '../output.ts';
+import { AppError } from '../../errors.ts';
+import { withDatabase } from '../command-context.ts';
+import { formatTable, print } from '../output.ts';
 import { confirm } from '../prompts.ts';
 import { readNumber } from '../read-values.ts';
 import { changeEach } from './change-each.ts';
@@ -30,6 +32,7 @@ async function purgeGroups(idArguments: string[], { yes, json }: PurgeOptions): 
   const { describeGroupResult } = await import('./describe-groups.ts');
   const ids = parseDeletionIds(idArguments.map(readNumber));
   const subject = ids.length === 1 ? `the deleted group ${ids[0]}` : `these ${ids.length} deleted groups`;
+  if (!yes && process.stdin.isTTY) process.stderr.write(`${await describeArchived(ids)}\n`);
   await confirm(`Remove ${subject} permanently?`, yes, 'Nothing was purged');
   const { results, error } = await changeEach('groups purge', ids, (id, call, { deletedGroups }) =>
     deletedGroups.purge(id, call),
@@ -40,4 +43,20 @@ async function purgeGroups(idArguments: string[], { yes, json }: PurgeOptions): 
     print(json, { deletedGroups: described }, lines.join('\n'));
   }
   if (error !== undefined) throw error;
+}
+
+/** Describes the groups to purge, for the confirmation. */
+async function describeArchived(ids: readonly number[]): Promise<string> {
+  const rows = await withDatabase(async ({ deletedGroups }) => {
+    const cells: string[][] = [];
+    for (const id of ids) {
+      const deleted = await deletedGroups.get(id).catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
+        throw error;
+      });
+      cells.push([String(id), deleted?.group.name ?? '', deleted?.deletedAt.toISOString() ?? 'not deleted']);
+    }
+    return cells;
+  });
+  return formatTable(['ID', 'NAME', 'DELETED'], rows);
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { print } from '../output.ts';
+import { formatCount, print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
 import { changeEach } from './change-each.ts';
 
@@ -38,7 +38,11 @@ async function restoreGroups(
     groupRestoration.restoreGroup({ id, moveSubscribersBack }, call),
   );
   if (results.length > 0) {
-    const lines = results.map(({ id, name }) => `Restored group ${id}: ${name}`);
+    const lines = results.map(({ id, name, details }) => {
+      // A deleted group has no subscribers: those that the restored one has came back.
+      const count = formatCount(details?.subscriberCount ?? 0, 'subscriber');
+      return `Restored group ${id}: ${name}${moveSubscribersBack ? `; ${count} moved back` : ''}`;
+    });
     print(json, { groups: results.map(describeGroupResult) }, lines.join('\n'));
   }
   if (error !== undefined) throw error;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { createCommandCall, runMutation } from '../command-context.ts';
-import { addFieldOptions, parseFieldOptions, readFields, type FieldValues } from '../field-options.ts';
+import { addFieldOptions, readFields, type FieldValues } from '../field-options.ts';
 import { print } from '../output.ts';
 import { serviceGroupOptions } from './service-group-options.ts';
 
@@ -22,7 +22,7 @@ Examples:
 async function createServiceGroup({ json, ...values }: FieldValues & { json?: true }): Promise<void> {
   const { parseNewServiceGroup } = await import('../../service-groups/service-group.ts');
   const input = readFields(serviceGroupOptions, values);
-  const serviceGroup = parseFieldOptions('serviceGroup', () => parseNewServiceGroup(input));
+  const serviceGroup = parseNewServiceGroup(input);
   const call = createCommandCall('service-groups create', []);
   const created = await runMutation(call, ({ serviceGroups }) => serviceGroups.create(serviceGroup, call));
   print(json, created, `Created service group ${created.id}: ${created.name}`);

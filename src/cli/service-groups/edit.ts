@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { createCommandCall, runMutation } from '../command-context.ts';
-import { addFieldOptions, parseFieldOptions, readChanges, type FieldValues } from '../field-options.ts';
+import { addFieldOptions, readChanges, type FieldValues } from '../field-options.ts';
 import { print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
 import { serviceGroupOptions } from './service-group-options.ts';
@@ -30,7 +30,7 @@ async function editServiceGroup(
     await import('../../service-groups/service-group.ts');
   const id = parseServiceGroupId(readNumber(idArgument));
   const input = readChanges(serviceGroupOptions, values);
-  const changes = parseFieldOptions('serviceGroup', () => parseServiceGroupChanges(input));
+  const changes = parseServiceGroupChanges(input);
   const call = createCommandCall('service-groups edit', [id]);
   const edited = await runMutation(call, ({ serviceGroups }) => serviceGroups.edit(id, changes, call));
   print(json, edited, `Changed service group ${id}: ${edited.name}`);
