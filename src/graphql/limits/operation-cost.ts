@@ -6,6 +6,7 @@ import {
   isListType,
   isObjectType,
   Kind,
+  SchemaMetaFieldDef,
   TypeNameMetaFieldDef,
   type DocumentNode,
   type FieldNode,
@@ -15,6 +16,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { AppError, OperatorError } from '../../errors.ts';
+import { measureIntrospection } from './introspection-lists.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** A validated operation, which therefore has no fragment cycles. */
@@ -43,6 +45,11 @@ type Position = {
   readonly level: number;
   readonly multiplier: number;
   readonly page?: { readonly size: number; readonly fields: readonly string[] } | undefined;
+  /**
+   * The number of `__schema` objects, if this position has each part of the schema at most once for each of them: their
+   * lists have as many entries together as the schema has. Without it, each list may be the longest.
+   */
+  readonly schemas?: number | undefined;
 };
 
 /** The number of visited fields after which the walk stops if the cost is too high already. */
@@ -58,6 +65,7 @@ export function createCostCalculator(
   maxCost: number,
 ): (operation: Operation) => OperationSize {
   const listSizes = readListSizes(schema);
+  const introspectionLists = measureIntrospection(schema);
   const weights = readWeights(schema);
   // Sizes of operations in which no variable sets the length of a list. Apollo caches the documents.
   const cachedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
@@ -72,7 +80,7 @@ export function createCostCalculator(
     let visited = 0;
 
     const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, position: Position) => {
-      const { level, multiplier, page } = position;
+      const { level, multiplier, page, schemas } = position;
       depth = Math.max(depth, level);
       const selected = [...fields];
       for (const nodes of selected) {
@@ -84,6 +92,8 @@ export function createCostCalculator(
         if (visited > maxVisited && cost > maxCost) return;
 
         const type = field && getNamedType(field.type);
+        const introspected = field && introspectionLists.get(field);
+        if (introspected && !isObjectType(type)) cost += multiplier * introspected.longest;
         if (!field || !isObjectType(type)) continue;
 
         const list = listSizes.get(field);
@@ -91,11 +101,15 @@ export function createCostCalculator(
         const size = list ? listLengthOf(list, field, node, { operation, variables }) : 1;
         const isPage = list !== undefined && list.sizedFields.length > 0;
         const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
+        const objects = introspected
+          ? Math.min(multiplier * introspected.longest, (schemas ?? Infinity) * introspected.total)
+          : multiplier * entries;
         walk(collectFields(selectionSetsOf(nodes), fragments).values(), type, {
           // Introspection of argument types is deeply nested; graphql-js limits recursive introspection itself.
           level: isIntrospectionType(type) ? level : level + 1,
-          multiplier: Math.min(multiplier * entries, Number.MAX_SAFE_INTEGER),
+          multiplier: Math.min(objects, Number.MAX_SAFE_INTEGER),
           page: isPage ? { size, fields: list.sizedFields } : undefined,
+          schemas: field === SchemaMetaFieldDef ? objects : introspected?.isPartition ? schemas : undefined,
         });
       }
     };
