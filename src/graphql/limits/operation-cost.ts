@@ -33,7 +33,7 @@ export type OperationSize = {
   readonly depth: number;
   /**
    * The maximum number of values in the response: each field counts one, below a list once per entry. `__typename`
-   * counts only alone or with an alias.
+   * counts only alone or with an alias. More where a field has a weight, as those of introspection.
    */
   readonly cost: number;
 };
@@ -206,14 +206,22 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
   };
 }
 
+/**
+ * The cost of a field of introspection. It is resolved without waiting for the database, so it blocks other requests;
+ * and a request needs the schema once, which costs a small part of the limit.
+ */
+const introspectionWeight = 2;
+
 /** Reads the `@cost` of the fields. */
 function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, unknown>, number> {
   const directive = schema.getDirective('cost');
   const weights = new Map<GraphQLField<unknown, unknown>, number>();
-  const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
-  for (const field of objects.flatMap((type) => Object.values(type.getFields()))) {
-    const weight = directive && field.astNode && getDirectiveValues(directive, field.astNode)?.['weight'];
-    if (typeof weight === 'number') weights.set(field, weight);
+  for (const type of Object.values(schema.getTypeMap()).filter(isObjectType)) {
+    for (const field of Object.values(type.getFields())) {
+      const weight = directive && field.astNode && getDirectiveValues(directive, field.astNode)?.['weight'];
+      if (typeof weight === 'number') weights.set(field, weight);
+      else if (isIntrospectionType(type)) weights.set(field, introspectionWeight);
+    }
   }
   return weights;
 }
