@@ -3,8 +3,6 @@ import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { deleteExpiredKeys } from './mutations/idempotency.ts';
-import { registerAutodialer } from './autodialer/plugin.ts';
-import { writeEarlyError } from './autodialer/error-responses.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
@@ -22,9 +20,6 @@ import { registerSchemaRoute } from './http/routes/schema.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/routes/whoami.ts';
 import type { Logger } from './log.ts';
-import { createDeletedNumberGroupRepository } from './autodialer/number-groups/archive.ts';
-import { createNumberGroupRepository } from './autodialer/number-groups/number-group-repository.ts';
-import { createNumberListRepository } from './autodialer/number-groups/number-list-repository.ts';
 import { createRepositories } from './repositories.ts';
 
 /** The running server. */
@@ -66,31 +61,14 @@ export async function openApp(
     : createTokenCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
-  const numberLists = createNumberListRepository(prisma, mutations);
-  const deletedNumberGroups = createDeletedNumberGroupRepository(prisma, mutations);
-
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
-  const http = await createHttpServer(
-    config,
-    authenticator,
-    log,
-    config.AUTODIALER ? writeEarlyError : undefined,
-  );
+  const http = await createHttpServer(config, authenticator, log);
   await registerExplorerRoutes(http);
   registerHealthRoutes(http, isReady);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits });
-  if (config.AUTODIALER) {
-    const numberGroups = createNumberGroupRepository(prisma, mutations, config.DELETED_GROUP_RETENTION_DAYS);
-    await registerAutodialer(http, {
-      mutations,
-      numberGroups,
-      numberLists,
-      timeZone: config.AUTODIALER_TIME_ZONE,
-      corsOrigins: config.CORS_ORIGINS,
-    });
-  }
+  if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
     (error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
@@ -101,8 +79,8 @@ export async function openApp(
   const purgeJob = startPurgeJob(
     {
       deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
-      deletedNumberGroups: (caller) => deletedNumberGroups.purgeExpired(caller),
-      numberLists: () => numberLists.removeUnused(),
+      // Also while AUTODIALER is false: what has been stored before expires all the same.
+      numberGroups: async (caller) => (await import('./autodialer/purge.ts')).purgeBatch(prisma, caller),
       idempotencyKeys: () => deleteExpiredKeys(prisma),
       // Removes nothing: it keeps the index of the audit's times up to date.
       auditTimes: () => audit.summarizeTimes().then(() => 0),

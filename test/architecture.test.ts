@@ -131,6 +131,22 @@ test('no import leads upwards, and no file imports itself by way of others', () 
   expect(findCycles(files)).toStrictEqual([]);
 });
 
+test('removing the autodialer is its folder, its command, and two lines of app.ts, which import it on demand', () => {
+  const { source } = files.find(({ name }) => name === 'app.ts')!;
+  const lines = source
+    .split('\n')
+    .filter((line) => /autodialer/i.test(line) && !/^ *(\/\/|\/?\*)/.test(line));
+  expect(lines).toHaveLength(2);
+  for (const line of lines) expect(line).toMatch(/\bimport\('\.\/autodialer\//);
+
+  const users = files.filter(
+    (file) =>
+      moduleOf(file.name) !== 'autodialer' &&
+      importsOf(file).some((target) => moduleOf(target) === 'autodialer'),
+  );
+  expect(users.map(({ name }) => name).toSorted()).toStrictEqual(['app.ts', 'cli/number-groups.ts']);
+});
+
 test.each([
   ['an upward import', `import { openApp } from '../app.ts';`],
   ['an upward import of a type', `import type { Context } from '../graphql/context.ts';`],

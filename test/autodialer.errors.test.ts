@@ -1,16 +1,21 @@
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from './support/autodialer.ts';
 import { createProbes } from './support/probes.ts';
+import { startServer } from './support/server-process.ts';
 import { createTestAccount } from './support/test-accounts.ts';
 import { openTestApp, testKey, useTestApp, type TestApp } from './support/test-app.ts';
+import { useTestFolder } from './support/test-folder.ts';
 
 // The vendor's table of errors, row by row: the status, the message, and the precedence of errors.
 const app = useTestApp({ FAILED_SIGN_INS_PER_MINUTE: 1_000_000 });
+const dir = useTestFolder();
 const { addGroup, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
 const callers: Record<string, Record<string, string>> = {};
@@ -487,4 +492,29 @@ test('AUTODIALER=false removes all autodialer endpoints', async () => {
   } finally {
     await without.close();
   }
+});
+
+test('with AUTODIALER=false, a server loads no file of the autodialer but those of its purge', async () => {
+  const server = startServer({
+    DATABASE_URL: app.url,
+    ADMIN_API_KEY: testKey,
+    AUTODIALER: 'false',
+    NODE_V8_COVERAGE: dir,
+  });
+  await server.ready;
+  server.kill('SIGTERM');
+  expect((await server.exited).code).toBe(0);
+
+  // Node writes the scripts that a process has loaded.
+  const scripts = readdirSync(dir).flatMap(
+    (name) => JSON.parse(readFileSync(join(dir, name), 'utf8')).result as { url: string }[],
+  );
+  const loaded = scripts.flatMap(({ url }) => /\/dist\/(.+)\.js$/.exec(url)?.[1] ?? []);
+  expect(loaded).toContain('app');
+  expect(loaded.filter((name) => name.startsWith('autodialer/')).toSorted()).toStrictEqual([
+    'autodialer/number-groups/archive',
+    'autodialer/number-groups/number-group',
+    'autodialer/number-groups/number-list-repository',
+    'autodialer/purge',
+  ]);
 });

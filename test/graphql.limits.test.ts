@@ -20,6 +20,14 @@ const app = useTestApp();
 const repeat = (count: number, write: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const unknownId = (index: number) => String(2_000_000_000 + index);
+/** The query that GraphiQL, Apollo Sandbox and code generators send, with everything that they may ask for. */
+const introspectionQuery = getIntrospectionQuery({
+  inputValueDeprecation: true,
+  specifiedByUrl: true,
+  directiveIsRepeatable: true,
+  schemaDescription: true,
+  oneOf: true,
+});
 /** Ten levels of fields, with a selection below them. */
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
@@ -290,6 +298,33 @@ describe('the cost', () => {
   ])('the cost counts %s', async (_what, query, variables, cost) => {
     expect(await costOf(query, variables)).toBe(cost);
   });
+
+  /** The number of values in a response: one for each field, and for each entry of a list of scalars. */
+  const countValues = (data: Json): number =>
+    Object.values(data)
+      .map((value) => (Array.isArray(data) && value instanceof Object ? 0 : 1) + countBelow(value))
+      .reduce((sum, count) => sum + count, 0);
+  const countBelow = (value: Json) => (value instanceof Object ? countValues(value) : 0);
+
+  test.each([
+    ['of explorers', introspectionQuery],
+    ['of types below fields', '{ __schema { types { fields { type { fields { name args { name } } } } } } }'],
+    [
+      'of lists of types',
+      '{ __schema { types { interfaces { fields { name } } possibleTypes { name fields { name } } } } }',
+    ],
+    ['of directives', '{ __schema { directives { a: locations b: locations args { name } } } }'],
+    ['of single types', '{ __schema { queryType { fields { name } } mutationType { fields { name } } } }'],
+    ['of a type by its name', '{ __type(name: "Mutation") { fields { name args { name type { name } } } } }'],
+    [
+      'with aliases',
+      '{ a: __schema { ...S } b: __schema { ...S } } fragment S on __Schema { c: types { name } d: types { enumValues { name } inputFields { name } } }',
+    ],
+  ])('the cost of introspection %s is at least the number of values in its response', async (_, query) => {
+    const { body } = await app.graphql(query);
+    expect(body.errors).toBeUndefined();
+    expect(await costOf(query)).toBeGreaterThanOrEqual(countValues(body.data));
+  });
 });
 
 test("an exceeded limit at an operation's path has its status", async () => {
@@ -299,20 +334,33 @@ test("an exceeded limit at an operation's path has its status", async () => {
 });
 
 test('the longest lists and the introspection of explorers are within the limits', async () => {
-  const introspection = await app.graphql(
-    getIntrospectionQuery({
-      inputValueDeprecation: true,
-      specifiedByUrl: true,
-      directiveIsRepeatable: true,
-      schemaDescription: true,
-      oneOf: true,
-    }),
-  );
-  expect(introspection.body.errors).toBeUndefined();
+  for (const query of [introspectionQuery, getIntrospectionQuery()])
+    expect((await app.graphql(query)).body.errors).toBeUndefined();
   const lists = ['allGroups', 'registrationGroups'].map(
     (name) => `{ ${name} { ${twelveFields} serviceGroup { id name } } }`,
   );
   for (const query of lists) expect((await app.graphql(query)).body.errors).toBeUndefined();
+});
+
+test.each([
+  ['20 aliases of __schema', `{ ${repeat(20, (i) => `a${i}: __schema { types { ...FullType } }`)} }`],
+  ['20 aliases of types', `{ __schema { ${repeat(20, (i) => `a${i}: types { ...FullType }`)} } }`],
+  [
+    '5 aliases of fields, below other fields',
+    `{ __schema { types { fields { type { ${repeat(5, (i) => `a${i}: fields { type { ...TypeRef } args { ...InputValue } }`)} } } } } }`,
+  ],
+])('introspection with %s is rejected by its cost, and returns nothing', async (_, query) => {
+  const fragments = introspectionQuery.slice(
+    introspectionQuery.indexOf(query.includes('FullType') ? 'fragment FullType' : 'fragment InputValue'),
+  );
+  const { body } = await app.graphql(`${query} ${fragments}`);
+  expect(body).toStrictEqual({
+    errors: [
+      expect.objectContaining({
+        extensions: expect.objectContaining({ code: 'QUERY_TOO_COMPLEX', limit: 'cost' }),
+      }),
+    ],
+  });
 });
 
 test('circular introspection is rejected', async () => {

@@ -25,8 +25,9 @@ const deleted = `id deletedAt deletedBy reason purgeAt subscribersMoved movedTo 
 const subscriber = 'username groupId startsAt expiresAt status';
 const event =
   'id at account credential address userAgent requestId operation targetIds outcome errorCode reason before after';
+/** Without `totalCount`, which would count the whole list at each call. */
 const page = (node: string) =>
-  `nodes { ${node} } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount`;
+  `nodes { ${node} } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }`;
 
 /** Creates a service group and returns its id. */
 const createServiceGroup = async () =>
@@ -167,7 +168,7 @@ describe.each(shortForms)('POST /%s with arguments only', (name, prepare, fields
 
 test('without any entry, the short form of a list returns an empty list', async () => {
   const { body } = await app.post('/searchGroups', { filter: { text: 'no such group' } });
-  expect(body.data.searchGroups).toMatchObject({ nodes: [], totalCount: 0 });
+  expect(body.data.searchGroups).toMatchObject({ nodes: [] });
 });
 
 describe('errors of the short form', () => {

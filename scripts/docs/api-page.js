@@ -72,7 +72,7 @@ Every request needs [credentials](accounts.md). A running server has the schema 
 - the scalars of the result, and lists of scalars, such as \`targetIds\` of an audit event;
 - the scalars of its objects, one level deep, such as \`serviceGroup\` of a group, \`blockers\` of \`groupDeletionImpact\` and \`group\`
   of \`deletedGroup\`; objects below those are omitted;
-- of a list with pages, \`nodes\` by the same rules, \`pageInfo\` and \`totalCount\`.
+- of a list with pages, \`nodes\` by the same rules, and \`pageInfo\`; not \`totalCount\`, which counts the whole list.
 
 It omits fields that need another scope than the operation, such as \`subscribers\` of a group, and fields with a required argument.
 Later versions may return further fields. Errors have no \`locations\`. At its default page size, it is within the default limits of

@@ -35,13 +35,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   return reply.type('application/json; charset=utf-8').send(writeFailure(vendorMessage(appError, request)));
 }
 
-function writeFailure(message: string): string {
+/** Writes the body of an error. */
+export function writeFailure(message: string): string {
   return JSON.stringify({ success: 0, message, data: '' });
-}
-
-/** Returns the body of an error that occurs before a request reaches a route; undefined for other paths. */
-export function writeEarlyError(url: string, { message }: AppError): string | undefined {
-  return url.startsWith('/api/v4/') ? writeFailure(message) : undefined;
 }
 
 function vendorMessage({ code, message, details }: AppError, { headers }: FastifyRequest): string {

@@ -3,6 +3,7 @@ import type { Server as TlsServer } from 'node:tls';
 import { fastify, LogController, type FastifyInstance } from 'fastify';
 import type { Authenticator } from '../accounts/authentication.ts';
 import type { Config } from '../config/settings.ts';
+import type { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { handleClientError, markResponseSent } from './broken-request.ts';
 import { registerSecurityHeaders } from './hooks/security-headers.ts';
@@ -17,6 +18,16 @@ import { findRequestHeadError, requestIdOf } from './request-head.ts';
 import { requireAuthentication } from './hooks/authentication.ts';
 import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Writers of the bodies of errors that occur before a request reaches a route, by the prefix of the URLs with a
+     * custom format. A plugin adds its own.
+     */
+    readonly earlyErrorBodies: Map<string, (error: AppError) => string>;
+  }
+}
+
 const maxBodyBytes = 1024 * 1024;
 
 /**
@@ -28,8 +39,10 @@ export async function createHttpServer(
   config: Config,
   authenticator: Authenticator,
   log: Logger,
-  writeErrorBody: WriteErrorBody = () => undefined,
 ): Promise<FastifyInstance> {
+  const earlyErrorBodies: FastifyInstance['earlyErrorBodies'] = new Map();
+  const writeErrorBody: WriteErrorBody = (url, error) =>
+    [...earlyErrorBodies].find(([prefix]) => url.startsWith(prefix))?.[1](error);
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
   const settings = {
@@ -66,6 +79,7 @@ export async function createHttpServer(
     },
     clientErrorHandler: handleClientError,
   }) as unknown as FastifyInstance; // Routes do not depend on the logger type.
+  http.decorate('earlyErrorBodies', earlyErrorBodies);
   http.addHook('onClose', async () => overload.close());
   // Register every method, so that known paths return 405 instead of 404.
   for (const method of METHODS) {

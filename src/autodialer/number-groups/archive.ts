@@ -12,7 +12,7 @@ export type DeletedNumberGroup = NumberGroup & {
   readonly purgeAt: Date;
 };
 
-/** Lists, restores and purges removed groups. */
+/** Lists and restores removed groups. */
 export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumberGroupRepository>;
 
 /** The maximum number of groups of one purge. */
@@ -53,23 +53,26 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
       });
       return readNumberGroupRow(row);
     },
-
-    /**
-     * Purges expired groups, with an audit event for each, and returns their number. `removeUnused` removes their
-     * lists later.
-     */
-    async purgeExpired({ account, requestId }: { account: string; requestId: string }): Promise<number> {
-      return prisma.$executeRaw`
-        WITH expired AS (
-          SELECT id FROM deleted_number_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
-        ),
-        purged AS (
-          DELETE FROM deleted_number_groups USING expired WHERE deleted_number_groups.id = expired.id
-          RETURNING deleted_number_groups.*
-        ),
-        released AS (UPDATE number_lists SET unused_since = now() FROM purged WHERE number_lists.id = purged.list_id)
-        INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
-        SELECT ${account}, 'none', 'local', ${requestId}, 'autodialer/groups/purge', ARRAY[id], 'done', group_row FROM purged`;
-    },
   };
+}
+
+/**
+ * Purges a batch of expired groups, with an audit event for each, and returns their number. `removeUnusedLists` removes
+ * their lists later.
+ */
+export async function purgeExpiredNumberGroups(
+  prisma: PrismaClient,
+  { account, requestId }: { readonly account: string; readonly requestId: string },
+): Promise<number> {
+  return prisma.$executeRaw`
+    WITH expired AS (
+      SELECT id FROM deleted_number_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
+    ),
+    purged AS (
+      DELETE FROM deleted_number_groups USING expired WHERE deleted_number_groups.id = expired.id
+      RETURNING deleted_number_groups.*
+    ),
+    released AS (UPDATE number_lists SET unused_since = now() FROM purged WHERE number_lists.id = purged.list_id)
+    INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
+    SELECT ${account}, 'none', 'local', ${requestId}, 'autodialer/groups/purge', ARRAY[id], 'done', group_row FROM purged`;
 }

@@ -76,21 +76,21 @@ export function createNumberListRepository(prisma: PrismaClient, mutations: Muta
         position = chunk.position;
       }
     },
-
-    /**
-     * Removes lists that have been unused for a day, and returns their number. Safe to run concurrently (SKIP
-     * LOCKED).
-     */
-    async removeUnused(): Promise<number> {
-      return prisma.$executeRaw`
-        WITH unused AS (
-          SELECT id FROM number_lists WHERE unused_since <= now() - ${unusedLifetime}
-          ORDER BY unused_since LIMIT ${cleanUpBatchSize} FOR UPDATE SKIP LOCKED
-        ),
-        chunks AS (DELETE FROM number_list_chunks USING unused WHERE list_id = unused.id)
-        DELETE FROM number_lists USING unused WHERE number_lists.id = unused.id`;
-    },
   };
+}
+
+/**
+ * Removes a batch of lists that have been unused for a day, and returns their number. Safe to run concurrently (SKIP
+ * LOCKED).
+ */
+export async function removeUnusedLists(prisma: PrismaClient): Promise<number> {
+  return prisma.$executeRaw`
+    WITH unused AS (
+      SELECT id FROM number_lists WHERE unused_since <= now() - ${unusedLifetime}
+      ORDER BY unused_since LIMIT ${cleanUpBatchSize} FOR UPDATE SKIP LOCKED
+    ),
+    chunks AS (DELETE FROM number_list_chunks USING unused WHERE list_id = unused.id)
+    DELETE FROM number_lists USING unused WHERE number_lists.id = unused.id`;
 }
 
 /** Detaches a list from its group. It is removed after a day, so that slow readers can finish. */

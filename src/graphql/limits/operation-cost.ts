@@ -6,6 +6,7 @@ import {
   isListType,
   isObjectType,
   Kind,
+  SchemaMetaFieldDef,
   TypeNameMetaFieldDef,
   type DocumentNode,
   type FieldNode,
@@ -15,6 +16,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { AppError, OperatorError } from '../../errors.ts';
+import { measureIntrospection } from './introspection-lists.ts';
 import { collectFields, findField, fragmentsOf, selectionSetsOf } from './selections.ts';
 
 /** A validated operation, which therefore has no fragment cycles. */
@@ -31,7 +33,7 @@ type OperationSize = {
   readonly depth: number;
   /**
    * The maximum number of values in the response: each field counts one, below a list once per entry. `__typename`
-   * counts only alone or with an alias.
+   * counts only alone or with an alias. More where a field has a weight, as those of introspection.
    */
   readonly cost: number;
 };
@@ -43,6 +45,11 @@ type Position = {
   readonly level: number;
   readonly multiplier: number;
   readonly page?: { readonly size: number; readonly fields: readonly string[] } | undefined;
+  /**
+   * The number of `__schema` objects, if this position has each part of the schema at most once for each of them: their
+   * lists have as many entries together as the schema has. Without it, each list may be the longest.
+   */
+  readonly schemas?: number | undefined;
 };
 
 /** The number of visited fields after which the walk stops if the cost is too high already. */
@@ -58,6 +65,7 @@ export function createCostCalculator(
   maxCost: number,
 ): (operation: Operation) => OperationSize {
   const listSizes = readListSizes(schema);
+  const introspectionLists = measureIntrospection(schema);
   const weights = readWeights(schema);
   // Sizes of operations in which no variable sets the length of a list. Apollo caches the documents.
   const cachedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
@@ -72,7 +80,7 @@ export function createCostCalculator(
     let visited = 0;
 
     const walk = (fields: Iterable<readonly FieldNode[]>, parent: GraphQLObjectType, position: Position) => {
-      const { level, multiplier, page } = position;
+      const { level, multiplier, page, schemas } = position;
       depth = Math.max(depth, level);
       const selected = [...fields];
       for (const nodes of selected) {
@@ -84,6 +92,8 @@ export function createCostCalculator(
         if (visited > maxVisited && cost > maxCost) return;
 
         const type = field && getNamedType(field.type);
+        const introspected = field && introspectionLists.get(field);
+        if (introspected && !isObjectType(type)) cost += multiplier * introspected.longest;
         if (!field || !isObjectType(type)) continue;
 
         const list = listSizes.get(field);
@@ -91,11 +101,15 @@ export function createCostCalculator(
         const size = list ? listLengthOf(list, field, node, { operation, variables }) : 1;
         const isPage = list !== undefined && list.sizedFields.length > 0;
         const entries = page?.fields.includes(field.name) ? page.size : isPage ? 1 : size;
+        const objects = introspected
+          ? Math.min(multiplier * introspected.longest, (schemas ?? Infinity) * introspected.total)
+          : multiplier * entries;
         walk(collectFields(selectionSetsOf(nodes), fragments).values(), type, {
           // Introspection of argument types is deeply nested; graphql-js limits recursive introspection itself.
           level: isIntrospectionType(type) ? level : level + 1,
-          multiplier: Math.min(multiplier * entries, Number.MAX_SAFE_INTEGER),
+          multiplier: Math.min(objects, Number.MAX_SAFE_INTEGER),
           page: isPage ? { size, fields: list.sizedFields } : undefined,
+          schemas: field === SchemaMetaFieldDef ? objects : introspected?.isPartition ? schemas : undefined,
         });
       }
     };
@@ -192,14 +206,22 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
   };
 }
 
+/**
+ * The cost of a field of introspection. It is resolved without waiting for the database, so it blocks other requests;
+ * and a request needs the schema once, which costs a small part of the limit.
+ */
+const introspectionWeight = 2;
+
 /** Reads the `@cost` of the fields. */
 function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, unknown>, number> {
   const directive = schema.getDirective('cost');
   const weights = new Map<GraphQLField<unknown, unknown>, number>();
-  const objects = Object.values(schema.getTypeMap()).filter(isObjectType);
-  for (const field of objects.flatMap((type) => Object.values(type.getFields()))) {
-    const weight = directive && field.astNode && getDirectiveValues(directive, field.astNode)?.['weight'];
-    if (typeof weight === 'number') weights.set(field, weight);
+  for (const type of Object.values(schema.getTypeMap()).filter(isObjectType)) {
+    for (const field of Object.values(type.getFields())) {
+      const weight = directive && field.astNode && getDirectiveValues(directive, field.astNode)?.['weight'];
+      if (typeof weight === 'number') weights.set(field, weight);
+      else if (isIntrospectionType(type)) weights.set(field, introspectionWeight);
+    }
   }
   return weights;
 }

@@ -154,7 +154,7 @@ function inParentheses(text: string): string {
   return text ? `(${text})` : '';
 }
 
-/** The fields of a connection that are selected as objects; `edges` has the same nodes again. */
+/** The selected fields of a connection: `edges` has the same nodes again, and `totalCount` counts the whole list. */
 const connectionParts = ['nodes', 'pageInfo'];
 
 /**
@@ -165,11 +165,10 @@ function writeSelection(type: GraphQLObjectType, scope: unknown, levels = 1): st
   const isConnection = type.name.endsWith('Connection');
   return Object.values(type.getFields())
     .flatMap((field) => {
-      if (!isSelectable(field, scope)) return [];
+      if (!isSelectable(field, scope) || (isConnection && !connectionParts.includes(field.name))) return [];
       const fieldType = getNamedType(field.type);
       if (isLeafType(fieldType)) return field.name;
-      if (!isObjectType(fieldType) || (isConnection && !connectionParts.includes(field.name))) return [];
-      if (levels === 0) return [];
+      if (!isObjectType(fieldType) || levels === 0) return [];
       const selection = writeSelection(fieldType, scope, isConnection ? levels : levels - 1);
       return selection === '' ? [] : `${field.name} { ${selection} }`;
     })
