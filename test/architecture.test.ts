@@ -139,12 +139,12 @@ test('removing the autodialer is its folder, its command, and two lines of app.t
   expect(lines).toHaveLength(2);
   for (const line of lines) expect(line).toMatch(/\bimport\('\.\/autodialer\//);
 
-  const users = files.filter(
+  const importers = files.filter(
     (file) =>
       moduleOf(file.name) !== 'autodialer' &&
       importsOf(file).some((target) => moduleOf(target) === 'autodialer'),
   );
-  expect(users.map(({ name }) => name).toSorted()).toStrictEqual(['app.ts', 'cli/number-groups.ts']);
+  expect(importers.map(({ name }) => name).toSorted()).toStrictEqual(['app.ts', 'cli/number-groups.ts']);
 });
 
 test.each([
