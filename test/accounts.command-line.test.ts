@@ -327,7 +327,8 @@ describe('while the database cannot be closed after a change,', () => {
     const target = new URL(app.url);
     target.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     target.username ||= target.searchParams.get('user') ?? '';
-    target.search = '';
+    const schema = target.searchParams.get('schema');
+    target.search = schema === null ? '' : `?schema=${encodeURIComponent(schema)}`;
     url = target.href;
   });
   afterAll(async () => {

@@ -17,7 +17,6 @@ const meant = {
 const asStored = (instant: string) => `('${instant.slice(0, -1)}'::timestamp AT TIME ZONE '${zone}')`;
 
 const app = useTestApp({}, () => createTestDatabase({ settings: { timezone: zone } }));
-let newGroupId: number;
 const commands = createCommandLine(() => app);
 const doctorLine = async () =>
   JSON.parse((await commands.run('doctor', '--json')).stdout).checks.find(
@@ -32,9 +31,9 @@ beforeAll(async () => {
   await app.sql(`UPDATE _prisma_migrations SET finished_at = now() WHERE migration_name >= '0005'`);
   const { created, updated, starts, ends } = meant;
   await app.sql(`INSERT INTO groups (name, tag_name, duration, price, created_at, updated_at)
-    SELECT 'Old', 'old', 1, 1, ${asStored(created)}, ${asStored(updated)} FROM generate_series(1, 2)`);
+    SELECT 'Old', 'old', 1, 1, ${asStored(created)}, ${asStored(updated)} FROM generate_series(1, 3)`);
   await app.sql(`INSERT INTO subscribers (group_id, username, starts_at, expires_at)
-    VALUES (1, 'ali', ${asStored(starts)}, ${asStored(ends)}), (1, 'endless', ${asStored(starts)}, NULL)`);
+    VALUES (1, 'ali', ${asStored(starts)}, ${asStored(ends)}), (1, 'endless', ${asStored(starts)}, NULL), (3, 'moved', ${asStored(starts)}, NULL)`);
   await app.sql(`INSERT INTO subscriber_history (group_id, username, starts_at, expires_at, removed_at)
     VALUES (9, 'stranded', ${asStored(starts)}, ${asStored(ends)}, '2026-01-07T00:00:00Z')`);
   await app.sql(`INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome)
@@ -52,9 +51,15 @@ beforeAll(async () => {
     ['enable', 'enabled'],
   ])
     expect(await commands.run('accounts', command!, ...args)).toMatchObject({ code: 0 });
+  for (const args of [
+    ['subscribers', 'add', 'by-command', '1', '--starts-at', starts, '--expires-at', ends],
+    ['groups', 'create', '--name', 'By command', '--tag-name', 'c', '--duration', '1', '--price', '1'],
+    ['groups', 'edit', '2', '--duration', '3'],
+    ['groups', 'delete', '3', '--move-subscribers-to', '2', '--yes'],
+  ])
+    expect(await commands.run(...args)).toMatchObject({ code: 0 });
 
-  newGroupId = await app.createGroup();
-  await app.post('/editGroup', { id: 2, group: { duration: 2 } });
+  await app.createGroup();
   await app.post('/subscribe', { username: 'new', groupId: 1, startsAt: starts, expiresAt: ends });
 });
 
@@ -76,7 +81,9 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
   const readDates = async () => ({
     ali: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'ali'`),
     endless: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'endless'`),
-    new: await app.sql(`SELECT starts_at, expires_at FROM subscribers WHERE username = 'new'`),
+    new: await app.sql(
+      `SELECT username, starts_at, expires_at FROM subscribers WHERE username IN ('new', 'by-command') ORDER BY 1`,
+    ),
     history: await app.sql('SELECT starts_at, expires_at, removed_at FROM subscriber_history'),
     groups: await app.sql('SELECT id, created_at, updated_at FROM groups ORDER BY id'),
     account: await app.sql(`SELECT created_at, updated_at, expires_at FROM accounts WHERE username = 'old'`),
@@ -91,7 +98,7 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
   const repair = await commands.run('repair-dates', '--zone', zone, '--yes', '--json');
   expect(repair).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.parse(repair.stdout)).toStrictEqual({
-    rows: { subscribers: 2, subscriberHistory: 1, groups: 2, deletedGroups: 1, accounts: expect.any(Number) },
+    rows: { subscribers: 3, subscriberHistory: 1, groups: 2, deletedGroups: 2, accounts: expect.any(Number) },
     deletedWithSubscribers: [{ groupId: 9, activeSubscribers: 1 }],
     zone,
     isDryRun: false,
@@ -122,7 +129,12 @@ test('repair-dates corrects the dates of earlier versions once, and no others', 
   expect(groups[0]).toStrictEqual({ id: 1, created_at: created, updated_at: updated });
   // The date of the edit by this version is correct; the date of the creation was not.
   expect(groups[1]).toStrictEqual({ id: 2, created_at: created, updated_at: old[1]!.updated_at });
-  expect(groups.find(({ id }) => id === newGroupId)).toStrictEqual(old.find(({ id }) => id === newGroupId));
+  // Created by this version: with the API, and with a command.
+  expect(groups.slice(2)).toStrictEqual(old.slice(2));
+  expect(groups.slice(2)).toHaveLength(2);
+  // The delete by this version can still be undone, with the subscriber that it moved.
+  const deleted = await app.graphql('{ deletedGroup(id: 3) { subscribersToReturn } }');
+  expect(deleted.body.data.deletedGroup).toStrictEqual({ subscribersToReturn: 1 });
   const archived = await app.graphql('{ deletedGroup(id: 9) { deletedAt group { createdAt updatedAt } } }');
   expect(archived.body.data.deletedGroup).toStrictEqual({
     deletedAt: '2026-01-07T00:00:00.000Z',

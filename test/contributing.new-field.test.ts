@@ -60,8 +60,10 @@ async function edit(path: string, ...insertions: readonly (readonly [after: stri
 }
 
 async function run(...args: readonly string[]): Promise<{ code: number; output: string }> {
+  // The tests of the copy are not among those that are counted.
+  const { TEST_COUNTS_FILE: _file, ...env } = process.env;
   try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: copy });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: copy, env });
     return { code: 0, output: stdout + stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };

@@ -38,7 +38,12 @@ test('restoreGroup with moveSubscribersBack moves the moved subscribers back wit
   expect(await subscribersOf(id)).toStrictEqual(dates);
   expect(await usernamesOf(target)).toStrictEqual(['own']);
   expect(await auditOf(requestId)).toMatchObject([
-    { operation: 'restoreGroup', outcome: 'done', target_ids: [String(id)], after: { id, movedBack: 2 } },
+    {
+      operation: 'restoreGroup',
+      outcome: 'done',
+      target_ids: [String(id), String(target)],
+      after: { id, moveSubscribersFrom: target, subscribersMovedBack: 2 },
+    },
   ]);
   expect(await app.sql('SELECT FROM moved_subscribers WHERE deleted_group_id = $1', [id])).toStrictEqual([]);
 });
@@ -116,6 +121,16 @@ test('moveSubscribersBack is rejected if the other group has been deleted, and n
   expect(await readState()).toStrictEqual(before);
 });
 
+test('moveSubscribersBack is rejected if the other group has been purged, without the advice to restore it', async () => {
+  const { id, target } = await deleteByMoving('a');
+  await app.post('/deleteGroup', { id: target, moveSubscribersTo: await app.createGroup() });
+  await app.post('/purgeDeletedGroup', { id: target });
+  const { body } = await restore(id);
+  expect(body.errors[0].message).toBe(
+    `The subscribers were moved to group ${target}, which has been removed permanently. Restore without moveSubscribersBack`,
+  );
+});
+
 test('moveSubscribersBack is rejected for a delete of an earlier version, which stored no subscribers', async () => {
   const { id } = await deleteByMoving('a');
   await app.sql('UPDATE deleted_groups SET moved_to = NULL WHERE id = $1', [id]);
@@ -123,7 +138,9 @@ test('moveSubscribersBack is rejected for a delete of an earlier version, which 
   expect([answer.status, answer.body.errors[0]]).toMatchObject([
     400,
     {
-      message: expect.stringContaining('The subscribers that the delete moved (1) are not stored'),
+      message: expect.stringContaining(
+        `The subscribers that the delete of group ${id} moved (1) are not stored`,
+      ),
       extensions: { code: 'BAD_USER_INPUT', argument: 'moveSubscribersBack' },
     },
   ]);

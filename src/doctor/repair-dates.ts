@@ -1,4 +1,5 @@
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import { auditOperations } from '../mutations/audit-operations.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { OperatorError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
@@ -43,7 +44,7 @@ export async function repairDates(
   return mutations.run(call, async (transaction) => {
     await requireZone(transaction, zone);
     await transaction.$executeRaw`
-      LOCK TABLE groups, subscribers, subscriber_history, deleted_groups, accounts IN SHARE ROW EXCLUSIVE MODE`;
+      LOCK TABLE groups, subscribers, subscriber_history, deleted_groups, moved_subscribers, accounts IN SHARE ROW EXCLUSIVE MODE`;
     const updatedAt = await readUpdateTime(transaction);
     const moved = (date: string) =>
       Prisma.sql`(${Prisma.raw(date)} AT TIME ZONE ${zone}::text AT TIME ZONE 'UTC')`;
@@ -52,19 +53,25 @@ export async function repairDates(
       SELECT FROM audit_events AS event WHERE event.at >= ${updatedAt} AND event.outcome = 'done'
         AND event.operation = ANY (${operations}::text[]) AND ${Prisma.raw(condition)})`;
     const isSubscribedSince = isWrittenSince(
-      ['subscribe'],
+      auditOperations.subscribe,
       `event.after ->> 'username' = username AND (event.after ->> 'starts_at')::timestamptz = starts_at`,
     );
     const isCreatedSince = (id: string) =>
-      isWrittenSince(['createGroup'], `event.target_ids = ARRAY[${id}::text]`);
+      isWrittenSince(auditOperations.createGroup, `event.target_ids = ARRAY[${id}::text]`);
     const isEditedSince = (id: string) =>
-      isWrittenSince(['createGroup', 'editGroup'], `event.target_ids = ARRAY[${id}::text]`);
+      isWrittenSince(
+        [...auditOperations.createGroup, ...auditOperations.editGroup],
+        `event.target_ids = ARRAY[${id}::text]`,
+      );
 
     const moveSubscriptions = async (table: string) => transaction.$executeRaw`
       UPDATE ${Prisma.raw(table)} SET starts_at = ${moved('starts_at')}, expires_at = CASE WHEN expires_at IS NOT NULL THEN
         -- A time in the hour that summer time skips was stored an hour late.
         greatest(${moved('expires_at')}, ${moved('starts_at')} + interval '1 millisecond') END
       WHERE NOT ${isSubscribedSince}`;
+    // By its start, a subscriber who was moved by a delete is recognized.
+    await transaction.$executeRaw`
+      UPDATE moved_subscribers SET starts_at = ${moved('starts_at')} WHERE NOT ${isSubscribedSince}`;
     const rows: RepairedRows = {
       subscribers: await moveSubscriptions('subscribers'),
       subscriberHistory: await moveSubscriptions('subscriber_history'),
@@ -98,7 +105,7 @@ export async function repairDates(
       WHERE expires_at > removed_at AND EXISTS (
         SELECT FROM audit_events AS event WHERE event.target_ids @> ARRAY[history.group_id::text]
           AND event.at = history.removed_at AND event.outcome = 'done'
-          AND event.operation IN ('deleteGroup', 'deleteGroups', 'groups delete'))
+          AND event.operation = ANY (${auditOperations.deleteGroup}::text[]))
       GROUP BY group_id ORDER BY group_id`;
     return { result: { rows, deletedWithSubscribers }, after: { zone, ...rows, deletedWithSubscribers } };
   });

@@ -1,4 +1,3 @@
-import { AppError } from '../errors.ts';
 import type { ArchivedDeletion, DeletedGroupRepository } from '../groups/archive.ts';
 import { GroupNotFoundError } from '../groups/group.ts';
 import { excerptOf } from '../validation/quote-value.ts';
@@ -6,8 +5,8 @@ import { BlockedDeletionError } from './delete-group.ts';
 
 /**
  * Adds to an error about missing groups which of them were deleted, when and by whom, and until when they can be
- * restored: one query, for such errors only. Returns any other error unchanged, and every error if the database is
- * unavailable. The message is for callers that may read deleted groups.
+ * restored: one query, for such errors only. Returns any other error unchanged, and every error if the query
+ * fails. The message is for callers that may read deleted groups.
  */
 export async function explainMissingGroups(
   error: unknown,
@@ -15,10 +14,7 @@ export async function explainMissingGroups(
 ): Promise<unknown> {
   const missingIds = missingIdsOf(error);
   if (missingIds.length === 0) return error;
-  const deletions = await deletedGroups.findDeletions(missingIds).catch((failure: unknown) => {
-    if (failure instanceof AppError) return [];
-    throw failure;
-  });
+  const deletions = await deletedGroups.findDeletions(missingIds).catch(() => []);
   const explain = (id: number, argument?: string) => {
     const deletion = deletions.find((candidate) => candidate.id === id);
     return deletion && new GroupNotFoundError(id, argument, describeDeletion(deletion, argument));

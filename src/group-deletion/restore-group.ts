@@ -9,7 +9,7 @@ import type { MutationRunner, Transaction } from '../mutations/mutation-runner.t
 import { moveSubscribersBack } from '../subscribers/move-subscribers.ts';
 
 /** The parsed arguments of `restoreGroup`. */
-export type Restoration = { readonly id: number; readonly moveSubscribersBack: boolean };
+type Restoration = { readonly id: number; readonly moveSubscribersBack: boolean };
 
 export type GroupRestoration = ReturnType<typeof createGroupRestoration>;
 
@@ -32,15 +32,17 @@ export function createGroupRestoration(mutations: MutationRunner) {
       const { id } = restoration;
       const row = await mutations.run(call, async (transaction) => {
         const archived = await lockArchivedGroup(transaction, id);
-        const origin = restoration.moveSubscribersBack ? requireKnownTarget(archived) : null;
+        const origin = restoration.moveSubscribersBack ? requireKnownTarget(id, archived) : null;
         // Before any subscriber is written, as all writers do (deadlock avoidance).
         if (origin !== null && !(await lockGroups(transaction, [], origin)).has(origin))
-          throw targetDeleted(origin);
+          throw await createTargetError(transaction, origin);
         const restored = await insertArchivedGroup(transaction, id);
         const movedBack = origin === null ? 0 : await moveSubscribersBack(transaction, id, origin);
         await transaction.deletedGroup.delete({ where: { id } });
         const result = await addGroupDetails(transaction, restored, call.selectedDetails);
-        return { result, after: restoration.moveSubscribersBack ? { ...restored, movedBack } : restored };
+        if (origin === null) return { result, after: restored };
+        const move = { moveSubscribersFrom: origin, subscribersMovedBack: movedBack };
+        return { result, targetIds: [id, origin], after: { ...restored, ...move } };
       });
       return parseGroupRow(row);
     },
@@ -62,24 +64,27 @@ async function lockArchivedGroup(transaction: Transaction, id: number): Promise<
 
 /**
  * Returns the group to which the delete moved the subscribers; null if it moved none.
- * @throws AppError BAD_USER_INPUT
+ * @throws AppError BAD_USER_INPUT if that is unknown
  */
-function requireKnownTarget({ movedTo, subscribersMoved }: ArchivedGroup): number | null {
+function requireKnownTarget(id: number, { movedTo, subscribersMoved }: ArchivedGroup): number | null {
   if (subscribersMoved === 0) return null;
   if (movedTo !== null) return movedTo;
   throw badInput(
     'moveSubscribersBack',
-    `The subscribers that the delete moved (${subscribersMoved}) are not stored: it was made by an earlier version, or the ` +
+    `The subscribers that the delete of group ${id} moved (${subscribersMoved}) are not stored: it was made by an earlier version, or the ` +
       'archive was imported. Restore without moveSubscribersBack, and use moveSubscribers',
   );
 }
 
-function targetDeleted(id: number): AppError {
-  return new AppError(
-    'NOT_FOUND',
-    `The subscribers were moved to group ${id}, which has been deleted. Restore it first, or restore without moveSubscribersBack`,
-    { argument: 'moveSubscribersBack', id },
-  );
+/** Creates the error for a group to which the delete moved the subscribers, and which has been deleted since. */
+async function createTargetError(transaction: Transaction, id: number): Promise<AppError> {
+  const archived = await transaction.deletedGroup.count({ where: { id, purgeAt: { gt: new Date() } } });
+  const advice =
+    archived > 0
+      ? 'which has been deleted. Restore it first, or restore without moveSubscribersBack'
+      : 'which has been removed permanently. Restore without moveSubscribersBack';
+  const details = { argument: 'moveSubscribersBack', id };
+  return new AppError('NOT_FOUND', `The subscribers were moved to group ${id}, ${advice}`, details);
 }
 
 async function insertArchivedGroup(transaction: Transaction, id: number): Promise<RowJson> {

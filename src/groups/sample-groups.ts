@@ -1,4 +1,5 @@
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { auditOperations } from '../mutations/audit-operations.ts';
 import { toRowJson, type RowJson } from '../database/row-json.ts';
 
 const sampleServiceGroups = [
@@ -133,7 +134,8 @@ export async function findUntouchedSamples(transaction: Prisma.TransactionClient
         AND NOT EXISTS (SELECT FROM subscriber_history WHERE group_id = sample.id)
         AND NOT EXISTS (
           SELECT FROM audit_events
-          WHERE target_ids @> ARRAY[sample.id::text] AND operation = 'createGroup' AND outcome = 'done'
+          WHERE target_ids @> ARRAY[sample.id::text] AND operation = ANY (${auditOperations.createGroup}::text[])
+            AND outcome = 'done'
         )
     ),
     live AS (
@@ -156,7 +158,8 @@ export async function findUntouchedSamples(transaction: Prisma.TransactionClient
         )
         AND NOT EXISTS (
           SELECT FROM audit_events
-          WHERE target_ids @> ARRAY[service_groups.id::text] AND operation = 'createServiceGroup' AND outcome = 'done'
+          WHERE target_ids @> ARRAY[service_groups.id::text]
+            AND operation = ANY (${auditOperations.createServiceGroup}::text[]) AND outcome = 'done'
         )
     )
     SELECT jsonb_build_object(

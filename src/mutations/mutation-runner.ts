@@ -121,7 +121,9 @@ class DryRunRollback extends Error {
 async function hasAuditEvent(prisma: PrismaClient, call: MutationCall): Promise<boolean> {
   const { requestId, account, operation } = call;
   const targets = call.targetIds.length > 0 ? { targetIds: { equals: [...call.targetIds] } } : {};
-  return (await prisma.auditEvent.count({ where: { requestId, account, operation, ...targets } })) > 0;
+  // Clients choose request ids as they like: an earlier call may have the same one.
+  const at = { gte: new Date(Date.now() - defaultTimeoutMs) };
+  return (await prisma.auditEvent.count({ where: { requestId, account, operation, at, ...targets } })) > 0;
 }
 
 /** Writes an audit event and returns its id. */

@@ -128,7 +128,12 @@ export const importBatch: Record<
       FROM examined WHERE outcome = 'added'
       ON CONFLICT (id) DO UPDATE SET group_row = excluded.group_row, deleted_at = excluded.deleted_at,
         deleted_by = excluded.deleted_by, reason = excluded.reason, purge_at = excluded.purge_at,
-        subscribers_moved = excluded.subscribers_moved
+        subscribers_moved = excluded.subscribers_moved, moved_to = NULL
+    ),
+    -- Those of an expired row that is replaced.
+    unstored AS (
+      DELETE FROM moved_subscribers USING examined
+      WHERE deleted_group_id = (imported).id AND outcome = 'added'
     )
     SELECT outcome, count(*)::int,
       to_jsonb((array_agg(jsonb_build_array((imported).id) ORDER BY (imported).id))[1:10]) AS keys
