@@ -74,6 +74,15 @@ test('after the import of a complete export, new ids are above the ids of purged
   expect([id, serviceGroupId]).toStrictEqual([4, 2]);
 });
 
+test('after the import of a complete export, new ids are above the id of an expired group that no sequence assigned', async () => {
+  await fill();
+  await source.sql(
+    `UPDATE deleted_groups SET id = 50, group_row = group_row || '{"id":50}', purge_at = now() WHERE id = 3`,
+  );
+  const { id, ids } = await importElsewhere();
+  expect([id, ids.toSorted((a, b) => a - b)]).toStrictEqual([51, [1, 2, 51]]);
+});
+
 test('after the import of a file without lastIds, new ids are above the id of a service group', async () => {
   for (let n = 0; n < 2; n++) await source.post('/createServiceGroup', { serviceGroup: { name: 's' } });
   const { serviceGroupId } = await importElsewhere((header) => delete header['lastIds']);
