@@ -18,8 +18,8 @@ type AutodialerOptions = {
 const prefix = '/api/v4';
 
 /**
- * Fastify plugin: the REST API of the autodialer's vendor under `/api/v4/`, as documented by the vendor, with its OpenAPI
- * document and its form of errors, also of those before a request reaches a route.
+ * Fastify plugin: the REST API of the autodialer's vendor under `/api/v4/`, as documented by the vendor, with its
+ * OpenAPI document and its form of errors, also of those before a request reaches a route.
  * @see docs/autodialer.md
  */
 export default async function openAutodialer(

@@ -3,7 +3,8 @@ import { purgeExpiredNumberGroups } from './number-groups/archive.ts';
 import { removeUnusedLists } from './number-groups/number-list-repository.ts';
 
 /**
- * Purges a batch of expired number groups and of unused lists of phone numbers, and returns how many; 0 if none is left.
+ * Purges a batch of expired number groups and of unused lists of phone numbers, and returns how many; 0 if none is
+ * left.
  */
 export async function purgeBatch(
   prisma: PrismaClient,

@@ -33,7 +33,7 @@ import { operationDocuments } from './openapi-operations.ts';
 import { multipartLimits, readUpload, requireAllowedOrigin } from './uploads/multipart.ts';
 
 /** The dependencies of the autodialer's routes. */
-export type AutodialerDependencies = {
+type AutodialerDependencies = {
   readonly mutations: MutationRunner;
   readonly numberGroups: NumberGroupRepository;
   readonly numberLists: NumberListRepository;

@@ -43,7 +43,7 @@ const commandNames: Readonly<Record<string, string>> = {
 };
 const operationName = new RegExp(`\\b(?:${Object.keys(commandNames).join('|')})\\b`, 'g');
 
-/** A name in camel case, maybe with the argument that it belongs to, such as `filter.minPrice`; none in a quoted value. */
+/** A name in camel case, maybe after the argument it belongs to, such as `filter.minPrice`; none in a quoted value. */
 const argumentName = /(?<![\w."-])(?:\w+\.)?[a-z]+(?:[A-Z][a-z]*)+(?![\w-])/g;
 
 /**
@@ -67,8 +67,8 @@ async function explain(error: unknown): Promise<unknown> {
 
 /**
  * Returns an error of the API with a message in the terms of the command line: options instead of arguments, commands
- * instead of operations, the id of a missing group, and the command that lists the groups. The code and the other details
- * stay.
+ * instead of operations, the id of a missing group, and the command that lists the groups. The code and the other
+ * details stay.
  */
 function toCommandError({ code, message, details, cause }: AppError, command: Command): AppError {
   const blockers = details['blockers'] as readonly Blocker[] | undefined;

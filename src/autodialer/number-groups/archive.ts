@@ -12,9 +12,6 @@ export type DeletedNumberGroup = NumberGroup & {
   readonly purgeAt: Date;
 };
 
-/** Lists and restores removed groups. */
-export type DeletedNumberGroupRepository = ReturnType<typeof createDeletedNumberGroupRepository>;
-
 /** The maximum number of groups of one purge. */
 const purgeBatchSize = 1000;
 

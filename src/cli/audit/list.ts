@@ -46,12 +46,13 @@ export function createListCommand(): Command {
       'after',
       `
 --follow starts with the next event, or with the first one since --since. With --json it prints one event a line.
-A service group may have the same id as a group: --operation separates their calls.
+A service group may have the same id as a group: --operation separates their calls. The operation of a command is its
+name, such as 'groups delete'; the deleted groups, and who deleted them: group-api groups deleted.
 
 Examples:
   group-api audit list --group 7
   group-api audit list --account shop --since 2026-11-01 --first 200 --json
-  group-api audit list --operation deleteGroup --follow`,
+  group-api audit list --operation 'groups delete' --follow`,
     )
     .action((options: ListOptions) => listEvents(options, command));
 }

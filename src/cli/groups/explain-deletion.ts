@@ -15,9 +15,9 @@ type Blocker = {
 const explainedCodes = ['GROUP_PROTECTED', 'HAS_ACTIVE_SUBSCRIBERS'];
 
 /**
- * Adds to the error of a rejected delete every blocker of its groups as `blockers`: the name of the group, the number of
- * active subscribers and the command that would help; of a deleted group when and by whom it was deleted. Returns other
- * errors unchanged.
+ * Adds to the error of a rejected delete every blocker of its groups as `blockers`: the name of the group, the number
+ * of active subscribers and the command that would help; of a deleted group when and by whom it was deleted. Returns
+ * other errors unchanged.
  */
 export async function explainDeletionError(
   rejection: unknown,

@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 
 /** The lengths of one of the lists of introspection, such as the `fields` of a type, for all objects that have it. */
-export type IntrospectionList = {
+type IntrospectionList = {
   readonly longest: number;
   /** The number of entries of all these lists together. */
   readonly total: number;
