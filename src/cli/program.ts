@@ -32,7 +32,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       .hook('preAction', (_program, action) => void (command = action))
       .parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (outputError !== undefined && isClosedPipe(error)) return Number(process.exitCode ?? exitCodes.done);
+    // A closed reader has cut off the output, such as an export, which would not be a backup.
+    if (outputError !== undefined && isClosedPipe(error)) return exitCodes.failed;
     const isReported = error instanceof CommanderError || error === outputError;
     if (!isReported) await reportError(error, asJson, command);
     return exitCodeOf(error);
