@@ -48,10 +48,10 @@ describe.each(['/graphql', '/deleteGroup'])('the generated typed document at %s'
     // @ts-expect-error: the id is a number
     const byUrql = urqlClient(url).mutation(DeleteGroupDocument, variables);
 
-    const refusal = { code: 'BAD_USER_INPUT', argument: 'id' };
-    expect(readApolloError(await byApollo.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readRequestError(await byRequest.catch((error: unknown) => error))).toStrictEqual(refusal);
-    expect(readUrqlError((await byUrql).error)).toStrictEqual(refusal);
+    const rejection = { code: 'BAD_USER_INPUT', argument: 'id' };
+    expect(readApolloError(await byApollo.catch((error: unknown) => error))).toStrictEqual(rejection);
+    expect(readRequestError(await byRequest.catch((error: unknown) => error))).toStrictEqual(rejection);
+    expect(readUrqlError((await byUrql).error)).toStrictEqual(rejection);
     expect(await readState()).toStrictEqual(before);
   });
 });

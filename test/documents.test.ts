@@ -10,7 +10,7 @@ import { parse as parseYaml } from 'yaml';
 import { readConfig } from '../src/config/load-config.ts';
 import { describeSettings } from '../src/config/settings.ts';
 import { errorTable } from '../src/errors.ts';
-import { refusals } from './support/client-cases.ts';
+import { rejections } from './support/client-cases.ts';
 import { createCommandLine, listCommands } from './support/command-line.ts';
 import { startServer } from './support/server-process.ts';
 import { testKey } from './support/test-app.ts';
@@ -235,7 +235,7 @@ describe('docs/clients.md', () => {
   });
 
   test('docs/clients.md has each error response that the tests expect', () => {
-    const rows = refusals.map(
+    const rows = rejections.map(
       ({ what, statuses, extensions }) =>
         `| ${what} | ${statuses.join(' | ')} | \`${JSON.stringify(extensions)}\` |`,
     );

@@ -150,10 +150,10 @@ export function testAccess(
 
     test.each(credentials)('is closed to a %s with the wrong scope', async (credential) => {
       const { graphql, path } = await callBothEndpoints(`a ${credential} with the wrong scope`);
-      const refusal = { code: 'FORBIDDEN', requiredScope: scope };
-      expect([graphql.status, codeOf(graphql)]).toStrictEqual([200, refusal]);
+      const rejection = { code: 'FORBIDDEN', requiredScope: scope };
+      expect([graphql.status, codeOf(graphql)]).toStrictEqual([200, rejection]);
       expect(graphql.body.data?.[name] ?? null).toBeNull();
-      expect([path.status, codeOf(path)]).toStrictEqual([403, refusal]);
+      expect([path.status, codeOf(path)]).toStrictEqual([403, rejection]);
     });
 
     test.each(credentials)('is open to a %s with the right scope', async (credential) => {

@@ -30,7 +30,7 @@ type Refusal = {
 };
 
 /** The errors that every client has to report for a rejected delete. */
-export const refusals: readonly Refusal[] = [
+export const rejections: readonly Refusal[] = [
   {
     what: 'there is no such group',
     key: testKey,
@@ -114,7 +114,7 @@ export function testGroupClient({ createGroupClient, readApiError }: Example): v
       ]);
     });
 
-    test.each(refusals.map((refusal) => [refusal.what, refusal] as const))(
+    test.each(rejections.map((rejection) => [rejection.what, rejection] as const))(
       'reads the error code if %s, and nothing is deleted',
       async (_what, { key, statuses, extensions, prepare }) => {
         const id = await prepare(app);
