@@ -112,13 +112,17 @@ describe.each([
   ['the role may not sign in', 'ALTER ROLE postgres NOLOGIN', 'ALTER ROLE postgres LOGIN'],
 ])('while %s,', (_what, prevent, restore) => {
   let admin: pg.Client;
-  /** Executes a statement and ends all other sessions, which may prevent it. */
+  /** Ends all other sessions and waits for their processes to exit: a dying one would fail a later call. */
+  const endSessions = () =>
+    admin.query(
+      'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()',
+    );
+  /** Executes a statement that open sessions may prevent. */
   const execute = (statement: string) =>
     waitUntil(async () => {
-      const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()`;
-      await admin.query(end);
+      await endSessions();
       return admin.query(statement).then(
-        async () => Boolean(await admin.query(end)),
+        () => true,
         () => false,
       );
     });
@@ -131,6 +135,7 @@ describe.each([
   test('calls get 503, and succeed afterwards', async () => {
     const id = await app.createGroup();
     await execute(prevent);
+    await endSessions();
     const calls = [
       () => app.post('/deleteGroup', { id }),
       () => app.post('/editGroup', { id, group: { name: 'E' } }),
