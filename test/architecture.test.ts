@@ -194,7 +194,7 @@ describe('libraries', () => {
   test('Prisma, GraphQL, HTTP and pg stay in their modules', () => {
     for (const name of usersOf(/generated\/prisma|^@prisma\//))
       expect(name).toMatch(
-        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|^groups\/archive\.ts$|number-groups\/archive\.ts$|^group-deletion\/group-commit\.ts$/,
+        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|\/archive\.ts$|^mutations\/audit-log\.ts$|^group-deletion\/group-commit\.ts$/,
       );
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
       expect(name).toMatch(/^(graphql|http)\//);
@@ -212,4 +212,11 @@ describe('libraries', () => {
         /^(main|serve)\.ts$|^(cli|process)\/|^embedded-postgres\/(cluster|create-cluster|binaries|postmaster-lock|service-user)\.ts$/,
       );
   });
+});
+
+test('only mutations/audit-log.ts inserts audit events', () => {
+  const writers = files
+    .filter(({ source }) => /INSERT INTO audit_events|auditEvent\.create/.test(source))
+    .map(({ name }) => name);
+  expect(writers).toStrictEqual(['mutations/audit-log.ts']);
 });

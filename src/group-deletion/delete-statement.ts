@@ -1,3 +1,4 @@
+import { insertAuditEvents } from '../mutations/audit-log.ts';
 import { idempotencyCutoff } from '../mutations/idempotency.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -59,6 +60,28 @@ export async function runDeletionStatement(
   for (const { ordinal, ...result } of rows) if (result.outcome) results[ordinal] = result;
   return results;
 }
+
+/** Inserts the audit events: a delete has one, and so has a repeated call. */
+const auditInsert = insertAuditEvents(
+  {
+    account: Prisma.sql`account`,
+    credential: Prisma.sql`credential`,
+    address: Prisma.sql`address`,
+    user_agent: Prisma.sql`user_agent`,
+    request_id: Prisma.sql`request_id`,
+    operation: Prisma.sql`operation`,
+    target_ids: Prisma.sql`ARRAY[request.id::text]`,
+    outcome: Prisma.sql`outcome`,
+    reason: Prisma.sql`reason`,
+    before: Prisma.sql`before`,
+  },
+  Prisma.sql`FROM request JOIN (
+        SELECT ordinal, 'done' AS outcome, row AS before FROM deleted
+        UNION ALL
+        SELECT ordinal, 'replayed', NULL FROM examined WHERE early_outcome = 'replayed'
+      ) AS executed USING (ordinal)
+      WHERE is_audited`,
+);
 
 /** Writes the statement. Its text never changes, so PostgreSQL plans it once per connection. */
 export function writeDeletionStatement(
@@ -151,15 +174,7 @@ export function writeDeletionStatement(
       WHERE key IS NOT NULL
     ),
     audited AS (
-      INSERT INTO audit_events
-        (account, credential, address, user_agent, request_id, operation, target_ids, outcome, reason, before)
-      SELECT account, credential, address, user_agent, request_id, operation, ARRAY[deleted.id::text], 'done', reason, row
-      FROM deleted JOIN request USING (ordinal)
-      WHERE is_audited
-      UNION ALL
-      SELECT account, credential, address, user_agent, request_id, operation, ARRAY[id::text], 'replayed', reason, NULL
-      FROM examined
-      WHERE is_audited AND early_outcome = 'replayed'
+      ${auditInsert}
     )
     SELECT examined.ordinal, examined.version, active_count AS "subscriberCount",
       coalesce(result.response, examined.response) AS row,

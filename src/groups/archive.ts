@@ -1,3 +1,4 @@
+import { insertPurgeEvents } from '../mutations/audit-log.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { parseIsoDate, parsePageSize, parsePositiveInteger } from '../validation/input-parsers.ts';
@@ -99,14 +100,12 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
      * several servers (SKIP LOCKED).
      */
     async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
-      const { account, requestId } = caller;
       return prisma.$executeRaw`
         WITH expired AS (
           SELECT id FROM deleted_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
         ),
         purged AS (DELETE FROM deleted_groups USING expired WHERE deleted_groups.id = expired.id RETURNING deleted_groups.*)
-        INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
-        SELECT ${account}, 'none', 'local', ${requestId}, 'purgeDeletedGroup', ARRAY[id::text], 'done', group_row FROM purged`;
+        ${insertPurgeEvents(caller, 'purgeDeletedGroup')}`;
     },
   };
 }

@@ -4,15 +4,13 @@ import { isOutcomeUnknown, toUnavailableError } from '../database/database-error
 import { AppError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { hasAuditEvent, writeAuditEvent, type AuditOutcome } from './audit-log.ts';
 import { findStoredResponse, storeResponse, waitForFirstCall } from './idempotency.ts';
 import type { MutationCall } from './mutation-call.ts';
 
-/** The outcome of a mutation: its result, and the rows before and after for the audit log. */
-type MutationResult<Result> = {
+/** The result of a mutation, and the targets and rows of its audit event. */
+type MutationResult<Result> = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'> & {
   readonly result: Result;
-  readonly targetIds?: readonly (number | string)[];
-  readonly before?: unknown;
-  readonly after?: unknown;
 };
 
 export type Transaction = Prisma.TransactionClient;
@@ -88,7 +86,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
       const isUnavailable = errorCode === 'SERVICE_UNAVAILABLE';
       const write = async (mayHaveEvent: boolean) => {
-        if (mayHaveEvent && (await hasAuditEvent(prisma, call))) return;
+        // Clients choose request ids as they like: an earlier call may have the same one.
+        const since = new Date(Date.now() - defaultTimeoutMs);
+        if (mayHaveEvent && (await hasAuditEvent(prisma, call, since))) return;
         await writeAuditEvent(prisma, call, { outcome: call.isDryRun ? 'dry-run' : 'refused', errorCode });
       };
       // Retry once: only one connection may have been lost.
@@ -112,45 +112,6 @@ class DryRunRollback extends Error {
     super('dry run: rolled back');
     this.mutation = mutation;
   }
-}
-
-/**
- * Returns whether the audit log has an event of a call. Other calls of the same request have other targets; a call
- * without any may have created its target.
- */
-async function hasAuditEvent(prisma: PrismaClient, call: MutationCall): Promise<boolean> {
-  const { requestId, account, operation } = call;
-  const targets = call.targetIds.length > 0 ? { targetIds: { equals: [...call.targetIds] } } : {};
-  // Clients choose request ids as they like: an earlier call may have the same one.
-  const at = { gte: new Date(Date.now() - defaultTimeoutMs) };
-  return (await prisma.auditEvent.count({ where: { requestId, account, operation, at, ...targets } })) > 0;
-}
-
-/** Writes an audit event and returns its id. */
-async function writeAuditEvent(
-  client: Pick<PrismaClient, '$queryRaw'>,
-  call: MutationCall,
-  {
-    outcome,
-    errorCode,
-    targetIds,
-    before,
-    after,
-  }: Partial<MutationResult<unknown>> & { outcome: string; errorCode?: string },
-): Promise<bigint> {
-  const { account, credential, address, userAgent, requestId, operation, reason } = call;
-  const [event] = await client.$queryRaw<{ id: bigint }[]>`
-    INSERT INTO audit_events (account, credential, address, user_agent, request_id, operation, target_ids, outcome,
-      error_code, reason, before, after)
-    VALUES (${account}, ${credential}, ${address}, ${userAgent}, ${requestId}, ${operation},
-      ${(targetIds ?? call.targetIds).map(String)}::text[], ${outcome}, ${errorCode ?? null}, ${reason},
-      ${toJson(before)}::jsonb, ${toJson(after)}::jsonb)
-    RETURNING id`;
-  return event!.id;
-}
-
-function toJson(row: unknown): string | null {
-  return row === undefined ? null : JSON.stringify(row);
 }
 
 /** The target ids of a repeated call: the ids in its arguments, or the id that the first call created. */

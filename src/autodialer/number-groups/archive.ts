@@ -1,3 +1,4 @@
+import { insertPurgeEvents } from '../../mutations/audit-log.ts';
 import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
 import type { RowJson } from '../../database/row-json.ts';
@@ -59,7 +60,7 @@ export function createDeletedNumberGroupRepository(prisma: PrismaClient, mutatio
  */
 export async function purgeExpiredNumberGroups(
   prisma: PrismaClient,
-  { account, requestId }: { readonly account: string; readonly requestId: string },
+  caller: { readonly account: string; readonly requestId: string },
 ): Promise<number> {
   return prisma.$executeRaw`
     WITH expired AS (
@@ -70,6 +71,5 @@ export async function purgeExpiredNumberGroups(
       RETURNING deleted_number_groups.*
     ),
     released AS (UPDATE number_lists SET unused_since = now() FROM purged WHERE number_lists.id = purged.list_id)
-    INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
-    SELECT ${account}, 'none', 'local', ${requestId}, 'autodialer/groups/purge', ARRAY[id], 'done', group_row FROM purged`;
+    ${insertPurgeEvents(caller, 'autodialer/groups/purge')}`;
 }
