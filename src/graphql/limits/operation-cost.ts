@@ -36,6 +36,8 @@ type OperationSize = {
    * counts only alone or with an alias. More where a field has a weight, as those of introspection.
    */
   readonly cost: number;
+  /** Whether the size is the same with any variables: none sets the length of a list. */
+  readonly isFixed: boolean;
 };
 
 /**
@@ -67,12 +69,8 @@ export function createCostCalculator(
   const listSizes = readListSizes(schema);
   const introspectionLists = measureIntrospection(schema);
   const weights = readWeights(schema);
-  // Sizes of operations in which no variable sets the length of a list. Apollo caches the documents.
-  const cachedSizes = new WeakMap<OperationDefinitionNode, OperationSize>();
 
   return ({ document, operation, variables }) => {
-    const cached = cachedSizes.get(operation);
-    if (cached) return cached;
     const fragments = fragmentsOf(document);
     let isFixed = true;
     let depth = 0;
@@ -123,9 +121,7 @@ export function createCostCalculator(
       );
     }
     walk(root.values(), rootType, { level: 1, multiplier: 1 });
-    const size = { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER) };
-    if (isFixed) cachedSizes.set(operation, size);
-    return size;
+    return { rootFields: root.size, depth, cost: Math.min(cost, Number.MAX_SAFE_INTEGER), isFixed };
   };
 }
 

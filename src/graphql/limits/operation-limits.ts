@@ -1,4 +1,12 @@
-import { Lexer, Source, TokenKind, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
+import {
+  Lexer,
+  Source,
+  TokenKind,
+  visit,
+  type DocumentNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { AppError } from '../../errors.ts';
 import type { RequestFilter } from '../request/operation-body.ts';
 import { createCostCalculator, type Operation } from './operation-cost.ts';
@@ -67,15 +75,19 @@ export function createLimitCheck(
   limits: OperationLimits,
 ): (operation: Operation) => void {
   const measure = createCostCalculator(schema, limits.cost);
+  // Apollo caches parsed documents, so most requests hit this cache.
+  const accepted = new WeakSet<OperationDefinitionNode>();
   return (operation) => {
+    if (accepted.has(operation.operation)) return;
     const { aliases, directives } = countAliasesAndDirectives(operation.document);
     requireWithin('aliases', aliases, limits.aliases);
     requireWithin('directives', directives, limits.directives);
 
-    const { rootFields, depth, cost } = measure(operation);
+    const { rootFields, depth, cost, isFixed } = measure(operation);
     requireWithin('rootFields', rootFields, limits.rootFields);
     requireWithin('depth', depth, limits.depth);
     requireWithin('cost', cost, limits.cost);
+    if (isFixed) accepted.add(operation.operation);
   };
 }
 
@@ -88,13 +100,8 @@ function requireWithin(limit: keyof OperationLimits, value: number, maximum: num
   );
 }
 
-/** Apollo caches parsed documents, so most requests hit this cache. */
-const countsByDocument = new WeakMap<DocumentNode, { aliases: number; directives: number }>();
-
 /** Counts aliases and directives in the text of a document. */
 function countAliasesAndDirectives(document: DocumentNode): { aliases: number; directives: number } {
-  const cached = countsByDocument.get(document);
-  if (cached) return cached;
   const counts = { aliases: 0, directives: 0 };
   visit(document, {
     Field: ({ alias }) => {
@@ -104,6 +111,5 @@ function countAliasesAndDirectives(document: DocumentNode): { aliases: number; d
       counts.directives++;
     },
   });
-  countsByDocument.set(document, counts);
   return counts;
 }
