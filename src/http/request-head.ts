@@ -11,6 +11,15 @@ export function requestIdOf({ headers }: IncomingMessage): string {
 }
 
 /**
+ * Normalizes an IP address: an IPv4-mapped address becomes IPv4, since a server that listens on `::` sees
+ * `::ffff:192.0.2.1`, and the port that some proxies add is removed.
+ */
+export function normalizeIp(text: string): string {
+  const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];
+  return v4 ?? v6 ?? text;
+}
+
+/**
  * Returns the error of a request whose target or `Host` violates HTTP, which proxies may interpret differently (request
  * smuggling). `Host` is optional in HTTP/1.0 only, which old load balancers use for health checks.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2

@@ -19,15 +19,6 @@ export function createNetworkCheck(networks: readonly string[]): (address: strin
   return (address) => isIP(address) !== 0 && list.check(address, familyOf(address));
 }
 
-/**
- * Normalizes an IP address: an IPv4-mapped address becomes IPv4, since a server that listens on `::` sees
- * `::ffff:192.0.2.1`, and the port that some proxies add is removed.
- */
-export function normalizeIp(text: string): string {
-  const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];
-  return v4 ?? v6 ?? text;
-}
-
 function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 4 ? 'ipv4' : 'ipv6';
 }

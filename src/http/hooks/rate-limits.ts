@@ -1,7 +1,7 @@
 import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { normalizeIp } from '../../validation/ip-address.ts';
+import { normalizeIp } from '../request-head.ts';
 
 /** The limits per minute. `0`: unlimited requests. */
 type RateLimitSettings = {
