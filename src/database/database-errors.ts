@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, lockTimeout, serviceUnavailable, timeLimitReached } from '../errors.ts';
 import { isTimeLimit, isRolledBackByConflict } from './conflict.ts';
 import { causesOf } from '../postgres/error-causes.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /**
  * Codes of Prisma and of the system for a database that is unreachable, closed the connection, or has no free
@@ -43,24 +42,6 @@ const unavailableKinds: readonly unknown[] = [
 /** Messages of `pg` that have no code. */
 const unavailableMessage =
   /timeout exceeded when trying to connect|Connection terminated|not queryable|Query read timeout/;
-
-/**
- * Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are
- * unchanged.
- */
-export function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
-  return prisma.$extends({
-    query: {
-      async $allOperations({ args, query }) {
-        try {
-          return await query(args);
-        } catch (error) {
-          throw toUnavailableError(error);
-        }
-      },
-    },
-  }) as unknown as PrismaClient; // Prisma's type for an extended client omits nothing that we use.
-}
 
 /**
  * Converts an error to SERVICE_UNAVAILABLE if the database is unavailable or reached a limit; returns any other

@@ -19,7 +19,7 @@ import { findReadOnlyReason } from './read-only.ts';
 import { requireServer } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
-import { toUnavailableError, withUnavailableErrors } from './database-errors.ts';
+import { toUnavailableError } from './database-errors.ts';
 import { watchDatabase } from './connection-watchdog.ts';
 
 /** A migrated database, ready for the repositories. */
@@ -137,6 +137,24 @@ function explainUnavailable(error: unknown, description: string): unknown {
   return toUnavailableError(error) === error
     ? error
     : new OperatorError(describeConnectionError(error, description));
+}
+
+/**
+ * Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are
+ * unchanged.
+ */
+function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
+  return prisma.$extends({
+    query: {
+      async $allOperations({ args, query }) {
+        try {
+          return await query(args);
+        } catch (error) {
+          throw toUnavailableError(error);
+        }
+      },
+    },
+  }) as unknown as PrismaClient; // Prisma's type for an extended client omits nothing that we use.
 }
 
 /** Names each statement after its text, so that PostgreSQL parses and plans it once per connection. */
