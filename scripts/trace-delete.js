@@ -1,4 +1,4 @@
-// Lists the files of src/ that a POST /deleteGroup {"id":1} runs, as V8's coverage sees them. Needs `npm run build`.
+// Lists the files of src/ that a POST /deleteGroup {"id":3} runs, as V8's coverage sees them. Needs `npm run build`.
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,9 +12,12 @@ const tracer = pathToFileURL(resolve('scripts/coverage-on-message.js')).href;
 const distUrl = `${pathToFileURL(resolve('dist')).href}/`;
 const { server, url, key, stop } = await startTemporaryServer(['--import', tracer]);
 try {
+  // The first delete parses the query and looks the account up; the next ones find both cached, for a second at least.
+  const traces = [];
   await ask('start');
-  const files = (await traceDelete(1)).filter((name) => !background.test(name));
-  console.log(files.toSorted().join('\n'));
+  for (const id of [1, 2, 3]) traces.push((await traceDelete(id)).filter((name) => !background.test(name)));
+  const shortest = traces.toSorted((one, other) => one.length - other.length)[0];
+  console.log(shortest.toSorted().join('\n'));
 } finally {
   await stop();
 }
