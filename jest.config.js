@@ -12,7 +12,7 @@ export const common = {
   maxWorkers: 2,
   // Collected with --coverage only, as `.ci/run` does: `npm run check:coverage` merges the runs and has the threshold.
   coverageProvider: 'v8',
-  // These run in the processes that start.test.ts spawns, out of sight of the count.
+  // These run in the processes that serve/start.test.ts spawns, out of sight of the count.
   collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts', '!src/serve.ts'],
   coverageReporters: ['json'],
 };

@@ -4,8 +4,8 @@ import { common } from './jest.config.js';
 export default {
   ...common,
   testRegex: [
-    'test/(groups\\.(archive|delete|trusted|write|read|search|dry|expected|price)|subscribers|idempotency|audit|' +
-      'accounts\\.(command|credentials|tokens)|cli\\.(transfer|groups|repair)|service-groups|mutations)[^/]*\\.test\\.ts$',
+    'test/(accounts/(command|credentials|tokens)|cli/groups|doctor/repair|group-deletion/(delete|expected|trusted)|' +
+      'groups/(archive|price|read|search(?!-)|write)|mutations/|service-groups/|subscribers/|transfer/)[^/]*\\.test\\.ts$',
   ],
   testPathIgnorePatterns: ['scale', 'property'],
 };

@@ -1,0 +1,183 @@
+import { createRequire } from 'node:module';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { migrate } from '../../src/database/migrations.ts';
+import { openSecondConnection } from '../support/second-connection.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+beforeAll(async () => {
+  database = await createTestDatabase({ isEmpty: true });
+  pool = new pg.Pool({ connectionString: database.url, max: 10 });
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+/** The migrations of this version, in order. */
+const names = readdirSync(new URL('../../prisma/migrations', import.meta.url), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .toSorted();
+
+test('of eight servers that start concurrently on an empty database, one migrates it', async () => {
+  const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(pool)));
+
+  expect(applied.flat()).toStrictEqual(names);
+  const rows = await database.sql(
+    'SELECT migration_name, applied_steps_count FROM _prisma_migrations ORDER BY 1',
+  );
+  expect(rows).toStrictEqual(
+    applied.flat().map((migration_name) => ({ migration_name, applied_steps_count: 1 })),
+  );
+});
+
+test('a server waits while another server migrates', async () => {
+  const empty = await createTestDatabase({ isEmpty: true });
+  const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
+  const migrating = await openSecondConnection(empty);
+  await migrating.query('SELECT pg_advisory_lock(72707369)');
+  const waiting = migrate(impatient);
+  await migrating.waitForBlocked();
+  // Longer than the lock_timeout of the one that waits.
+  await sleep(500);
+  await migrating.close();
+  expect(await waiting).toStrictEqual(names);
+  await impatient.end();
+  await empty.drop();
+});
+
+test('the migrations produce the tables of schema.prisma', async () => {
+  const bySchema = await createTestDatabase({ isEmpty: true });
+  try {
+    // Prisma's schema language supports extensions only as a preview feature.
+    await bySchema.sql('CREATE EXTENSION pg_trgm');
+    await bySchema.sql(await writeSqlOfSchema());
+    expect(await database.sql(describeTables)).toStrictEqual(await bySchema.sql(describeTables));
+  } finally {
+    await bySchema.drop();
+  }
+});
+
+describe('rejected databases', () => {
+  test('migrate rejects a database that a newer version has migrated', async () => {
+    await database.sql(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'x', '9999_future', now())`,
+    );
+    await expect(migrate(pool)).rejects.toThrow(
+      'the migration 9999_future, which is unknown to this version of group-api',
+    );
+    await database.sql(`DELETE FROM _prisma_migrations WHERE id = 'x'`);
+  });
+
+  test('migrate rejects a database whose migrations were changed after they were applied', async () => {
+    const [row] = await database.sql('SELECT id, checksum FROM _prisma_migrations ORDER BY migration_name');
+    await database.sql(`UPDATE _prisma_migrations SET checksum = 'other' WHERE id = $1`, [row!['id']]);
+    await expect(migrate(pool)).rejects.toThrow('was changed after it was applied');
+    await database.sql('UPDATE _prisma_migrations SET checksum = $2 WHERE id = $1', [
+      row!['id'],
+      row!['checksum'],
+    ]);
+  });
+});
+
+describe('constraints of the database', () => {
+  const plain = { name: 'n', tag_name: 't', duration: 1, price: 1 };
+  test.each([
+    ['name', ''],
+    ['name', ' '],
+    ['name', 'n'.repeat(129)],
+    ['name', 'a\nb'],
+    ['name', null],
+    ['description', 'd'.repeat(2001)],
+    ['tag_name', ''],
+    ['tag_name', 't'.repeat(65)],
+    ['duration', -1],
+    ['price', -0.01],
+    ['price', '1000000000000'],
+    ['price', 'NaN'],
+    ['username_postfix', 'p'.repeat(65)],
+    ['username_postfix_id', 'i'.repeat(65)],
+    ['daily_bandwidth', ''],
+    ['multi_login_count', -1],
+    ['download_upload', 'u'.repeat(65)],
+    ['ip', 'somewhere'],
+    ['service_group_id', 1],
+    ['version', 0],
+    ['id', 1],
+  ])('a constraint rejects groups.%s = %j', async (column, value) => {
+    const row: Record<string, unknown> = { ...plain, [column]: value };
+    const columns = Object.keys(row);
+    const insert = `INSERT INTO groups (${columns.join(', ')}) VALUES (${columns.map((_, i) => `$${i + 1}`).join(', ')})`;
+    await expect(database.sql(insert, Object.values(row))).rejects.toThrow(/violates|overflow|cannot insert/);
+  });
+
+  test.each([
+    ['name', ''],
+    ['language', ''],
+    ['discount', -1],
+    ['discount', 100.01],
+    ['discount', 'NaN'],
+  ])('a constraint rejects service_groups.%s = %j', async (column, value) => {
+    const row: Record<string, unknown> = { name: 'n', [column]: value };
+    const columns = Object.keys(row);
+    const insert = `INSERT INTO service_groups (${columns.join(', ')}) VALUES (${columns.map((_, i) => `$${i + 1}`).join(', ')})`;
+    await expect(database.sql(insert, Object.values(row))).rejects.toThrow('violates');
+  });
+});
+
+/** Node has this function; its types in this version do not. */
+const { WebAssembly: webAssembly } = globalThis as unknown as {
+  WebAssembly: {
+    instantiate(bytes: Buffer, imports: object): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  };
+};
+
+/** Returns the SQL with which Prisma's engine creates the tables of schema.prisma. */
+async function writeSqlOfSchema(): Promise<string> {
+  // The package exports its entry for bundlers only, so that the WebAssembly is loaded by its path.
+  const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
+  const wasm = await webAssembly.instantiate(readFileSync(entry.replace(/\.js$/, '.wasm')), {
+    './schema_engine_bg.js': engine,
+  });
+  engine.__wbg_set_wasm(wasm.instance.exports);
+  (wasm.instance.exports['__wbindgen_start'] as () => void)();
+
+  const schema = { path: 'schema.prisma', content: readFileSync('prisma/schema.prisma', 'utf8') };
+  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg(pool));
+  const schemaEngine = await engine.SchemaEngine.new(
+    { datamodels: [[schema.path, schema.content]] },
+    () => undefined,
+    adapter,
+  );
+  const { stdout } = await schemaEngine.diff({
+    from: { tag: 'empty' },
+    to: { tag: 'schemaDatamodel', files: [schema] },
+    script: true,
+    exitCode: null,
+    filters: { externalTables: [], externalEnums: [] },
+  });
+  return stdout!;
+}
+
+/**
+ * The parts of tables that Prisma describes: columns, indexes of whole columns, primary and foreign keys. Defaults of
+ * ids and generated columns are ours.
+ */
+const describeTables = `
+  SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
+    || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line
+  FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped AND relname <> '_prisma_migrations'
+  UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indrelid
+  WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' AND indexprs IS NULL AND indpred IS NULL
+  UNION ALL SELECT format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
+  WHERE contype IN ('p', 'f') AND connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_prisma_migrations'
+  ORDER BY 1`;

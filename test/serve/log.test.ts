@@ -1,0 +1,99 @@
+import { expect, test } from '@jest/globals';
+import { basic, bearer, createTestAccount, createTokenIssuer } from '../support/test-accounts.ts';
+import { startServer } from '../support/server-process.ts';
+import { testKey, useTestApp } from '../support/test-app.ts';
+
+const app = useTestApp();
+
+test('the log has no key, password, token or variable value, and the audit no credential, even in errors', async () => {
+  const issuer = createTokenIssuer();
+  const secrets = {
+    key: testKey,
+    wrongKey: 'wrong-key-of-a-stranger',
+    password: 'Secret-pass-word-1',
+    wrongPassword: 'Wrong-pass-word-2',
+    variable: 'value-of-a-variable',
+    inQuery: 'value-in-a-query',
+  };
+  const account = await createTestAccount(app, { username: 'clerk', password: secrets.password });
+  const token = await issuer.issue({ scope: '*' });
+  const badToken = await issuer.issue({ scope: '*', exp: 1 });
+
+  const server = startServer({
+    DATABASE_URL: app.url,
+    ADMIN_API_KEY: testKey,
+    LOG_LEVEL: 'trace',
+    JWT_PUBLIC_KEY: issuer.settings.JWT_PUBLIC_KEY.export({ type: 'spki', format: 'pem' }) as string,
+    JWT_ISSUER: issuer.settings.JWT_ISSUER,
+    JWT_AUDIENCE: issuer.settings.JWT_AUDIENCE,
+  });
+  const { url } = await server.ready;
+  const callers: Record<string, string>[] = [
+    account.byKey,
+    account.byPassword,
+    account.byBoth,
+    { 'X-APIKEY': testKey },
+    { 'X-APIKEY': secrets.wrongKey },
+    basic('clerk', secrets.wrongPassword),
+    bearer(token),
+    bearer(badToken),
+    bearer(`${token}x`),
+    { Authorization: `Digest ${secrets.password}` },
+    { Authorization: `Basic ${secrets.password}` },
+  ];
+  const bodies = [
+    '{"id":2000000000}',
+    JSON.stringify({ id: secrets.variable }),
+    JSON.stringify({ variables: { id: 1, reason: secrets.variable } }),
+    JSON.stringify({ query: `mutation { deleteGroup(id: "${secrets.inQuery}") { id } }` }),
+    `{"id":"${secrets.variable}`,
+  ];
+  // Each caller's requests one after the other, and the callers concurrently.
+  await Promise.all(
+    callers.map(async (headers) => {
+      for (const body of bodies) {
+        for (const path of [
+          '/deleteGroup',
+          '/graphql',
+          `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
+          `/nothing?key=${secrets.key}`,
+        ]) {
+          await fetch(url + path, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', ...headers },
+            body,
+          });
+        }
+      }
+    }),
+  );
+  // An internal error, which is logged completely.
+  await app.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
+  const faulty = await fetch(`${url}/createGroup`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...account.byKey },
+    body: JSON.stringify({ group: { name: secrets.variable, tagName: 't', duration: 1, price: '1' } }),
+  });
+  expect(faulty.status).toBe(500);
+  await app.sql('ALTER TABLE groups RENAME COLUMN cost TO price');
+  server.kill('SIGTERM');
+  const { stdout, stderr } = await server.exited;
+
+  expect(stderr.split('\n').length).toBeGreaterThan(callers.length * bodies.length * 4);
+  expect(stderr).toContain('unexpected error');
+  const audit = JSON.stringify(
+    await app.sql(
+      `SELECT account, credential, address, user_agent, request_id, error_code FROM audit_events`,
+    ),
+  );
+  const everything = Object.entries({ ...secrets, apiKey: account.apiKey!, token, badToken });
+  for (const [name, secret] of everything) {
+    const forms = [secret, Buffer.from(`clerk:${secret}`).toString('base64'), encodeURIComponent(secret)];
+    for (const form of forms) {
+      expect([name, stdout.includes(form)]).toStrictEqual([name, false]);
+      expect([name, stderr.split('\n').filter((line) => line.includes(form))]).toStrictEqual([name, []]);
+      // The audit stores the values of mutations on purpose.
+      if (name !== 'variable') expect([name, audit.includes(form)]).toStrictEqual([name, false]);
+    }
+  }
+});
