@@ -1,11 +1,15 @@
 // npm run bench [-- --quick]: measures all peers with the same work, in several rounds, and checks every response.
+// npm run bench -- --pair ours,mercurius [--turns 8]: compares two of them by turns, both running.
+// npm run bench -- --pair ours,base --base <dist/main.js>: compares this build with another one of the same schema.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openBenchDatabase, runPgbench } from './database.js';
 import { measureOurs } from './ours.js';
+import { describePair, measurePair } from './pairs.js';
 import { peers } from './peers.js';
 import { describe, writeReport } from './report.js';
 import { startPeer, stopPeers } from './server.js';
@@ -15,6 +19,9 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     rounds: { type: 'string' },
+    pair: { type: 'string' },
+    turns: { type: 'string', default: '8' },
+    base: { type: 'string' },
   },
 });
 const plan = options.quick
@@ -34,6 +41,44 @@ const database = await openBenchDatabase(plan.groups);
 const results = [];
 let nextId = 1;
 try {
+  if (options.pair === undefined) await measureAll();
+  else await comparePair(options.pair.split(','));
+} finally {
+  await stopPeers();
+  await database.close();
+}
+if (faults.length > 0) {
+  say(`WRONG RESPONSES:\n${faults.join('\n')}`);
+  process.exitCode = 1;
+}
+
+/** Compares two peers by turns with 64 connections and with one, and prints the medians. */
+async function comparePair(names) {
+  const ours = peers.find(({ name }) => name === 'ours');
+  const base = {
+    ...ours,
+    name: 'base',
+    title: 'group-api, the other build',
+    script: resolve(options.base ?? ''),
+  };
+  const known = options.base === undefined ? peers : [...peers, base];
+  const pair = names.map((name) => {
+    const peer = known.find((candidate) => candidate.name === name);
+    if (!peer)
+      throw new Error(`--pair: ${name} is none of ${known.map((candidate) => candidate.name).join(', ')}`);
+    return peer;
+  });
+  if (pair.length !== 2) throw new Error('--pair takes two names, such as ours,mercurius');
+  const bursts = [];
+  for (const connections of [64, 1]) {
+    const turns = Number(options.turns);
+    bursts.push(...(await measurePair(pair, { database, connections, turns, load, say })));
+  }
+  process.stdout.write(describePair(pair, bursts));
+}
+
+/** Measures all selected peers one after the other, and writes the report. */
+async function measureAll() {
   for (let round = 1; round <= plan.rounds; round++) {
     for (const peer of selectedPeers) results.push(...(await measure(peer, round)));
     if (options.only === '') results.push(...(await measurePgbench(round)));
@@ -56,13 +101,6 @@ try {
     await writeReport(report, `${folder}${name}`);
   }
   process.stdout.write(describe(report));
-} finally {
-  await stopPeers();
-  await database.close();
-}
-if (faults.length > 0) {
-  say(`WRONG RESPONSES:\n${faults.join('\n')}`);
-  process.exitCode = 1;
 }
 
 /** Measures one peer with 64 connections and with one, after a warm-up with each. */
