@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { createProbes, future, past } from '../support/probes.ts';
-import { onTerminal, runAtTerminal } from '../support/terminal.ts';
+import { onTerminal, runAtTerminal, typedAnswers } from '../support/terminal.ts';
 import { groupFields, useTestApp } from '../support/test-app.ts';
 
 const app = useTestApp();
@@ -223,22 +223,22 @@ describe('groups delete', () => {
     expect(await archiveRow(id)).toStrictEqual([]);
   });
 
-  onTerminal.each([
-    ['yes', 0, 0],
-    ['no', 1, 1],
-  ])('groups delete at a terminal shows the impact and asks: %s', async (answer, exitCode, groupCount) => {
-    const id = await app.createGroup({ name: 'Asked' });
-    await app.sql(
-      `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
-      [id, past],
-    );
-    const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'delete', String(id));
-    expect(code).toBe(exitCode);
-    expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +BLOCKED BY/);
-    expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
-    expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
-    expect(await groupRow(id)).toHaveLength(groupCount);
-  });
+  onTerminal.each(typedAnswers)(
+    'groups delete at a terminal shows the impact and asks: %s',
+    async (answer, exitCode, groupCount) => {
+      const id = await app.createGroup({ name: 'Asked' });
+      await app.sql(
+        `INSERT INTO subscribers (group_id, username, starts_at, expires_at) VALUES ($1, 'old', $2, now())`,
+        [id, past],
+      );
+      const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'delete', String(id));
+      expect(code).toBe(exitCode);
+      expect(stdout).toMatch(/ID +NAME +ACTIVE +PENDING +ENDED +BLOCKED BY/);
+      expect(stdout).toMatch(new RegExp(`${id} +Asked +0 +0 +1`));
+      expect(stdout).toContain(`Delete group ${id}? (yes/no)`);
+      expect(await groupRow(id)).toHaveLength(groupCount);
+    },
+  );
 
   onTerminal(
     'groups delete --move-subscribers-to at a terminal shows the active subscribers, and not as blockers',
