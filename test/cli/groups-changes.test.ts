@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from '../support/command-line.ts';
 import { createProbes } from '../support/probes.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
-import { onTerminal, runAtTerminal } from '../support/terminal.ts';
+import { notATerminal, onTerminal, runAtTerminal, typedAnswers } from '../support/terminal.ts';
 import { openTestApp, type TestApp } from '../support/test-app.ts';
 
 let app: TestApp;
@@ -99,31 +99,27 @@ describe('groups restore and purge', () => {
   test('groups purge without --yes and without a terminal purges nothing', async () => {
     const [id] = await deleteGroups('Stays');
     const before = await readState();
-    expect(await run('groups', 'purge', String(id))).toStrictEqual({
-      code: 1,
-      stdout: '',
-      stderr: 'group-api: Not a terminal; pass --yes\n',
-    });
+    expect(await run('groups', 'purge', String(id))).toStrictEqual(notATerminal);
     expect(await readState()).toStrictEqual(before);
   });
 });
 
-onTerminal.each([
-  ['yes', 0, 0],
-  ['no', 1, 1],
-])('groups purge at a terminal shows the deleted groups, and asks: %s', async (answer, exitCode, count) => {
-  const id = await app.createGroup({ name: 'Purged' });
-  const existing = await app.createGroup();
-  await app.post('/deleteGroup', { id });
-  const { deleted_at: deletedAt } = (await archiveRow(id))[0]!;
-  const ids = count === 0 ? [id] : [id, existing];
-  const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'purge', ...ids.map(String));
-  expect(code).toBe(exitCode);
-  expect(stdout).toMatch(/^ID +NAME +DELETED\r?$/m);
-  expect(stdout).toMatch(new RegExp(`^${id} +Purged +${(deletedAt as Date).toISOString()}\r?$`, 'm'));
-  if (ids.length > 1) expect(stdout).toMatch(new RegExp(`^${existing} +not deleted\r?$`, 'm'));
-  expect(await archiveRow(id)).toHaveLength(count);
-});
+onTerminal.each(typedAnswers)(
+  'groups purge at a terminal shows the deleted groups, and asks: %s',
+  async (answer, exitCode, count) => {
+    const id = await app.createGroup({ name: 'Purged' });
+    const existing = await app.createGroup();
+    await app.post('/deleteGroup', { id });
+    const { deleted_at: deletedAt } = (await archiveRow(id))[0]!;
+    const ids = count === 0 ? [id] : [id, existing];
+    const { code, stdout } = await runAtTerminal(app, answer, 'groups', 'purge', ...ids.map(String));
+    expect(code).toBe(exitCode);
+    expect(stdout).toMatch(/^ID +NAME +DELETED\r?$/m);
+    expect(stdout).toMatch(new RegExp(`^${id} +Purged +${(deletedAt as Date).toISOString()}\r?$`, 'm'));
+    if (ids.length > 1) expect(stdout).toMatch(new RegExp(`^${existing} +not deleted\r?$`, 'm'));
+    expect(await archiveRow(id)).toHaveLength(count);
+  },
+);
 
 describe('options of fields', () => {
   test.each([

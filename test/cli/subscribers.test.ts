@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { createProbes, future, past } from '../support/probes.ts';
-import { onTerminal, runAtTerminal } from '../support/terminal.ts';
+import { notATerminal, onTerminal, runAtTerminal, typedAnswers } from '../support/terminal.ts';
 import { openTestApp, type TestApp } from '../support/test-app.ts';
 
 let app: TestApp;
@@ -70,18 +70,11 @@ test('subscribers remove without --yes and without a terminal removes no subscri
   const id = await app.createGroup();
   await subscribe(id, 'nima');
   const before = await readState();
-  expect(await run('subscribers', 'remove', 'nima')).toStrictEqual({
-    code: 1,
-    stdout: '',
-    stderr: 'group-api: Not a terminal; pass --yes\n',
-  });
+  expect(await run('subscribers', 'remove', 'nima')).toStrictEqual(notATerminal);
   expect(await readState()).toStrictEqual(before);
 });
 
-onTerminal.each([
-  ['yes', 0, 0],
-  ['no', 1, 1],
-])(
+onTerminal.each(typedAnswers)(
   'subscribers remove at a terminal names the subscriber and the group, and asks: %s',
   async (answer, exitCode, count) => {
     const id = await app.createGroup();

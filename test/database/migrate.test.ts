@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
@@ -45,9 +44,8 @@ test('a server waits while another server migrates', async () => {
   const migrating = await openSecondConnection(empty);
   await migrating.query('SELECT pg_advisory_lock(72707369)');
   const waiting = migrate(impatient);
-  await migrating.waitForBlocked();
   // Longer than the lock_timeout of the one that waits.
-  await sleep(500);
+  await migrating.waitForBlocked(1, 300);
   await migrating.close();
   expect(await waiting).toStrictEqual(names);
   await impatient.end();

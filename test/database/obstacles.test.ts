@@ -7,7 +7,7 @@ import { findBinaries } from '../../src/embedded-postgres/binaries.ts';
 import { requireServiceUser } from '../../src/embedded-postgres/service-user.ts';
 import { lineOf, runEverywhere } from '../support/run-everywhere.ts';
 import { startTcpPostgres } from '../support/tcp-postgres.ts';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { createTestDatabase, urlAs, type TestDatabase } from '../support/test-database.ts';
 import { createTestFolder } from '../support/test-folder.ts';
 
 // The server, `migrate` and `doctor` report the same line if a database cannot be migrated.
@@ -97,12 +97,7 @@ describe('migrated databases', () => {
       await database.sql(statements!.replaceAll('group_api', role));
     });
     afterEach(() => database.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`));
-    const asRole = () => {
-      const url = new URL(database.url);
-      if (url.searchParams.has('user')) url.searchParams.set('user', role);
-      else Object.assign(url, { username: role, password: '…' });
-      return url.href;
-    };
+    const asRole = () => urlAs(role, database.url);
 
     test('a role that may not write accounts is reported in one line, and doctor prints the GRANT', async () => {
       await database.sql(`REVOKE INSERT ON accounts FROM ${role}`);

@@ -1,15 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { lineOf, runEverywhere } from '../support/run-everywhere.ts';
-import { createSchemaProbes } from '../support/schema-probes.ts';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { useSchemaProbes } from '../support/schema-probes.ts';
+import { urlAs } from '../support/test-database.ts';
 
-let database: TestDatabase;
-beforeEach(async () => {
-  database = await createTestDatabase({ isEmpty: true });
-});
-afterEach(() => database.drop());
-
-const { withParameters, readSchemas, expectEverythingToWork } = createSchemaProbes(() => database);
+const { database, withParameters, readSchemas, expectEverythingToWork } = useSchemaProbes();
 
 test('a schema whose name needs quotes works', async () => {
   await database.sql('CREATE SCHEMA "Our plans, 2"');
@@ -74,10 +68,7 @@ test('a schema without USAGE for the role is reported in one line by each progra
   await database.sql(
     `CREATE SCHEMA plans; DROP ROLE IF EXISTS ${role}; CREATE ROLE ${role} LOGIN PASSWORD 'x'`,
   );
-  const asRole = new URL(withParameters({ schema: 'plans' }));
-  if (asRole.searchParams.has('user')) asRole.searchParams.set('user', role);
-  else Object.assign(asRole, { username: role, password: 'x' });
-  const { serve, migrate, doctor } = await runEverywhere(asRole.href);
+  const { serve, migrate, doctor } = await runEverywhere(urlAs(role, withParameters({ schema: 'plans' })));
   await database.sql(`DROP ROLE ${role}`);
   for (const line of [lineOf(serve), migrate.message, ...doctor.wrong]) {
     expect(line).toMatch(

@@ -1,15 +1,8 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { createSchemaProbes } from '../support/schema-probes.ts';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { expect, test } from '@jest/globals';
+import { useSchemaProbes } from '../support/schema-probes.ts';
 
 // schema-variants.test.ts has the rarer schemas.
-let database: TestDatabase;
-beforeEach(async () => {
-  database = await createTestDatabase({ isEmpty: true });
-});
-afterEach(() => database.drop());
-
-const { withParameters, readSchemas, expectEverythingToWork } = createSchemaProbes(() => database);
+const { database, withParameters, readSchemas, expectEverythingToWork } = useSchemaProbes();
 
 test('?schema= is the schema of every table; public stays empty', async () => {
   await database.sql('CREATE SCHEMA plans');

@@ -1,47 +1,16 @@
-import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, groupsPath } from '../support/autodialer.ts';
 import { createProbes } from '../support/probes.ts';
+import { createRejectionProbe, deletion, refused, repeat } from '../support/rejected-requests.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
-import { openTestApp, useTestApp, type ApiResponse, type TestApp } from '../support/test-app.ts';
-import { createTestFolder } from '../support/test-folder.ts';
+import { useTestApp } from '../support/test-app.ts';
 
 // Mutations that are rejected before their resolvers run: by GraphQL itself, by a limit, or by HTTP.
 const app = useTestApp();
-const { readState, auditOf, nextRequestId } = createProbes(() => app);
+const { auditOf, nextRequestId } = createProbes(() => app);
 const { addGroup } = createAutodialerClient(() => app);
 
-const repeat = (count: number, write: (index: number) => string) =>
-  Array.from({ length: count }, (_, index) => write(index)).join(' ');
-const deletion = 'mutation ($id: Int!) { deleteGroup(id: $id) { id } }';
-
-/** Sends a request that is rejected, and returns its audit events. Asserts that nothing else has changed. */
-const entriesOf = async (
-  send: (headers: Record<string, string>) => Promise<ApiResponse>,
-  from: TestApp = app,
-): Promise<{ answer: ApiResponse; entries: Record<string, unknown>[] }> => {
-  const before = await readState();
-  const requestId = nextRequestId();
-  const answer = await send({ 'X-Request-Id': requestId, 'Idempotency-Key': requestId });
-  expect(await readState()).toStrictEqual(before);
-  const rows = await from.sql(
-    `SELECT operation, outcome, error_code, target_ids, reason, before, after, account, user_agent FROM audit_events
-     WHERE request_id = $1 ORDER BY id`,
-    [requestId],
-  );
-  return { answer, entries: rows };
-};
-const refused = (operation: string, errorCode: string, ...ids: (number | string)[]) => ({
-  operation,
-  outcome: 'refused',
-  error_code: errorCode,
-  target_ids: ids.map(String),
-  before: null,
-  after: null,
-  account: 'admin',
-});
+const entriesOf = createRejectionProbe(() => app);
 
 describe('the audit has one event for a mutation that is rejected by', () => {
   type Case = [what: string, path: string, body: unknown, entry: ReturnType<typeof refused>];
@@ -256,100 +225,6 @@ test('a rejected dry run is recorded as a dry run, with a literal, a variable an
   expect(entries).toMatchObject([{ outcome: 'refused' }]);
 });
 
-describe('a rejected request with several root fields', () => {
-  test('each root field has one audit event, whatever rejects it', async () => {
-    const query = `mutation ($ids: [Int!]) {
-      one: deleteGroup(id: 2000000001) { id } two: deleteGroups(ids: $ids) { id } deleteGroup(id: 0) { id }
-      left: deleteGroup(id: 7) @skip(if: true) { id } }`;
-    const { entries } = await entriesOf((headers) =>
-      app.post('/graphql', { query, variables: { ids: null } }, headers),
-    );
-    expect(
-      entries.map(({ operation, error_code, target_ids }) => [operation, error_code, target_ids]),
-    ).toStrictEqual([
-      ['deleteGroup', 'NOT_FOUND', ['2000000001']],
-      // Events that no resolver could write come last.
-      ['deleteGroup', 'BAD_USER_INPUT', ['0']],
-      ['deleteGroups', 'BAD_USER_INPUT', []],
-    ]);
-  });
-
-  test('root fields in fragments, and with the same name twice, have one audit event each', async () => {
-    const query = `mutation ($x: Int!) { ...F ... on Mutation { b: deleteGroup(id: $x) { id } } deleteGroup(id: 5) { id } deleteGroup(id: 5) { name } }
-      fragment F on Mutation { restoreGroup(id: 6) { id } ...G } fragment G on Mutation { restoreGroup(id: 6) { name } }`;
-    const { entries } = await entriesOf((headers) =>
-      app.post('/graphql', { query, variables: { x: 'x' } }, headers),
-    );
-    expect(entries).toMatchObject([
-      refused('restoreGroup', 'BAD_USER_INPUT', 6),
-      refused('deleteGroup', 'BAD_USER_INPUT'),
-      refused('deleteGroup', 'BAD_USER_INPUT', 5),
-    ]);
-  });
-
-  test.each([21, 100, 10_000])(
-    'of %d root fields as many have an audit event as are allowed',
-    async (count) => {
-      const query = `mutation { ${repeat(count, (i) => `a${i}: deleteGroup(id: ${i + 1}) { id }`)} }`;
-      const begin = performance.now();
-      const { entries } = await entriesOf((headers) => app.post('/graphql', { query }, headers));
-      expect(entries).toMatchObject(
-        Array.from({ length: 20 }, (_, i) => refused('deleteGroup', 'QUERY_TOO_COMPLEX', i + 1)),
-      );
-      expect(performance.now() - begin).toBeLessThan(5000);
-    },
-  );
-
-  test('circular and doubled fragments are read once', async () => {
-    const circle = `mutation { ...A } fragment A on Mutation { deleteGroup(id: 5) { id } ...B } fragment B on Mutation { ...A }`;
-    const doubling = `mutation { ...F0 } ${repeat(60, (i) => `fragment F${i} on Mutation { ${i < 59 ? `...F${i + 1} ...F${i + 1}` : 'deleteGroup(id: "5") { id }'} }`)}`;
-    for (const query of [circle, doubling]) {
-      const { entries } = await entriesOf((headers) => app.post('/graphql', { query }, headers));
-      expect(entries).toMatchObject([{ operation: 'deleteGroup', error_code: 'GRAPHQL_VALIDATION_FAILED' }]);
-    }
-  });
-});
-
-describe('the audit has no event for', () => {
-  test.each([
-    ['a query that is rejected', '/graphql', { query: '{ nothing }' }],
-    ['a query of a text beyond the limit', '/graphql', { query: `{ ${'allGroups { id } '.repeat(500)} }` }],
-    ['a mutation that there is not', '/graphql', { query: 'mutation { dropGroup(id: 5) { id } }' }],
-    ['invalid GraphQL', '/graphql', { query: 'mutation { deleteGroup(id: 5) {' }],
-    ['long invalid GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
-    ['a body without a text', '/graphql', { variables: { id: 5 } }],
-    [
-      'variables of 50,000 levels',
-      '/graphql',
-      `{"query":"{ a }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`,
-    ],
-    ['a query at its path', '/group', { idd: 5 }],
-    ['a body that cannot be read', '/deleteGroup', '{"id":5'],
-  ])('%s', async (_what, path, body) => {
-    const { entries } = await entriesOf((headers) =>
-      app.send(path, {
-        method: 'POST',
-        headers: { ...headers, 'Content-Type': 'application/json' },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
-      }),
-    );
-    expect(entries).toStrictEqual([]);
-  });
-
-  test('an unauthenticated caller', async () => {
-    for (const body of ['{"id":5}', '{"id":"5"}', '{"id":5,"id":6}', '{"idd":5}']) {
-      const { answer, entries } = await entriesOf((headers) =>
-        app.send('/deleteGroup', {
-          method: 'POST',
-          headers: { ...headers, 'X-APIKEY': 'wrong', 'Content-Type': 'application/json' },
-          body,
-        }),
-      );
-      expect([answer.status, entries]).toStrictEqual([401, []]);
-    }
-  });
-});
-
 test('a mutation with variables of 50,000 levels has an audit event, with an Idempotency-Key too', async () => {
   const body = `{"query":"mutation($g: GroupEdit, $x: Int!){ createGroup(group: $g) { id } }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`;
   const { answer, entries } = await entriesOf((headers) =>
@@ -377,35 +252,6 @@ test('a rejected call does not store its Idempotency-Key', async () => {
   expect((await app.post('/deleteGroup', { id: String(id) }, headers)).status).toBe(400);
   const { status, headers: answered } = await app.post('/deleteGroup', { id }, headers);
   expect([status, answered.get('idempotency-replayed')]).toStrictEqual([200, null]);
-});
-
-describe('with ALLOWED_OPERATIONS_FILE', () => {
-  let closed: TestApp;
-  beforeAll(async () => {
-    const file = join(await createTestFolder(), 'operations.json');
-    const hash = createHash('sha256').update(deletion).digest('hex');
-    await writeFile(file, JSON.stringify({ [hash]: deletion }));
-    closed = await openTestApp({ ALLOWED_OPERATIONS_FILE: file });
-  });
-  afterAll(() => closed.close());
-  const documentId = () => createHash('sha256').update(deletion).digest('hex');
-
-  test.each([
-    ['another text', '/graphql', { query: 'mutation { deleteGroup(id: 5) { name } }' }, ['5']],
-    ['an unknown hash at a path', '/deleteGroup', { documentId: 'aa', variables: { id: 5 } }, ['5']],
-    ['the short form', '/deleteGroup', { id: 5 }, ['5']],
-  ])('%s has one audit event', async (_what, path, body, ids) => {
-    const { entries } = await entriesOf((headers) => closed.post(path, body, headers), closed);
-    expect(entries).toMatchObject([refused('deleteGroup', 'OPERATION_NOT_ALLOWED', ...ids)]);
-  });
-
-  test('a hash on the list has an audit event with its operation', async () => {
-    const { entries } = await entriesOf(
-      (headers) => closed.post('/graphql', { documentId: documentId(), variables: { id: '5' } }, headers),
-      closed,
-    );
-    expect(entries).toMatchObject([refused('deleteGroup', 'BAD_USER_INPUT')]);
-  });
 });
 
 test('removing a number group with a repeated id has one audit event', async () => {

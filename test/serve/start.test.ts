@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { sendIncompleteRequest } from '../support/incomplete-request.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import { testKey, type Json } from '../support/test-app.ts';
@@ -192,13 +193,11 @@ describe('DATABASE_URL', () => {
 
 test('a client that has sent half a request does not prevent shutdown', async () => {
   const server = start({ DATA_DIR: join(dir, 'stalled'), ADMIN_API_KEY: testKey });
-  const { port } = new URL((await server.ready).url);
-  const head = `POST /deleteGroup HTTP/1.1\r\nHost: x\r\nX-APIKEY: ${testKey}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
-  const sockets = ['POST / HTTP/1.1\r\nHos', head].map((text) => {
-    const socket = connect(Number(port), '127.0.0.1', () => socket.write(text));
-    return socket.on('error', () => undefined);
-  });
-  await sleep(300);
+  const { url } = await server.ready;
+  const half = connect(Number(new URL(url).port), '127.0.0.1', () => half.write('POST / HTTP/1.1\r\nHos'));
+  half.on('error', () => undefined);
+  await once(half, 'connect');
+  const sockets = [half, await sendIncompleteRequest(url, '/deleteGroup')];
   const begin = Date.now();
   await stop(server);
   expect(Date.now() - begin).toBeLessThan(10_000);
@@ -215,7 +214,12 @@ test('a large response that is being read is completed before shutdown', async (
   const headers = { 'Content-Type': 'application/json', 'X-APIKEY': testKey };
   const response = await fetch(`${url}/allGroups`, { method: 'POST', headers, body: '{}' });
   server.kill('SIGTERM');
-  await sleep(1000);
+  await waitUntil(() =>
+    fetch(`${url}/livez`).then(
+      ({ ok }) => !ok,
+      () => true,
+    ),
+  );
   const { data } = (await response.json()) as Json;
   expect(data.allGroups).toHaveLength(9000);
   expect((await server.exited).code).toBe(0);

@@ -3,9 +3,10 @@ import type { ApiResponse, TestApp } from './test-app.ts';
 export const past = '2020-01-01T00:00:00.000Z';
 export const future = '2100-01-01T00:00:00.000Z';
 
+let requestNumber = 0;
+
 /** Reads the state that tests check in addition to responses. `getApp` is called lazily, since tests open the app before they run. */
 export function createProbes(getApp: () => TestApp) {
-  let requestNumber = 0;
   return {
     codeOf: ({ body }: ApiResponse) => body.errors?.[0].extensions.code,
 

@@ -9,7 +9,7 @@ export const reliabilityFiles = [
   'embedded-postgres/recovery',
   'embedded-postgres/stale-lock',
   // Large data, and random data many times over.
-  'autodialer/upload',
+  'autodialer/upload-limits',
   'transfer/property',
   'transfer/scale',
   'group-deletion/scale',
@@ -21,6 +21,9 @@ export const reliabilityFiles = [
   'accounts/matrix',
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'doctor/command',
+  'doctor/embedded-postgres',
+  'doctor/roles',
+  'doctor/settings',
   'serve/command',
   'transfer/processes',
   'config/env-file',

@@ -1,20 +1,25 @@
-import { expect } from '@jest/globals';
+import { afterEach, beforeEach, expect } from '@jest/globals';
 import { createCommandLine } from './command-line.ts';
 import { openTestApp, type TestApp } from './test-app.ts';
-import { useTestDatabase, type TestDatabase } from './test-database.ts';
+import { createTestDatabase, useTestDatabase, type TestDatabase } from './test-database.ts';
 
-/** What tests of the schemas of an empty database use. It is asked for late. */
-export function createSchemaProbes(getDatabase: () => TestDatabase) {
+/** Creates an empty database for each test of the file, and returns what tests of its schemas use. */
+export function useSchemaProbes() {
+  const database = {} as TestDatabase;
+  beforeEach(async () => {
+    Object.assign(database, await createTestDatabase({ isEmpty: true }));
+  });
+  afterEach(() => database.drop());
   let url = '';
   const { run } = createCommandLine(() => ({ url }));
   const withParameters = (parameters: Record<string, string>) => {
-    const changed = new URL(getDatabase().url);
+    const changed = new URL(database.url);
     for (const [name, value] of Object.entries(parameters)) changed.searchParams.set(name, value);
     return changed.href;
   };
   const readSchemas = async () =>
     (
-      await getDatabase().sql<{ schema: string }>(
+      await database.sql<{ schema: string }>(
         `SELECT DISTINCT relnamespace::regnamespace::text AS schema FROM pg_class
        WHERE relname IN ('groups', '_prisma_migrations', 'audit_events', 'number_groups', 'groups_id_seq') ORDER BY 1`,
       )
@@ -35,7 +40,7 @@ export function createSchemaProbes(getDatabase: () => TestDatabase) {
     const exported = await run('groups', 'export');
     expect([exported.stderr, exported.code]).toStrictEqual([expect.any(String), 0]);
   };
-  return { withParameters, readSchemas, expectEverythingToWork };
+  return { database, withParameters, readSchemas, expectEverythingToWork };
 }
 
 /** Runs calls that use every table, with Prisma and with raw SQL. */

@@ -22,3 +22,12 @@ export async function runAtTerminal(
     (error: { code: number; stdout: string }) => error,
   );
 }
+
+/** The output of a command that would ask, without `--yes` and without a terminal. */
+export const notATerminal = { code: 1, stdout: '', stderr: 'group-api: Not a terminal; pass --yes\n' };
+
+/** What a user types at a question, the exit code, and how many of the things to delete are left. */
+export const typedAnswers: readonly (readonly [answer: string, exitCode: number, count: number])[] = [
+  ['yes', 0, 0],
+  ['no', 1, 1],
+];

@@ -46,6 +46,21 @@ export function bearer(token: string): { Authorization: string } {
   return { Authorization: `Bearer ${token}` };
 }
 
+/** Sends a request with these credentials only, and returns its status and the message of its error. */
+export async function sendWith(
+  { httpUrl }: { readonly httpUrl: string },
+  credentials: Record<string, string>,
+  path = '/allGroups',
+): Promise<[status: number, message: string | undefined]> {
+  const response = await fetch(httpUrl + path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...credentials },
+    body: '{}',
+  });
+  const { errors } = (await response.json()) as { errors?: { message: string }[] };
+  return [response.status, errors?.[0]!.message];
+}
+
 /** An issuer of tokens, with the server settings that accept it. */
 export function createTokenIssuer() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');

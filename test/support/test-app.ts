@@ -112,3 +112,7 @@ export const plainGroup = { name: 'Plain', tagName: 'plain', duration: 30, price
 /** The vendor's twelve fields. */
 export const twelveFields =
   'id name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload ip';
+
+/** All fields of a group, and all of its service group. */
+export const groupFields = `${twelveFields} hidden protected version createdAt updatedAt subscriberCount
+  serviceGroup { id name description language discount }`;

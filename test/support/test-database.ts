@@ -80,6 +80,14 @@ function schemaOf(url: string): string {
   return new URL(url).searchParams.get('schema') ?? defaultSchema;
 }
 
+/** Returns the URL with another user. The password is not checked by the PostgreSQL of the tests. */
+export function urlAs(role: string, url: string): string {
+  const changed = new URL(url);
+  if (changed.searchParams.has('user')) changed.searchParams.set('user', role);
+  else Object.assign(changed, { username: role, password: 'x' });
+  return changed.href;
+}
+
 /** Returns the URL of an embedded PostgreSQL's only database. */
 export function urlOf({ host, user, database }: pg.ClientConfig): string {
   return `postgresql://localhost/${database}?host=${encodeURIComponent(host!)}&user=${user}`;

@@ -1,15 +1,14 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from '@jest/globals';
 import { bin, createCommandLine, cwd } from '../support/command-line.ts';
 import { useTestApp } from '../support/test-app.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 import { useTestFolder } from '../support/test-folder.ts';
-import { importEvents, readTables } from '../support/transfer.ts';
+import { importEvents, isImporting, readTables, startImport } from '../support/transfer.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 // Exports and imports in separate processes, which are ended or have to wait.
 const app = useTestApp();
@@ -55,27 +54,13 @@ test.each([
   const other = await createTestDatabase();
   const before = await readTables(other);
   const text = await readFile(file, 'utf8');
-  const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
-    cwd,
-    env: { PATH: process.env['PATH'], DATABASE_URL: other.url },
-    stdio: ['pipe', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const command = startImport(other);
   // Everything except the end: the previous lines are in an open transaction.
-  child.stdin.write(text.slice(0, text.lastIndexOf('{')));
-  const isImporting = async () =>
-    (
-      await other.sql(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
-           AND query LIKE '%INSERT INTO subscribers%'`,
-      )
-    ).length > 0;
-  while (!(await isImporting())) await sleep(50);
-  child.kill(signal);
-  const [code] = await once(child, 'close');
-  while (await isImporting()) await sleep(50);
-  expect([code, stderr]).toStrictEqual(ending);
+  command.stdin.write(text.slice(0, text.lastIndexOf('{')));
+  await waitUntil(() => isImporting(other));
+  command.kill(signal);
+  expect(await command.exited).toStrictEqual(ending);
+  await waitUntil(async () => !(await isImporting(other)));
   expect(await readTables(other)).toStrictEqual(before);
   expect(await importEvents(other)).toStrictEqual([]);
   await other.drop();
@@ -85,23 +70,20 @@ test('an import blocks concurrent row locks, and completes', async () => {
   await exportAgain();
   await app.sql(`DELETE FROM subscribers WHERE username = 'ended'`);
   const lines = (await readFile(file, 'utf8')).split(/(?<=\n)/);
-  const child = spawn(process.execPath, [bin, 'groups', 'import', '-'], {
-    cwd,
-    env: { PATH: process.env['PATH'], DATABASE_URL: app.url },
-    stdio: ['pipe', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdin.write(lines.slice(0, 3).join(''));
-  const isLocked = async () =>
-    (await app.sql(`SELECT FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation = 'groups'::regclass`))
-      .length > 0;
-  while (!(await isLocked())) await sleep(50);
+  const command = startImport(app);
+  command.stdin.write(lines.slice(0, 3).join(''));
+  const countLocks = async (condition: string) =>
+    (
+      await app.sql(
+        `SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+         WHERE datname = current_database() AND relation = 'groups'::regclass AND ${condition}`,
+      )
+    ).length;
+  await waitUntil(async () => (await countLocks(`mode = 'ExclusiveLock' AND granted`)) > 0);
   const moving = app.post('/moveSubscribers', { fromGroupId: ids.full, toGroupId: ids.plain });
-  await sleep(200);
-  child.stdin.end(lines.slice(3).join(''));
-  const [code] = await once(child, 'close');
-  expect([code, stderr]).toStrictEqual([0, '']);
+  await waitUntil(async () => (await countLocks('NOT granted')) > 0);
+  command.stdin.end(lines.slice(3).join(''));
+  expect(await command.exited).toStrictEqual([0, '']);
   expect([200, 503]).toContain((await moving).status);
   expect(await app.sql(`SELECT group_id FROM subscribers WHERE username = 'ended'`)).toStrictEqual([
     { group_id: ids.plain },

@@ -11,6 +11,7 @@ import { importGroups } from '../../src/transfer/import-groups.ts';
 import type { NewIdMaps } from '../../src/transfer/new-ids.ts';
 import { chooseSeed } from '../support/random.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { emptyTables } from '../support/transfer.ts';
 
 let from: TestDatabase & { opened: Database };
 let to: TestDatabase & { opened: Database };
@@ -30,7 +31,6 @@ async function open() {
   return { ...database, opened: await openDatabase({ url: database.url, dataDir: '', poolSize: 2 }, log) };
 }
 
-const emptyTables = `TRUNCATE groups, service_groups, subscribers, subscriber_history, deleted_groups RESTART IDENTITY`;
 const exportFrom = async ({ opened }: { opened: Database }, ids?: number[]): Promise<string> => {
   const stream = new PassThrough();
   const request = { ids, onProgress: () => undefined };
