@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
+import { checkEngine } from './check-engine.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { readRequiredPrivileges } from './required-privileges.ts';
 import { checkTimeZone } from './check-time-zone.ts';
@@ -41,13 +42,15 @@ export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[
     await pool.query('SET default_transaction_read_only = on');
     return [
       writable,
+      ...(await checkEngine(pool)),
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
       await checkClock(pool),
     ];
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return [failed('database', error.message)];
+    // An engine that is not PostgreSQL may be the reason; a server that is unreachable has no engine.
+    return [failed('database', error.message), ...(await checkEngine(pool).catch(() => []))];
   } finally {
     await pool.end();
   }
