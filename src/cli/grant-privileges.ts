@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { readRequiredPrivileges } from '../doctor/required-privileges.ts';
 import { OperatorError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
@@ -8,22 +7,25 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
  * @throws OperatorError if there is no such role
  */
 export async function grantPrivileges(prisma: PrismaClient, role: string): Promise<void> {
-  const grantee = pg.escapeIdentifier(role);
-  const privileges = Object.entries(await readRequiredPrivileges());
+  const privileges = JSON.stringify(await readRequiredPrivileges());
   await prisma.$transaction(async (transaction) => {
-    const [row] = await transaction.$queryRaw<{ schema: string; exists: boolean }[]>`
-      SELECT current_schema()::text AS schema, EXISTS (SELECT FROM pg_roles WHERE rolname = ${role}) AS exists`;
-    if (!row!.exists) {
+    const [row] = await transaction.$queryRaw<{ grantee: string; exists: boolean; statements: string[] }[]>`
+      SELECT quote_ident(role) AS grantee, EXISTS (SELECT FROM pg_roles WHERE rolname = role) AS exists,
+        ARRAY[
+          format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role),
+          format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), role)
+        ] || ARRAY(
+          SELECT format('GRANT %s ON %I.%I TO %I', string_agg(privilege, ', '), current_schema(), entry.key, role)
+          FROM jsonb_each(${privileges}::jsonb) AS entry, jsonb_array_elements_text(entry.value) AS privilege
+          GROUP BY entry.key
+        ) AS statements
+      FROM (SELECT ${role}::text AS role) AS input`;
+    const { grantee, exists, statements } = row!;
+    if (!exists) {
       throw new OperatorError(
-        `--grant-to: the role "${role}" does not exist. Create it: CREATE ROLE ${grantee} LOGIN PASSWORD '…'`,
+        `--grant-to: the role ${grantee} does not exist. Create it: CREATE ROLE ${grantee} LOGIN PASSWORD '…'`,
       );
     }
-    const schema = pg.escapeIdentifier(row!.schema);
-    for (const objects of [
-      `USAGE ON SCHEMA ${schema}`,
-      ...privileges.map(([table, names]) => `${names.join(', ')} ON ${schema}.${pg.escapeIdentifier(table)}`),
-      `SELECT ON ALL SEQUENCES IN SCHEMA ${schema}`,
-    ])
-      await transaction.$executeRawUnsafe(`GRANT ${objects} TO ${grantee}`);
+    for (const statement of statements) await transaction.$executeRawUnsafe(statement);
   });
 }

@@ -53,7 +53,7 @@ test('migrate --grant-to rejects a role that does not exist, PUBLIC included, an
     const { code, stderr } = await run('migrate', '--grant-to', name);
     expect([code, stderr]).toStrictEqual([
       1,
-      `group-api: --grant-to: the role "${name}" does not exist. Create it: CREATE ROLE "${name}" LOGIN PASSWORD '…'\n`,
+      `group-api: --grant-to: the role ${name} does not exist. Create it: CREATE ROLE ${name} LOGIN PASSWORD '…'\n`,
     ]);
   }
   expect(
