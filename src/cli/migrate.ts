@@ -6,6 +6,7 @@ import { withDatabase } from './command-context.ts';
 export function createMigrateCommand(): Command {
   return new Command('migrate')
     .description('Apply pending migrations, as the start of a server does')
+    .option('--grant-to <role>', 'then grant this role the privileges of a server; it must exist')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -15,21 +16,31 @@ is reported on standard error.
 
 Examples:
   group-api migrate
-  DATABASE_URL=postgresql://owner@db/groups group-api migrate --json`,
+  DATABASE_URL=postgresql://owner@db/groups group-api migrate --grant-to group_api --json`,
     )
     .action(migrateDatabase);
 }
 
-async function migrateDatabase({ json }: { json?: true }): Promise<void> {
-  await withDatabase(async ({ migrations, description }) => {
+type MigrateOptions = { readonly grantTo?: string; readonly json?: true };
+
+async function migrateDatabase({ grantTo, json }: MigrateOptions): Promise<void> {
+  const { grantPrivileges } = await import('./grant-privileges.ts');
+  await withDatabase(async ({ prisma, migrations, description }) => {
+    if (grantTo !== undefined) await grantPrivileges(prisma, grantTo);
     const text =
       migrations.length > 0
         ? `Applied to ${description}: ${migrations.join(', ')}`
         : `Nothing to do: ${description} is up to date`;
-    print(json, { database: description, applied: migrations }, text);
+    const granted =
+      grantTo === undefined
+        ? ''
+        : `
+Granted to ${grantTo}: the privileges of a server`;
+    print(json, { database: description, applied: migrations, grantedTo: grantTo ?? null }, text + granted);
   }, writeLine);
 }
 
 function writeLine(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${line}
+`);
 }

@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
-import { checkMigrations, readTables } from './check-migrations.ts';
+import { checkEngine } from './check-engine.ts';
+import { checkMigrations } from './check-migrations.ts';
+import { readRequiredPrivileges } from './required-privileges.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { createPool } from '../postgres/connection.ts';
@@ -14,10 +16,6 @@ const statementTimeoutMs = 10_000;
 /** Purges, expiries and tokens depend on the clocks of both machines. */
 const clockSkewWarningMs = 2000;
 const maxClockSkewMs = 60_000;
-
-const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-/** Tables that need fewer privileges. docs/operations.md lists the same as GRANTs. */
-const reducedPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
 
 /** Checks a database without changing it. Later checks are skipped if the server cannot be used. */
 export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[]> {
@@ -44,13 +42,15 @@ export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[
     await pool.query('SET default_transaction_read_only = on');
     return [
       writable,
+      ...(await checkEngine(pool)),
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
       await checkClock(pool),
     ];
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return [failed('database', error.message)];
+    // An engine that is not PostgreSQL may be the reason; a server that is unreachable has no engine.
+    return [failed('database', error.message), ...(await checkEngine(pool).catch(() => []))];
   } finally {
     await pool.end();
   }
@@ -74,16 +74,12 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
 }
 
 async function checkPrivileges(client: pg.Pool, user: string): Promise<CheckResult> {
-  const privileges = {
-    ...Object.fromEntries((await readTables()).map((table) => [table, readAndWrite])),
-    ...reducedPrivileges,
-  };
   const { rows } = await client.query<{ table: string; missing: string[] }>(
     `SELECT entry.key AS table, array_agg(privilege ORDER BY privilege) AS missing
      FROM jsonb_each($1::jsonb) AS entry, jsonb_array_elements_text(entry.value) AS privilege
      WHERE to_regclass(entry.key) IS NOT NULL AND NOT has_table_privilege(to_regclass(entry.key), privilege)
      GROUP BY entry.key ORDER BY entry.key`,
-    [JSON.stringify(privileges)],
+    [JSON.stringify(await readRequiredPrivileges())],
   );
   if (rows.length === 0) return passed('permissions', `${user} has all required privileges`);
   const grants = rows.map(({ table, missing }) => `GRANT ${missing.join(', ')} ON ${table} TO ${user}`);
