@@ -1,16 +1,18 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
 import { createAutodialerClient, failure, groupsPath } from '../support/autodialer.ts';
 import { createProbes } from '../support/probes.ts';
 import { testKey, useTestApp } from '../support/test-app.ts';
+import { useTestFolder } from '../support/test-folder.ts';
 
 const app = useTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
 const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
 const { auditOf, nextRequestId } = createProbes(() => app);
 
 describe('a file', () => {
+  const temporaryFolder = useTestFolder();
+
   test('an uploaded file is used once', async () => {
     const { body } = await upload('1\n2\n');
     const { filename } = body.data;
@@ -36,13 +38,15 @@ describe('a file', () => {
   });
 
   test('the content of a file decides its type; its name is not stored', async () => {
-    const files = readdirSync(tmpdir());
+    const shared = process.env['TMPDIR'];
+    process.env['TMPDIR'] = temporaryFolder;
     for (const name of ['../../etc/passwd', 'a\0b.csv', 'con.exe', `${'n'.repeat(5000)}.csv`, 'سلام.vcf']) {
       const { body } = await upload('1\n', name);
       expect(body.data.filename).toMatch(/^[0-9a-f]{24}\.csv$/);
     }
     expect((await upload('BEGIN:VCARD\nTEL:1\nEND:VCARD\n', 'a.csv')).body.data.filename).toMatch(/\.vcf$/);
-    expect(readdirSync(tmpdir())).toStrictEqual(files);
+    process.env['TMPDIR'] = shared;
+    expect(readdirSync(temporaryFolder)).toStrictEqual([]);
   });
 
   test('an upload has an audit event, rejected or not', async () => {

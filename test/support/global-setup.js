@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,17 +11,18 @@ import { migrate } from '../../dist/database/migrations.js';
  * test file gets a copy of that database: see test-database.ts.
  */
 export default async function setUp() {
+  const folder = await mkdtemp(join(tmpdir(), 'group-api-tests-'));
+  // For the user of PostgreSQL, if the tests run as root.
+  await chmod(folder, 0o1777);
+  // Of this process and its workers: the temporary files of all tests, also of processes that were killed, are in it.
+  process.env.TMPDIR = folder;
   const run = `group_api_test_${randomBytes(4).toString('hex')}`;
   let adminUrl = process.env.TEST_DATABASE_URL;
   if (!adminUrl) {
-    const dataDir = await mkdtemp(join(tmpdir(), 'group-api-test-'));
-    const postgres = await openEmbeddedPostgres(dataDir);
+    const postgres = await openEmbeddedPostgres(join(folder, 'cluster'));
     const { host, user, database } = postgres.connection;
     adminUrl = `postgresql://localhost/${database}?host=${encodeURIComponent(host)}&user=${user}`;
-    globalThis.closeTestCluster = async () => {
-      await postgres.close();
-      await rm(dataDir, { recursive: true, force: true });
-    };
+    globalThis.closeTestCluster = () => postgres.close();
   }
 
   const admin = new pg.Client({ connectionString: adminUrl });

@@ -1,6 +1,7 @@
+import { rm } from 'node:fs/promises';
 import pg from 'pg';
 
-/** Drops the databases of the run. Fails if a test file has left a connection open. */
+/** Drops the databases of the run, and removes its temporary files. Fails if a test file has left a connection open. */
 export default async function tearDown() {
   const admin = new pg.Client({ connectionString: process.env.TEST_ADMIN_URL });
   await admin.connect();
@@ -10,4 +11,5 @@ export default async function tearDown() {
   for (const { datname } of rows) await admin.query(`DROP DATABASE ${datname}`);
   await admin.end();
   await globalThis.closeTestCluster?.();
+  await rm(process.env.TMPDIR, { recursive: true, force: true });
 }
