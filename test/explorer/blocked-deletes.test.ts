@@ -1,63 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Browser } from 'playwright-core';
-import {
-  chromiumPath,
-  launchChromium,
-  openExplorerPage,
-  type ExplorerPage,
-} from '../support/explorer-page.ts';
-import { createTestAccount } from '../support/test-accounts.ts';
-import { openTestApp, testKey, type TestApp } from '../support/test-app.ts';
+import { describe, expect, test } from '@jest/globals';
+import { busy, empty, locked, useExplorerWithBlockedGroups } from '../support/blocked-groups.ts';
+import { describeInBrowser } from '../support/explorer.ts';
+import { testKey } from '../support/test-app.ts';
 
-// What the explorer offers if a delete is blocked, and the ids in its examples.
-
-if (!chromiumPath) {
-  process.stdout.write(
-    'The tests of blocked deletes in the explorer are skipped: Chromium is not installed\n',
-  );
-}
-const describeInBrowser = chromiumPath ? describe : describe.skip;
+// What the explorer offers if a delete is blocked.
 
 describeInBrowser('the explorer in Chromium', () => {
-  let app: TestApp;
-  let browser: Browser;
-  let explorer: ExplorerPage;
-  /** A group with two active subscribers, an empty one, and a protected one with a subscriber. */
-  let [busy, empty, locked]: [number, number, number] = [0, 0, 0];
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(() => browser.close());
-  beforeEach(async () => {
-    app = await openTestApp();
-    await app.sql("SELECT setval('groups_id_seq', 6)");
-    busy = await app.createGroup({ name: 'Busy' });
-    empty = await app.createGroup({ name: 'Empty' });
-    locked = await app.createGroup({ name: 'Locked', protected: true });
-    for (const [username, groupId] of [
-      ['ali', busy],
-      ['mina', busy],
-      ['omid', locked],
-    ] as const)
-      await app.post('/subscribe', { username, groupId });
-    explorer = await openExplorerPage(browser, app.httpUrl);
-  });
-  afterEach(async () => {
-    const { foreignRequests } = explorer;
-    // Not those of workers that closing the page interrupts.
-    const complaints = [...explorer.complaints];
-    await explorer.close();
-    await app.close();
-    expect(foreignRequests).toStrictEqual([]);
-    const expected = /^(Failed to load resource|Canceled$)/;
-    expect(complaints.filter((complaint) => !expected.test(complaint))).toStrictEqual([]);
-  });
+  const { app, explorer, openPage, signIn, button } = useExplorerWithBlockedGroups();
 
-  const signIn = async (key = testKey) => {
-    await explorer.open(`#key=${key}`);
-    await explorer.readAccount();
-  };
-  const button = (name: string) => explorer.page.getByRole('button', { name, exact: true });
   const groupsOf = async () =>
     (await app.sql('SELECT username, group_id AS id FROM subscribers ORDER BY username')).map((row) =>
       Object.values(row),
@@ -276,7 +226,7 @@ describeInBrowser('the explorer in Chromium', () => {
   ] as const)(
     'the question about a blocked delete and the offered restore in %s have no accessibility violations that axe finds',
     async (name, options) => {
-      const looked = await openExplorerPage(browser, app.httpUrl, options);
+      const looked = await openPage(options);
       const expectNoViolations = async (what: string) => {
         await looked.screenshot(`${name}-${what}`);
         expect([what, await looked.findAccessibilityViolations()]).toStrictEqual([what, []]);
@@ -296,63 +246,4 @@ describeInBrowser('the explorer in Chromium', () => {
       await looked.close();
     },
   );
-
-  describe('the ids in the examples', () => {
-    const readVariables = async (tab: string) => {
-      await explorer.openTab(tab);
-      const lines = await explorer.page
-        .locator('.graphiql-editor-tool .view-line')
-        .filter({ visible: true })
-        .allInnerTexts();
-      return lines.join('').replace(/\s/g, '');
-    };
-    const isVariables = async (tab: string, variables: string) => {
-      for (let tries = 0; tries < 40 && (await readVariables(tab)) !== variables; tries++)
-        await explorer.page.waitForTimeout(50);
-      expect([tab, await readVariables(tab)]).toStrictEqual([tab, variables]);
-    };
-
-    test('are those of the first group and the latest deleted one, after a reload as well; what the user wrote stays', async () => {
-      await signIn();
-      for (const tab of ['DeleteGroup', 'PreviewDelete', 'RestoreGroup']) await isVariables(tab, '{"id":7}');
-      await explorer.openTab('PreviewDelete');
-      await explorer.writeVariables({ id: 9 });
-      // GraphiQL stores tabs half a second after the last change.
-      await explorer.page.waitForTimeout(1000);
-      await app.sql('DELETE FROM subscribers');
-      await app.post('/deleteGroup', { id: busy });
-      await signIn();
-      await isVariables('DeleteGroup', '{"id":8}');
-      await isVariables('PreviewDelete', '{"id":9}');
-      await isVariables('RestoreGroup', '{"id":7}');
-      expect(await explorer.page.locator('.graphiql-tab-button', { hasText: 'untitled' }).count()).toBe(0);
-    });
-
-    test('are 1 without groups, and for an account that cannot read groups', async () => {
-      const { apiKey } = await createTestAccount(app, { username: 'auditor', scopes: ['audit:read'] });
-      await signIn(apiKey!);
-      await isVariables('DeleteGroup', '{"id":1}');
-      await app.sql('DELETE FROM subscribers');
-      await app.sql('DELETE FROM groups');
-      await signIn();
-      await isVariables('DeleteGroup', '{"id":1}');
-      await isVariables('RestoreGroup', '{"id":1}');
-    });
-
-    test('change when another account signs in on the same page', async () => {
-      await explorer.open();
-      await isVariables('DeleteGroup', '{"id":1}');
-      await explorer.page.waitForTimeout(1000);
-      await explorer.page.getByLabel('API key').fill(testKey);
-      await button('Sign in').click();
-      await explorer.readAccount();
-      await isVariables('DeleteGroup', '{"id":7}');
-      await isVariables('PreviewDelete', '{"id":7}');
-      // The editors of the signed-out page store nothing any more.
-      await explorer.page.waitForTimeout(1000);
-      expect(await explorer.page.evaluate("localStorage['graphiql:tabState']")).not.toContain(
-        '"id\\\\\\": 1',
-      );
-    });
-  });
 });

@@ -41,4 +41,6 @@ export const reliabilityFiles = [
   // A browser: themes, sizes and accessibility.
   'explorer/blocked-deletes',
   'explorer/browser',
+  'explorer/example-ids',
+  'explorer/signing-in',
 ];
