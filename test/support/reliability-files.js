@@ -31,6 +31,7 @@ export const reliabilityFiles = [
   'database/obstacles',
   'database/pooler',
   'database/schema-variants',
+  'database/standalone-migrations',
   'database/url',
   'project/package',
   'serve/start',
