@@ -41,11 +41,16 @@ const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.me
 
 /**
  * Applies the pending migrations to `schema`, in order and in one transaction. If several servers start concurrently,
- * one migrates and the others wait. Returns the names of the applied migrations.
+ * one migrates and the others wait. With `last`, later migrations stay pending. Returns the names of those that it has
+ * applied.
  * @throws OperatorError if the applied migrations do not match this version, or if a migration fails.
  */
-export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {
-  if ((await findPending(pool, schema)).length === 0) return [];
+export async function migrate(
+  pool: pg.Pool,
+  schema = defaultSchema,
+  { last }: { last?: string } = {},
+): Promise<string[]> {
+  if ((await findPending(pool, schema, last)).length === 0) return [];
 
   const client = await pool.connect();
   let current: Migration | undefined;
@@ -59,7 +64,7 @@ export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<st
     await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
     await client.query(createMigrationsTable(schema));
     // Check again: another server may have migrated while this one waited for the lock.
-    const pending = await findPending(client, schema);
+    const pending = await findPending(client, schema, last);
     const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
     for (const migration of pending) {
       current = migration;
@@ -102,12 +107,18 @@ export async function readMigrations(): Promise<Migration[]> {
 }
 
 /** @throws OperatorError */
-async function findPending(client: Queryable, schema: string): Promise<Migration[]> {
+async function findPending(
+  client: Queryable,
+  schema: string,
+  last: string | undefined,
+): Promise<Migration[]> {
   const migrations = await readMigrations();
   const state = await inspectMigrations(client, schema);
   const [problem] = findMigrationProblems(state, schema);
   if (problem !== undefined) throw new OperatorError(problem);
-  return migrations.filter(({ name }) => state.pending.includes(name));
+  return migrations.filter(
+    ({ name }) => state.pending.includes(name) && (last === undefined || name <= last),
+  );
 }
 
 /**

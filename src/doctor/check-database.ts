@@ -1,12 +1,13 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
-import { checkMigrations, readTables } from './check-migrations.ts';
+import { checkMigrations } from './check-migrations.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { createPool } from '../postgres/connection.ts';
 import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
 import { findReadOnlyReason } from '../database/read-only.ts';
+import { readTables } from '../database/tables.ts';
 import { requireServer } from '../postgres/require-server.ts';
 
 const connectTimeoutMs = 3000;
