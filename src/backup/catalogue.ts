@@ -5,7 +5,8 @@ import type { BackupHeader } from './format.ts';
 /** The table of the applied migrations, which is backed up like any other. */
 export const migrationsTable = '_prisma_migrations';
 
-export type Catalogue = Pick<BackupHeader, 'tables' | 'sequences'>;
+/** The tables of a backup in their order, and the names of their sequences. */
+export type Catalogue = { readonly tables: BackupHeader['tables']; readonly sequences: readonly string[] };
 
 type TableRow = {
   readonly oid: string;
@@ -15,8 +16,8 @@ type TableRow = {
 };
 
 /**
- * Reads which tables of group-api a schema has after these migrations, with their columns, and the current values of
- * their sequences. A partitioned table is one table. A table comes after those that its foreign keys refer to.
+ * Reads which tables of group-api a schema has after these migrations, with their columns, and which sequences. A
+ * partitioned table is one table. A table comes after those that its foreign keys refer to.
  */
 export async function readCatalogue(
   client: pg.Pool | pg.PoolClient,
@@ -36,7 +37,13 @@ export async function readCatalogue(
     [schema, [migrationsTable, ...(await readTables(migrations))]],
   );
   const tables = sortByReferences(rows).map(({ name, columns }) => ({ name, columns }));
-  return { tables, sequences: await readSequences(client, schema, rows) };
+  const { rows: sequences } = await client.query<{ name: string }>(
+    `SELECT DISTINCT s.relname COLLATE "C" AS name
+     FROM pg_class AS s JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = s.oid AND deptype IN ('a', 'i')
+     WHERE s.relkind = 'S' AND coalesce(pg_partition_root(refobjid), refobjid) = ANY ($1::oid[]) ORDER BY 1`,
+    [rows.map(({ oid }) => oid)],
+  );
+  return { tables, sequences: sequences.map(({ name }) => name) };
 }
 
 function sortByReferences(tables: readonly TableRow[]): TableRow[] {
@@ -53,19 +60,14 @@ function sortByReferences(tables: readonly TableRow[]): TableRow[] {
   return sorted;
 }
 
-async function readSequences(
-  client: pg.Pool | pg.PoolClient,
+/** Reads the current values of sequences. */
+export async function readSequences(
+  client: pg.PoolClient,
   schema: string,
-  tables: readonly TableRow[],
-): Promise<Catalogue['sequences']> {
-  const { rows: names } = await client.query<{ name: string }>(
-    `SELECT DISTINCT s.relname COLLATE "C" AS name
-     FROM pg_class AS s JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = s.oid AND deptype IN ('a', 'i')
-     WHERE s.relkind = 'S' AND coalesce(pg_partition_root(refobjid), refobjid) = ANY ($1::oid[]) ORDER BY 1`,
-    [tables.map(({ oid }) => oid)],
-  );
-  const sequences: Catalogue['sequences'] = [];
-  for (const { name } of names) {
+  names: readonly string[],
+): Promise<BackupHeader['sequences']> {
+  const sequences: BackupHeader['sequences'] = [];
+  for (const name of names) {
     const { rows } = await client.query<{ lastValue: string; isCalled: boolean }>(
       `SELECT last_value::text AS "lastValue", is_called AS "isCalled" FROM ${qualify(schema, name)}`,
     );

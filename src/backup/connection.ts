@@ -3,7 +3,7 @@ import { describeEmbedded } from '../database/database.ts';
 import { applicationName, openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { clusterDirOf } from '../embedded-postgres/data-dir.ts';
 import { exists } from '../embedded-postgres/folders.ts';
-import { OperatorError } from '../errors.ts';
+import { AppError, OperatorError } from '../errors.ts';
 import { destroySocket } from '../postgres/client.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
@@ -18,6 +18,8 @@ export type Connection = {
   /** The location for display, without credentials. */
   readonly description: string;
   readonly postgresVersion: string;
+  /** Returns whether the connection has failed, or its session was ended by the server. */
+  readonly isLost: () => boolean;
   close(): Promise<void>;
 };
 
@@ -63,7 +65,11 @@ export async function openConnection({
   // The query that uses the connection rejects with the error.
   pool.on('error', () => undefined);
   const clients = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => clients.add(client));
+  let isLost = false;
+  pool.on('connect', (client) => {
+    clients.add(client);
+    client.on('error', () => (isLost = true));
+  });
   const abort = () => clients.forEach((client) => destroySocket(client));
   signal.addEventListener('abort', abort);
   const close = async () => {
@@ -73,7 +79,8 @@ export async function openConnection({
   };
   try {
     signal.throwIfAborted();
-    return { pool, schema, description, postgresVersion: await requireServer(pool, target), close };
+    const postgresVersion = await requireServer(pool, target);
+    return { pool, schema, description, postgresVersion, isLost: () => isLost, close };
   } catch (error) {
     await close();
     throw error instanceof OperatorError
@@ -131,9 +138,9 @@ export async function inTransaction<T>(
 }
 
 /** Converts the error of a lost connection, or of a full disk, to an OperatorError; returns any other unchanged. */
-export function explainLostConnection(error: unknown, { description }: Connection): unknown {
+export function explainLostConnection(error: unknown, { description, isLost }: Connection): unknown {
+  if (error instanceof OperatorError || error instanceof AppError) return error;
   const { code = '', message } = error as Partial<pg.DatabaseError>;
-  const isOfServer = error instanceof pg.DatabaseError && /^(08|53|57|58)/.test(code);
-  const isLost = /Connection terminated|not queryable|ECONNRESET/.test(message ?? '');
-  return isOfServer || isLost ? new OperatorError(`${description} ended the work: ${message}`) : error;
+  const isOfServer = error instanceof pg.DatabaseError && /^(53|57|58)/.test(code);
+  return isOfServer || isLost() ? new OperatorError(`${description} ended the work: ${message}`) : error;
 }

@@ -28,16 +28,15 @@ export async function requireMatchingTables(
     throw new OperatorError(
       `${description} already has the migration ${extra}, which is not in the backup. ${useEmpty}`,
     );
-  const catalogue = await readCatalogue(client, schema, header.migrations);
-  if (JSON.stringify(shapeOf(catalogue)) !== JSON.stringify(shapeOf(header)))
+  const { tables, sequences } = await readCatalogue(client, schema, header.migrations);
+  const names = header.sequences.map(({ name }) => name);
+  if (shapeOf(tables, sequences) !== shapeOf(header.tables, names))
     throw damaged(`its tables are not those of the migration ${header.migrations.at(-1)}`);
 }
 
-function shapeOf({ tables, sequences }: Pick<BackupHeader, 'tables' | 'sequences'>): string[][] {
-  return [
-    tables.map(({ name, columns }) => JSON.stringify([name, columns.toSorted()])).toSorted(),
-    sequences.map(({ name }) => name).toSorted(),
-  ];
+function shapeOf(tables: BackupHeader['tables'], sequences: readonly string[]): string {
+  const shapes = tables.map(({ name, columns }) => JSON.stringify([name, columns.toSorted()]));
+  return JSON.stringify([shapes.toSorted(), sequences.toSorted()]);
 }
 
 export async function requireOwner({ pool, schema }: Connection, header: BackupHeader): Promise<void> {

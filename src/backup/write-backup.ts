@@ -7,7 +7,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import { inspectMigrations } from '../database/migrations.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
 import { OperatorError } from '../errors.ts';
-import { listColumns, qualify, readCatalogue, type Catalogue } from './catalogue.ts';
+import { listColumns, qualify, readCatalogue, readSequences, type Catalogue } from './catalogue.ts';
 import { inTransaction, type Connection } from './connection.ts';
 import {
   formatName,
@@ -62,7 +62,8 @@ export async function writeBackup(
       postgresVersion,
       migrations,
       tables,
-      sequences,
+      // Not of the snapshot, but of a later time: no id of the snapshot is above them.
+      sequences: await readSequences(client, schema, sequences),
     };
     let end: BackupEnd | undefined;
     const records = writeRecords(header, (table) => copyRows(client, schema, table), {
@@ -93,11 +94,12 @@ async function readState(client: pg.Pool | pg.PoolClient, schema: string): Promi
 
 /** @throws OperatorError that has the GRANTs which the user lacks. */
 async function requirePrivileges(pool: pg.Pool, schema: string, { tables, sequences }: State): Promise<void> {
-  const names = [...tables, ...sequences].map(({ name }) => qualify(schema, name));
+  const names = [...tables.map(({ name }) => name), ...sequences].map((name) => qualify(schema, name));
   const { rows } = await pool.query<{ name: string; kind: string; user: string }>(
     `SELECT name, CASE WHEN relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, quote_ident(current_user) AS user
-     FROM unnest($1::text[]) AS name JOIN pg_class ON oid = name::regclass
-     WHERE NOT CASE WHEN relkind = 'S' THEN has_sequence_privilege(oid, 'SELECT') ELSE has_table_privilege(oid, 'SELECT') END`,
+     FROM unnest($1::text[]) WITH ORDINALITY AS listed (name, place) JOIN pg_class ON oid = name::regclass
+     WHERE NOT CASE WHEN relkind = 'S' THEN has_sequence_privilege(oid, 'SELECT') ELSE has_table_privilege(oid, 'SELECT') END
+     ORDER BY place`,
     [names],
   );
   if (rows.length === 0) return;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { digestTables, readSequences, withoutRestore } from '../support/backup.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { createOlderDatabase } from '../support/older-database.ts';
-import { createTestDatabase, useTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { useTestFolder } from '../support/test-folder.ts';
 
 // Which databases can be backed up and restored into, and which are rejected without a change.
@@ -133,7 +133,7 @@ test('a database without tables of group-api has nothing to back up, and an embe
   expect(existsSync(join(folder, 'none'))).toBe(false);
 });
 
-test('settings of the database change neither a backup nor a restore', async () => {
+test('settings of the database and another schema change neither a backup nor a restore', async () => {
   const settings = {
     timezone: 'Asia/Tehran',
     datestyle: 'German',

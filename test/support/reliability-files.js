@@ -22,6 +22,7 @@ export const reliabilityFiles = [
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'cli.doctor',
   'cli.serve',
+  'backup/processes',
   'cli.transfer-processes',
   'config.env-file',
   'contributing.new-field',
