@@ -13,7 +13,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 import { useTestFolder } from '../support/test-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-// Backups and restores in processes of their own: in pipes, next to a server, ended in the middle.
+// Backups and restores in separate processes: in pipes, next to a server, ended in the middle.
 
 const app = useTestApp();
 const folder = useTestFolder();
