@@ -11,7 +11,12 @@ import type { BackupReader } from './read-backup.ts';
 import { countRows } from './row-count.ts';
 import { requireEmpty, requireMatchingTables, requireOwner, requireWritable } from './restore-target.ts';
 
-type RestoreOptions = { readonly onProgress: (rowCount: number) => void; readonly signal: AbortSignal };
+type RestoreOptions = {
+  readonly onProgress: (rowCount: number) => void;
+  /** Receives lines about a long migration. */
+  readonly report: (line: string) => void;
+  readonly signal: AbortSignal;
+};
 
 /** @throws OperatorError if this version of group-api does not know the migrations of the backup. */
 export async function requireKnownMigrations({ migrations }: BackupHeader): Promise<void> {
@@ -33,11 +38,11 @@ export async function requireKnownMigrations({ migrations }: BackupHeader): Prom
 export async function restoreBackup(
   connection: Connection,
   { header, tables, readEnd }: BackupReader,
-  { onProgress, signal }: RestoreOptions,
+  { onProgress, report, signal }: RestoreOptions,
 ): Promise<BackupEnd> {
   const { pool, schema } = connection;
   await requireWritable(connection);
-  await migrate(pool, schema, { last: header.migrations.at(-1)! });
+  await migrate(pool, schema, report, header.migrations.at(-1));
   await requireMatchingTables(pool, connection, header);
   await requireOwner(connection, header);
   const lock = {

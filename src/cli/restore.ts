@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import type { BackupReader } from '../backup/read-backup.ts';
 import { describeBackup, summarize } from './backup.ts';
-import { createCommandCall, withDatabase } from './command-context.ts';
+import type { BackupSummary } from '../backup/write-backup.ts';
+import { OperatorError } from '../errors.ts';
+import { createCommandCall, withDatabase, type CommandDatabase } from './command-context.ts';
 import { withConnection } from './connection-context.ts';
 import { openInputFile, requireReadable } from './input-file.ts';
-import { print } from './output.ts';
+import { print, writeLine } from './output.ts';
 import { createProgress } from './progress.ts';
 
 type RestoreOptions = { json?: true };
@@ -48,18 +50,27 @@ async function restoreAndMigrate(file: string, backup: BackupReader, json: true 
   const progress = createProgress('Restored');
   const end = await withConnection({ mustExist: false }, async (connection, signal) => {
     const onProgress = (rowCount: number) => progress.report(rowCount);
-    return restoreBackup(connection, backup, { onProgress, signal });
+    return restoreBackup(connection, backup, { onProgress, report: writeLine, signal });
   }).finally(() => progress.end());
   const summary = { header: backup.header, end };
-  // Opening the database applies the migrations that are newer than the backup. The audit log says what was restored.
-  const { migrations, description } = await withDatabase(async (database) => {
-    const { createdAt, lastMigration, tables } = summarize(summary);
-    const rows = Object.fromEntries(tables.map((table) => [table.name, table.rows]));
-    const after = { createdAt, lastMigration, rows };
-    await database.mutations.run(createCommandCall('restore', []), async () => ({ result: null, after }));
-    return database;
+  const { migrations, description } = await completeRestore(summary).catch((error: Error) => {
+    throw new OperatorError(
+      `The backup is restored, but not its later migrations and the audit event: ${error.message}. Run \`group-api migrate\``,
+    );
   });
   const text = describeBackup(summary, `Restored ${file} into ${description}`);
   const migrated = migrations.length > 0 ? `\n\nApplied newer migrations: ${migrations.join(', ')}` : '';
   print(json, { database: description, applied: migrations, ...summarize(summary) }, text + migrated);
+}
+
+/** Applies the migrations that are newer than the backup, and writes an audit event of the restore. */
+async function completeRestore(summary: BackupSummary): Promise<CommandDatabase> {
+  const { createdAt, lastMigration, tables } = summarize(summary);
+  const rows = Object.fromEntries(tables.map((table) => [table.name, table.rows]));
+  const after = { createdAt, lastMigration, rows };
+  // Opening the database migrates it.
+  return withDatabase(async (database) => {
+    await database.mutations.run(createCommandCall('restore', []), async () => ({ result: null, after }));
+    return database;
+  }, writeLine);
 }

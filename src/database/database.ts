@@ -49,6 +49,8 @@ type DatabaseLocation = {
   readonly mustBeWritable?: boolean;
   /** Restarts an embedded PostgreSQL that stops unexpectedly. */
   readonly isKeptRunning?: boolean;
+  /** Receives lines about a long migration instead of the log. */
+  readonly report?: (line: string) => void;
   /** Ends the opening, which may wait for another server's migration or for PostgreSQL's recovery. */
   readonly signal?: AbortSignal;
 };
@@ -59,7 +61,7 @@ type DatabaseLocation = {
  * @throws OperatorError if the server is unreachable, too old or otherwise unusable.
  */
 export async function openDatabase(
-  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, signal }: DatabaseLocation,
+  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, report, signal }: DatabaseLocation,
   log: Logger,
 ): Promise<Database> {
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
@@ -90,7 +92,7 @@ export async function openDatabase(
     signal?.throwIfAborted();
     await requireServer(pool, target);
     if (mustBeWritable) await requireWritable(pool, description);
-    migrations = await migrate(pool, schema);
+    migrations = await migrate(pool, schema, report ?? ((line) => log.info(line)));
     if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
     await loadRowDefaults(pool);
   } catch (error) {
