@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { print } from './output.ts';
+import { print, writeLine } from './output.ts';
 import { withDatabase } from './command-context.ts';
 
 /** `group-api migrate`: applies the migrations of this version. */
@@ -31,16 +31,7 @@ async function migrateDatabase({ grantTo, json }: MigrateOptions): Promise<void>
       migrations.length > 0
         ? `Applied to ${description}: ${migrations.join(', ')}`
         : `Nothing to do: ${description} is up to date`;
-    const granted =
-      grantTo === undefined
-        ? ''
-        : `
-Granted to ${grantTo}: the privileges of a server`;
+    const granted = grantTo === undefined ? '' : `\nGranted to ${grantTo}: the privileges of a server`;
     print(json, { database: description, applied: migrations, grantedTo: grantTo ?? null }, text + granted);
   }, writeLine);
-}
-
-function writeLine(line: string): void {
-  process.stderr.write(`${line}
-`);
 }

@@ -3,6 +3,11 @@ export function print(asJson: true | undefined, value: unknown, text: string): v
   process.stdout.write((asJson ? JSON.stringify(value) : text) + '\n');
 }
 
+/** Prints a line about what a command is doing to standard error. */
+export function writeLine(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 /** Formats rows as a table with aligned columns. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows].map((row) => row.map(onOneLine));

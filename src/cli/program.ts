@@ -3,11 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../errors.ts';
 import { createAccountsCommand } from './accounts.ts';
 import { createAuditCommand } from './audit.ts';
+import { createBackupCommand } from './backup.ts';
 import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
+import { createRestoreCommand } from './restore.ts';
 import { createServiceGroupsCommand } from './service-groups.ts';
 import { createSubscribersCommand } from './subscribers.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
@@ -51,6 +53,8 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createMigrateCommand())
     .addCommand(createDoctorCommand())
     .addCommand(createRepairDatesCommand())
+    .addCommand(createBackupCommand())
+    .addCommand(createRestoreCommand())
     .addCommand(createGroupsCommand())
     .addCommand(createSubscribersCommand())
     .addCommand(createServiceGroupsCommand())

@@ -40,19 +40,20 @@ const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.me
 
 /**
  * Applies the pending migrations to `schema`, in order: those up to the next one that runs outside a transaction share
- * a transaction. If several servers start concurrently, one migrates and the others wait. Returns the names of the
- * applied migrations.
+ * a transaction. If several servers start concurrently, one migrates and the others wait. Migrations after `last` stay
+ * pending. Returns the names of the applied migrations.
  * @throws OperatorError if the applied migrations do not match this version, or if a migration fails.
  */
 export async function migrate(
   pool: pg.Pool,
   schema = defaultSchema,
   report: Report = () => undefined,
+  last?: string,
 ): Promise<string[]> {
-  if ((await findPending(pool, schema)).length === 0) return [];
+  if ((await findPending(pool, schema, last)).length === 0) return [];
   return withMigrationLock(pool, report, async (client) => {
     // Check again: another server may have migrated while this one waited for the lock.
-    const pending = await findPending(client, schema);
+    const pending = await findPending(client, schema, last);
     for (const step of splitSteps(pending)) {
       if (isStandalone(step[0]!)) await applyStandalone(client, schema, step[0]!, report);
       else await applyInTransaction(client, schema, step);
@@ -137,12 +138,18 @@ export async function readMigrations(): Promise<Migration[]> {
 }
 
 /** @throws OperatorError */
-async function findPending(client: Queryable, schema: string): Promise<Migration[]> {
+async function findPending(
+  client: Queryable,
+  schema: string,
+  last: string | undefined,
+): Promise<Migration[]> {
   const migrations = await readMigrations();
   const state = await inspectMigrations(client, schema);
   const [problem] = findMigrationProblems(state, schema);
   if (problem !== undefined) throw new OperatorError(problem);
-  return migrations.filter(({ name }) => state.pending.includes(name));
+  return migrations.filter(
+    ({ name }) => state.pending.includes(name) && (last === undefined || name <= last),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import { OperatorError } from '../errors.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { readMigrationActivity } from '../database/migration-lock.ts';
 import { findExtensions, inspectMigrations, readMigrations } from '../database/migrations.ts';
+import { readTables } from '../database/tables.ts';
 import type { MigrationState } from '../database/migration-problems.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
 
@@ -58,14 +59,6 @@ async function checkTables(pool: pg.Pool): Promise<CheckResult> {
   return missing.length > 0
     ? failed('tables', `The database lacks ${missing.join(', ')}. Restore a backup`)
     : passed('tables', 'All tables of this version exist');
-}
-
-/** Returns the names of the tables of this version, by the SQL of the migrations. */
-export async function readTables(): Promise<string[]> {
-  const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');
-  const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, table]) => table!);
-  const dropped = namesAfter(/^DROP TABLE "(\w+)"/gm);
-  return namesAfter(/^CREATE TABLE "(\w+)"/gm).filter((table) => !dropped.includes(table));
 }
 
 async function readSql(names: readonly string[]): Promise<string> {

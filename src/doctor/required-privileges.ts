@@ -1,4 +1,4 @@
-import { readTables } from './check-migrations.ts';
+import { readTables } from '../database/tables.ts';
 
 const readAndWrite: readonly string[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 /** Tables that need fewer privileges. docs/operations.md lists the same as GRANTs. */

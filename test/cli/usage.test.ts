@@ -20,12 +20,12 @@ test('every command has --help with an example and the exit codes', async () => 
 });
 
 test.each([
-  [['destroy'], "error: unknown command 'destroy'\n(see --help)\n"],
+  [['launch'], "error: unknown command 'launch'\n(see --help)\n"],
   [
     ['groups', 'list', 'all'],
     "error: too many arguments for 'list'. Expected 0 arguments but got 1.\n(see --help)\n",
   ],
-  [['destroy', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'destroy'"}}\n`],
+  [['launch', '--json'], `{"error":{"code":"USAGE_ERROR","message":"unknown command 'launch'"}}\n`],
 ])('the command line %j is a usage error: exit code 2, nothing on standard output', async (args, stderr) => {
   expect(await run(...args)).toStrictEqual({ code: 2, stdout: '', stderr });
 });

@@ -16,7 +16,7 @@ const order = [
   ['autodialer'],
   ['http'],
   ['graphql'],
-  ['jobs', 'transfer'],
+  ['jobs', 'transfer', 'backup'],
   ['repositories'],
   ['group-deletion'],
   ['subscribers'],
@@ -201,7 +201,7 @@ describe('libraries', () => {
       expect(name).toMatch(/^(graphql|http)\//);
     for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
       expect(name).toMatch(/^(http|autodialer)\//);
-    for (const name of usersOf(/^pg$/)) expect(name).toMatch(/^(postgres|database)\//);
+    for (const name of usersOf(/^pg(-copy-streams)?$/)) expect(name).toMatch(/^(postgres|database|backup)\//);
   });
 
   test('only serve.ts, the command line, what listens to signals and what starts the embedded PostgreSQL touch the process', () => {

@@ -10,6 +10,8 @@ import { createTestFolder } from './test-folder.ts';
 /** A PostgreSQL that listens on TCP, with a self-signed certificate for 127.0.0.1. */
 export type TcpPostgres = {
   readonly port: number;
+  /** Its folder, which belongs to the user that runs it. */
+  readonly dataDir: string;
   /** Another address that it listens on, which is not in its certificate. */
   readonly otherHost: string;
   /** Runs SQL as the superuser. */
@@ -72,6 +74,7 @@ export async function startTcpPostgres(hba: readonly string[] = [], binDir?: str
   };
   return {
     port,
+    dataDir,
     otherHost: isLinux ? otherAddress : `[${otherAddress}]`,
     sql,
     async setTls(isOn) {

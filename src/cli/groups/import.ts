@@ -1,11 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { addAbortSignal } from 'node:stream';
 import { Command } from 'commander';
 import { OperatorError, OutcomeUnknownError } from '../../errors.ts';
 import type { ImportCounts } from '../../transfer/import-groups.ts';
 import type { NewIdMaps } from '../../transfer/new-ids.ts';
 import { openNewIdsFile, printWithNewIds } from './new-ids-output.ts';
+import { openInputFile, requireReadable } from '../input-file.ts';
 import { print } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { createCommandCall, auditedCommand, withDatabase } from '../command-context.ts';
@@ -66,7 +65,7 @@ async function importFile(file: string, options: ImportOptions): Promise<void> {
     withDatabase(({ mutations, signal }) => {
       const call = createCommandCall('groups import', [], { isDryRun });
       const source = {
-        open: () => addAbortSignal(signal, openInput(file)),
+        open: () => addAbortSignal(signal, openInputFile(file)),
         onProgress: (count: number) => progress.report(count),
         onNewIds: options.newIds && onNewIds,
       };
@@ -95,25 +94,6 @@ function requireNewIdsForMap({ newIds, map, force }: ImportOptions): void {
   if (map !== undefined && !newIds) throw new OperatorError('--map requires --new-ids');
   if (force && map === undefined)
     throw new OperatorError('--force requires --map: it replaces a map file. Imports never replace records');
-}
-
-function openInput(file: string): Readable {
-  return file === '-' ? process.stdin : createReadStream(file);
-}
-
-/** @throws OperatorError */
-async function requireReadable(file: string): Promise<void> {
-  if (file === '-') {
-    if (process.stdin.isTTY)
-      throw new OperatorError('Standard input is a terminal: pass a file, or pipe one to the command');
-    return;
-  }
-  try {
-    await access(file, constants.R_OK);
-    if ((await stat(file)).isDirectory()) throw new Error('is a folder');
-  } catch (error) {
-    throw new OperatorError(`Cannot read ${file}: ${(error as Error).message}`);
-  }
 }
 
 function describeImport(counts: ImportCounts, isDryRun: boolean): string {
