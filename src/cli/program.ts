@@ -7,6 +7,7 @@ import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
+import { createPartitionsCommand } from './partitions.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
 import { createServiceGroupsCommand } from './service-groups.ts';
 import { createSubscribersCommand } from './subscribers.ts';
@@ -51,6 +52,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createMigrateCommand())
     .addCommand(createDoctorCommand())
     .addCommand(createRepairDatesCommand())
+    .addCommand(createPartitionsCommand())
     .addCommand(createGroupsCommand())
     .addCommand(createSubscribersCommand())
     .addCommand(createServiceGroupsCommand())
