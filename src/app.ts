@@ -11,6 +11,7 @@ import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
+import { maintainPartitions, readRetentions, warnOfForeignTables } from './database/month-partitions.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
@@ -76,6 +77,8 @@ export async function openApp(
   );
   // Must come last: the generated key is shown once, and would be lost if the start failed later.
   const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
+  const retentions = readRetentions(config);
+  await warnOfForeignTables(prisma, retentions, log);
   const purgeJob = startPurgeJob(
     {
       deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
@@ -84,6 +87,7 @@ export async function openApp(
       idempotencyKeys: () => deleteExpiredKeys(prisma),
       // Removes nothing: it keeps the index of the audit's times up to date.
       auditTimes: () => audit.summarizeTimes().then(() => 0),
+      partitions: (caller) => maintainPartitions(prisma, retentions, caller),
     },
     log,
   );

@@ -8,6 +8,7 @@ import { createDoctorCommand } from './doctor.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
+import { createPartitionsCommand } from './partitions.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
 import { createRestoreCommand } from './restore.ts';
 import { createServiceGroupsCommand } from './service-groups.ts';
@@ -55,6 +56,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createRepairDatesCommand())
     .addCommand(createBackupCommand())
     .addCommand(createRestoreCommand())
+    .addCommand(createPartitionsCommand())
     .addCommand(createGroupsCommand())
     .addCommand(createSubscribersCommand())
     .addCommand(createServiceGroupsCommand())

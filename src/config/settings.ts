@@ -75,6 +75,18 @@ export const settings = {
     parse: parseInteger(0, 36_500),
     default: 30,
   }),
+  AUDIT_RETENTION_DAYS: setting<number | undefined>({
+    meaning:
+      'Days after which the audit log is dropped, by whole months. If unset, it is retained permanently. Requires a database user that owns the tables, or `group-api partitions` run by the owner',
+    parse: parseInteger(1, 36_500),
+    default: undefined,
+  }),
+  SUBSCRIBER_HISTORY_RETENTION_DAYS: setting<number | undefined>({
+    meaning:
+      'Days after which the history of subscribers is dropped, as `AUDIT_RETENTION_DAYS`. If unset, it is retained permanently',
+    parse: parseInteger(1, 36_500),
+    default: undefined,
+  }),
   JWT_JWKS_URL: setting<URL | undefined>({
     meaning: 'URL of the key set (JWKS) that verifies JSON Web Tokens, as `https://…`. Fetched and cached',
     parse: parseJwksUrl,

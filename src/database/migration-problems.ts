@@ -82,7 +82,7 @@ type Location = {
 export function explainMigrationError(error: unknown, location: Location): unknown {
   const { code, message } = error as Partial<pg.DatabaseError>;
   const isOfPostgres = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
-  if (error instanceof OperatorError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
+  if (error instanceof OperatorError || !isOfPostgres || /^(08|53|55P03|57P0)/.test(code)) return error;
   return new OperatorError(describe(code, message ?? code, location));
 }
 

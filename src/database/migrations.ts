@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { OperatorError } from '../errors.ts';
@@ -35,6 +36,11 @@ const setSearchPath = `
 type Queryable = pg.Pool | pg.ClientBase;
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
+const lockTimeoutMs = 1000;
+const lockRetryMs = 500;
+/** PostgreSQL's code for a lock that was not available within `lock_timeout`. */
+const lockNotAvailable = '55P03';
+
 /** The folder of this version's migrations, next to both `src` and `dist`. */
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
@@ -56,7 +62,7 @@ export async function migrate(
     const pending = await findPending(client, schema, last);
     for (const step of splitSteps(pending)) {
       if (isStandalone(step[0]!)) await applyStandalone(client, schema, step[0]!, report);
-      else await applyInTransaction(client, schema, step);
+      else await applyWithoutQueue(client, schema, step, report);
     }
     return pending.map(({ name }) => name);
   });
@@ -73,6 +79,27 @@ function splitSteps(migrations: readonly Migration[]): Migration[][] {
   return steps;
 }
 
+/**
+ * Applies migrations in one transaction, which waits for a lock for a second at most: statements of servers would queue
+ * up after it. If a lock is not available, rolls back and tries again.
+ */
+async function applyWithoutQueue(
+  client: pg.ClientBase,
+  schema: string,
+  migrations: readonly Migration[],
+  report: Report,
+): Promise<void> {
+  for (let isWaiting = false; ; isWaiting = true) {
+    try {
+      return await applyInTransaction(client, schema, migrations);
+    } catch (error) {
+      if ((error as Partial<pg.DatabaseError>).code !== lockNotAvailable) throw error;
+      if (!isWaiting) report('Waiting for a transaction of another program that locks a table');
+      await sleep(lockRetryMs);
+    }
+  }
+}
+
 async function applyInTransaction(
   client: pg.ClientBase,
   schema: string,
@@ -81,6 +108,7 @@ async function applyInTransaction(
   let current: string | undefined;
   try {
     await client.query('BEGIN');
+    await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
     await client.query(createMigrationsTable(schema));
     for (const { name, sql, checksum } of migrations) {
       current = name;

@@ -114,8 +114,9 @@ async function checkAudit(client: pg.Pool, user: string): Promise<CheckResult[]>
     `SELECT has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
          OR has_table_privilege(c.oid, 'TRUNCATE') AS may,
        pg_has_role(relowner, 'USAGE') AS is_owner,
-       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'audit_events_append_only'
-         AND tgenabled IN ('O', 'A')) AS is_guarded
+       NOT EXISTS (SELECT FROM pg_partition_tree(c.oid) WHERE NOT EXISTS (
+         SELECT FROM pg_trigger WHERE tgrelid = relid AND tgname = 'audit_events_append_only'
+           AND tgenabled IN ('O', 'A'))) AS is_guarded
      FROM pg_class c WHERE c.oid = to_regclass('audit_events')`,
   );
   const [table] = rows;

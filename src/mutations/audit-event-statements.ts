@@ -3,7 +3,10 @@ import { Prisma } from '../generated/prisma/client.ts';
 import { countLimit } from '../validation/total-count.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 
-/** A subset of the audit events: a query for their newest ids, and the CTEs that it needs. */
+/**
+ * A subset of the audit events: a query for their newest ids, with the times that say in which partition each is, and
+ * the CTEs that it needs.
+ */
 type Source = { readonly ctes: readonly Prisma.Sql[]; readonly newestIds: Prisma.Sql };
 
 const { sql, join, raw } = Prisma;
@@ -38,13 +41,13 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
       FROM newest)`,
     ...sources.flatMap((source) => source.ctes),
     sql`page AS MATERIALIZED (
-      SELECT id FROM (${join(
+      SELECT id, at FROM (${join(
         sources.map(({ newestIds }) => sql`(${newestIds})`),
         ' UNION ALL ',
       )}) AS source ORDER BY id DESC LIMIT ${limit})`,
   ];
   return sql`WITH RECURSIVE ${join(ctes, ', ')}
-    SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id) ORDER BY id DESC
+    SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id, at) ORDER BY id DESC
     ${raw(customPlan)}`;
 }
 
@@ -53,7 +56,7 @@ export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>
   return sql`
     SELECT count(*)::int AS count FROM (SELECT FROM audit_events
     WHERE at >= ${timeOf(filter.from, '-infinity')} AND at < ${timeOf(filter.to, 'infinity')}
-      AND ${writeTargetCondition(filter)}
+      AND ${writeTimeCondition(filter)} AND ${writeTargetCondition(filter)}
       AND ${writeConditions({ ...filter, from: undefined, to: undefined })}
     LIMIT ${countLimit}) AS counted
     ${raw(customPlan)}`;
@@ -87,7 +90,7 @@ export function writeFollowStartStatement(since: Date | undefined, window: numbe
   const first =
     since === undefined
       ? sql`NULL::bigint`
-      : sql`(SELECT min(id / 1) - 1 FROM audit_events WHERE at >= ${timeOf(since, '')})`;
+      : sql`(SELECT min(id / 1) - 1 FROM audit_events WHERE ${writeTimeCondition({ from: since })})`;
   return sql`
     WITH start AS MATERIALIZED (
       SELECT coalesce(${first}, max(id), 0) AS after FROM audit_events
@@ -129,7 +132,7 @@ function writeSources(filter: AuditFilter, limit: number): Source[] {
 /** Events that an index has in the order of their ids. */
 function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: number): Source {
   const newestIds = sql`
-    SELECT id FROM audit_events
+    SELECT id, at FROM audit_events
     WHERE ${condition} AND ${writeConditions(filter)}
       AND id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds)
     ORDER BY id DESC LIMIT ${limit}`;
@@ -165,8 +168,8 @@ function writeCombinedSource(
       SELECT next.* FROM ${raw(name)} AS seen, LATERAL (
         SELECT ${combination} FROM audit_events WHERE ${within} AND ${isNext} ${inOrder}) AS next)`;
   const newestIds = sql`
-    SELECT event.id FROM ${raw(name)} AS seen, LATERAL (
-      SELECT id FROM audit_events
+    SELECT event.id, event.at FROM ${raw(name)} AS seen, LATERAL (
+      SELECT id, at FROM audit_events
       WHERE ${prefix} AND operation = seen.operation AND outcome = seen.outcome
         AND coalesce(error_code, '') = seen.code
         AND ${order} > (SELECT above FROM bounds) AND ${order} <= (SELECT up_to FROM bounds)
@@ -181,7 +184,7 @@ function writeCombinedSource(
 /** Events with three or more targets that have the target after the first two. They are few and unordered. */
 function writeManyTargetsSource(target: string, filter: AuditFilter, limit: number): Source {
   const newestIds = sql`
-    SELECT id FROM (
+    SELECT id, at FROM (
       SELECT * FROM audit_events WHERE cardinality(target_ids) > 2 AND target_ids @> ARRAY[${target}] OFFSET 0
     ) AS event
     WHERE target_ids[1] <> ${target} AND target_ids[2] <> ${target} AND ${writeConditions(filter)}
@@ -200,9 +203,9 @@ function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
   const write = (above: Prisma.Sql, upTo: Prisma.Sql): Source => ({
     ctes: [],
     newestIds: sql`
-      SELECT event.id FROM (
+      SELECT event.id, event.at FROM (
         SELECT * FROM audit_events
-        WHERE at >= ${timeOf(from, '-infinity')} AND at < ${timeOf(to, 'infinity')}
+        WHERE ${writeTimeCondition(filter)}
           AND (id / 1) > ${above} AND (id / 1) <= ${upTo} OFFSET 0
       ) AS event
       WHERE ${isTarget} AND ${writeConditions(filter)} ORDER BY event.id DESC LIMIT ${limit}`,
@@ -263,6 +266,15 @@ function writeConditions(filter: AuditFilter): Prisma.Sql {
     ],
     ' AND ',
   );
+}
+
+/**
+ * The condition of a filter on the times, by the BRIN index of the times. The index has them in an expression that the
+ * primary key does not have, so that the planner does not read all of that key.
+ */
+function writeTimeCondition({ from, to }: Pick<AuditFilter, 'from' | 'to'>): Prisma.Sql {
+  const after = sql`(at AT TIME ZONE 'UTC') >= (${timeOf(from, '-infinity')} AT TIME ZONE 'UTC')`;
+  return sql`${after} AND (at AT TIME ZONE 'UTC') < (${timeOf(to, 'infinity')} AT TIME ZONE 'UTC')`;
 }
 
 /** A time as text with its zone, which is independent of the session's time zone. */

@@ -65,19 +65,19 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     /**
-     * Summarizes the new blocks in the BRIN index of the times; a search by `from` or `to` has to read all blocks that
-     * are not summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own the index.
+     * Summarizes the new blocks in the BRIN indexes of the times; a search by `from` or `to` has to read all blocks
+     * that are not summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own them.
      */
     async summarizeTimes(): Promise<void> {
       await prisma.$queryRaw`
-        SELECT brin_summarize_new_values(oid)::int FROM pg_class
-        WHERE oid = to_regclass('audit_events_at_id_idx') AND pg_has_role(relowner, 'USAGE')`;
+        SELECT brin_summarize_new_values(inhrelid)::int FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+        WHERE inhparent = to_regclass('audit_events_time_idx') AND pg_has_role(relowner, 'USAGE')`;
     },
   };
 }
 
 /** Parses an event from its row as JSON, except for the id, which may exceed the range of a JSON number. */
-function parseAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
+export function parseAuditEvent({ id, row }: { id: bigint; row: RowJson }): AuditEvent {
   const { before, after, ...columns } = row;
   const event = camelCaseKeys(columns) as AuditEventRow;
   return {

@@ -8,6 +8,7 @@ import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.t
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { excerptOf } from '../validation/quote-value.ts';
+import { eraseSubscriber, type Erasure } from './erase-subscriber-statements.ts';
 import { moveActiveSubscribers } from './move-subscribers.ts';
 import {
   parseSubscriberResult,
@@ -140,6 +141,11 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
         to: parseGroupRow(moved.toRow),
         movedCount: moved.movedCount,
       };
+    },
+
+    /** Replaces a username by a pseudonym, permanently: see `eraseSubscriber`. */
+    erase(username: string, call: MutationCall): Promise<Erasure> {
+      return eraseSubscriber(mutations, username, call);
     },
   };
 }

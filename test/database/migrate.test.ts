@@ -174,9 +174,9 @@ const describeTables = `
   SELECT format('%s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
     || CASE WHEN attname = 'id' OR attgenerated <> '' THEN '' ELSE coalesce(' default ' || pg_get_expr(adbin, adrelid), '') END AS line
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped AND relname <> '_prisma_migrations'
-  UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indrelid
-  WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' AND indexprs IS NULL AND indpred IS NULL
+  WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped AND relname <> '_prisma_migrations'
+  UNION ALL SELECT replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') FROM pg_index JOIN pg_class c ON c.oid = indrelid
+  WHERE NOT relispartition AND relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' AND indexprs IS NULL AND indpred IS NULL
   UNION ALL SELECT format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
-  WHERE contype IN ('p', 'f') AND connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_prisma_migrations'
+  WHERE contype IN ('p', 'f') AND NOT EXISTS (SELECT FROM pg_class WHERE oid = conrelid AND relispartition) AND connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_prisma_migrations'
   ORDER BY 1`;
