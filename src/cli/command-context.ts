@@ -32,7 +32,12 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
   for (const warning of warnings) log.warn(warning);
   return withAbortSignal(async (signal) => {
     const database = await openDatabase(
-      { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1 },
+      {
+        url: config.DATABASE_URL,
+        dataDir: config.DATA_DIR,
+        poolSize: 1,
+        hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+      },
       log,
     );
     try {

@@ -52,6 +52,12 @@ export const settings = {
     parse: parseInteger(1, 1000),
     default: 10,
   }),
+  DATABASE_PREPARED_STATEMENTS: setting({
+    meaning:
+      'Prepares statements by name, so that PostgreSQL plans them once. `false` for a pooler that shares sessions and does not keep them, such as PgBouncer before 1.21',
+    parse: parseBoolean,
+    default: true,
+  }),
   DATA_DIR: setting({
     meaning: 'Data folder of the embedded PostgreSQL',
     parse: parsePath,

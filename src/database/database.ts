@@ -16,7 +16,7 @@ import {
 import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
-import { requireServer } from '../postgres/require-server.ts';
+import { requireServer, type ServerInfo } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
 import { toUnavailableError, withUnavailableErrors } from './database-errors.ts';
@@ -45,6 +45,8 @@ type DatabaseLocation = {
   readonly url: string | undefined;
   readonly dataDir: string;
   readonly poolSize: number;
+  /** Prepares statements by name, unless a pooler does not keep them. If unset, true. */
+  readonly hasPreparedStatements?: boolean;
   /** Rejects a read-only database, even if no migrations are pending. */
   readonly mustBeWritable?: boolean;
   /** Restarts an embedded PostgreSQL that stops unexpectedly. */
@@ -58,10 +60,9 @@ type DatabaseLocation = {
  * migrations.
  * @throws OperatorError if the server is unreachable, too old or otherwise unusable.
  */
-export async function openDatabase(
-  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, signal }: DatabaseLocation,
-  log: Logger,
-): Promise<Database> {
+export async function openDatabase(location: DatabaseLocation, log: Logger): Promise<Database> {
+  const { url, dataDir, poolSize, hasPreparedStatements = true } = location;
+  const { mustBeWritable = false, isKeptRunning = false, signal } = location;
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
   const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
   const { description, schema } = target;
@@ -86,10 +87,14 @@ export async function openDatabase(
   signal?.addEventListener('abort', abort);
 
   let migrations: string[];
+  let server: ServerInfo;
   try {
     signal?.throwIfAborted();
-    await requireServer(pool, target);
+    server = await requireServer(pool, target);
     if (mustBeWritable) await requireWritable(pool, description);
+    if (hasPreparedStatements && !server.keepsNamedStatements) {
+      log.info('the pooler does not keep prepared statements: none is prepared by name');
+    }
     migrations = await migrate(pool, schema);
     if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
     await loadRowDefaults(pool);
@@ -104,7 +109,10 @@ export async function openDatabase(
   const restarter = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
   const watchdog = watchDatabase(pool, connection, log, () => restarter?.check());
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }),
+    adapter: new PrismaPg(pool, {
+      schema,
+      ...(hasPreparedStatements && server.keepsNamedStatements && { statementNameGenerator: nameStatement }),
+    }),
   });
   return {
     prisma: withUnavailableErrors(prisma),

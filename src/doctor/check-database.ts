@@ -8,9 +8,11 @@ import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
 import { findReadOnlyReason } from '../database/read-only.ts';
 import { requireServer } from '../postgres/require-server.ts';
+import type { SessionSettings } from '../postgres/transaction-settings.ts';
+import { checkPooler } from './check-pooler.ts';
 
 const connectTimeoutMs = 3000;
-const statementTimeoutMs = 10_000;
+const statementTimeout = '10s';
 /** Purges, expiries and tokens depend on the clocks of both machines. */
 const clockSkewWarningMs = 2000;
 const maxClockSkewMs = 60_000;
@@ -19,10 +21,38 @@ const readAndWrite = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 /** Tables that need fewer privileges. docs/operations.md lists the same as GRANTs. */
 const reducedPrivileges = { audit_events: ['SELECT', 'INSERT'], _prisma_migrations: ['SELECT'] };
 
-/** Checks a database without changing it. Later checks are skipped if the server cannot be used. */
-export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[]> {
-  const { connection, description, schema } = database;
-  // One connection; the first query reports a failure to connect.
+/**
+ * Checks a database without changing it. Later checks are skipped if the server cannot be used.
+ * `hasPreparedStatements` is the setting DATABASE_PREPARED_STATEMENTS.
+ */
+export async function checkDatabase(
+  database: DatabaseUrl,
+  { hasPreparedStatements }: { hasPreparedStatements: boolean },
+): Promise<CheckResult[]> {
+  const { description, schema } = database;
+  try {
+    const first = await withConnection(database, {}, async (pool) => {
+      const server = await requireServer(pool, database);
+      const summary = `Connected to ${description}: PostgreSQL ${server.version}, encoding UTF8, schema ${schema}`;
+      return [await checkWritable(pool, summary), ...checkPooler(server, { hasPreparedStatements })];
+    });
+    const others = await withConnection(database, { default_transaction_read_only: 'on' }, async (pool) => [
+      await checkTimeZone(pool),
+      ...(await checkTables(pool, schema)),
+      await checkClock(pool),
+    ]);
+    return [...first, ...others];
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return [failed('database', error.message)];
+  }
+}
+
+async function withConnection<T>(
+  { connection, schema }: DatabaseUrl,
+  settings: SessionSettings,
+  work: (pool: pg.Pool) => Promise<T>,
+): Promise<T> {
   const pool = createPool(
     {
       ...connection,
@@ -30,27 +60,11 @@ export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[
       max: 1,
       connectionTimeoutMillis: connectTimeoutMs,
     },
-    { search_path: searchPathOf(schema) },
+    { search_path: searchPathOf(schema), statement_timeout: statementTimeout, ...settings },
   );
   pool.on('error', () => undefined);
   try {
-    const version = await requireServer(pool, database);
-    // Set by a statement, since PgBouncer rejects it as a start-up parameter.
-    await pool.query(`SET statement_timeout = ${statementTimeoutMs}`);
-    const writable = await checkWritable(
-      pool,
-      `Connected to ${description}: PostgreSQL ${version}, encoding UTF8, schema ${schema}`,
-    );
-    await pool.query('SET default_transaction_read_only = on');
-    return [
-      writable,
-      await checkTimeZone(pool),
-      ...(await checkTables(pool, schema)),
-      await checkClock(pool),
-    ];
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return [failed('database', error.message)];
+    return await work(pool);
   } finally {
     await pool.end();
   }

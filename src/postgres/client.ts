@@ -39,3 +39,11 @@ export class Client extends pg.Client {
 export function destroySocket(client: pg.ClientBase): void {
   (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }
+
+/**
+ * Returns the process id that a connected client received at its start. PostgreSQL sends that of the client's session; a
+ * pooler sends an arbitrary number, or none, here 0. pg's type does not expose it.
+ */
+export function processIdOf(client: pg.ClientBase): number {
+  return (client as pg.ClientBase & { readonly processID: number | null }).processID ?? 0;
+}

@@ -77,6 +77,13 @@ const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Ex
     { advice: 'Add the database to the [databases] of PgBouncer, or correct its name in DATABASE_URL' },
   ],
   [
+    /transaction blocks not allowed/,
+    {
+      reason: 'PgBouncer assigns a session per statement',
+      advice: 'Set pool_mode = transaction or session for this database',
+    },
+  ],
+  [
     /no such user|auth_file|auth_query/,
     { advice: 'Add the user to the auth_file of PgBouncer, or correct DATABASE_URL' },
   ],

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { Client, destroySocket } from './client.ts';
+import { Client, destroySocket, processIdOf } from './client.ts';
+import { applyInTransactions, type SessionSettings } from './transaction-settings.ts';
 
 /**
  * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
@@ -17,20 +18,15 @@ const sessionSettings = {
 const setSessionTimeoutMs = 3000;
 
 /**
- * Additional session settings of a pool. `search_path` makes unqualified names refer to one schema, regardless of the
- * settings of the role, the database and the environment.
+ * Creates a pool that applies the session settings, and `settings`, to a connection before its first use, by a
+ * statement: some poolers reject or drop start-up parameters. `search_path` makes unqualified names refer to one schema,
+ * regardless of the settings of the role, the database and the environment.
  */
-type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
-
-/**
- * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers
- * reject or drop start-up parameters.
- */
-export function createPool(config: pg.PoolConfig, extra: ExtraSettings = {}): pg.Pool {
+export function createPool(config: pg.PoolConfig, settings: SessionSettings = {}): pg.Pool {
   return new pg.Pool({
     ...config,
     Client,
-    onConnect: (client) => setSession(client, extra),
+    onConnect: (client) => setSession(client, settings),
   });
 }
 
@@ -49,13 +45,16 @@ export async function openConnection(config: pg.ClientConfig): Promise<Client> {
   }
 }
 
-async function setSession(client: pg.ClientBase, extra: ExtraSettings = {}): Promise<void> {
-  const settings = Object.entries({ ...sessionSettings, ...extra });
+async function setSession(client: pg.ClientBase, extra: SessionSettings = {}): Promise<void> {
+  const settings = { ...sessionSettings, ...extra };
   const query: pg.QueryConfig & { query_timeout: number } = {
-    text: 'SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS setting (name, value)',
-    values: [settings.map(([name]) => name), settings.map(([, value]) => value)],
+    // A setting in the session of a pooler would remain there for its other clients: it ends with this statement.
+    text: `SELECT pg_backend_pid() AS pid, count(set_config(name, value, pg_backend_pid() <> $3))
+           FROM unnest($1::text[], $2::text[]) AS setting (name, value)`,
+    values: [Object.keys(settings), Object.values(settings), processIdOf(client)],
     // A server that accepts connections but does not respond would block the pool.
     query_timeout: setSessionTimeoutMs,
   };
-  await client.query(query);
+  const { rows } = await client.query<{ pid: number }>(query);
+  if (rows[0]!.pid !== processIdOf(client)) applyInTransactions(client, settings);
 }
