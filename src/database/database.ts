@@ -34,7 +34,7 @@ export type Database = {
   close(): Promise<void>;
 };
 
-/** Well under five seconds, the maximum response time of a call while the database is unavailable. */
+/** The default of connect_timeout, so that calls fail within five seconds while the database is unavailable. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
 /** The time to wait for a row lock, so that a few locked rows do not block all connections. */
@@ -65,18 +65,18 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
   const { mustBeWritable = false, isKeptRunning = false, signal } = location;
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
   const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
-  const { description, schema } = target;
+  const { description, schema, sessionSettings } = target;
   const connection = { application_name: applicationName, ...target.connection };
   const pool = createPool(
     {
+      connectionTimeoutMillis: connectTimeoutMs,
       ...connection,
       max: poolSize,
-      connectionTimeoutMillis: connectTimeoutMs,
       // Idle connections stay open: opening one costs as much as several deletes.
       idleTimeoutMillis: 0,
       keepAlive: true,
     },
-    { lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
+    { ...sessionSettings, lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
   );
   // A lost idle connection is replaced at its next use; without an 'error' listener the process would crash.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
@@ -131,7 +131,8 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
 
 /** Describes the embedded PostgreSQL like a parsed URL. */
 export function describeEmbedded({ connection }: EmbeddedPostgres, dataDir: string): DatabaseUrl {
-  return { description: `embedded PostgreSQL in ${dataDir}`, schema: defaultSchema, connection };
+  const description = `embedded PostgreSQL in ${dataDir}`;
+  return { description, schema: defaultSchema, connection, sessionSettings: {} };
 }
 
 /** @throws OperatorError if the database is read-only. */

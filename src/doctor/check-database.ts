@@ -49,18 +49,23 @@ export async function checkDatabase(
 }
 
 async function withConnection<T>(
-  { connection, schema }: DatabaseUrl,
+  { connection, schema, sessionSettings }: DatabaseUrl,
   settings: SessionSettings,
   work: (pool: pg.Pool) => Promise<T>,
 ): Promise<T> {
   const pool = createPool(
     {
-      ...connection,
       application_name: applicationName,
-      max: 1,
       connectionTimeoutMillis: connectTimeoutMs,
+      ...connection,
+      max: 1,
     },
-    { search_path: searchPathOf(schema), statement_timeout: statementTimeout, ...settings },
+    {
+      statement_timeout: statementTimeout,
+      ...sessionSettings,
+      search_path: searchPathOf(schema),
+      ...settings,
+    },
   );
   pool.on('error', () => undefined);
   try {

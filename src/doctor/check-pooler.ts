@@ -9,23 +9,23 @@ export function checkPooler(
   { hasPreparedStatements }: { hasPreparedStatements: boolean },
 ): CheckResult[] {
   if (!isPooled) return [];
-  const found =
+  const summary =
     'A pooler is between group-api and PostgreSQL. The session settings are set in each transaction';
   if (keepsNamedStatements) {
     return hasPreparedStatements
-      ? [passed(name, `${found}, and statements are prepared by name`)]
+      ? [passed(name, `${summary}, and statements are prepared by name`)]
       : [
           passed(
             name,
-            `${found}. The pooler keeps prepared statements: DATABASE_PREPARED_STATEMENTS=true saves planning them`,
+            `${summary}. The pooler keeps prepared statements: DATABASE_PREPARED_STATEMENTS=true saves planning them`,
           ),
         ];
   }
-  if (!hasPreparedStatements) return [passed(name, `${found}, and no statement is prepared by name`)];
+  if (!hasPreparedStatements) return [passed(name, `${summary}, and no statement is prepared by name`)];
   return [
     warned(
       name,
-      `${found}. The pooler does not keep prepared statements, so none is prepared by name. Set ` +
+      `${summary}. The pooler does not keep prepared statements, so none is prepared by name. Set ` +
         'DATABASE_PREPARED_STATEMENTS=false, or upgrade to PgBouncer 1.21 or newer with max_prepared_statements above 0',
     ),
   ];

@@ -3,8 +3,9 @@ import type pg from 'pg';
 
 /**
  * Returns whether a pooler keeps prepared statements by name for its clients, as PgBouncer does since version 1.21: it
- * gives each statement a name of its own choice. If PostgreSQL has the name of the client, another session, which the
- * pooler may assign to the next transaction, has no such statement, or one of another client. The client must be in a transaction, in which a pooler does not change its session.
+ * changes the name of each statement. If PostgreSQL has the name of the client, another session, which the pooler may
+ * assign to the next transaction, has no such statement, or that of another client. The client must be in a
+ * transaction, in which a pooler does not change its session.
  */
 export async function keepsNamedStatements(client: pg.PoolClient): Promise<boolean> {
   const name = `group_api_${randomUUID().replaceAll('-', '')}`;
