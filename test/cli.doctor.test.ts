@@ -244,7 +244,7 @@ describe('doctor with pending migrations', () => {
       INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '${checksum}', '0001_groups', now());
       GRANT SELECT ON _prisma_migrations TO ${role}; ${first}`);
     const lacking = await examine();
-    await own.sql(`GRANT INSERT ON _prisma_migrations TO ${role};
+    await own.sql(`GRANT INSERT, UPDATE ON _prisma_migrations TO ${role};
       ALTER TABLE groups OWNER TO ${role}; ALTER TABLE api_keys OWNER TO ${role};
       ALTER TABLE service_groups OWNER TO ${role}`);
     const { of } = await examine();
@@ -253,7 +253,7 @@ describe('doctor with pending migrations', () => {
         {
           state: 'wrong',
           message: expect.stringMatching(
-            /lacks INSERT on _prisma_migrations, REFERENCES on groups(, the ownership of (api_keys|groups|service_groups)){3}$/,
+            /lacks INSERT on _prisma_migrations, UPDATE on _prisma_migrations, REFERENCES on groups(, the ownership of (api_keys|groups|service_groups)){3}$/,
           ),
         },
       ],

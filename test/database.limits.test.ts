@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { bin, cwd } from './support/command-line.ts';
+import { openSecondConnection } from './support/second-connection.ts';
 import { openTestApp, plainGroup, useTestApp, type Json, type TestApp } from './support/test-app.ts';
 import { createTestDatabase } from './support/test-database.ts';
 import { waitUntil } from './support/wait-until.ts';
@@ -205,8 +206,9 @@ test('an import whose idle transaction is ended prints one line, and imports not
 test('a migration is not subject to the statement_timeout of the database', async () => {
   const database = await createTestDatabase({ isEmpty: true, settings: { statement_timeout: '250ms' } });
   try {
-    // The migrations wait for this lock for longer than the limit.
-    await database.sql('SELECT pg_advisory_lock(72707369)');
+    // The migrations wait for the name of this table for longer than the limit.
+    const other = await openSecondConnection(database);
+    await other.query('BEGIN; CREATE TABLE service_groups ()');
     const opening = openTestApp({}, database);
     const isWaiting = async () =>
       (
@@ -215,7 +217,8 @@ test('a migration is not subject to the statement_timeout of the database', asyn
         )
       ).length > 0;
     while (!(await isWaiting()));
-    await database.sql('SELECT pg_advisory_unlock_all()');
+    await other.query('ROLLBACK');
+    await other.close();
     const app = await opening;
     expect(await app.createGroup()).toBe(1);
     await app.close();

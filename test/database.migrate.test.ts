@@ -9,6 +9,7 @@ import pg from 'pg';
 import { migrate } from '../src/database/migrations.ts';
 import { openSecondConnection } from './support/second-connection.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -44,8 +45,9 @@ test('a server waits while another server migrates', async () => {
   const impatient = new pg.Pool({ connectionString: empty.url, max: 1, lock_timeout: 200 });
   const migrating = await openSecondConnection(empty);
   await migrating.query('SELECT pg_advisory_lock(72707369)');
-  const waiting = migrate(impatient);
-  await migrating.waitForBlocked();
+  const lines: string[] = [];
+  const waiting = migrate(impatient, 'public', (line) => lines.push(line));
+  await waitUntil(() => lines.includes('Waiting for another program that is migrating the database'));
   // Longer than the lock_timeout of the one that waits.
   await sleep(500);
   await migrating.close();

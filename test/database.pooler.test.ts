@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import pg from 'pg';
 import { createCommandLine } from './support/command-line.ts';
 import { hasPgBouncer, startPgBouncer } from './support/pgbouncer.ts';
+import { copyProgram } from './support/program-copy.ts';
 import { lineOf, runEverywhere } from './support/run-everywhere.ts';
 import { startServer } from './support/server-process.ts';
 import { startTcpPostgres, type TcpPostgres } from './support/tcp-postgres.ts';
@@ -70,7 +71,7 @@ async function createAndDelete(): Promise<number[]> {
 describeWithPgBouncer('PgBouncer', () => {
   test.each([
     ['20 sessions', {}],
-    ['one session', { default_pool_size: 1 }],
+    ['two sessions', { default_pool_size: 2 }],
     ['sessions by turns', { server_round_robin: 1 }],
   ])(
     'PgBouncer in transaction mode with %s, otherwise with its default configuration, works for the server, migrate and doctor',
@@ -176,6 +177,50 @@ describeWithPgBouncer('PgBouncer', () => {
     await expect(database.sql('SELECT $1::int', ['x'])).rejects.toThrow('invalid input syntax');
     expect(await database.sql('SELECT $1::int AS one', [1])).toStrictEqual([{ one: 1 }]);
     await database.drop();
+  });
+
+  test('a migration that runs outside a transaction works in transaction mode, in the schema of the URL, and leaves no setting', async () => {
+    await postgres.sql('CREATE DATABASE standalone');
+    await postgres.sql('CREATE SCHEMA plans; CREATE EXTENSION pg_trgm SCHEMA plans', 'standalone');
+    url = (
+      await startPooler({ pool_mode: 'transaction', default_pool_size: 3, server_round_robin: 1 })
+    ).replace(/postgres$/, 'standalone');
+    const other = useTestDatabase(url);
+    // Open sessions, as in a pooler that has been running for a while.
+    await Promise.all([1, 2, 3].map(() => other.sql('SELECT pg_sleep(0.2)')));
+    const program = await copyProgram();
+    try {
+      for (const column of ['ip', 'tag_name']) {
+        await program.addMigration(
+          `9000_${column}`,
+          `-- Runs outside a transaction.\nCREATE INDEX CONCURRENTLY "standalone_${column}" ON "groups"("${column}");\n`,
+        );
+      }
+      const { code, stderr } = await program.start(`${url}?schema=plans`, 'migrate').ended;
+      expect([stderr, code]).toStrictEqual([
+        expect.stringContaining('Applying the migration 9000_tag_name'),
+        0,
+      ]);
+    } finally {
+      await program.remove();
+    }
+    const indexes = await other.sql(
+      `SELECT nspname AS schema, indisvalid AS valid FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+       JOIN pg_namespace n ON n.oid = relnamespace WHERE relname LIKE 'standalone%'`,
+    );
+    const valid = { schema: 'plans', valid: true };
+    expect(indexes).toStrictEqual([valid, valid]);
+    await other.drop();
+    const client = new pg.Client(url);
+    await client.connect();
+    for (let session = 0; session < 6; session++) {
+      const { rows } = await client.query(
+        `SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock,
+           current_setting('client_connection_check_interval') AS interval, pg_sleep(0.05)::text AS slept`,
+      );
+      expect(rows).toStrictEqual([{ path: '"$user", public', lock: '0', interval: '0', slept: '' }]);
+    }
+    await client.end();
   });
 
   test('doctor recognizes a pooler, and says which DATABASE_PREPARED_STATEMENTS suits it', async () => {

@@ -18,9 +18,13 @@ export type CommandDatabase = Pick<Database, 'prisma' | 'migrations' | 'descript
 
 /**
  * Opens the server's database for one command and closes it again, even if a signal aborts the command. An embedded
- * PostgreSQL is shared with a running server. @throws OperatorError if the command was aborted.
+ * PostgreSQL is shared with a running server. `report` receives lines about a long migration.
+ * @throws OperatorError if the command was aborted.
  */
-export async function withDatabase<T>(work: (database: CommandDatabase) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  work: (database: CommandDatabase) => Promise<T>,
+  report?: (line: string) => void,
+): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
   const { loadConfig } = await import('../config/load-config.ts');
   const { createLogger } = await import('../log.ts');
@@ -37,6 +41,7 @@ export async function withDatabase<T>(work: (database: CommandDatabase) => Promi
         dataDir: config.DATA_DIR,
         poolSize: 1,
         hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+        ...(report && { report }),
       },
       log,
     );

@@ -10,7 +10,8 @@ export function createMigrateCommand(): Command {
     .addHelpText(
       'after',
       `
-Runs as the user of DATABASE_URL, who must own the database if migrations are pending.
+Runs as the user of DATABASE_URL, who must own the database if migrations are pending. What takes long
+is reported on standard error.
 
 Examples:
   group-api migrate
@@ -26,5 +27,9 @@ async function migrateDatabase({ json }: { json?: true }): Promise<void> {
         ? `Applied to ${description}: ${migrations.join(', ')}`
         : `Nothing to do: ${description} is up to date`;
     print(json, { database: description, applied: migrations }, text);
-  });
+  }, writeLine);
+}
+
+function writeLine(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -51,6 +51,8 @@ type DatabaseLocation = {
   readonly mustBeWritable?: boolean;
   /** Restarts an embedded PostgreSQL that stops unexpectedly. */
   readonly isKeptRunning?: boolean;
+  /** Receives lines about a long migration instead of the log. */
+  readonly report?: (line: string) => void;
   /** Ends the opening, which may wait for another server's migration or for PostgreSQL's recovery. */
   readonly signal?: AbortSignal;
 };
@@ -62,7 +64,7 @@ type DatabaseLocation = {
  */
 export async function openDatabase(location: DatabaseLocation, log: Logger): Promise<Database> {
   const { url, dataDir, poolSize, hasPreparedStatements = true } = location;
-  const { mustBeWritable = false, isKeptRunning = false, signal } = location;
+  const { mustBeWritable = false, isKeptRunning = false, report, signal } = location;
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
   const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
   const { description, schema, sessionSettings } = target;
@@ -95,7 +97,7 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
     if (hasPreparedStatements && !server.keepsNamedStatements) {
       log.info('the pooler does not keep prepared statements: none is prepared by name');
     }
-    migrations = await migrate(pool, schema);
+    migrations = await migrate(pool, schema, report ?? ((line) => log.info(line)));
     if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
     await loadRowDefaults(pool);
   } catch (error) {

@@ -9,6 +9,8 @@ export type MigrationState = {
   readonly changed: readonly string[];
   /** Started by `prisma migrate`, and neither completed nor rolled back. */
   readonly failed: readonly string[];
+  /** Started outside a transaction, and not completed: running, or repeated by the next start. Pending as well. */
+  readonly interrupted: readonly string[];
   /** All migrations of this version. */
   readonly ownNames: readonly string[];
   /** Tables and functions with the names of objects that pending migrations create, not created by an applied one. */
@@ -69,17 +71,22 @@ function describeGap(name: string, later: string): string {
   );
 }
 
-type Location = { readonly schema: string; readonly migration: string | undefined };
+type Location = {
+  readonly schema: string;
+  readonly migration: string | undefined;
+  /** Outside a transaction: not rolled back. */
+  readonly isStandalone?: boolean;
+};
 
-/** Converts an error of PostgreSQL during a migration, which was rolled back. Returns any other error unchanged. */
-export function explainMigrationError(error: unknown, { schema, migration }: Location): unknown {
+/** Converts an error of PostgreSQL during a migration. Returns any other error unchanged. */
+export function explainMigrationError(error: unknown, location: Location): unknown {
   const { code, message } = error as Partial<pg.DatabaseError>;
   const isOfPostgres = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
   if (error instanceof OperatorError || !isOfPostgres || /^(08|53|57P0)/.test(code)) return error;
-  return new OperatorError(describe(code, message ?? code, schema, migration));
+  return new OperatorError(describe(code, message ?? code, location));
 }
 
-function describe(code: string, message: string, schema: string, migration: string | undefined): string {
+function describe(code: string, message: string, { schema, migration, isStandalone }: Location): string {
   const isOfHistory = migration === undefined;
   if (code === '42501' && /_prisma_migrations/.test(message)) {
     return (
@@ -113,6 +120,12 @@ function describe(code: string, message: string, schema: string, migration: stri
       if (isOfHistory) {
         return `_prisma_migrations in the schema ${schema} is not Prisma's table (${message}). ${ownSchema}`;
       }
+  }
+  if (isStandalone) {
+    return (
+      `The migration ${migration} failed: ${message}. Remove the cause; the next start or \`group-api migrate\` drops ` +
+      'what is unfinished, and repeats the migration'
+    );
   }
   const subject = isOfHistory ? 'The migrations' : `The migration ${migration}`;
   return `${subject} failed, and nothing was changed: ${message}. Run \`group-api doctor\` for details`;

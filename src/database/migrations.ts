@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { defaultSchema, searchPathOf } from '../postgres/database-url.ts';
+import { changeSettings } from '../postgres/transaction-settings.ts';
+import { withMigrationLock, type Report } from './migration-lock.ts';
 import { explainMigrationError, findMigrationProblems, type MigrationState } from './migration-problems.ts';
-
-/** The advisory lock of `prisma migrate`, so that it and group-api never migrate concurrently. */
-const migrationLock = 72_707_369;
+import { isStandalone, runStandaloneMigration } from './standalone-migration.ts';
 
 /** The same table as that of `prisma migrate`, so that both can be used. */
 const createMigrationsTable = (schema: string) => `
@@ -27,45 +27,64 @@ const createMigrationsTable = (schema: string) => `
  * The schema comes first, so that all objects are created and found there. The schemas of extensions, which managed
  * services install separately, follow for the names of operator classes.
  */
-const setSearchPath = `
-  SELECT set_config('search_path', concat_ws(', ', $1::text, (
+const readSearchPath = `
+  SELECT concat_ws(', ', $1::text, (
     SELECT string_agg(DISTINCT quote_ident(nspname), ', ') FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
     WHERE extname = ANY ($2::text[]) AND nspname NOT IN ($3, 'pg_catalog')
-  )), true)`;
+  )) AS path`;
 
-type Queryable = pg.Pool | pg.PoolClient;
+type Queryable = pg.Pool | pg.ClientBase;
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
 
 /** The folder of this version's migrations, next to both `src` and `dist`. */
 const migrationsDir = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
- * Applies the pending migrations to `schema`, in order and in one transaction. If several servers start concurrently,
- * one migrates and the others wait. Returns the names of the applied migrations.
+ * Applies the pending migrations to `schema`, in order: those up to the next one that runs outside a transaction share
+ * a transaction. If several servers start concurrently, one migrates and the others wait. Returns the names of the
+ * applied migrations.
  * @throws OperatorError if the applied migrations do not match this version, or if a migration fails.
  */
-export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<string[]> {
+export async function migrate(
+  pool: pg.Pool,
+  schema = defaultSchema,
+  report: Report = () => undefined,
+): Promise<string[]> {
   if ((await findPending(pool, schema)).length === 0) return [];
-
-  const client = await pool.connect();
-  let current: Migration | undefined;
-  try {
-    await client.query('BEGIN');
-    // Another server may take long to migrate, and so may this one: limits that are meant for requests do not apply.
-    await client.query(
-      `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
-         ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`,
-    );
-    await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`);
-    await client.query(createMigrationsTable(schema));
+  return withMigrationLock(pool, report, async (client) => {
     // Check again: another server may have migrated while this one waited for the lock.
     const pending = await findPending(client, schema);
-    const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
-    for (const migration of pending) {
-      current = migration;
-      const { name, sql, checksum } = migration;
-      // Set before every migration, since the previous one may have added an extension.
-      await client.query(setSearchPath, [searchPathOf(schema), extensions, schema]);
+    for (const step of splitSteps(pending)) {
+      if (isStandalone(step[0]!)) await applyStandalone(client, schema, step[0]!, report);
+      else await applyInTransaction(client, schema, step);
+    }
+    return pending.map(({ name }) => name);
+  });
+}
+
+/** Splits migrations into steps: consecutive ones that share a transaction, or a single one outside a transaction. */
+function splitSteps(migrations: readonly Migration[]): Migration[][] {
+  const steps: Migration[][] = [];
+  for (const migration of migrations) {
+    const previous = steps.at(-1);
+    if (previous && !isStandalone(previous[0]!) && !isStandalone(migration)) previous.push(migration);
+    else steps.push([migration]);
+  }
+  return steps;
+}
+
+async function applyInTransaction(
+  client: pg.ClientBase,
+  schema: string,
+  migrations: readonly Migration[],
+): Promise<void> {
+  let current: string | undefined;
+  try {
+    await client.query('BEGIN');
+    await client.query(createMigrationsTable(schema));
+    for (const { name, sql, checksum } of migrations) {
+      current = name;
+      await prepareSearchPath(client, schema);
       await client.query(sql);
       await client.query(
         `INSERT INTO ${migrationsTable(schema)}
@@ -75,13 +94,35 @@ export async function migrate(pool: pg.Pool, schema = defaultSchema): Promise<st
       );
     }
     await client.query('COMMIT');
-    return pending.map(({ name }) => name);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
-    throw explainMigrationError(error, { schema, migration: current?.name });
-  } finally {
-    client.release();
+    throw explainMigrationError(error, { schema, migration: current });
   }
+}
+
+async function applyStandalone(
+  client: pg.ClientBase,
+  schema: string,
+  migration: Migration,
+  report: Report,
+): Promise<void> {
+  try {
+    await prepareSearchPath(client, schema);
+    await runStandaloneMigration(client, { schema, table: migrationsTable(schema) }, migration, report);
+  } catch (error) {
+    throw explainMigrationError(error, { schema, migration: migration.name, isStandalone: true });
+  }
+}
+
+/** Called before every migration, since the previous one may have added an extension. */
+async function prepareSearchPath(client: pg.ClientBase, schema: string): Promise<void> {
+  const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
+  const { rows } = await client.query<{ path: string }>(readSearchPath, [
+    searchPathOf(schema),
+    extensions,
+    schema,
+  ]);
+  await changeSettings(client, { search_path: rows[0]!.path });
 }
 
 /** Returns the names of the extensions that the SQL of migrations requires. */
@@ -123,6 +164,8 @@ export async function inspectMigrations(client: Queryable, schema = defaultSchem
   const ownMigrations = new Map(migrations.map((migration) => [migration.name, migration]));
   const names = [...checksums.keys()];
   const pending = migrations.filter((migration) => !isApplied(migration));
+  const unfinished = history.filter(({ isFailed }) => isFailed).map(({ name }) => name);
+  const isRepeatable = (name: string) => pending.some((one) => one.name === name && isStandalone(one));
   return {
     applied: names,
     pending: pending.map(({ name }) => name),
@@ -130,7 +173,8 @@ export async function inspectMigrations(client: Queryable, schema = defaultSchem
     changed: names.filter(
       (name) => ownMigrations.has(name) && ownMigrations.get(name)!.checksum !== checksums.get(name),
     ),
-    failed: history.filter(({ isFailed }) => isFailed).map(({ name }) => name),
+    failed: unfinished.filter((name) => !isRepeatable(name)),
+    interrupted: unfinished.filter(isRepeatable),
     ownNames: [...ownMigrations.keys()],
     obstacles: await findObstacles(client, schema, pending, migrations.filter(isApplied)),
   };

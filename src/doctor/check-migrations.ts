@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
+import { readMigrationActivity } from '../database/migration-lock.ts';
 import { findExtensions, inspectMigrations, readMigrations } from '../database/migrations.ts';
 import type { MigrationState } from '../database/migration-problems.ts';
 import { findMigrationProblems } from '../database/migration-problems.ts';
@@ -24,7 +25,10 @@ export async function checkMigrations(pool: pg.Pool, schema: string, user: strin
   if (problems.length > 0) return problems.map((problem) => failed(name, problem));
   if (pending.length === 0)
     return [passed(name, `All ${applied.length} migrations are applied`), await checkTables(pool)];
-  const progress = `${applied.length} migrations are applied, pending: ${pending.join(', ')}`;
+  const progress = [
+    `${applied.length} migrations are applied, pending: ${pending.join(', ')}`,
+    ...(await describeInterrupted(pool, state)),
+  ].join('. ');
   const missing = await findMissingPrivileges(pool, schema, await readSql(pending));
   return missing.length > 0
     ? [
@@ -34,6 +38,15 @@ export async function checkMigrations(pool: pg.Pool, schema: string, user: strin
         ),
       ]
     : [warned(name, `${progress}. The next start or \`group-api migrate\` applies them`)];
+}
+
+async function describeInterrupted(pool: pg.Pool, { interrupted }: MigrationState): Promise<string[]> {
+  const [migration] = interrupted;
+  if (migration === undefined) return [];
+  const { isMigrating, phase } = await readMigrationActivity(pool);
+  return isMigrating
+    ? [`Another program is applying ${migration}${phase === null ? '' : ` (${phase})`}`]
+    : [`${migration} was interrupted; it is repeated, without what it left unfinished`];
 }
 
 async function checkTables(pool: pg.Pool): Promise<CheckResult> {
@@ -78,8 +91,8 @@ async function findMissingPrivileges(pool: pg.Pool, schema: string, sql: string)
      SELECT format('the files of the extension %s, which some systems install by the package postgresql-contrib', needed)
      FROM extension WHERE NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = needed)
      UNION ALL
-     SELECT 'INSERT on _prisma_migrations'
-     WHERE NOT has_table_privilege(to_regclass('_prisma_migrations'), 'INSERT')
+     SELECT privilege || ' on _prisma_migrations' FROM unnest(ARRAY['INSERT', 'UPDATE']) AS privilege
+     WHERE NOT has_table_privilege(to_regclass('_prisma_migrations'), privilege)
      UNION ALL
      SELECT DISTINCT 'REFERENCES on ' || name FROM unnest($2::text[]) AS name
      WHERE NOT has_table_privilege(to_regclass(name), 'REFERENCES')

@@ -71,9 +71,14 @@ function connectionOf(client: pg.ClientBase): Connection {
   return (client as unknown as { connection: Connection }).connection;
 }
 
+/** The socket of a connection, or its TLS stream. */
+export function streamOf(client: pg.ClientBase): Connection['stream'] {
+  return connectionOf(client).stream;
+}
+
 /** Destroys the socket of a connection: a Terminate message could hang on a dead peer. */
 export function destroySocket(client: pg.ClientBase): void {
-  connectionOf(client).stream.destroy();
+  streamOf(client).destroy();
 }
 
 /**

@@ -50,7 +50,7 @@ class HostPool extends pg.Pool {
     const connecting = connectToHosts(this.#hosts, () => super.connect());
     if (callback === undefined) return connecting;
     connecting.then(
-      (client) => callback(undefined, client, client.release),
+      (client) => callback(undefined, client, (error) => client.release(error)),
       (error: unknown) => callback(error as Error, undefined, () => undefined),
     );
   }

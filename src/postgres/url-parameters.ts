@@ -1,5 +1,5 @@
 /** The parameters of a DATABASE_URL that are applied, and what they do. docs/database-url.md is generated from it. */
-export const parameterMeanings = {
+const parameterMeanings = {
   schema: 'The schema of all tables. If unset, `public`',
   host: 'A host name, an address, or the folder of a Unix socket, instead of the host in the URL; several are separated by commas',
   port: 'The port, instead of the one in the URL; as many as hosts, or one for all',
@@ -28,7 +28,7 @@ export const parameterMeanings = {
   pgbouncer: '`true`: as `DATABASE_PREPARED_STATEMENTS=false`. `false`: no effect',
 } as const;
 
-export type ParameterName = keyof typeof parameterMeanings;
+type ParameterName = keyof typeof parameterMeanings;
 /** The text of each parameter that a URL has. */
 export type Parameters = Partial<Record<ParameterName, string>>;
 
