@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
 import { writeClientPage } from './docs/client-page.js';
+import { writeDatabaseUrlPage } from './docs/database-url-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
 import { writeEnvExample } from './docs/env-example.js';
 import { writeSettingsPage } from './docs/settings-page.js';
@@ -12,6 +13,7 @@ const isCheck = process.argv.includes('--check');
 const documents = [
   ['docs/api.md', await inFormat('docs/api.md', writeApiPage())],
   ['docs/clients.md', await inFormat('docs/clients.md', writeClientPage())],
+  ['docs/database-url.md', await inFormat('docs/database-url.md', writeDatabaseUrlPage())],
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
   ['.env.example', await writeEnvExample()],

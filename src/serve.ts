@@ -26,6 +26,7 @@ export async function serve(): Promise<void> {
         url: config.DATABASE_URL,
         dataDir: config.DATA_DIR,
         poolSize: config.DATABASE_POOL_SIZE,
+        hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
         isKeptRunning: true,
         mustBeWritable: true,
         signal: starting.signal,

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export const { errorTable } = await load('src/errors.ts');
+export const { describeParameters } = await load('src/postgres/url-parameters.ts');
 export const { describeSettings } = await load('src/config/settings.ts');
 
 /** Below node_modules, so that the compiled file finds the packages that it imports. */

@@ -79,7 +79,7 @@ export async function openConnection({
   };
   try {
     signal.throwIfAborted();
-    const postgresVersion = await requireServer(pool, target);
+    const { version: postgresVersion } = await requireServer(pool, target);
     return { pool, schema, description, postgresVersion, isLost: () => isLost, close };
   } catch (error) {
     await close();

@@ -36,7 +36,13 @@ export async function withDatabase<T>(
   for (const warning of warnings) log.warn(warning);
   return withAbortSignal(async (signal) => {
     const database = await openDatabase(
-      { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: 1, ...(report && { report }) },
+      {
+        url: config.DATABASE_URL,
+        dataDir: config.DATA_DIR,
+        poolSize: 1,
+        hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+        ...(report && { report }),
+      },
       log,
     );
     try {

@@ -82,15 +82,17 @@ async function checkStorage({ config, problems }: InspectedConfig): Promise<Chec
   const hasValidUrl = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
   if (!hasValidUrl) return [failed('database', 'Skipped: fix the settings first')];
   const url = config.DATABASE_URL;
-  return url === undefined ? checkEmbedded(config.DATA_DIR!) : checkUrl(url);
+  return url === undefined
+    ? checkEmbedded(config.DATA_DIR!)
+    : checkUrl(url, { hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS ?? true });
 }
 
 /** A file that the URL names may be gone since the settings were read. */
-async function checkUrl(url: string): Promise<CheckResult[]> {
+async function checkUrl(url: string, statements: { hasPreparedStatements: boolean }): Promise<CheckResult[]> {
   const { checkDatabase } = await import('../doctor/check-database.ts');
   const { readDatabaseUrl } = await import('../postgres/database-url.ts');
   try {
-    return await checkDatabase(readDatabaseUrl(url));
+    return await checkDatabase(readDatabaseUrl(url), statements);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return [failed('database', error.message)];
@@ -107,7 +109,10 @@ async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
   try {
     const postgres = await openEmbeddedPostgres(dataDir);
     try {
-      return [...checks, ...(await checkDatabase(describeEmbedded(postgres, dataDir)))];
+      return [
+        ...checks,
+        ...(await checkDatabase(describeEmbedded(postgres, dataDir), { hasPreparedStatements: true })),
+      ];
     } finally {
       await postgres.close();
     }

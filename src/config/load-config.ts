@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { OperatorError } from '../errors.ts';
+import { parseDatabaseUrl, type DatabaseUrl } from '../postgres/database-url.ts';
 import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
 import { findMisspeltNames } from './misspelt-names.ts';
 import { settings, type Config, type Setting } from './settings.ts';
@@ -83,7 +84,8 @@ function inspectEnvironment(
     .map((name) => `${name} is not a setting; the settings are ${Object.keys(settings).join(', ')}`);
   const isEmbedded = !environment['DATABASE_URL'];
   const isLocal = /^(|localhost|127(\.\d+){3}|::1)$/.test(environment['HOST'] ?? '');
-  const context = { isRoot, isEmbedded, isLocal };
+  const url = parseUrl(environment['DATABASE_URL']);
+  const context = { isRoot, isEmbedded, isLocal, ...(url && { url }) };
 
   const read = ([name, { parse, default: fallback }]: [string, Setting<unknown>]) => {
     const text = environment[name];
@@ -96,7 +98,29 @@ function inspectEnvironment(
     }
   };
   const config = Object.fromEntries(Object.entries<Setting<unknown>>(settings).map(read)) as Config;
-  return { config, problems: [...problems, ...companionProblems(environment)] };
+  return {
+    config,
+    problems: [...problems, ...companionProblems(environment), ...urlProblems(environment, url)],
+  };
+}
+
+/** Returns undefined for an invalid URL, which its row in the table reports. */
+function parseUrl(text: string | undefined): DatabaseUrl | undefined {
+  try {
+    return text ? parseDatabaseUrl(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reports settings that DATABASE_URL sets, too. */
+function urlProblems(environment: Environment, url: DatabaseUrl | undefined): string[] {
+  const both = (name: keyof Config, parameter: string, value: unknown) =>
+    environment[name] && value !== undefined ? [`Set ${name} or ${parameter} in DATABASE_URL, not both`] : [];
+  return [
+    ...both('DATABASE_POOL_SIZE', 'connection_limit', url?.poolSize),
+    ...both('DATABASE_PREPARED_STATEMENTS', 'pgbouncer', url?.hasPreparedStatements),
+  ];
 }
 
 /** Reports settings that depend on each other. */

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { resolve } from 'node:path';
+import type { DatabaseUrl } from '../postgres/database-url.ts';
 import { parsePublicKey } from './jwt-public-key.ts';
 import {
   parseApiKey,
@@ -28,7 +29,13 @@ export type Setting<T> = {
 };
 
 /** Facts that defaults may depend on. */
-type DefaultContext = { readonly isRoot: boolean; readonly isEmbedded: boolean; readonly isLocal: boolean };
+type DefaultContext = {
+  readonly isRoot: boolean;
+  readonly isEmbedded: boolean;
+  readonly isLocal: boolean;
+  /** DATABASE_URL, if it is set and valid. */
+  readonly url?: DatabaseUrl;
+};
 
 /** Every setting, all read from the environment. docs/settings.md is generated from this table. */
 export const settings = {
@@ -50,7 +57,15 @@ export const settings = {
   DATABASE_POOL_SIZE: setting({
     meaning: 'Maximum number of database connections',
     parse: parseInteger(1, 1000),
-    default: 10,
+    default: ({ url }) => url?.poolSize ?? 10,
+    defaultText: '`connection_limit` of the URL, else `10`',
+  }),
+  DATABASE_PREPARED_STATEMENTS: setting({
+    meaning:
+      'Prepares statements by name, so that PostgreSQL plans them once. `false` for a pooler that shares sessions and does not keep them, such as PgBouncer before 1.21',
+    parse: parseBoolean,
+    default: ({ url }) => url?.hasPreparedStatements ?? true,
+    defaultText: '`false` if the URL has `pgbouncer=true`, else `true`',
   }),
   DATA_DIR: setting({
     meaning: 'Data folder of the embedded PostgreSQL',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
-import { destroySocket, type Client } from '../postgres/client.ts';
+import { destroySocket, type Client, type ConnectionConfig } from '../postgres/client.ts';
 import { openConnection } from '../postgres/connection.ts';
 
 const intervalMs = 1000;
@@ -14,7 +14,7 @@ const responseTimeoutMs = 2000;
  */
 export function watchDatabase(
   pool: pg.Pool,
-  connection: pg.ClientConfig,
+  connection: ConnectionConfig,
   log: Logger,
   onUnavailable: () => void = () => undefined,
 ): { close(): Promise<void> } {

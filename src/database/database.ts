@@ -16,7 +16,7 @@ import {
 import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
-import { requireServer } from '../postgres/require-server.ts';
+import { requireServer, type ServerInfo } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
 import { toUnavailableError } from './database-errors.ts';
@@ -34,7 +34,7 @@ export type Database = {
   close(): Promise<void>;
 };
 
-/** Well under five seconds, the maximum response time of a call while the database is unavailable. */
+/** The default of connect_timeout, so that calls fail within five seconds while the database is unavailable. */
 const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
 /** The time to wait for a row lock, so that a few locked rows do not block all connections. */
@@ -45,6 +45,8 @@ type DatabaseLocation = {
   readonly url: string | undefined;
   readonly dataDir: string;
   readonly poolSize: number;
+  /** Prepares statements by name, unless a pooler does not keep them. If unset, true. */
+  readonly hasPreparedStatements?: boolean;
   /** Rejects a read-only database, even if no migrations are pending. */
   readonly mustBeWritable?: boolean;
   /** Restarts an embedded PostgreSQL that stops unexpectedly. */
@@ -60,24 +62,23 @@ type DatabaseLocation = {
  * migrations.
  * @throws OperatorError if the server is unreachable, too old or otherwise unusable.
  */
-export async function openDatabase(
-  { url, dataDir, poolSize, mustBeWritable = false, isKeptRunning = false, report, signal }: DatabaseLocation,
-  log: Logger,
-): Promise<Database> {
+export async function openDatabase(location: DatabaseLocation, log: Logger): Promise<Database> {
+  const { url, dataDir, poolSize, hasPreparedStatements = true } = location;
+  const { mustBeWritable = false, isKeptRunning = false, report, signal } = location;
   const embedded = url === undefined ? await openEmbeddedPostgres(dataDir, signal) : undefined;
   const target = embedded ? describeEmbedded(embedded, dataDir) : readDatabaseUrl(url!);
-  const { description, schema } = target;
+  const { description, schema, sessionSettings } = target;
   const connection = { application_name: applicationName, ...target.connection };
   const pool = createPool(
     {
+      connectionTimeoutMillis: connectTimeoutMs,
       ...connection,
       max: poolSize,
-      connectionTimeoutMillis: connectTimeoutMs,
       // Idle connections stay open: opening one costs as much as several deletes.
       idleTimeoutMillis: 0,
       keepAlive: true,
     },
-    { lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
+    { ...sessionSettings, lock_timeout: String(lockTimeoutMs), search_path: searchPathOf(schema) },
   );
   // A lost idle connection is replaced at its next use; without an 'error' listener the process would crash.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
@@ -88,10 +89,14 @@ export async function openDatabase(
   signal?.addEventListener('abort', abort);
 
   let migrations: string[];
+  let server: ServerInfo;
   try {
     signal?.throwIfAborted();
-    await requireServer(pool, target);
+    server = await requireServer(pool, target);
     if (mustBeWritable) await requireWritable(pool, description);
+    if (hasPreparedStatements && !server.keepsNamedStatements) {
+      log.info('the pooler does not keep prepared statements: none is prepared by name');
+    }
     migrations = await migrate(pool, schema, report ?? ((line) => log.info(line)));
     if (migrations.length > 0) log.info({ migrations }, 'migrated the database');
     await loadRowDefaults(pool);
@@ -106,7 +111,10 @@ export async function openDatabase(
   const restarter = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
   const watchdog = watchDatabase(pool, connection, log, () => restarter?.check());
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }),
+    adapter: new PrismaPg(pool, {
+      schema,
+      ...(hasPreparedStatements && server.keepsNamedStatements && { statementNameGenerator: nameStatement }),
+    }),
   });
   return {
     prisma: withUnavailableErrors(prisma),
@@ -125,7 +133,8 @@ export async function openDatabase(
 
 /** Describes the embedded PostgreSQL like a parsed URL. */
 export function describeEmbedded({ connection }: EmbeddedPostgres, dataDir: string): DatabaseUrl {
-  return { description: `embedded PostgreSQL in ${dataDir}`, schema: defaultSchema, connection };
+  const description = `embedded PostgreSQL in ${dataDir}`;
+  return { description, schema: defaultSchema, connection, sessionSettings: {} };
 }
 
 /** @throws OperatorError if the database is read-only. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { destroySocket } from '../postgres/client.ts';
 import { openConnection } from '../postgres/connection.ts';
+import { changeSettings } from '../postgres/transaction-settings.ts';
 
 /** The advisory lock of `prisma migrate`, so that it and group-api never migrate concurrently. */
 const migrationLock = 72_707_369;
@@ -34,7 +35,7 @@ export async function withMigrationLock<T>(
     const disconnect = () => destroySocket(client);
     holder.once('end', disconnect);
     try {
-      await removeTimeLimits(client, false);
+      await removeTimeLimits(client);
       return await work(client);
     } finally {
       holder.off('end', disconnect);
@@ -53,7 +54,9 @@ export async function withMigrationLock<T>(
  */
 async function acquireLock(holder: pg.PoolClient, report: Report): Promise<void> {
   await holder.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-  await removeTimeLimits(holder, true);
+  await holder.query(`SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY ($1::text[])`, [
+    timeLimits,
+  ]);
   for (let isWaiting = false; ; isWaiting = true) {
     const { rows } = await holder.query<{ acquired: boolean }>(
       `SELECT pg_try_advisory_xact_lock(${migrationLock}) AS acquired`,
@@ -64,11 +67,12 @@ async function acquireLock(holder: pg.PoolClient, report: Report): Promise<void>
   }
 }
 
-async function removeTimeLimits(client: pg.ClientBase, isLocal: boolean): Promise<void> {
-  await client.query(
-    `SELECT set_config(name, '0', ${isLocal}) FROM pg_settings WHERE name = ANY ($1::text[])`,
+async function removeTimeLimits(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT name FROM pg_settings WHERE name = ANY ($1::text[])',
     [timeLimits],
   );
+  await changeSettings(client, Object.fromEntries(rows.map(({ name }) => [name, '0'])));
 }
 
 /** Returns whether a program is migrating this database, and the phase of the index that it is building, if any. */

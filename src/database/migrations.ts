@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { defaultSchema, searchPathOf } from '../postgres/database-url.ts';
+import { changeSettings } from '../postgres/transaction-settings.ts';
 import { withMigrationLock, type Report } from './migration-lock.ts';
 import { explainMigrationError, findMigrationProblems, type MigrationState } from './migration-problems.ts';
 import { isStandalone, runStandaloneMigration } from './standalone-migration.ts';
@@ -27,11 +28,11 @@ const createMigrationsTable = (schema: string) => `
  * The schema comes first, so that all objects are created and found there. The schemas of extensions, which managed
  * services install separately, follow for the names of operator classes.
  */
-const setSearchPath = `
-  SELECT set_config('search_path', concat_ws(', ', $1::text, (
+const readSearchPath = `
+  SELECT concat_ws(', ', $1::text, (
     SELECT string_agg(DISTINCT quote_ident(nspname), ', ') FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
     WHERE extname = ANY ($2::text[]) AND nspname NOT IN ($3, 'pg_catalog')
-  )), false)`;
+  )) AS path`;
 
 type Queryable = pg.Pool | pg.ClientBase;
 type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
@@ -145,7 +146,12 @@ async function applyStandalone(
 /** Called before every migration, since the previous one may have added an extension. */
 async function prepareSearchPath(client: pg.ClientBase, schema: string): Promise<void> {
   const extensions = findExtensions((await readMigrations()).map(({ sql }) => sql).join('\n'));
-  await client.query(setSearchPath, [searchPathOf(schema), extensions, schema]);
+  const { rows } = await client.query<{ path: string }>(readSearchPath, [
+    searchPathOf(schema),
+    extensions,
+    schema,
+  ]);
+  await changeSettings(client, { search_path: rows[0]!.path });
 }
 
 /** Returns the names of the extensions that the SQL of migrations requires. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { changeSettings, runOutsideTransaction } from '../postgres/transaction-settings.ts';
 import type { Report } from './migration-lock.ts';
 
 /**
@@ -29,7 +30,9 @@ export async function runStandaloneMigration(
   { name, sql, checksum }: StandaloneMigration,
   report: Report,
 ): Promise<void> {
-  await client.query(stopWithoutClient);
+  // PostgreSQL would continue to build the index of a program that was killed, and the next start would wait for that.
+  // Some operating systems do not support the setting.
+  await changeSettings(client, { client_connection_check_interval: '1s' }).catch(() => undefined);
   const index = /^CREATE (?:UNIQUE )?INDEX CONCURRENTLY "(\w+)"/m.exec(sql)?.[1];
   const { rowCount: interruptedCount } = await client.query(
     `UPDATE ${table} SET rolled_back_at = now()
@@ -38,7 +41,10 @@ export async function runStandaloneMigration(
   );
   if (index !== undefined && (interruptedCount! > 0 || (await isInvalid(client, schema, index)))) {
     report(`Dropping the unfinished index ${index} of an interrupted migration`);
-    await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${pg.escapeIdentifier(schema)}."${index}"`);
+    await runOutsideTransaction(
+      client,
+      `DROP INDEX CONCURRENTLY IF EXISTS ${pg.escapeIdentifier(schema)}."${index}"`,
+    );
   }
 
   const id = randomUUID();
@@ -54,7 +60,7 @@ export async function runStandaloneMigration(
   try {
     // The extended protocol rejects a second statement.
     const query: pg.QueryConfig & { queryMode: 'extended' } = { text: sql, queryMode: 'extended' };
-    await client.query(query);
+    await runOutsideTransaction(client, query);
   } catch (error) {
     const { message } = error as Error;
     await client.query(`UPDATE ${table} SET logs = $2 WHERE id = $1`, [id, message]).catch(() => undefined);
@@ -67,14 +73,6 @@ export async function runStandaloneMigration(
     [id],
   );
 }
-
-/**
- * PostgreSQL would continue to build the index of a program that was killed, and the next start would wait for that.
- * Some operating systems do not support the setting.
- */
-const stopWithoutClient = `DO $$ BEGIN
-  PERFORM set_config('client_connection_check_interval', '1s', false);
-EXCEPTION WHEN invalid_parameter_value THEN NULL; END $$`;
 
 async function isInvalid(client: pg.ClientBase, schema: string, index: string): Promise<boolean> {
   const { rows } = await client.query(

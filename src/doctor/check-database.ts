@@ -10,47 +10,67 @@ import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
 import { findReadOnlyReason } from '../database/read-only.ts';
 import { requireServer } from '../postgres/require-server.ts';
+import type { SessionSettings } from '../postgres/transaction-settings.ts';
+import { checkPooler } from './check-pooler.ts';
 
 const connectTimeoutMs = 3000;
-const statementTimeoutMs = 10_000;
+const statementTimeout = '10s';
 /** Purges, expiries and tokens depend on the clocks of both machines. */
 const clockSkewWarningMs = 2000;
 const maxClockSkewMs = 60_000;
 
-/** Checks a database without changing it. Later checks are skipped if the server cannot be used. */
-export async function checkDatabase(database: DatabaseUrl): Promise<CheckResult[]> {
-  const { connection, description, schema } = database;
-  // One connection; the first query reports a failure to connect.
-  const pool = createPool(
-    {
-      ...connection,
-      application_name: applicationName,
-      max: 1,
-      connectionTimeoutMillis: connectTimeoutMs,
-    },
-    { search_path: searchPathOf(schema) },
-  );
-  pool.on('error', () => undefined);
+/**
+ * Checks a database without changing it. Later checks are skipped if the server cannot be used.
+ * `hasPreparedStatements` is the setting DATABASE_PREPARED_STATEMENTS.
+ */
+export async function checkDatabase(
+  database: DatabaseUrl,
+  { hasPreparedStatements }: { hasPreparedStatements: boolean },
+): Promise<CheckResult[]> {
+  const { description, schema } = database;
   try {
-    const version = await requireServer(pool, database);
-    // Set by a statement, since PgBouncer rejects it as a start-up parameter.
-    await pool.query(`SET statement_timeout = ${statementTimeoutMs}`);
-    const writable = await checkWritable(
-      pool,
-      `Connected to ${description}: PostgreSQL ${version}, encoding UTF8, schema ${schema}`,
-    );
-    await pool.query('SET default_transaction_read_only = on');
-    return [
-      writable,
+    const first = await withConnection(database, {}, async (pool) => {
+      const server = await requireServer(pool, database);
+      const summary = `Connected to ${description}: PostgreSQL ${server.version}, encoding UTF8, schema ${schema}`;
+      return [await checkWritable(pool, summary), ...checkPooler(server, { hasPreparedStatements })];
+    });
+    const others = await withConnection(database, { default_transaction_read_only: 'on' }, async (pool) => [
       ...(await checkEngine(pool)),
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
       await checkClock(pool),
-    ];
+    ]);
+    return [...first, ...others];
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     // An engine that is not PostgreSQL may be the reason; a server that is unreachable has no engine.
-    return [failed('database', error.message), ...(await checkEngine(pool).catch(() => []))];
+    const engine = await withConnection(database, {}, checkEngine).catch(() => []);
+    return [failed('database', error.message), ...engine];
+  }
+}
+
+async function withConnection<T>(
+  { connection, schema, sessionSettings }: DatabaseUrl,
+  settings: SessionSettings,
+  work: (pool: pg.Pool) => Promise<T>,
+): Promise<T> {
+  const pool = createPool(
+    {
+      application_name: applicationName,
+      connectionTimeoutMillis: connectTimeoutMs,
+      ...connection,
+      max: 1,
+    },
+    {
+      statement_timeout: statementTimeout,
+      ...sessionSettings,
+      search_path: searchPathOf(schema),
+      ...settings,
+    },
+  );
+  pool.on('error', () => undefined);
+  try {
+    return await work(pool);
   } finally {
     await pool.end();
   }

@@ -57,6 +57,16 @@ const explanationByCode: Readonly<Record<string, Explanation>> = {
 
 /** Messages of pg and PgBouncer that have no specific code. */
 const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Explanation])[] = [
+  [/^none of the hosts /, { advice: 'Check that one of them is running and is the primary' }],
+  [/^it is (a standby|read-only)$/, { advice: 'Set DATABASE_URL to the primary' }],
+  [
+    /does not offer channel binding/,
+    {
+      advice:
+        'Use TLS, a password and scram-sha-256 on the server, or sslmode=verify-full without channel_binding=require',
+    },
+  ],
+  [/parameter "/, { advice: 'Correct the options in DATABASE_URL' }],
   [
     /does not support SSL connections/,
     {
@@ -77,6 +87,13 @@ const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Ex
     { advice: 'Add the database to the [databases] of PgBouncer, or correct its name in DATABASE_URL' },
   ],
   [
+    /transaction blocks not allowed/,
+    {
+      reason: 'PgBouncer assigns a session per statement',
+      advice: 'Set pool_mode = transaction or session for this database',
+    },
+  ],
+  [
     /no such user|auth_file|auth_query/,
     { advice: 'Add the user to the auth_file of PgBouncer, or correct DATABASE_URL' },
   ],
@@ -85,7 +102,7 @@ const explanationByMessage: readonly (readonly [pattern: RegExp, explanation: Ex
     { advice: 'Raise max_client_conn and default_pool_size of PgBouncer, or lower DATABASE_POOL_SIZE' },
   ],
   [
-    /timeout expired|timeout exceeded when trying to connect/,
+    /timeout expired|timeout exceeded when trying to connect|due to connection timeout/,
     { reason: 'it did not respond in time', advice: checkNetwork },
   ],
   [

@@ -1,5 +1,7 @@
 import pg from 'pg';
-import { Client, destroySocket } from './client.ts';
+import { Client, destroySocket, processIdOf, type ConnectionConfig } from './client.ts';
+import { connectToHosts, type Hosts } from './hosts.ts';
+import { applyInTransactions, type SessionSettings } from './transaction-settings.ts';
 
 /**
  * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
@@ -17,31 +19,62 @@ const sessionSettings = {
 const setSessionTimeoutMs = 3000;
 
 /**
- * Additional session settings of a pool. `search_path` makes unqualified names refer to one schema, regardless of the
- * settings of the role, the database and the environment.
+ * Creates a pool that applies the session settings, and `settings`, to a connection before its first use, by a
+ * statement: some poolers reject or drop start-up parameters. `search_path` makes unqualified names refer to one
+ * schema, regardless of the settings of the role, the database and the environment.
  */
-type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: string };
-
-/**
- * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers
- * reject or drop start-up parameters.
- */
-export function createPool(config: pg.PoolConfig, extra: ExtraSettings = {}): pg.Pool {
-  return new pg.Pool({
+export function createPool(config: PoolConfig, settings: SessionSettings = {}): pg.Pool {
+  const options = {
     ...config,
     Client,
-    onConnect: (client) => setSession(client, extra),
-  });
+    onConnect: (client: pg.ClientBase) => setSession(client as Client, config.hosts, settings),
+  };
+  return config.hosts ? new HostPool(options, config.hosts) : new pg.Pool(options);
 }
 
+/** The configuration of a pool. */
+type PoolConfig = Omit<pg.PoolConfig, 'Client' | 'onConnect'> & ConnectionConfig;
+
+/** A pool whose connections lead to one of several hosts. */
+class HostPool extends pg.Pool {
+  readonly #hosts: Hosts;
+
+  constructor(options: pg.PoolConfig, hosts: Hosts) {
+    super(options);
+    this.#hosts = hosts;
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: ConnectCallback): void;
+  override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
+    const connecting = connectToHosts(this.#hosts, () => super.connect());
+    if (callback === undefined) return connecting;
+    connecting.then(
+      (client) => callback(undefined, client, (error) => client.release(error)),
+      (error: unknown) => callback(error as Error, undefined, () => undefined),
+    );
+  }
+}
+
+type ConnectCallback = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  release: (error?: Error | boolean) => void,
+) => void;
+
 /** Opens a single connection with the session settings. If that fails, rejects and leaves nothing open. */
-export async function openConnection(config: pg.ClientConfig): Promise<Client> {
+export async function openConnection(config: ConnectionConfig): Promise<Client> {
+  const { hosts } = config;
+  return hosts ? connectToHosts(hosts, () => openClient(config)) : openClient(config);
+}
+
+async function openClient(config: ConnectionConfig): Promise<Client> {
   const client = new Client(config);
   // Without a listener, an error on an idle connection would crash the program.
   client.on('error', () => undefined);
   try {
     await client.connect();
-    await setSession(client);
+    await setSession(client, config.hosts);
     return client;
   } catch (error) {
     destroySocket(client);
@@ -49,13 +82,32 @@ export async function openConnection(config: pg.ClientConfig): Promise<Client> {
   }
 }
 
-async function setSession(client: pg.ClientBase, extra: ExtraSettings = {}): Promise<void> {
-  const settings = Object.entries({ ...sessionSettings, ...extra });
+type Session = { readonly pid: number; readonly isStandby: boolean; readonly isReadOnly: boolean };
+
+/** @throws Error if the server is not the one of the hosts that is requested */
+async function setSession(
+  client: Client,
+  hosts: Hosts | undefined,
+  extra: SessionSettings = {},
+): Promise<void> {
+  const settings = { ...sessionSettings, ...extra };
   const query: pg.QueryConfig & { query_timeout: number } = {
-    text: 'SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS setting (name, value)',
-    values: [settings.map(([name]) => name), settings.map(([, value]) => value)],
+    // A setting in the session of a pooler would remain there for its other clients: it ends with this statement.
+    text: `SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS "isStandby",
+             current_setting('transaction_read_only') = 'on' AS "isReadOnly",
+             count(set_config(name, value, pg_backend_pid() <> $3))
+           FROM unnest($1::text[], $2::text[]) AS setting (name, value)`,
+    values: [Object.keys(settings), Object.values(settings), processIdOf(client)],
     // A server that accepts connections but does not respond would block the pool.
     query_timeout: setSessionTimeoutMs,
   };
-  await client.query(query);
+  try {
+    const { rows } = await client.query<Session>(query);
+    const session = rows[0]!;
+    hosts?.requireTarget(session);
+    if (session.pid !== processIdOf(client)) applyInTransactions(client, settings);
+  } catch (error) {
+    client.leaveHost();
+    throw error;
+  }
 }

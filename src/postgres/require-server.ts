@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { describeConnectionError } from './connection-error.ts';
+import { processIdOf } from './client.ts';
 import type { DatabaseUrl } from './database-url.ts';
-import { isTransactionPooler } from './transaction-pooler.ts';
+import { keepsNamedStatements } from './pooler.ts';
 
 /** The `server_version_num` of PostgreSQL 14. */
 const minServerVersion = 140_000;
@@ -17,17 +18,30 @@ type Server = {
   readonly may_use_schema: boolean | null;
 };
 
+/** What a connection leads to. */
+export type ServerInfo = {
+  /** The version of PostgreSQL. */
+  readonly version: string;
+  /** Whether a pooler is between the client and PostgreSQL. */
+  readonly isPooled: boolean;
+  /** Whether statements can be prepared by name. */
+  readonly keepsNamedStatements: boolean;
+};
+
 /**
- * Checks that group-api can use a server: its version, its encoding, the schema of the tables, and that a client keeps
- * its session. Returns the version. @throws OperatorError that says what to do.
+ * Checks that group-api can use a server: its version, its encoding, and the schema of the tables.
+ * @throws OperatorError that says what to do.
  */
-export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<string> {
-  const { description, schema, connection } = database;
+export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promise<ServerInfo> {
+  const { description, schema } = database;
   let server: Server;
-  let isPooler: boolean;
+  let isPooled: boolean;
+  let keepsStatements: boolean;
   try {
     const client = await pool.connect();
     try {
+      // Sent alone: a pooler that assigns a session per statement rejects it, and closes the connection.
+      await client.query('BEGIN');
       const { rows } = await client.query<Server>(
         `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
            current_setting('server_encoding') AS encoding, pg_backend_pid() AS pid, current_user AS user,
@@ -35,29 +49,21 @@ export async function requireServer(pool: pg.Pool, database: DatabaseUrl): Promi
         [schema],
       );
       server = rows[0]!;
-      isPooler = await isTransactionPooler(client, server.pid, connection);
+      isPooled = processIdOf(client) !== server.pid;
+      keepsStatements = !isPooled || (await keepsNamedStatements(client));
+      await client.query('COMMIT');
     } finally {
       client.release();
     }
   } catch (error) {
     throw new OperatorError(describeConnectionError(error, description));
   }
-  const problem = findProblem(server, isPooler, database);
+  const problem = findProblem(server, database);
   if (problem !== undefined) throw new OperatorError(problem);
-  return server.version;
+  return { version: server.version, isPooled, keepsNamedStatements: keepsStatements };
 }
 
-function findProblem(
-  server: Server,
-  isPooler: boolean,
-  { description, schema }: DatabaseUrl,
-): string | undefined {
-  if (isPooler) {
-    return (
-      `${description} is a pooler that assigns sessions per transaction or statement, such as PgBouncer with ` +
-      'pool_mode = transaction or statement. Set pool_mode = session for this database, or connect to PostgreSQL directly'
-    );
-  }
+function findProblem(server: Server, { description, schema }: DatabaseUrl): string | undefined {
   if (server.number < minServerVersion) {
     return `${description} has version ${server.version}: PostgreSQL 14 or newer is required`;
   }

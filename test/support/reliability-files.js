@@ -37,6 +37,7 @@ export const reliabilityFiles = [
   'database/schema-variants',
   'database/standalone-migrations',
   'database/url',
+  'postgres/url-parameters',
   'project/package',
   'serve/start',
   'serve/signals',

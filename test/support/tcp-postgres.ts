@@ -28,8 +28,15 @@ const isLinux = process.platform === 'linux';
 const otherAddress = isLinux ? '127.0.0.2' : '::1';
 const keyFile = fileURLToPath(new URL('certificates/first.key', import.meta.url));
 
-/** Starts a PostgreSQL with the rules `hba` in pg_hba.conf; the superuser `postgres` needs no password. `binDir` replaces the embedded binaries. */
-export async function startTcpPostgres(hba: readonly string[] = [], binDir?: string): Promise<TcpPostgres> {
+/**
+ * Starts a PostgreSQL with the rules `hba` in pg_hba.conf; the superuser `postgres` needs no password. `binDir` replaces the
+ * embedded binaries. With `isStandby` it is read-only, as it waits for a primary that does not exist.
+ */
+export async function startTcpPostgres(
+  hba: readonly string[] = [],
+  binDir?: string,
+  isStandby = false,
+): Promise<TcpPostgres> {
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   const binaries = binDir
     ? { initdb: join(binDir, 'initdb'), pgCtl: join(binDir, 'pg_ctl') }
@@ -58,6 +65,10 @@ export async function startTcpPostgres(hba: readonly string[] = [], binDir?: str
   await writeFile(join(dataDir, 'postgresql.auto.conf'), settings);
   const rules = ['host all postgres 127.0.0.0/8 trust', ...hba, 'host all all all scram-sha-256'];
   await writeFile(join(dataDir, 'pg_hba.conf'), rules.join('\n') + '\n');
+  if (isStandby) {
+    await writeFile(join(dataDir, 'standby.signal'), '');
+    await own(join(dataDir, 'standby.signal'));
+  }
   const log = join(folder, 'log');
   await runOrThrow(binaries.pgCtl, ['start', '-D', dataDir, '-l', log, '-w']).catch(async (error: Error) => {
     throw new Error(`${error.message}\n${await readFile(log, 'utf8').catch(() => '')}`);

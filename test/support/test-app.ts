@@ -49,7 +49,12 @@ export async function openTestApp(settings: Partial<Config> = {}, existing?: Tes
   };
   const log = await createLogger(config.LOG_LEVEL, false);
   const opened = await openDatabase(
-    { url: config.DATABASE_URL, dataDir: config.DATA_DIR, poolSize: config.DATABASE_POOL_SIZE },
+    {
+      url: config.DATABASE_URL,
+      dataDir: config.DATA_DIR,
+      poolSize: config.DATABASE_POOL_SIZE,
+      hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+    },
     log,
   );
   const app = await openApp(config, opened, log).catch(async (error: unknown) => {
