@@ -90,17 +90,17 @@ export async function openConnection({
 }
 
 /**
- * The settings of a transaction that reads or writes COPY text: the text depends on no setting of the server, no time
- * limit ends it, and row-level security hides no row.
+ * The settings of a transaction that reads or writes COPY text: the text depends on no setting of the server, and
+ * row-level security hides no row.
  */
 const transactionSettings = `
   SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres';
   SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL client_encoding = 'UTF8';
-  SET LOCAL row_security = off; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0;
-  SET LOCAL idle_in_transaction_session_timeout = 0`;
-/** PostgreSQL has it since version 17. */
-const setTransactionTimeout = `
-  SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'`;
+  SET LOCAL row_security = off; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0`;
+/** Time limits are meant for requests. Not all versions of PostgreSQL have all of them. */
+const removeTimeLimits = `
+  SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
+    ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`;
 
 type TransactionOptions = {
   readonly begin: string;
@@ -124,7 +124,7 @@ export async function inTransaction<T>(
     await client.query(
       `${begin}; ${transactionSettings}; LOCK TABLE ${tables.join(', ')} IN ${lockMode} MODE`,
     );
-    await client.query(setTransactionTimeout);
+    await client.query(removeTimeLimits);
     const result = await work(client);
     await client.query('COMMIT');
     return result;

@@ -67,7 +67,8 @@ export async function restoreBackup(
           }
         };
         const copy = copyFrom(`COPY ${qualify(schema, name)} (${listColumns(columns)}) FROM STDIN`);
-        await pipeline(Readable.from(rows, { highWaterMark: 1 }), count, client.query(copy), { signal });
+        client.query(copy);
+        await pipeline(Readable.from(rows, { highWaterMark: 1 }), count, copy, { signal });
       }
       const end = await readEnd();
       await client.query(`ANALYZE ${lock.tables.join(', ')}`);

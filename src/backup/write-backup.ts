@@ -152,7 +152,9 @@ async function* copyRows(
 ): AsyncGenerator<Buffer> {
   // COPY of a table itself would leave out the partitions.
   const query = `SELECT ${listColumns(columns)} FROM ${qualify(schema, name)}`;
-  for await (const chunk of client.query(copyTo(`COPY (${query}) TO STDOUT`)) as AsyncIterable<Buffer>) {
+  const copy = copyTo(`COPY (${query}) TO STDOUT`);
+  client.query(copy);
+  for await (const chunk of copy as AsyncIterable<Buffer>) {
     for (let at = 0; at < chunk.length; at += maxRecordBytes) yield chunk.subarray(at, at + maxRecordBytes);
   }
 }
