@@ -7,9 +7,9 @@ import { openEmbeddedPostgres } from '../dist/embedded-postgres/cluster.js';
 import { migrate } from '../dist/database/migrations.js';
 import { fillSql } from './group-row.js';
 
-/** Starts PostgreSQL in a new folder, with a table of this many groups. */
+/** Starts PostgreSQL in a new folder below BENCH_FOLDER (default: /var/tmp), with a table of this many groups. */
 export async function openBenchDatabase(groupCount) {
-  const folder = await mkdtemp('/var/tmp/group-api-bench-');
+  const folder = await mkdtemp(`${process.env.BENCH_FOLDER ?? '/var/tmp'}/group-api-bench-`);
   const embedded = await openEmbeddedPostgres(folder);
   const pool = new pg.Pool({ ...embedded.connection, max: 2 });
   pool.on('error', () => undefined);

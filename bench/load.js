@@ -4,9 +4,19 @@
 import { connect } from 'node:net';
 import { findFault } from './group-row.js';
 
-const { port, path, headers, query, resultPath, firstId, connections, seconds, isConstant } = JSON.parse(
-  process.argv[2],
-);
+/** `seconds` limits the time, and `requests` their number. */
+const {
+  port,
+  path,
+  headers,
+  query,
+  resultPath,
+  firstId,
+  connections,
+  seconds,
+  requests = 1e9,
+  isConstant,
+} = JSON.parse(process.argv[2]);
 
 let nextId = firstId;
 let answered = 0;
@@ -49,7 +59,7 @@ function work() {
     let id = 0;
     let sentAt = 0;
     const send = () => {
-      if (performance.now() >= endsAt) {
+      if (performance.now() >= endsAt || nextId >= firstId + requests) {
         socket.end();
         resolve();
         return;

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { openBenchDatabase } from './database.js';
 import { adminKey, peers } from './peers.js';
 import { startPeer, stopPeers } from './server.js';
+import { measureServers } from './servers.js';
 
 const ours = peers.find(({ name }) => name === 'ours');
 const postgraphile = peers.find(({ name }) => name === 'postgraphile');
@@ -62,17 +63,7 @@ async function measureOn(database, { plan, say }) {
   const search = await measureSearch(server, database, say);
   await server.stop();
 
-  const processes = {};
-  for (const count of [1, 2, 4]) {
-    const servers = await Promise.all(Array.from({ length: count }, () => startPeer(ours, database.url)));
-    await runLoad(servers, 64, plan.warmUpSeconds);
-    const before = database.cpuSeconds() + servers.reduce((sum, peer) => sum + peer.cpuSeconds(), 0);
-    const result = await runLoad(servers, 64, plan.oneSeconds);
-    const cpu = database.cpuSeconds() + servers.reduce((sum, peer) => sum + peer.cpuSeconds(), 0) - before;
-    processes[count] = { ...result, cpuMsPerDelete: (cpu / plan.oneSeconds / result.perSecond) * 1000 };
-    say(`${count} servers  ${result.perSecond.toFixed(0)}/s  p50 ${result.p50.toFixed(1)} ms`);
-    await Promise.all(servers.map((peer) => peer.stop()));
-  }
+  const processes = await measureServers({ rounds: plan.rounds, seconds: plan.oneSeconds }, say);
 
   const sizes = {};
   for (const groups of plan.groups >= 1_000_000 ? [10_000, 10_000_000] : [10_000]) {

@@ -8,8 +8,14 @@ import { deleteExpiredKey } from '../mutations/idempotency.ts';
 import { findCommittedDeletions } from './committed-deletions.ts';
 import { runDeletionStatement, type DeletionRequest, type DeletionResult } from './delete-statement.ts';
 
-/** How long a statement blocks the next one; much longer than a statement usually takes. */
-const slowStatementMs = 50;
+/** The times below follow the moving average of about this many statements: the load of the machine matters. */
+const averagedStatements = 16;
+/** A statement blocks the next one for this many times as long as statements take on average, within the limits. */
+const slowFactor = 4;
+const minSlowMs = 50;
+const maxSlowMs = 500;
+/** A batch waits for the clients of the last one for the average time, up to this limit, and not at all below 1 ms. */
+const maxGatherMs = 50;
 /** The maximum number of concurrent batches: a second one starts if the first is slow. */
 const maxInFlight = 2;
 /** The maximum number of concurrent single requests: a few of the pool's connections. */
@@ -25,10 +31,10 @@ type PendingRequest = {
 
 /**
  * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
- * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. A delete on an
- * idle server starts immediately: it never waits to fill a batch. If a batch fails, its deletes are retried
- * individually. Returns the function that runs a delete; it rejects if the database is unavailable or the group stays
- * locked.
+ * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. After a batch,
+ * the next one waits a moment for the same clients. A delete on an idle server starts immediately: it never waits to
+ * fill a batch. If a batch fails, its deletes are retried individually. Returns the function that runs a delete; it
+ * rejects if the database is unavailable or the group stays locked.
  */
 export function createGroupCommit(
   prisma: PrismaClient,
@@ -38,6 +44,10 @@ export function createGroupCommit(
   let inFlight = 0;
   /** The running batch, unless it is slow. */
   let current: Promise<void> | undefined;
+  let averageMs = 0;
+  /** The number of requests that the next batch waits for, until the timer ends. */
+  let expected = 0;
+  let gathering: NodeJS.Timeout | undefined;
 
   // Outside the batches, which must not wait for a request that may wait for a lock; and few at a time, so that they do
   // not use up the connection pool.
@@ -75,22 +85,49 @@ export function createGroupCommit(
   };
 
   const flush = () => {
-    if (current || inFlight >= maxInFlight || pending.length === 0) return;
+    if (current || inFlight >= maxInFlight || pending.length === 0 || pending.length < expected) return;
+    stopGathering();
     const batch = pending.slice(0, maxBatchSize);
     pending = pending.slice(maxBatchSize);
     inFlight++;
+    const startedAt = performance.now();
     const running = executeBatch(batch);
     current = running;
-    const startNextBatch = () => {
+    const release = () => {
       if (current === running) current = undefined;
-      flush();
     };
-    const slow = setTimeout(startNextBatch, slowStatementMs);
+    const slowMs = Math.min(Math.max(averageMs * slowFactor, minSlowMs), maxSlowMs);
+    const slow = setTimeout(() => {
+      release();
+      flush();
+    }, slowMs);
     void running.finally(() => {
       clearTimeout(slow);
       inFlight--;
-      startNextBatch();
+      release();
+      // Limited, so that one that was blocked does not count for long.
+      const elapsedMs = Math.min(performance.now() - startedAt, maxSlowMs);
+      averageMs += (elapsedMs - averageMs) / averagedStatements;
+      gather(batch.length + pending.length);
+      flush();
     });
+  };
+
+  // The clients of a batch usually send their next deletes soon after its responses: together with those that wait
+  // already they are one batch instead of two, which matters most if many servers share few cores.
+  const gather = (count: number) => {
+    stopGathering();
+    const waitMs = Math.min(averageMs, maxGatherMs);
+    if (waitMs < 1) return;
+    expected = Math.min(count, maxBatchSize);
+    gathering = setTimeout(() => {
+      stopGathering();
+      flush();
+    }, waitMs);
+  };
+  const stopGathering = () => {
+    clearTimeout(gathering);
+    expected = 0;
   };
 
   return (request) =>

