@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
-import { openTestApp, useTestApp, type TestApp } from '../support/test-app.ts';
+import { openTestApp, plainGroup, useTestApp, type TestApp } from '../support/test-app.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -148,6 +149,59 @@ test('servers that start with a retention drop the expired months once', async (
     for (const server of servers) await server.close();
     expect(await dropped()).toStrictEqual([{ target_ids: ['audit_events_2024_01', 'audit_events_2024_02'] }]);
   } finally {
+    await own.close();
+  }
+});
+
+test('the documented role has partitions created for it, and can neither drop nor change any', async () => {
+  const own = await openTestApp();
+  const role = `group_api_test_role_${Math.random().toString(36).slice(2, 8)}`;
+  const document = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [, grants] = /```sql\n([^]*?)```/.exec(document)!;
+  await own.sql(grants!.replaceAll('group_api', role).replace('…', 'test'));
+  const url = new URL(own.url);
+  if (url.searchParams.has('user')) url.searchParams.set('user', role);
+  else url.username = role;
+  url.password = 'test';
+  const limited = useTestDatabase(url.href);
+  try {
+    await addMonthsOf2024('audit_events', own);
+    await own.sql(`DROP TABLE ${partitionOf('audit_events', 3)}`);
+    const settings = { DATABASE_URL: url.href, AUDIT_RETENTION_DAYS: 30 };
+    const server = await openTestApp(settings, { ...limited, url: url.href, drop: async () => undefined });
+    await waitUntil(
+      async () =>
+        (await own.sql('SELECT to_regclass($1)::text AS name', [partitionOf('audit_events', 3)]))[0]![
+          'name'
+        ] !== null,
+    );
+    expect((await server.post('/createGroup', { group: plainGroup })).status).toBe(200);
+    await server.close();
+
+    const command = createCommandLine(() => ({ url: url.href }));
+    command.environment['AUDIT_RETENTION_DAYS'] = '30';
+    const rejection = /does not own audit_events.*: run this command with the URL of the owner\n$/;
+    for (const args of [['partitions'], ['subscribers', 'erase', 'ali', '--yes']])
+      expect(await command.run(...args)).toStrictEqual({
+        stdout: '',
+        stderr: expect.stringMatching(rejection),
+        code: 1,
+      });
+    for (const sql of [
+      'DROP TABLE audit_events_2024_01',
+      'DELETE FROM audit_events_2024_01',
+      'SELECT FROM audit_events_2024_01',
+    ])
+      await expect(limited.sql(sql)).rejects.toThrow(/permission denied|must be owner/);
+    await expect(
+      limited.sql(
+        `SELECT set_config('group_api.erasure', 'on', false); UPDATE audit_events SET reason = 'x'`,
+      ),
+    ).rejects.toThrow('permission denied');
+    expect(await own.sql(`SELECT FROM audit_events WHERE operation = 'partitions'`)).toStrictEqual([]);
+  } finally {
+    await limited.drop();
+    await own.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
     await own.close();
   }
 });

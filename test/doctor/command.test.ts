@@ -66,7 +66,7 @@ test('doctor checks each table that the migrations create', async () => {
   target.url = own.url;
   const tables = await own.sql<{ name: string }>(
     `SELECT relname AS name FROM pg_class
-     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'`,
+     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> '_prisma_migrations'`,
   );
   await own.sql(tables.map(({ name }) => `DROP TABLE ${name} CASCADE`).join(';'));
   const { message } = (await examine()).of('tables')[0]!;

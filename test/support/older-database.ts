@@ -1,8 +1,14 @@
 import { readMigrations } from '../../src/database/migrations.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
-/** Creates a database of an older version: with the migrations up to `lastMigration`, and no later ones. */
-export async function createOlderDatabase(lastMigration: string): Promise<TestDatabase> {
+/**
+ * Creates a database of an older version: with the migrations up to `lastMigration`, and no later ones. `rows` are
+ * statements that write rows right after a migration, by its name.
+ */
+export async function createOlderDatabase(
+  lastMigration: string,
+  rows: Readonly<Record<string, readonly string[]>> = {},
+): Promise<TestDatabase> {
   const database = await createTestDatabase({ isEmpty: true });
   const migrations = await readMigrations();
   const count = migrations.findIndex(({ name }) => name === lastMigration) + 1;
@@ -16,6 +22,7 @@ export async function createOlderDatabase(lastMigration: string): Promise<TestDa
       'INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ($1, $2, $1, now())',
       [name, checksum],
     );
+    for (const statement of rows[name] ?? []) await database.sql(statement);
   }
   return database;
 }

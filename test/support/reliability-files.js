@@ -17,6 +17,9 @@ export const reliabilityFiles = [
   'hostile/arguments',
   'hostile/autodialer',
   'hostile/requests',
+  // Migrations of databases of each older version, and while an older version serves.
+  'database/previous-version',
+  'database/released-schemas',
   // Every operation, for every kind of caller.
   'accounts/matrix',
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.

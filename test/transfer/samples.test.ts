@@ -29,7 +29,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   // As a new server is.
   await fresh.sql(`${emptyTables};
-    ALTER TABLE audit_events DISABLE TRIGGER USER; TRUNCATE audit_events RESTART IDENTITY; ALTER TABLE audit_events ENABLE TRIGGER USER`);
+    SET session_replication_role = replica; TRUNCATE audit_events RESTART IDENTITY; SET session_replication_role = origin`);
   await loadSampleData(samplesLoader.prisma);
 });
 

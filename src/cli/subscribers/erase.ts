@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { createCommandCall, runMutation } from '../command-context.ts';
+import { OperatorError } from '../../errors.ts';
+import { auditedCommand, createCommandCall, withDatabase } from '../command-context.ts';
 import { print } from '../output.ts';
 import { confirm } from '../prompts.ts';
 
@@ -38,7 +39,15 @@ async function erase(
     await confirm(`Erase ${username}? It cannot be undone, also by group-api.`, yes, 'Nothing was erased');
   // The audit log must not have the username, also if the call is rejected.
   const call = createCommandCall('subscribers erase', [], { isDryRun });
-  const erasure = await runMutation(call, ({ subscribers }) => subscribers.erase(username, call));
+  const { ownsTable } = await import('../../database/month-partitions.ts');
+  const erasure = await withDatabase(async ({ prisma, mutations, subscribers }) => {
+    if (!(await ownsTable(prisma, 'audit_events'))) {
+      throw new OperatorError(
+        'The user of DATABASE_URL does not own audit_events, which the erasure changes: run this command with the URL of the owner',
+      );
+    }
+    return auditedCommand(mutations, call, () => subscribers.erase(username, call));
+  });
   const { pseudonym, ...counts } = erasure;
   const text =
     `${isDryRun ? 'Would replace' : 'Replaced'} ${username} by ${pseudonym} in ${counts.endedSubscriptions} ended ` +
