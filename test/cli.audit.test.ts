@@ -62,7 +62,7 @@ describe('audit list', () => {
         stdout,
       )!;
     expect((await run(...next!.split(' '), '--json')).stdout).toMatch(
-      /^{"auditEvents":\[{[^{]*}\],.*"totalCount":3}\n$/,
+      /^{"auditEvents":\[{[^{]*}\],.*"totalCount":3,"totalCountIsExact":true}\n$/,
     );
   });
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { TotalCount } from '../validation/total-count.ts';
 import { formatTable, print } from './output.ts';
 
 /** The options of a command that lists a page; `parsePageSize` and the list's cursor parser validate them. */
@@ -10,7 +11,7 @@ type Page = {
   readonly hasNextPage: boolean;
   readonly endCursor: string | null;
   /** Counts the items on all pages; called with --count only. */
-  readonly count: () => Promise<number>;
+  readonly count: () => Promise<TotalCount>;
 };
 
 /** Adds the options of a page to a command that lists `items`, such as "the groups". */
@@ -31,11 +32,15 @@ export async function printPage(
   rows: readonly (readonly string[])[],
 ): Promise<void> {
   const options = command.opts<PageOptions>();
-  const totalCount = options.count ? await count() : undefined;
-  const total = totalCount === undefined ? '' : `\n\nOn all pages: ${totalCount}`;
+  const counted = options.count ? await count() : undefined;
+  const total = counted ? `\n\nOn all pages: ${describeCount(counted)}` : '';
   const next = hasNextPage && endCursor !== null ? `\n\nNext page: ${nextCommand(command, endCursor)}` : '';
-  const value = { [name]: items, pageInfo: { hasNextPage, endCursor }, totalCount };
+  const value = { [name]: items, pageInfo: { hasNextPage, endCursor }, ...counted };
   print(options.json, value, formatTable(head, rows) + total + next);
+}
+
+function describeCount({ totalCount, totalCountIsExact }: TotalCount): string {
+  return totalCountIsExact ? String(totalCount) : `more than ${totalCount}`;
 }
 
 /** Returns the command line for the page after the cursor, quoted for a shell. */

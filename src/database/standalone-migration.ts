@@ -8,6 +8,8 @@ import type { Report } from './migration-lock.ts';
  * `prisma migrate` run several as one transaction; an interrupted one is repeated, so that it must be repeatable.
  */
 const marker = '-- Runs outside a transaction.';
+/** A statement is reported if it runs for longer, which it does not in a new database. */
+const reportAfterMs = 1000;
 
 /** Returns whether the SQL of a migration runs outside a transaction. */
 export function isStandalone({ sql }: { readonly sql: string }): boolean {
@@ -39,11 +41,15 @@ export async function runStandaloneMigration(
     await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${pg.escapeIdentifier(schema)}."${index}"`);
   }
 
-  report(`Applying the migration ${name}, which may take minutes. Servers may continue to serve requests`);
   const id = randomUUID();
   await client.query(
     `INSERT INTO ${table} (id, checksum, migration_name, started_at) VALUES ($1, $2, $3, clock_timestamp())`,
     [id, checksum, name],
+  );
+  const timer = setTimeout(
+    () =>
+      report(`Applying the migration ${name}, which may take minutes. Servers continue to serve requests`),
+    reportAfterMs,
   );
   try {
     // The extended protocol rejects a second statement.
@@ -53,6 +59,8 @@ export async function runStandaloneMigration(
     const { message } = error as Error;
     await client.query(`UPDATE ${table} SET logs = $2 WHERE id = $1`, [id, message]).catch(() => undefined);
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
   await client.query(
     `UPDATE ${table} SET finished_at = clock_timestamp(), applied_steps_count = 1 WHERE id = $1`,

@@ -2,6 +2,7 @@ import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { DeletedGroup } from '../groups/archive.ts';
 import type { Group } from '../groups/group.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';
+import type { TotalCount } from '../validation/total-count.ts';
 
 /** One page of a list, from which the fields of a Relay connection are resolved. */
 export type Connection<Node> = {
@@ -9,8 +10,8 @@ export type Connection<Node> = {
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
   readonly cursorOf: (node: Node) => string;
-  /** Counts the whole list; called only if `totalCount` is selected. */
-  readonly count: () => Promise<number>;
+  /** Counts the whole list; called only if `totalCount` or `totalCountIsExact` is selected. */
+  readonly count: () => Promise<TotalCount>;
 };
 
 export type GroupConnection = Connection<Group>;
@@ -29,6 +30,20 @@ export function connectionResolvers<Node>() {
       startCursor: nodes.length === 0 ? null : cursorOf(nodes.at(0)!),
       endCursor: nodes.length === 0 ? null : cursorOf(nodes.at(-1)!),
     }),
-    totalCount: ({ count }: Connection<Node>) => count(),
+    totalCount: async (connection: Connection<Node>) => (await countOnce(connection)).totalCount,
+    totalCountIsExact: async (connection: Connection<Node>) =>
+      (await countOnce(connection)).totalCountIsExact,
   };
+}
+
+const counts = new WeakMap<object, Promise<TotalCount>>();
+
+/** Counts a list once for both of its fields. */
+function countOnce(connection: Pick<Connection<never>, 'count'>): Promise<TotalCount> {
+  let counted = counts.get(connection);
+  if (counted === undefined) {
+    counted = connection.count();
+    counts.set(connection, counted);
+  }
+  return counted;
 }

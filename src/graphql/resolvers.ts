@@ -154,7 +154,10 @@ export const resolvers: Resolvers = {
         hasNextPage: rows.length > first,
         hasPreviousPage: after !== '',
         cursorOf: formatSubscriberCursor,
-        count: async () => countActiveSubscribers(group, loaders()),
+        count: async () => ({
+          totalCount: await countActiveSubscribers(group, loaders()),
+          totalCountIsExact: true,
+        }),
       };
     },
   },

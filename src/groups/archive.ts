@@ -2,6 +2,7 @@ import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { parseIsoDate, parsePageSize, parsePositiveInteger } from '../validation/input-parsers.ts';
 import { formatCursor, parseCursor } from '../validation/cursor.ts';
+import { countLimit, toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
@@ -66,8 +67,12 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
       return { nodes: rows.slice(0, first).map(toDeletedGroup), hasNextPage: rows.length > first };
     },
 
-    async count(): Promise<number> {
-      return prisma.deletedGroup.count({ where: notExpired() });
+    /** Counts the deleted groups that can be restored. */
+    async count(): Promise<TotalCount> {
+      const [counted] = await prisma.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count
+        FROM (SELECT FROM deleted_groups WHERE purge_at > now() LIMIT ${countLimit}) AS counted`;
+      return toTotalCount(counted!.count);
     },
 
     /**

@@ -2,18 +2,47 @@ import { formatPrice, type RowJson } from '../database/row-json.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
-import { customPlan } from '../database/prepared-statements.ts';
+import { isTimeLimit } from '../database/conflict.ts';
+import { createTurns } from '../database/turns.ts';
 import { badInput } from '../errors.ts';
-import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
+import type { Group as GroupRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
+import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import { GroupNotFoundError, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
-import type { GroupOrderField, GroupSearch } from './group-search.ts';
+import type { GroupSearch } from './group-search.ts';
+import {
+  isIndexed,
+  prepareSearch,
+  searchTooSlow,
+  writeGroupCountStatement,
+  writeGroupPageStatement,
+} from './group-search-statements.ts';
 
 export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
 export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
+  const takeTurns = createTurns();
+
+  async function runSearch<Row>(
+    { filter }: Pick<GroupSearch, 'filter'>,
+    statement: Prisma.Sql,
+  ): Promise<Row[]> {
+    const run = async () => {
+      const [, rows] = await prisma.$transaction([
+        prisma.$queryRaw(prepareSearch),
+        prisma.$queryRaw<Row[]>(statement),
+      ]);
+      return rows;
+    };
+    try {
+      return await (isIndexed(filter) ? run() : takeTurns(run));
+    } catch (error) {
+      throw isTimeLimit(error) ? searchTooSlow(error) : error;
+    }
+  }
+
   return {
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<Group> {
@@ -44,21 +73,23 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return requireListLength(rows, 'Use searchGroups').map(toGroup);
     },
 
-    /** Returns one page of a search, and whether more pages follow. Keyset pagination: every page costs the same. */
+    /**
+     * Returns one page of a search, and whether more pages follow. Keyset pagination: every page costs the same.
+     * @throws AppError QUERY_TOO_COMPLEX if it takes too long
+     */
     async search(search: GroupSearch): Promise<{ nodes: Group[]; hasNextPage: boolean }> {
-      const rows = await prisma.$queryRaw<{ row: RowJson }[]>`
-        SELECT group_row(groups) AS row FROM groups
-        WHERE ${whereFilter(search)} AND ${whereAfterCursor(search)}
-        ORDER BY ${orderBy(search)} LIMIT ${search.first + 1}`;
+      const rows = await runSearch<{ row: RowJson }>(search, writeGroupPageStatement(search));
       const nodes = rows.slice(0, search.first).map(({ row }) => parseGroupRow(row));
       return { nodes, hasNextPage: rows.length > search.first };
     },
 
-    /** Returns the number of groups on all pages of a search. */
-    async count(search: GroupSearch): Promise<number> {
-      const [counted] = await prisma.$queryRaw<{ count: number }[]>`
-        SELECT count(*)::int AS count FROM groups WHERE ${whereFilter(search)}`;
-      return counted!.count;
+    /**
+     * Counts the groups on all pages of a search.
+     * @throws AppError QUERY_TOO_COMPLEX if it takes too long
+     */
+    async count(search: Pick<GroupSearch, 'filter'>): Promise<TotalCount> {
+      const [counted] = await runSearch<{ count: number }>(search, writeGroupCountStatement(search));
+      return toTotalCount(counted!.count);
     },
 
     /** @throws AppError BAD_USER_INPUT if the service group does not exist */
@@ -92,49 +123,6 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return parseGroupRow(row);
     },
   };
-}
-
-/** The column of each sort order, and its SQL type, to which the text of a cursor value is cast. */
-const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: string }> = {
-  ID: { name: 'id', type: 'int' },
-  NAME: { name: 'name', type: 'text' },
-  PRICE: { name: 'price', type: 'numeric' },
-  DURATION: { name: 'duration', type: 'int' },
-  CREATED_AT: { name: 'created_at', type: 'timestamptz' },
-};
-
-function whereFilter({ filter }: GroupSearch): Prisma.Sql {
-  const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden } = filter;
-  const conditions = [
-    // The same expression as in the index groups_search_idx.
-    text !== undefined &&
-      Prisma.sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text}) ${Prisma.raw(customPlan)}`,
-    tagName !== undefined && Prisma.sql`tag_name = ${tagName}`,
-    serviceGroupId !== undefined && Prisma.sql`service_group_id = ${serviceGroupId}::int`,
-    hidden !== undefined && Prisma.sql`hidden = ${hidden}::boolean`,
-    minPrice !== undefined && Prisma.sql`price >= ${minPrice}::numeric`,
-    maxPrice !== undefined && Prisma.sql`price <= ${maxPrice}::numeric`,
-    minDuration !== undefined && Prisma.sql`duration >= ${minDuration}::int`,
-    maxDuration !== undefined && Prisma.sql`duration <= ${maxDuration}::int`,
-  ];
-  return Prisma.join([Prisma.sql`true`, ...conditions.filter((condition) => condition !== false)], ' AND ');
-}
-
-/** The rows after the cursor. PostgreSQL needs the separate bound on the column to start inside the index. */
-function whereAfterCursor({ after, field, direction }: GroupSearch): Prisma.Sql {
-  if (!after) return Prisma.sql`true`;
-  const { name, type } = columnOf[field];
-  const column = Prisma.raw(name);
-  const beyond = Prisma.raw(direction === 'ASC' ? '>' : '<');
-  if (name === 'id') return Prisma.sql`id ${beyond} ${after.id}::int`;
-  const key = Prisma.sql`${String(after.key)}::text::${Prisma.raw(type)}`;
-  return Prisma.sql`${column} ${beyond}= ${key} AND (${column} ${beyond} ${key} OR (${column} = ${key} AND id ${beyond} ${after.id}::int))`;
-}
-
-/** The id is sorted in the same direction as the column, so that an index on both can be used. */
-function orderBy({ field, direction }: GroupSearch): Prisma.Sql {
-  const { name } = columnOf[field];
-  return Prisma.raw(name === 'id' ? `id ${direction}` : `${name} ${direction}, id ${direction}`);
 }
 
 function toGroup(row: GroupRow): Group {

@@ -1,5 +1,6 @@
 import { customPlan } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
+import { countLimit } from '../validation/total-count.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 
 /** A subset of the audit events: a query for their newest ids, and the CTEs that it needs. */
@@ -47,13 +48,14 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
     ${raw(customPlan)}`;
 }
 
-/** Writes the statement that counts the events that match a filter, as `count`. Its cost grows with that number. */
+/** Writes the statement that counts the events that match a filter, up to `countLimit`, as `count`. */
 export function writeAuditCountStatement({ filter }: Pick<AuditSearch, 'filter'>): Prisma.Sql {
   return sql`
-    SELECT count(*)::int AS count FROM audit_events
+    SELECT count(*)::int AS count FROM (SELECT FROM audit_events
     WHERE at >= ${timeOf(filter.from, '-infinity')} AND at < ${timeOf(filter.to, 'infinity')}
       AND ${writeTargetCondition(filter)}
       AND ${writeConditions({ ...filter, from: undefined, to: undefined })}
+    LIMIT ${countLimit}) AS counted
     ${raw(customPlan)}`;
 }
 

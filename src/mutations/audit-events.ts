@@ -1,5 +1,6 @@
 import { camelCaseKeys, formatPrice, parseTimestamp, type RowJson } from '../database/row-json.ts';
 import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 import {
   preparePage,
@@ -30,9 +31,9 @@ export function createAuditRepository(prisma: PrismaClient) {
     },
 
     /** Counts the events on all pages of a search. */
-    async count(search: Pick<AuditSearch, 'filter'>): Promise<number> {
+    async count(search: Pick<AuditSearch, 'filter'>): Promise<TotalCount> {
       const [counted] = await prisma.$queryRaw<{ count: number }[]>(writeAuditCountStatement(search));
-      return counted!.count;
+      return toTotalCount(counted!.count);
     },
 
     /**

@@ -8,7 +8,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const name = '9000_groups_unique_ip';
 const statement = 'CREATE UNIQUE INDEX CONCURRENTLY "groups_ip_key" ON "groups"("ip")';
-const build = `Applying the migration ${name}, which may take minutes. Servers may continue to serve requests\n`;
+const building = `Applying the migration ${name}, which may take minutes. Servers continue to serve requests\n`;
 const dropping = 'Dropping the unfinished index groups_ip_key of an interrupted migration\n';
 
 let program: ProgramCopy;
@@ -62,14 +62,14 @@ async function startBlockedBuild(): Promise<CommandOfCopy> {
     const waiting = await database.sql(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'virtualxid'`,
     );
-    return index !== undefined && waiting.length === 1;
+    return index !== undefined && waiting.length === 1 && command.stderr() === building;
   });
   return command;
 }
 
 test('migrate builds an index outside a transaction, while groups are written, and records it once', async () => {
   const other = await openSnapshot();
-  const building = await startBlockedBuild();
+  const command = await startBlockedBuild();
   await addGroup('STATIC');
   expect(await readDoctor()).toMatchObject({
     state: 'warning',
@@ -78,10 +78,10 @@ test('migrate builds an index outside a transaction, while groups are written, a
     ),
   });
   await other.query('COMMIT');
-  expect(await building.ended).toStrictEqual({
+  expect(await command.ended).toStrictEqual({
     code: 0,
     stdout: expect.stringContaining(`"applied":["${name}"]`),
-    stderr: build,
+    stderr: building,
   });
   expect([await readIndex(), await readHistory()]).toStrictEqual([[{ valid: true }], [finished]]);
   expect(await run('migrate')).toMatchObject({
@@ -94,12 +94,12 @@ test('migrate builds an index outside a transaction, while groups are written, a
 
 test('of two migrations that start concurrently, one builds the index and the other waits', async () => {
   const other = await openSnapshot();
-  const building = await startBlockedBuild();
+  const command = await startBlockedBuild();
   const waiting = program.start(database.url, 'migrate', '--json');
   await waitUntil(() => waiting.stderr() !== '');
   await other.query('COMMIT');
-  expect([await building.ended, await waiting.ended]).toMatchObject([
-    { code: 0, stdout: expect.stringContaining(`"applied":["${name}"]`), stderr: build },
+  expect([await command.ended, await waiting.ended]).toMatchObject([
+    { code: 0, stdout: expect.stringContaining(`"applied":["${name}"]`), stderr: building },
     {
       code: 0,
       stdout: expect.stringContaining('"applied":[]'),
@@ -116,10 +116,10 @@ test('a failed build is reported with its cause; the next migrate drops its inde
   expect(failed).toStrictEqual({
     code: 1,
     stdout: '',
-    stderr:
-      build +
+    stderr: expect.stringContaining(
       `group-api: The migration ${name} failed: could not create unique index "groups_ip_key". Remove the cause; ` +
-      'the next start or `group-api migrate` drops what is unfinished, and repeats the migration\n',
+        'the next start or `group-api migrate` drops what is unfinished, and repeats the migration\n',
+    ),
   });
   expect(await readIndex()).toStrictEqual([{ valid: false }]);
   expect(await readDoctor()).toMatchObject({
@@ -130,7 +130,7 @@ test('a failed build is reported with its cause; the next migrate drops its inde
   });
 
   await database.sql('DELETE FROM groups');
-  expect(await run('migrate')).toMatchObject({ code: 0, stderr: dropping + build });
+  expect(await run('migrate')).toMatchObject({ code: 0, stderr: expect.stringContaining(dropping) });
   expect(await readIndex()).toStrictEqual([{ valid: true }]);
   const logs = 'could not create unique index "groups_ip_key"';
   expect(await readHistory()).toStrictEqual([{ ...interrupted, logs }, finished]);
@@ -138,13 +138,13 @@ test('a failed build is reported with its cause; the next migrate drops its inde
 
 test('a build whose process is killed ends in PostgreSQL; the next migrate builds the index again', async () => {
   const other = await openSnapshot();
-  const building = await startBlockedBuild();
-  building.process.kill('SIGKILL');
-  await building.ended;
+  const command = await startBlockedBuild();
+  command.process.kill('SIGKILL');
+  await command.ended;
   const next = program.start(database.url, 'migrate');
   await waitUntil(() => next.stderr().includes(dropping));
   await other.query('COMMIT');
-  expect(await next.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(dropping + build) });
+  expect(await next.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(dropping) });
   expect([await readIndex(), await readHistory()]).toStrictEqual([
     [{ valid: true }],
     [interrupted, finished],
@@ -157,7 +157,7 @@ test('an invalid index whose migration was marked as rolled back is dropped and 
   await run('migrate');
   await database.sql(`DELETE FROM groups`);
   await database.sql(`UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`);
-  expect(await run('migrate')).toMatchObject({ code: 0, stderr: dropping + build });
+  expect(await run('migrate')).toMatchObject({ code: 0, stderr: expect.stringContaining(dropping) });
   expect(await readIndex()).toStrictEqual([{ valid: true }]);
 });
 

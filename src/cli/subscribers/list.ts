@@ -43,7 +43,10 @@ async function listSubscribers(idArgument: string, options: PageOptions, command
         items,
         hasNextPage: rows!.length > page.first,
         endCursor: last ? formatSubscriberCursor(last) : null,
-        count: async () => (await subscribers.countActive([groupId]))[0]!,
+        count: async () => ({
+          totalCount: (await subscribers.countActive([groupId]))[0]!,
+          totalCountIsExact: true,
+        }),
       },
       ['USERNAME', 'STATUS', 'STARTS', 'EXPIRES'],
       items.map(({ username, status, startsAt, expiresAt }) => [

@@ -1,0 +1,2 @@
+-- Runs outside a transaction.
+CREATE INDEX CONCURRENTLY "groups_hidden_idx" ON "groups"("hidden");
