@@ -26,9 +26,9 @@ const values = {
   serviceGroupId: [1, 300, 499, 99999],
   hidden: [true, false],
   minPrice: ['10', '125', '1000000'],
-  maxPrice: ['3', '100'],
+  maxPrice: ['100', '3'],
   minDuration: [60, 365, 1000],
-  maxDuration: [6, 7, 90],
+  maxDuration: [90, 7, 6],
 };
 const single = Object.entries(values).flatMap(([name, list]) => list.map((value) => ({ [name]: value })));
 // One frequent and one rare value of each, since the number of pairs is the square.
@@ -109,7 +109,8 @@ function summarize(what, results) {
     worst: percentile(list, 1),
   });
   console.log(`\n${what}, ${isLocal ? 'CPU ms of PostgreSQL' : 'ms'}`);
-  const byNames = Map.groupBy ? Map.groupBy(results, ({ names }) => names) : groupByNames(results);
+  const byNames = new Map();
+  for (const result of results) byNames.set(result.names, [...(byNames.get(result.names) ?? []), result]);
   console.table(
     Object.fromEntries([
       ...[...byNames].map(([names, list]) => [names, describe(list)]),
@@ -119,12 +120,6 @@ function summarize(what, results) {
   console.log(`the slowest ${what}:`);
   const slowest = results.toSorted((one, other) => times([other])[0] - times([one])[0]).slice(0, 25);
   console.table(slowest.map(({ names: _names, ...result }) => result));
-}
-
-function groupByNames(results) {
-  const groups = new Map();
-  for (const result of results) groups.set(result.names, [...(groups.get(result.names) ?? []), result]);
-  return groups;
 }
 
 /** Prices grow with the duration, older plans are hidden more often, and tags and service groups differ in frequency. */

@@ -8,8 +8,8 @@ const { sql, join, raw } = Prisma;
 const timeLimitMs = 2000;
 
 /**
- * Settings for the transaction of a search: a time limit, unless that of the database is lower, and no parallel workers,
- * so that one search occupies one core at most. JIT compilation takes longer than the statement itself.
+ * Settings for the transaction of a search: a time limit, unless that of the database is lower, and no parallel
+ * workers, so that one search occupies one core at most. JIT compilation takes longer than the statement itself.
  */
 export const prepareSearch = sql`
   SELECT set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),
@@ -21,7 +21,8 @@ export const prepareSearch = sql`
 export function searchTooSlow(cause: unknown): AppError {
   return new AppError(
     'QUERY_TOO_COMPLEX',
-    `The search takes longer than ${timeLimitMs} ms. Search for a text with three consecutive letters or digits, or add a filter`,
+    `The search reached its time limit of ${timeLimitMs} ms, or a lower one of the database. Search for a text with three ` +
+      'consecutive letters or digits, or add a filter',
     { limit: 'search time', maximum: timeLimitMs },
     { cause },
   );
@@ -36,8 +37,8 @@ export function isIndexed({ text }: GroupSearch['filter']): boolean {
 }
 
 /**
- * Writes the statement that returns one page, and one more group if there are more: `row` as JSON. It finds the ids in an
- * index, which has all columns of filters, and reads the rows of the page only.
+ * Writes the statement that returns one page, and one more group if there are more: `row` as JSON. It finds the ids in
+ * an index, which has all columns of filters, and reads the rows of the page only.
  */
 export function writeGroupPageStatement(search: GroupSearch): Prisma.Sql {
   const { field, direction, first } = search;

@@ -149,7 +149,7 @@ describe('the time limit', () => {
       [
         expect.objectContaining({
           message:
-            'The search takes longer than 2000 ms. Search for a text with three consecutive letters or digits, or add a filter',
+            'The search reached its time limit of 2000 ms, or a lower one of the database. Search for a text with three consecutive letters or digits, or add a filter',
           extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'search time', maximum: 2000 },
         }),
       ],
