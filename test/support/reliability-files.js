@@ -29,6 +29,7 @@ export const reliabilityFiles = [
   'database.pooler',
   'database.schema-variants',
   'database.url',
+  'database/several-hosts',
   'postgres/url-parameters',
   'package',
   'start',

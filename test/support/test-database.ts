@@ -25,6 +25,9 @@ const settingsOfRun: DatabaseSettings = Object.fromEntries(
     .map((setting) => setting.split('=', 2) as [string, string]),
 );
 
+/** A pooler keeps sessions of a database that nothing uses any more. */
+const keepsSessions = process.env['TEST_DATABASE_POOLER'] !== undefined;
+
 /** Copies the migrated database that global-setup.js has created; with `isEmpty` it has no tables. */
 export async function createTestDatabase({
   isEmpty = false,
@@ -45,7 +48,7 @@ export async function createTestDatabase({
     ...database,
     async drop() {
       await database.drop();
-      await runAsAdmin(`DROP DATABASE ${name}`);
+      await runAsAdmin(`DROP DATABASE ${name}${keepsSessions ? ' WITH (FORCE)' : ''}`);
     },
   };
 }
