@@ -19,8 +19,9 @@ const environments = {
 };
 
 for (const [name, environment] of Object.entries(environments)) {
-  if (environment.TEST_DATABASE_POOLER && !hasPgBouncer) {
-    console.log('\n== PgBouncer: skipped, since it is not installed');
+  if (environment.TEST_DATABASE_POOLER && (!hasPgBouncer || process.env.TEST_DATABASE_URL)) {
+    const reason = hasPgBouncer ? 'TEST_DATABASE_URL is set' : 'it is not installed';
+    console.log(`\n== PgBouncer: skipped, since ${reason}`);
     if (process.env.CI) process.exitCode = 1;
     continue;
   }

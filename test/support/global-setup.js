@@ -23,7 +23,10 @@ export default async function setUp() {
     adminUrl = `postgresql://localhost/${database}?host=${encodeURIComponent(host)}&user=${user}`;
     const poolMode = process.env.TEST_DATABASE_POOLER;
     const pooler = poolMode && (await startPgBouncer({ host, port: 5432 }, { pool_mode: poolMode }));
-    if (pooler) adminUrl = `postgresql://${user}@127.0.0.1:${pooler.port}/${database}`;
+    if (pooler) {
+      process.env.TEST_DIRECT_URL = adminUrl;
+      adminUrl = `postgresql://${user}@127.0.0.1:${pooler.port}/${database}`;
+    }
     globalThis.closeTestCluster = async () => {
       await pooler?.close();
       await postgres.close();

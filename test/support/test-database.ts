@@ -71,12 +71,21 @@ export function useTestDatabase(url: string): TestDatabase {
   };
 }
 
-/** Opens a single connection, in which unqualified names refer to the schema of the URL. */
+/** Opens a single connection with its own session, in which unqualified names refer to the schema of the URL. */
 export async function openTestConnection(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
+  const client = new pg.Client(withoutPooler(url));
   await client.connect();
   await client.query("SELECT set_config('search_path', $1, false)", [searchPathOf(schemaOf(url))]);
   return client;
+}
+
+/** Returns the URL of a database without the pooler of the run. */
+function withoutPooler(url: string): string {
+  const { TEST_DIRECT_URL: directUrl } = process.env;
+  if (!directUrl) return url;
+  const direct = new URL(directUrl);
+  direct.pathname = new URL(url).pathname;
+  return direct.href;
 }
 
 function schemaOf(url: string): string {
