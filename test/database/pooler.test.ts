@@ -1,5 +1,5 @@
 import { createCommandLine } from '../support/command-line.ts';
-import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { copyProgram } from '../support/program-copy.ts';
 import { lineOf, runEverywhere } from '../support/run-everywhere.ts';
 import { startServer } from '../support/server-process.ts';
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 /** Starts a PgBouncer and returns the URL of the database `postgres` through it. */
 async function startPooler(settings: Readonly<Record<string, string | number>>): Promise<string> {
-  const pooler = await startPgBouncer(postgres.port, settings);
+  const pooler = await startPgBouncer({ host: '127.0.0.1', port: postgres.port }, settings);
   poolers.push(pooler);
   return urlOfPort(pooler.port);
 }

@@ -1,10 +1,11 @@
-import { createServer, connect, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readConfig } from '../../src/config/load-config.ts';
 import { createPool } from '../../src/postgres/connection.ts';
 import { describeConnectionError } from '../../src/postgres/connection-error.ts';
 import { readDatabaseUrl } from '../../src/postgres/database-url.ts';
 import { parameterNames, rejectedParameters } from '../../src/postgres/url-parameters.ts';
+import { openForwarder, type Forwarder } from '../support/forwarder.ts';
 import {
   certificateFile,
   findFreePort,
@@ -29,23 +30,6 @@ async function query(url: string, text: string): Promise<unknown> {
     await pool.end();
   }
 }
-
-/** Forwards connections from a new port to another one. */
-async function forward(target: number, host: string): Promise<Server> {
-  const server = createServer((client) => {
-    const socket = connect(target, '127.0.0.1');
-    for (const [one, other] of [
-      [client, socket],
-      [socket, client],
-    ] as const) {
-      one.on('error', () => undefined).on('close', () => other.destroy());
-      one.pipe(other);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  return server;
-}
-const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 /** Stands for the path of the certificate. */
 const cert = 'sslrootcert=CERTIFICATE';
@@ -202,22 +186,22 @@ describe('a PostgreSQL by TCP', () => {
   test('connect_timeout limits the wait for a server that does not respond', async () => {
     const silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    await expect(query(trusted(`127.0.0.1:${portOf(silent)}`, '?connect_timeout=1'), '1')).rejects.toThrow(
-      'did not respond in time',
-    );
+    await expect(
+      query(trusted(`127.0.0.1:${(silent.address() as AddressInfo).port}`, '?connect_timeout=1'), '1'),
+    ).rejects.toThrow('did not respond in time');
     silent.close();
   });
 
   test('an IPv6 address in brackets is applied', async () => {
-    let server: Server;
+    let server: Forwarder;
     try {
-      server = await forward(postgres.port, '::1');
+      server = await openForwarder(postgres.port, '::1');
     } catch {
       process.stderr.write('This machine has no IPv6: its addresses are not tried\n');
       return;
     }
-    expect(await query(trusted(`[::1]:${portOf(server)}`), '1')).toBe(1);
-    server.close();
+    expect(await query(trusted(`[::1]:${server.port}`), '1')).toBe(1);
+    await server.close();
   });
 
   test('a standby is rejected with target_session_attrs, and accepted without', async () => {
@@ -259,9 +243,9 @@ describe('a PostgreSQL by TCP', () => {
   });
 
   test('after the host of a pool has failed, its connections go to the next one, and back again', async () => {
-    const first = await forward(postgres.port, '127.0.0.1');
-    const second = await forward(postgres.port, '127.0.0.1');
-    const ports = [portOf(first), portOf(second)];
+    const first = await openForwarder(postgres.port);
+    const second = await openForwarder(postgres.port);
+    const ports = [first.port, second.port];
     const database = readDatabaseUrl(
       trusted(ports.map((port) => `127.0.0.1:${port}`).join(','), '?target_session_attrs=read-write'),
     );
@@ -269,15 +253,15 @@ describe('a PostgreSQL by TCP', () => {
     const queryAll = () => Promise.all(Array.from({ length: 8 }, () => pool.query('SELECT 1')));
     await queryAll();
     expect(database.connection.hosts!.current.port).toBe(ports[0]);
-    await new Promise((resolve) => first.close(resolve));
+    await first.stop();
     await queryAll();
     expect(database.connection.hosts!.current.port).toBe(ports[1]);
-    await new Promise<void>((resolve) => first.listen(ports[0], '127.0.0.1', resolve));
-    await new Promise((resolve) => second.close(resolve));
+    await first.start();
+    await second.stop();
     await queryAll();
     expect(database.connection.hosts!.current.port).toBe(ports[0]);
     await pool.end();
-    first.close();
+    await first.close();
   });
 });
 

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { openEmbeddedPostgres } from '../../dist/embedded-postgres/cluster.js';
 import { migrate } from '../../dist/database/migrations.js';
+import { createPool } from '../../dist/postgres/connection.js';
+import { startPgBouncer } from './pgbouncer.js';
 
 /**
  * Starts one PostgreSQL for the whole run, unless TEST_DATABASE_URL names a server, and creates a migrated database in it. Every
- * test file gets a copy of that database: see test-database.ts.
+ * test file gets a copy of that database: see test-database.ts. With TEST_DATABASE_POOLER, the tests use a PgBouncer in
+ * this pool mode. TEST_DATABASE_URL may be that of another pooler.
  */
 export default async function setUp() {
   const folder = await mkdtemp(join(tmpdir(), 'group-api-tests-'));
@@ -22,7 +25,16 @@ export default async function setUp() {
     const postgres = await openEmbeddedPostgres(join(folder, 'cluster'));
     const { host, user, database } = postgres.connection;
     adminUrl = `postgresql://localhost/${database}?host=${encodeURIComponent(host)}&user=${user}`;
-    globalThis.closeTestCluster = () => postgres.close();
+    const poolMode = process.env.TEST_DATABASE_POOLER;
+    const pooler = poolMode && (await startPgBouncer({ host, port: 5432 }, { pool_mode: poolMode }));
+    if (pooler) {
+      process.env.TEST_DIRECT_URL = adminUrl;
+      adminUrl = `postgresql://${user}@127.0.0.1:${pooler.port}/${database}`;
+    }
+    globalThis.closeTestCluster = async () => {
+      await pooler?.close();
+      await postgres.close();
+    };
   }
 
   const admin = new pg.Client({ connectionString: adminUrl });
@@ -33,13 +45,15 @@ export default async function setUp() {
     await admin.query('SELECT pg_reload_conf()');
   }
   await admin.query(`CREATE DATABASE ${run}`);
-  await admin.end();
 
   const templateUrl = new URL(adminUrl);
   templateUrl.pathname = `/${run}`;
-  const pool = new pg.Pool({ connectionString: templateUrl.href, max: 1 });
+  const pool = createPool({ connectionString: templateUrl.href, max: 1 });
   await migrate(pool);
   await pool.end();
+  // A database cannot be copied while it has sessions, which a pooler keeps.
+  await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [run]);
+  await admin.end();
 
   process.env.TEST_RUN = run;
   process.env.TEST_ADMIN_URL = adminUrl;

@@ -8,7 +8,9 @@ export default async function tearDown() {
   const { rows } = await admin.query('SELECT datname FROM pg_database WHERE starts_with(datname, $1)', [
     process.env.TEST_RUN,
   ]);
-  for (const { datname } of rows) await admin.query(`DROP DATABASE ${datname}`);
+  // A pooler keeps the sessions that connections have used.
+  const force = process.env.TEST_DATABASE_POOLER ? ' WITH (FORCE)' : '';
+  for (const { datname } of rows) await admin.query(`DROP DATABASE ${datname}${force}`);
   await admin.end();
   await globalThis.closeTestCluster?.();
   await rm(process.env.TMPDIR, { recursive: true, force: true });

@@ -40,6 +40,7 @@ export const reliabilityFiles = [
   'database/schema-variants',
   'database/standalone-migrations',
   'database/url',
+  'database/several-hosts',
   'postgres/url-parameters',
   'project/package',
   'serve/start',

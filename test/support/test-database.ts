@@ -25,6 +25,9 @@ const settingsOfRun: DatabaseSettings = Object.fromEntries(
     .map((setting) => setting.split('=', 2) as [string, string]),
 );
 
+/** A pooler keeps sessions of a database that nothing uses any more. */
+const keepsSessions = process.env['TEST_DATABASE_POOLER'] !== undefined;
+
 /** Copies the migrated database that global-setup.js has created; with `isEmpty` it has no tables. */
 export async function createTestDatabase({
   isEmpty = false,
@@ -45,7 +48,7 @@ export async function createTestDatabase({
     ...database,
     async drop() {
       await database.drop();
-      await runAsAdmin(`DROP DATABASE ${name}`);
+      await runAsAdmin(`DROP DATABASE ${name}${keepsSessions ? ' WITH (FORCE)' : ''}`);
     },
   };
 }
@@ -68,12 +71,21 @@ export function useTestDatabase(url: string): TestDatabase {
   };
 }
 
-/** Opens a single connection, in which unqualified names refer to the schema of the URL. */
+/** Opens a single connection with its own session, in which unqualified names refer to the schema of the URL. */
 export async function openTestConnection(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
+  const client = new pg.Client(withoutPooler(url));
   await client.connect();
   await client.query("SELECT set_config('search_path', $1, false)", [searchPathOf(schemaOf(url))]);
   return client;
+}
+
+/** Returns the URL of a database without the pooler of the run. */
+function withoutPooler(url: string): string {
+  const { TEST_DIRECT_URL: directUrl } = process.env;
+  if (!directUrl) return url;
+  const direct = new URL(directUrl);
+  direct.pathname = new URL(url).pathname;
+  return direct.href;
 }
 
 function schemaOf(url: string): string {

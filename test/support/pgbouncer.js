@@ -1,25 +1,22 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requireServiceUser } from '../../src/embedded-postgres/service-user.ts';
-import { findFreePort } from './tcp-postgres.ts';
-import { createTestFolder } from './test-folder.ts';
+import { requireServiceUser } from '../../dist/embedded-postgres/service-user.js';
 
-/** PgBouncer, if it is installed. On Debian its folder is in the PATH of root only. */
+/** On Debian the folder of PgBouncer is in the PATH of root only. */
 const program = ['pgbouncer', '/usr/sbin/pgbouncer'].find(
   (command) => spawnSync(command, ['--version']).status === 0,
 );
 export const hasPgBouncer = program !== undefined;
 
-/** Starts a PgBouncer in front of a PostgreSQL on a port of 127.0.0.1, whose superuser needs no password. */
-export async function startPgBouncer(
-  postgresPort: number,
-  settings: Readonly<Record<string, string | number>>,
-): Promise<{ port: number; close(): Promise<void> }> {
-  const folder = await createTestFolder();
+export async function startPgBouncer(server, settings) {
+  const folder = await mkdtemp(join(tmpdir(), 'group-api-test-'));
+  // Its user, if the tests run as root, must be able to enter the folder.
+  await chmod(folder, 0o755);
   const runAs = process.getuid?.() === 0 ? await requireServiceUser() : undefined;
   if (runAs) await chown(folder, runAs.uid, runAs.gid);
   const port = await findFreePort();
@@ -27,22 +24,27 @@ export async function startPgBouncer(
     listen_addr: '127.0.0.1',
     listen_port: port,
     unix_socket_dir: '',
-    auth_type: 'any',
+    // Each role of PostgreSQL may sign in, as it may there.
+    auth_type: 'trust',
+    auth_file: join(folder, 'users.txt'),
+    auth_user: 'postgres',
     ...settings,
   };
   const file = join(folder, 'pgbouncer.ini');
+  await writeFile(all.auth_file, '"postgres" ""\n');
   await writeFile(
     file,
     [
       '[databases]',
-      `* = host=127.0.0.1 port=${postgresPort} user=postgres`,
+      `* = host=${server.host} port=${server.port}`,
       '[pgbouncer]',
       ...Object.entries(all).map(([name, value]) => `${name} = ${value}`),
     ].join('\n') + '\n',
   );
-  const child = spawn(program!, [file], { ...runAs, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, [file], { ...runAs, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
-  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  // Its first lines say why it ends.
+  child.stderr.on('data', (chunk) => (log = (log + chunk).slice(0, 10_000)));
   const exited = once(child, 'exit');
   while (!(await isListening(port))) {
     if (child.exitCode !== null) throw new Error(`PgBouncer ended: ${log}`);
@@ -58,7 +60,15 @@ export async function startPgBouncer(
   };
 }
 
-async function isListening(port: number): Promise<boolean> {
+async function findFreePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function isListening(port) {
   const socket = connect(port, '127.0.0.1');
   try {
     await once(socket, 'connect');
