@@ -4,7 +4,6 @@ import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import { destroySocket } from '../postgres/client.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
@@ -20,7 +19,8 @@ import { requireServer } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
 import { toUnavailableError, withUnavailableErrors } from './database-errors.ts';
-import { watchDatabase } from './connection-watchdog.ts';
+import { isStandby, watchDatabase, type DatabaseState } from './connection-watchdog.ts';
+import { trackConnections } from './pool-connections.ts';
 
 /** A migrated database, ready for the repositories. */
 export type Database = {
@@ -29,8 +29,8 @@ export type Database = {
   readonly description: string;
   /** The migrations that were applied while opening the database. */
   readonly migrations: readonly string[];
-  /** Returns whether the database responds within two seconds. */
-  readonly isReady: () => Promise<boolean>;
+  /** Returns the state of the database; `unavailable` if it does not respond within two seconds. */
+  readonly readState: () => Promise<DatabaseState>;
   close(): Promise<void>;
 };
 
@@ -80,9 +80,8 @@ export async function openDatabase(
   // A lost idle connection is replaced at its next use; without an 'error' listener the process would crash.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
-  const connections = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => connections.add(client));
-  const abort = () => connections.forEach((client) => destroySocket(client));
+  const connections = trackConnections(pool);
+  const abort = () => connections.destroy();
   signal?.addEventListener('abort', abort);
 
   let migrations: string[];
@@ -102,15 +101,20 @@ export async function openDatabase(
   }
 
   const restarter = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
-  const watchdog = watchDatabase(pool, connection, log, () => restarter?.check());
+  const watchdog = watchDatabase(connections, connection, log, () => restarter?.check());
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }),
   });
   return {
-    prisma: withUnavailableErrors(prisma),
+    prisma: withUnavailableErrors(prisma, () => watchdog.reportStandby()),
     description,
     migrations,
-    isReady: () => isReady(pool),
+    async readState() {
+      // Also the state of the pool, since its connections may lead elsewhere than that of the watchdog.
+      const state = await readState(pool);
+      if (state === 'standby') watchdog.reportStandby();
+      return state === 'available' ? watchdog.state() : state;
+    },
     async close() {
       await watchdog.close();
       await restarter?.close();
@@ -154,12 +158,14 @@ function nameStatement({ sql }: { sql: string }): string {
 const statementNames = new Map<string, string>();
 const maxStatementNames = 500;
 
-async function isReady(pool: pg.Pool): Promise<boolean> {
+async function readState(pool: pg.Pool): Promise<DatabaseState> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => (timer = setTimeout(resolve, readyTimeoutMs, false)));
-  const response = pool.query('SELECT 1').then(
-    () => true,
-    () => false,
+  const timeout = new Promise<DatabaseState>(
+    (resolve) => (timer = setTimeout(resolve, readyTimeoutMs, 'unavailable')),
+  );
+  const response = isStandby(pool).then(
+    (isReadOnly): DatabaseState => (isReadOnly ? 'standby' : 'available'),
+    (): DatabaseState => 'unavailable',
   );
   try {
     return await Promise.race([response, timeout]);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { Client, destroySocket } from './client.ts';
+import { Client, destroySocket, NotConnectedError } from './client.ts';
 
 /**
  * The session settings that statements rely on, set in every connection to override the defaults of the machine, the
@@ -24,13 +24,16 @@ type ExtraSettings = { readonly lock_timeout?: string; readonly search_path?: st
 
 /**
  * Creates a pool that applies the session settings to a connection before its first use, by a statement: some poolers
- * reject or drop start-up parameters.
+ * reject or drop start-up parameters. If it cannot open a connection, queries reject with a NotConnectedError.
  */
 export function createPool(config: pg.PoolConfig, extra: ExtraSettings = {}): pg.Pool {
   return new pg.Pool({
     ...config,
     Client,
-    onConnect: (client) => setSession(client, extra),
+    onConnect: (client) =>
+      setSession(client, extra).catch((error: unknown) => {
+        throw new NotConnectedError(error);
+      }),
   });
 }
 

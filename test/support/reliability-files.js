@@ -6,6 +6,8 @@ export const reliabilityFiles = [
   'reliability.lost-commit',
   'reliability.race',
   'database.away',
+  'database/failover',
+  'database/unknown-commit',
   'embedded.recovery',
   'embedded.stale-lock',
   // Large data, and random data many times over.
