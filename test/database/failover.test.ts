@@ -20,10 +20,10 @@ beforeAll(async () => {
   standby = await primary.startStandby();
 });
 afterAll(async () => {
-  await app.close();
-  await proxy.close();
-  await standby.close();
-  await primary.close();
+  await app?.close();
+  await proxy?.close();
+  await standby?.close();
+  await primary?.close();
 });
 
 afterEach(async () => {

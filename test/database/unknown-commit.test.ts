@@ -27,10 +27,10 @@ afterEach(async () => {
   await waitUntil(async () => (await app.send('/readyz')).status === 200);
 });
 afterAll(async () => {
-  await app.close();
-  await proxy.close();
-  await standby.close();
-  await primary.close();
+  await app?.close();
+  await proxy?.close();
+  await standby?.close();
+  await primary?.close();
 });
 
 const countWaiting = async () =>

@@ -8,6 +8,7 @@ export const reliabilityFiles = [
   'database.away',
   'database/failover',
   'database/unknown-commit',
+  'failover/rehearsal',
   'embedded.recovery',
   'embedded.stale-lock',
   // Large data, and random data many times over.
