@@ -12,6 +12,8 @@ import { binDir, openWorkshop, type Program } from './programs.ts';
 
 const configs = fileURLToPath(new URL('../../deploy/ha/', import.meta.url));
 const startLimit = { timeoutMs: 180_000 };
+/** How long the cluster may take to repair itself. */
+const repairLimit = { timeoutMs: 60_000 };
 const passwords = {
   SUPERUSER_PASSWORD: 'superuser-of-the-rehearsal',
   REPLICATION_PASSWORD: 'replication-of-the-rehearsal',
@@ -49,6 +51,9 @@ export async function openCluster(isSynchronous: boolean) {
   const primaryPort = await findFreePort();
   let haproxy: Program;
 
+  const etcdPlaces: Omit<EtcdMember, 'program'>[] = [];
+  for (const name of ['etcd1', 'etcd2', 'etcd3'])
+    etcdPlaces.push({ name, clientPort: await findFreePort(), peerPort: await findFreePort() });
   const startEtcd = (member: Omit<EtcdMember, 'program'>) =>
     workshop.start(member.name, 'etcd', [
       `--name=${member.name}`,
@@ -57,7 +62,7 @@ export async function openCluster(isSynchronous: boolean) {
       `--advertise-client-urls=http://${address}:${member.clientPort}`,
       `--listen-peer-urls=http://${address}:${member.peerPort}`,
       `--initial-advertise-peer-urls=http://${address}:${member.peerPort}`,
-      `--initial-cluster=${etcd.map(({ name, peerPort }) => `${name}=http://${address}:${peerPort}`).join(',')}`,
+      `--initial-cluster=${etcdPlaces.map(({ name, peerPort }) => `${name}=http://${address}:${peerPort}`).join(',')}`,
       // Slower than the defaults: on a busy machine, members would lose each other.
       '--heartbeat-interval=200',
       '--election-timeout=2000',
@@ -123,26 +128,31 @@ export async function openCluster(isSynchronous: boolean) {
     }
     return undefined;
   };
+  /** The names of the standbys that stream from the primary. */
+  const readStandbys = async () => {
+    const text = "SELECT application_name AS name FROM pg_stat_replication WHERE state = 'streaming'";
+    const rows = await sql<{ name: string }>(text, [], 'postgres', 'postgres').catch(() => []);
+    return rows.map(({ name }) => name);
+  };
   const isComplete = async () => {
     const members = await readMembers();
     const roles = members.filter(({ state }) => /running|streaming/.test(state)).map(({ role }) => role);
     if (roles.length < nodes.length || !roles.includes('leader')) return false;
     if (isSynchronous && !roles.includes('sync_standby')) return false;
-    const [row] = await sql<{ count: number }>(
-      "SELECT count(*)::int AS count FROM pg_stat_replication WHERE state = 'streaming'",
-      [],
-      'postgres',
-      'postgres',
-    ).catch(() => []);
-    return (row?.count ?? 0) >= nodes.length - 1;
+    return (await readStandbys()).length >= nodes.length - 1;
+  };
+  /** Copies the primary to each standby that cannot follow it, as an operator does with `patronictl reinit`. */
+  const reinitialize = async () => {
+    const [primary, standbys] = [await findPrimary(), await readStandbys()];
+    for (const node of nodes.filter(({ name }) => name !== primary?.name && !standbys.includes(name))) {
+      process.stderr.write(`failover: ${node.name} cannot follow ${primary?.name}: reinitialized\n`);
+      const url = `http://${node.address}:${node.restPort}/reinitialize`;
+      await fetch(url, { method: 'POST', body: JSON.stringify({ force: true }) });
+    }
   };
 
   try {
-    for (const name of ['etcd1', 'etcd2', 'etcd3']) {
-      const ports = { clientPort: await findFreePort(), peerPort: await findFreePort() };
-      etcd.push({ name, ...ports, program: undefined as unknown as Program });
-    }
-    for (const member of etcd) member.program = startEtcd(member);
+    for (const place of etcdPlaces) etcd.push({ ...place, program: startEtcd(place) });
     const template = readFileSync(join(configs, 'patroni.yml'), 'utf8');
     for (const index of [1, 2, 3]) {
       const name = `pg${index}`;
@@ -192,7 +202,10 @@ export async function openCluster(isSynchronous: boolean) {
     findPrimary,
     readLogs: workshop.readLogs,
     /** Waits until every part runs and, in synchronous mode, a standby has every commit. */
-    waitUntilComplete: () => waitUntil(isComplete, startLimit),
+    async waitUntilComplete() {
+      await waitUntil(isComplete, repairLimit).catch(reinitialize);
+      await waitUntil(isComplete, startLimit);
+    },
     setConnected: ({ index }: Node, isConnected: boolean) => networks.setConnected(index, isConnected),
     restartPatroni: (node: Node) => void (node.patroni = startPatroni(node)),
     restartEtcd: (member: EtcdMember) => void (member.program = startEtcd(member)),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
 
 const stopMs = 20_000;
+const lagMs = 1500;
 
 /** Causes a fault and repairs what does not repair itself. The clients keep on working. */
 type Fault = (cluster: Cluster) => Promise<void>;
@@ -18,6 +19,20 @@ export const faults = {
     await node.patroni.exited;
     // Back only after another node has replaced it.
     await waitForOtherPrimary(cluster, node.name);
+    cluster.restartPatroni(node);
+  },
+  /** The machine of the primary fails while its standbys lack the last commits: asynchronous mode loses these. */
+  'primary killed, standbys lag': async (cluster) => {
+    const node = await requirePrimary(cluster);
+    const standbys = cluster.nodes.filter((candidate) => candidate !== node);
+    for (const standby of standbys) cluster.setConnected(standby, false);
+    await sleep(lagMs);
+    // Cut off first: the kernel would send what is left in the buffers of the killed processes.
+    cluster.setConnected(node, false);
+    signalNode(node, 'SIGKILL');
+    await node.patroni.exited;
+    for (const standby of standbys) cluster.setConnected(standby, true);
+    await waitForOtherPrimary(cluster, node.name).finally(() => cluster.setConnected(node, true));
     cluster.restartPatroni(node);
   },
   /** The machine of the primary stops for 20 s, and goes on as if nothing had happened. */

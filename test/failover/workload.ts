@@ -26,14 +26,17 @@ export type History = {
 /** Clients in the background. */
 export type Workload = {
   readonly history: History;
-  /** Lets each client complete its round, and waits for that. */
+  /** Lets each client complete its round, and waits for that. After two minutes they give up. */
   finish(): Promise<void>;
+  /** Lets all clients give up. */
+  stop(): void;
 };
 
 const clientCount = 8;
 const pauseMs = 20;
 const retryPauseMs = 100;
 const responseLimitMs = 5000;
+const finishLimitMs = 120_000;
 /** One of so many calls is given up at its first failure: its outcome stays unknown to the client. */
 const givesUpOneOf = 3;
 const retryAgainCodes = ['IDEMPOTENCY_IN_PROGRESS', 'SERVICE_UNAVAILABLE'];
@@ -67,6 +70,7 @@ export async function send(port: number, { operation, args, key }: Call) {
 export function startWorkload(ports: readonly number[]): Workload {
   const history: History = { calls: [], successes: [], unexpected: new Map() };
   const finishing = new AbortController();
+  const stopping = new AbortController();
 
   const call = async (key: string, operation: string, args: object, groupIds: readonly number[] = []) => {
     const made: Call = { key, operation, args, groupIds, sentAt: Date.now() };
@@ -86,7 +90,7 @@ export function startWorkload(ports: readonly number[]): Workload {
         history.unexpected.set(name, (history.unexpected.get(name) ?? 0) + 1);
         throw new RoundOver();
       }
-      if (mayGiveUp) throw new RoundOver();
+      if (mayGiveUp || stopping.signal.aborted) throw new RoundOver();
       await sleep(retryPauseMs);
     }
   };
@@ -122,7 +126,12 @@ export function startWorkload(ports: readonly number[]): Workload {
     history,
     async finish() {
       finishing.abort();
-      await done;
+      const limit = setTimeout(() => stopping.abort(), finishLimitMs);
+      await done.finally(() => clearTimeout(limit));
+    },
+    stop() {
+      finishing.abort();
+      stopping.abort();
     },
   };
 }
