@@ -22,7 +22,7 @@ const status = network === ownNetwork ? undefined : runInOwnNetwork();
 if (status === undefined) {
   const mode = process.argv.includes('--asynchronous') ? 'asynchronous' : 'synchronous';
   const environment = { FAILOVER_FAULTS: 'all', FAILOVER_MODE: mode };
-  if (!runJest('jest.reliability.config.js', ['test/failover/rehearsal'], environment)) process.exitCode = 1;
+  if (!runJest('jest.failover.config.js', [], environment)) process.exitCode = 1;
 } else {
   process.exitCode = status;
 }

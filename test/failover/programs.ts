@@ -1,7 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, openSync, closeSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTestFolder } from '../support/test-folder.ts';
 
@@ -85,7 +84,6 @@ export async function openWorkshop(): Promise<Workshop> {
     async close() {
       reaper.stdin!.end();
       await reaped;
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -103,12 +101,12 @@ function inNetwork(
 
 /**
  * Starts a process that reads process ids and, once its input ends because this process has closed it or has died, kills
- * them and all processes in the folder: Patroni's PostgreSQL outlives Patroni. A process that got the id of another one
- * is spared.
+ * them and all processes in the folder, since Patroni's PostgreSQL outlives Patroni, and removes the folder. A process
+ * that got the id of another one is spared.
  */
 function startReaper(folder: string): ChildProcess {
   const source = `
-    const { readdirSync, readFileSync, readlinkSync } = require('node:fs');
+    const { readdirSync, readFileSync, readlinkSync, rmSync } = require('node:fs');
     const [folder] = process.argv.slice(1);
     const startTimes = new Map();
     const statusOf = (pid) => {
@@ -144,6 +142,7 @@ function startReaper(folder: string): ChildProcess {
             }
           }
           if (pids.length > 0) setTimeout(round, 100);
+          else rmSync(folder, { recursive: true, force: true });
         };
         round();
       });`;

@@ -39,7 +39,9 @@ if (missing.length > 0)
   process.stderr.write(`failover: skipped, since ${missing.join(', ')} is not installed\n`);
 
 testUnlessMissing(
-  `with ${plan.length} faults in turn in a cluster of Patroni, each acknowledged call is executed exactly once, none is lost, and unknown ones are all or nothing`,
+  isAsynchronous
+    ? `reports what ${plan.length} faults in turn lose in a cluster of Patroni in asynchronous mode`
+    : `with ${plan.length} faults in turn in a cluster of Patroni, each acknowledged call is executed exactly once, none is lost, and unknown ones are all or nothing`,
   async () => {
     const cluster = await openCluster(!isAsynchronous);
     const workload = startWorkload(cluster.servers.map(({ port }) => port));
