@@ -48,7 +48,7 @@ const acceptBacklog = 4096;
  */
 export async function openApp(
   config: Config,
-  { prisma, isReady, description }: Database,
+  { prisma, readState, description }: Database,
   log: Logger,
 ): Promise<App> {
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
@@ -65,7 +65,7 @@ export async function openApp(
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticator, log);
   await registerExplorerRoutes(http);
-  registerHealthRoutes(http, isReady);
+  registerHealthRoutes(http, readState);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits });

@@ -1,34 +1,44 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, lockTimeout, serviceUnavailable, timeLimitReached } from '../errors.ts';
 import { isTimeLimit, isRolledBackByConflict } from './conflict.ts';
+import { NotConnectedError } from '../postgres/client.ts';
 import { causesOf } from '../postgres/error-causes.ts';
+import { sqlStateOf } from './prisma-error.ts';
 
 /**
- * Codes of Prisma and of the system for a database that is unreachable, closed the connection, or has no free
- * connection.
+ * Codes of Prisma and of the system for a connection that is lost while it is in use, or for a pool without a free
+ * one. A connection that cannot be opened is a NotConnectedError, whatever its code.
  */
 const unavailableCodes = new Set([
   'P1001',
-  'P1002',
   'P1008',
   'P1011',
   'P1017',
   'P2024',
   'P2028',
   'P2037',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
-  'ENOENT',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETRESET',
+  'ENETUNREACH',
+  'ENOTCONN',
   'EPIPE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
   'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
 ]);
+/** PostgreSQL's code for a statement that writes on a standby, or in a database that is set to read-only. */
+export const readOnlyTransaction = '25006';
 /**
  * PostgreSQL's codes: classes 08 (connection), 28 (authorization), 53 (resources), 57P (shutdown) and 58 (system), a
- * database that does not exist, and read-only after a failover.
+ * database that does not exist, and read-only after a failover. Poolers also send those of a new connection for a
+ * statement.
  */
-const unavailableSqlState = /^(08|28|3D000|53|57P0|58|25006)/;
+const unavailableSqlState = new RegExp(`^(08|28|3D000|53|57P0|58|${readOnlyTransaction})`);
 /** The names that Prisma's adapter uses if it passes on no code. */
 const unavailableKinds: readonly unknown[] = [
   'AuthenticationFailed',
@@ -76,38 +86,30 @@ export async function retryWhileUnavailable<T>(read: () => Promise<T>): Promise<
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') return false;
-  return !isTimeLimit(error) && !isRolledBackByConflict(error) && !isNotConnected(error);
+  const isRolledBack =
+    isTimeLimit(error) || isRolledBackByConflict(error) || sqlStateOf(error) === readOnlyTransaction;
+  return !isRolledBack && !isNotConnected(error);
 }
 
-/** Codes and messages for a connection that could not be opened. */
-const notConnectedCodes = new Set([
-  'P1001',
-  'P2024',
-  'ECONNREFUSED',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  '28000',
-  '28P01',
-  '3D000',
-  '53300',
-  '57P03',
-]);
-const notConnectedMessage = /timeout exceeded when trying to connect/;
+/** The pool has no free connection. */
+const noFreeConnectionCode = 'P2024';
+const noFreeConnectionMessage = /timeout exceeded when trying to connect/;
 
 function isNotConnected(error: unknown): boolean {
   return causesOf(error).some(
-    ({ code, originalCode, message }) =>
-      notConnectedCodes.has(String(code)) ||
-      notConnectedCodes.has(String(originalCode)) ||
-      (typeof message === 'string' && notConnectedMessage.test(message)),
+    (cause) =>
+      cause instanceof NotConnectedError ||
+      cause['code'] === noFreeConnectionCode ||
+      (typeof cause['message'] === 'string' && noFreeConnectionMessage.test(cause['message'])),
   );
 }
 
 function isUnavailable(error: unknown): boolean {
-  return causesOf(error).some(({ code, originalCode, kind, message }) => {
+  return causesOf(error).some((cause) => {
+    const { code, originalCode, kind, message } = cause;
     const codes = [code, originalCode].filter((value) => typeof value === 'string');
     return (
+      cause instanceof NotConnectedError ||
       codes.some((value) => unavailableCodes.has(value) || unavailableSqlState.test(value)) ||
       unavailableKinds.includes(kind) ||
       (typeof message === 'string' && unavailableMessage.test(message))

@@ -4,7 +4,6 @@ import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
-import { destroySocket } from '../postgres/client.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
@@ -19,8 +18,10 @@ import { findReadOnlyReason } from './read-only.ts';
 import { requireServer, type ServerInfo } from '../postgres/require-server.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
-import { toUnavailableError } from './database-errors.ts';
-import { watchDatabase } from './connection-watchdog.ts';
+import { sqlStateOf } from './prisma-error.ts';
+import { readOnlyTransaction, toUnavailableError } from './database-errors.ts';
+import { isStandby, watchDatabase, type DatabaseState } from './connection-watchdog.ts';
+import { trackConnections } from './pool-connections.ts';
 
 /** A migrated database, ready for the repositories. */
 export type Database = {
@@ -29,8 +30,8 @@ export type Database = {
   readonly description: string;
   /** The migrations that were applied while opening the database. */
   readonly migrations: readonly string[];
-  /** Returns whether the database responds within two seconds. */
-  readonly isReady: () => Promise<boolean>;
+  /** Returns the state of the database; `unavailable` if it does not respond within two seconds. */
+  readonly readState: () => Promise<DatabaseState>;
   close(): Promise<void>;
 };
 
@@ -83,9 +84,8 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
   // A lost idle connection is replaced at its next use; without an 'error' listener the process would crash.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'a database connection was lost'));
 
-  const connections = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => connections.add(client));
-  const abort = () => connections.forEach((client) => destroySocket(client));
+  const connections = trackConnections(pool);
+  const abort = () => connections.destroy();
   signal?.addEventListener('abort', abort);
 
   let migrations: string[];
@@ -109,7 +109,7 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
   }
 
   const restarter = embedded && isKeptRunning ? keepRunning(embedded, log) : undefined;
-  const watchdog = watchDatabase(pool, connection, log, () => restarter?.check());
+  const watchdog = watchDatabase(connections, connection, log, () => restarter?.check());
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, {
       schema,
@@ -117,10 +117,15 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
     }),
   });
   return {
-    prisma: withUnavailableErrors(prisma),
+    prisma: withUnavailableErrors(prisma, () => watchdog.reportStandby()),
     description,
     migrations,
-    isReady: () => isReady(pool),
+    async readState() {
+      // Also the state of the pool, since its connections may lead elsewhere than that of the watchdog.
+      const state = await readState(pool);
+      if (state === 'standby') watchdog.reportStandby();
+      return state === 'available' ? watchdog.state() : state;
+    },
     async close() {
       await watchdog.close();
       await restarter?.close();
@@ -152,15 +157,16 @@ function explainUnavailable(error: unknown, description: string): unknown {
 
 /**
  * Extends a client so that queries fail with SERVICE_UNAVAILABLE if the database is unavailable. Other errors are
- * unchanged.
+ * unchanged. Calls `onReadOnly` if a statement was rejected since the database is a standby or set to read-only.
  */
-function withUnavailableErrors(prisma: PrismaClient): PrismaClient {
+function withUnavailableErrors(prisma: PrismaClient, onReadOnly: () => void): PrismaClient {
   return prisma.$extends({
     query: {
       async $allOperations({ args, query }) {
         try {
           return await query(args);
         } catch (error) {
+          if (sqlStateOf(error) === readOnlyTransaction) onReadOnly();
           throw toUnavailableError(error);
         }
       },
@@ -183,12 +189,14 @@ function nameStatement({ sql }: { sql: string }): string {
 const statementNames = new Map<string, string>();
 const maxStatementNames = 500;
 
-async function isReady(pool: pg.Pool): Promise<boolean> {
+async function readState(pool: pg.Pool): Promise<DatabaseState> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => (timer = setTimeout(resolve, readyTimeoutMs, false)));
-  const response = pool.query('SELECT 1').then(
-    () => true,
-    () => false,
+  const timeout = new Promise<DatabaseState>(
+    (resolve) => (timer = setTimeout(resolve, readyTimeoutMs, 'unavailable')),
+  );
+  const response = isStandby(pool).then(
+    (isReadOnly): DatabaseState => (isReadOnly ? 'standby' : 'available'),
+    (): DatabaseState => 'unavailable',
   );
   try {
     return await Promise.race([response, timeout]);

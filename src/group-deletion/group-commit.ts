@@ -171,7 +171,7 @@ async function recoverResults(
 ): Promise<DeletionResult[]> {
   if (!isOutcomeUnknown(error)) throw error;
   let committed: (DeletionResult | undefined)[] = [];
-  await waitForCommit(error, async () => {
+  await waitForCommit(prisma, error, async () => {
     committed = await findCommittedDeletions(prisma, requests);
     return committed.some((result) => result !== undefined);
   });

@@ -70,6 +70,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         // The connection was lost during the commit: return the result if the change was committed.
         const { result, eventId } = committing;
         await waitForCommit(
+          prisma,
           failure,
           async () => (await prisma.auditEvent.count({ where: { id: eventId } })) > 0,
         );

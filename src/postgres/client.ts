@@ -11,6 +11,18 @@ export type ConnectionConfig = pg.ClientConfig & {
 };
 
 /**
+ * A connection could not be opened, for any reason: nothing was executed. The message is that of the cause, which has
+ * the code of Node or PostgreSQL.
+ */
+export class NotConnectedError extends Error {
+  override name = 'NotConnectedError';
+
+  constructor(cause: unknown) {
+    super((cause as Error).message, { cause });
+  }
+}
+
+/**
  * A client of PostgreSQL that neither crashes the process if the server ends its session, nor keeps a socket if it
  * cannot connect. The one of pg does both: an error between the checkout from a pool and the first query has no
  * listener, and a connection for which a password is missing stays open until the server closes it, a minute later.
@@ -41,7 +53,9 @@ export class Client extends pg.Client {
     this.on('error', () => undefined);
   }
 
+  /** Rejects with the error of Node or PostgreSQL. */
   override connect(): Promise<Client>;
+  /** As a pool calls it: passes a NotConnectedError. */
   override connect(callback: (error: Error) => void): void;
   override connect(callback?: (error: Error) => void): Promise<Client> | void {
     if (callback === undefined) {
@@ -55,8 +69,9 @@ export class Client extends pg.Client {
     }
     super.connect((error: Error) => {
       // Null on success, contrary to pg's type.
-      if (error as Error | null) this.#abandon();
-      callback(error);
+      const isFailed = Boolean(error as Error | null);
+      if (isFailed) this.#abandon();
+      callback(isFailed ? new NotConnectedError(error) : error);
     });
   }
 

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { Client, destroySocket, processIdOf, type ConnectionConfig } from './client.ts';
+import { Client, destroySocket, NotConnectedError, processIdOf, type ConnectionConfig } from './client.ts';
 import { connectToHosts, type Hosts } from './hosts.ts';
 import { applyInTransactions, type SessionSettings } from './transaction-settings.ts';
 
@@ -21,13 +21,17 @@ const setSessionTimeoutMs = 3000;
 /**
  * Creates a pool that applies the session settings, and `settings`, to a connection before its first use, by a
  * statement: some poolers reject or drop start-up parameters. `search_path` makes unqualified names refer to one
- * schema, regardless of the settings of the role, the database and the environment.
+ * schema, regardless of the settings of the role, the database and the environment. If the pool cannot open a
+ * connection, queries reject with a NotConnectedError.
  */
 export function createPool(config: PoolConfig, settings: SessionSettings = {}): pg.Pool {
   const options = {
     ...config,
     Client,
-    onConnect: (client: pg.ClientBase) => setSession(client as Client, config.hosts, settings),
+    onConnect: (client: pg.ClientBase) =>
+      setSession(client as Client, config.hosts, settings).catch((error: unknown) => {
+        throw new NotConnectedError(error);
+      }),
   };
   return config.hosts ? new HostPool(options, config.hosts) : new pg.Pool(options);
 }

@@ -54,7 +54,7 @@ export async function connectToHosts<T>(hosts: Hosts, connect: () => Promise<T>)
     try {
       return await connect();
     } catch (error) {
-      const { message, code } = error as NodeJS.ErrnoException;
+      const { message, code = codeOf((error as Error).cause) } = error as NodeJS.ErrnoException;
       // The pool is busy: this says nothing about the host.
       if (hosts.count === 1 || poolTimeout.test(message)) throw error;
       failures.push(
@@ -70,6 +70,10 @@ export async function connectToHosts<T>(hosts: Hosts, connect: () => Promise<T>)
 }
 
 const poolTimeout = /^timeout exceeded when trying to connect$/;
+
+function codeOf(cause: unknown): string | undefined {
+  return (cause as NodeJS.ErrnoException | undefined)?.code;
+}
 
 function withCode(error: Error, code: string | undefined): Error {
   return code === undefined ? error : Object.assign(error, { code });

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/load-config.ts';
-import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { testKey, type Json } from '../support/test-app.ts';
 
 const run = promisify(execFile);
@@ -62,6 +62,6 @@ testWithPgBouncer('PgBouncer starts with the configuration of docker-compose.sca
   expect(databases).toStrictEqual({ group_api: 'host=postgres port=5432' });
   expect(settings).toMatchObject({ pool_mode: 'transaction', listen_port: '6432' });
   const { listen_addr: _address, listen_port: _port, ...others } = settings!;
-  const pgbouncer = await startPgBouncer(1, others);
+  const pgbouncer = await startPgBouncer({ host: '127.0.0.1', port: 1 }, others);
   await pgbouncer.close();
 });

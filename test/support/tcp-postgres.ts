@@ -1,7 +1,9 @@
-import { chown, copyFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, chown, copyFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { findBinaries } from '../../src/embedded-postgres/binaries.ts';
 import { requireServiceUser, run } from '../../src/embedded-postgres/service-user.ts';
@@ -18,8 +20,13 @@ export type TcpPostgres = {
   sql(text: string, database?: string): Promise<void>;
   /** Switches TLS on or off for new connections. */
   setTls(isOn: boolean): Promise<void>;
+  /** Starts a standby that streams from this server, which must have `replicationRule`. */
+  startStandby(): Promise<{ readonly port: number; close(): Promise<void> }>;
   close(): Promise<void>;
 };
+
+/** A rule of pg_hba.conf that lets a standby connect. */
+export const replicationRule = 'host replication postgres 127.0.0.0/8 trust';
 
 /** The self-signed certificate, which is its own CA. */
 export const certificateFile = fileURLToPath(new URL('certificates/first.crt', import.meta.url));
@@ -70,9 +77,12 @@ export async function startTcpPostgres(
     await own(join(dataDir, 'standby.signal'));
   }
   const log = join(folder, 'log');
-  await runOrThrow(binaries.pgCtl, ['start', '-D', dataDir, '-l', log, '-w']).catch(async (error: Error) => {
-    throw new Error(`${error.message}\n${await readFile(log, 'utf8').catch(() => '')}`);
-  });
+  const startIn = (dir: string) =>
+    runOrThrow(binaries.pgCtl, ['start', '-D', dir, '-l', log, '-w']).catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${await readFile(log, 'utf8').catch(() => '')}`);
+    });
+  const stopIn = (dir: string) => runOrThrow(binaries.pgCtl, ['stop', '-D', dir, '-m', 'immediate']);
+  await startIn(dataDir);
 
   const sql = async (text: string, database = 'postgres') => {
     const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database });
@@ -92,11 +102,43 @@ export async function startTcpPostgres(
       await sql(`ALTER SYSTEM SET ssl = ${isOn ? 'on' : 'off'}`);
       await runOrThrow(binaries.pgCtl, ['restart', '-D', dataDir, '-l', log, '-w', '-m', 'fast']);
     },
+    async startStandby() {
+      const standbyDir = join(folder, 'standby');
+      const standbyPort = await findFreePort();
+      const label = await copyOnline(port, dataDir, standbyDir);
+      const added = `port = ${standbyPort}\nprimary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\n`;
+      await appendFile(join(standbyDir, 'postgresql.auto.conf'), added);
+      for (const [name, text] of [
+        ['backup_label', label],
+        ['standby.signal', ''],
+      ] as const) {
+        await writeFile(join(standbyDir, name), text);
+        await own(join(standbyDir, name));
+      }
+      await startIn(standbyDir);
+      return { port: standbyPort, close: () => stopIn(standbyDir) };
+    },
     async close() {
-      await runOrThrow(binaries.pgCtl, ['stop', '-D', dataDir, '-m', 'immediate']);
+      await stopIn(dataDir);
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Copies the data folder of a running server, as pg_basebackup does. Returns the text of its backup_label. */
+async function copyOnline(port: number, from: string, to: string): Promise<string> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  try {
+    await client.query("SELECT pg_backup_start('standby', true)");
+    // -a: the files belong to the user of PostgreSQL.
+    await promisify(execFile)('cp', ['-a', from, to]);
+    const { rows } = await client.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop(false)');
+    await rm(join(to, 'postmaster.pid'));
+    return rows[0]!.labelfile;
+  } finally {
+    await client.end();
+  }
 }
 
 /** Finds a port that was free a moment ago. */

@@ -1,0 +1,38 @@
+import type pg from 'pg';
+import { destroySocket } from '../postgres/client.ts';
+
+/** The open connections of a pool, which the pool itself does not expose. */
+export type PoolConnections = {
+  /** Destroys the sockets of all connections: pending queries fail immediately. */
+  destroy(): void;
+  /** Closes idle connections now and the others after their current use, so that later queries open new ones. */
+  replace(): void;
+};
+
+/** Keeps track of the connections that a pool opens from now on. */
+export function trackConnections(pool: pg.Pool): PoolConnections {
+  const open = new Set<pg.PoolClient>();
+  const outdated = new WeakSet<pg.PoolClient>();
+  pool.on('connect', (client) => open.add(client));
+  pool.on('remove', (client) => open.delete(client));
+  // The pool removes a released connection that has been ended.
+  pool.on('release', (_error, client) => {
+    if (outdated.has(client)) void client.end();
+  });
+
+  return {
+    destroy() {
+      for (const client of open) destroySocket(client);
+    },
+    replace() {
+      for (const client of open) outdated.add(client);
+      // Acquired, so that no query gets a connection that is being closed.
+      for (let idle = pool.idleCount; idle > 0; idle--) {
+        void pool.connect().then(
+          (client) => client.release(),
+          () => undefined,
+        );
+      }
+    },
+  };
+}
