@@ -1,4 +1,4 @@
--- 0020 to 0026 partition the audit log and the history of subscribers by month, so that old months can be dropped as a whole. The
+-- 0021 to 0027 partition the audit log and the history of subscribers by month, so that old months can be dropped as a whole. The
 -- existing table becomes the first partition as it is: no row is copied, and no lock is held while rows are read.
 --
 -- This step limits the existing tables to the months before a bound, which is the end of the next month, or later if there are later

@@ -1,7 +1,7 @@
--- Makes the existing tables the first partitions of new ones with the same names: see 0020. Nothing here reads rows: the validated
+-- Makes the existing tables the first partitions of new ones with the same names: see 0021. Nothing here reads rows: the validated
 -- constraints prove the bound of the first partition, and each index of a new table finds its equal in the existing table.
 
--- The end of the months of the existing table, as 0020 has computed it, and the next id.
+-- The end of the months of the existing table, as 0021 has computed it, and the next id.
 CREATE TEMPORARY TABLE "before_partitions" ON COMMIT DROP AS
     SELECT relname AS "name", relowner AS "owner", relacl AS "acl",
         substring(pg_get_constraintdef(c.oid) FROM '''([^'']+)''')::timestamptz AS "bound",

@@ -1,2 +1,2 @@
--- Runs outside a transaction. See 0020_partition_bounds.
+-- Runs outside a transaction. See 0021_partition_bounds.
 ALTER TABLE "subscriber_history" VALIDATE CONSTRAINT "before_partitions_check";
