@@ -65,7 +65,9 @@ export async function readTables(): Promise<string[]> {
   const sql = (await readMigrations()).map((migration) => migration.sql).join('\n');
   const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, table]) => table!);
   const dropped = namesAfter(/^DROP TABLE "(\w+)"/gm);
-  return namesAfter(/^CREATE TABLE "(\w+)"/gm).filter((table) => !dropped.includes(table));
+  // A table that becomes a partitioned one is created twice.
+  const created = new Set(namesAfter(/^CREATE TABLE "(\w+)"/gm));
+  return [...created].filter((table) => !dropped.includes(table));
 }
 
 async function readSql(names: readonly string[]): Promise<string> {
