@@ -98,7 +98,7 @@ test.each(migrationNames)(
   },
 );
 
-test('the grants and the owner of the older tables hold for the partitioned ones, also if a superuser migrates', async () => {
+test('the partitioned tables have the grants and the owner of the older ones, also if a superuser migrates', async () => {
   const suffix = Math.random().toString(36).slice(2, 8);
   const [owner, reader] = [`test_owner_${suffix}`, `test_reader_${suffix}`];
   const database = await createOlderDatabase('0008_moved_subscribers', rowsSince);
