@@ -8,5 +8,7 @@ export async function readTables(migrationNames?: readonly string[]): Promise<st
     .join('\n');
   const namesAfter = (pattern: RegExp) => [...sql.matchAll(pattern)].map(([, table]) => table!);
   const dropped = namesAfter(/^DROP TABLE "(\w+)"/gm);
-  return namesAfter(/^CREATE TABLE "(\w+)"/gm).filter((table) => !dropped.includes(table));
+  // A table that becomes a partitioned one is created twice.
+  const created = new Set(namesAfter(/^CREATE TABLE "(\w+)"/gm));
+  return [...created].filter((table) => !dropped.includes(table));
 }

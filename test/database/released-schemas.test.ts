@@ -98,6 +98,44 @@ test.each(migrationNames)(
   },
 );
 
+test('the partitioned tables have the grants and the owner of the older ones, also if a superuser migrates', async () => {
+  const suffix = Math.random().toString(36).slice(2, 8);
+  const [owner, reader] = [`test_owner_${suffix}`, `test_reader_${suffix}`];
+  const database = await createOlderDatabase('0008_moved_subscribers', rowsSince);
+  const pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  const tables = ['audit_events', 'subscriber_history'];
+  const describe = () =>
+    database.sql(
+      `SELECT relname, relowner::regrole::text AS owner, privilege_type, is_grantable, grantee::regrole::text
+       FROM pg_class, aclexplode(relacl) WHERE relname = ANY ($1) ORDER BY relname, grantee::regrole::text, privilege_type`,
+      [tables],
+    );
+  try {
+    await database.sql(`CREATE ROLE ${owner}; CREATE ROLE ${reader}; GRANT CREATE, USAGE ON SCHEMA public TO ${owner};
+      ALTER TABLE audit_events OWNER TO ${owner}; ALTER TABLE subscriber_history OWNER TO ${owner};
+      GRANT SELECT, INSERT ON audit_events TO ${reader}; GRANT SELECT ON subscriber_history TO ${reader} WITH GRANT OPTION`);
+    const before = await describe();
+    expect(before.length).toBeGreaterThan(0);
+    await migrate(pool);
+    expect(await describe()).toStrictEqual(before);
+    await database.sql(`DROP TABLE ${(await lastPartition(database))!}; SET ROLE ${reader};
+      SELECT create_month_partitions('audit_events'); SELECT id FROM audit_events; RESET ROLE`);
+    expect(await lastPartition(database)).toMatch(/^audit_events_\d{4}_\d\d$/);
+  } finally {
+    await pool.end();
+    await database.sql(`DROP OWNED BY ${owner}, ${reader} CASCADE; DROP ROLE ${owner}, ${reader}`);
+    await database.drop();
+  }
+});
+
+/** Returns the name of the latest partition of the audit log. */
+async function lastPartition(database: TestDatabase): Promise<string | undefined> {
+  const [last] = await database.sql<{ name: string }>(
+    `SELECT partition::text AS name FROM month_partitions('audit_events') ORDER BY until DESC NULLS LAST LIMIT 1`,
+  );
+  return last?.name;
+}
+
 /** Derived columns, which a migration may derive anew. */
 function withoutKeys({ name_key: _name, description_key: _description, ...row }: Json): object {
   return row;
