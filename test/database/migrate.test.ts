@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from '../../src/database/migrations.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
@@ -62,6 +64,45 @@ test('the migrations produce the tables of schema.prisma', async () => {
     expect(await database.sql(describeTables)).toStrictEqual(await bySchema.sql(describeTables));
   } finally {
     await bySchema.drop();
+  }
+});
+
+test("Prisma's engine applies migrations that run outside a transaction; group-api then has none to apply", async () => {
+  const byPrisma = await createTestDatabase();
+  await byPrisma.sql(`DELETE FROM _prisma_migrations WHERE migration_name > '0015'`);
+  await byPrisma.sql('DROP INDEX groups_tag_name_idx, groups_hidden_idx');
+  const ownPool = new pg.Pool({ connectionString: byPrisma.url, max: 2 });
+  const setTimer = jest.spyOn(globalThis, 'setTimeout');
+  try {
+    const schemaEngine = await openSchemaEngine(ownPool);
+    const baseDir = fileURLToPath(new URL('../prisma/migrations', import.meta.url));
+    const { appliedMigrationNames } = await schemaEngine.applyMigrations({
+      migrationsList: {
+        baseDir,
+        lockfile: {
+          path: 'migration_lock.toml',
+          content: readFileSync(join(baseDir, 'migration_lock.toml'), 'utf8'),
+        },
+        shadowDbInitScript: '',
+        migrationDirectories: names.map((path) => ({
+          path,
+          migrationFile: {
+            path: 'migration.sql',
+            content: { tag: 'ok', value: readFileSync(join(baseDir, path, 'migration.sql'), 'utf8') },
+          },
+        })),
+      },
+      filters: { externalTables: [], externalEnums: [] },
+    });
+    expect(appliedMigrationNames).toStrictEqual(names.filter((name) => name > '0015'));
+    expect(await byPrisma.sql(describeTables)).toStrictEqual(await database.sql(describeTables));
+    expect(await migrate(ownPool)).toStrictEqual([]);
+  } finally {
+    // The engine does not clear the timer of its time limit for the lock, which would keep the process running.
+    for (const { value } of setTimer.mock.results) clearTimeout(value as NodeJS.Timeout);
+    setTimer.mockRestore();
+    await ownPool.end();
+    await byPrisma.drop();
   }
 });
 
@@ -139,8 +180,12 @@ const { WebAssembly: webAssembly } = globalThis as unknown as {
   };
 };
 
-/** Returns the SQL with which Prisma's engine creates the tables of schema.prisma. */
-async function writeSqlOfSchema(): Promise<string> {
+const schemaFile = { path: 'schema.prisma', content: readFileSync('prisma/schema.prisma', 'utf8') };
+
+/** The module has one memory, so that it is loaded once. */
+let loading: Promise<void> | undefined;
+
+async function loadEngine(): Promise<void> {
   // The package exports its entry for bundlers only, so that the WebAssembly is loaded by its path.
   const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const wasm = await webAssembly.instantiate(readFileSync(entry.replace(/\.js$/, '.wasm')), {
@@ -148,17 +193,24 @@ async function writeSqlOfSchema(): Promise<string> {
   });
   engine.__wbg_set_wasm(wasm.instance.exports);
   (wasm.instance.exports['__wbindgen_start'] as () => void)();
+}
 
-  const schema = { path: 'schema.prisma', content: readFileSync('prisma/schema.prisma', 'utf8') };
-  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg(pool));
-  const schemaEngine = await engine.SchemaEngine.new(
-    { datamodels: [[schema.path, schema.content]] },
+/** Opens Prisma's engine, which is WebAssembly. */
+async function openSchemaEngine(ownPool: pg.Pool): Promise<engine.SchemaEngine> {
+  await (loading ??= loadEngine());
+  return engine.SchemaEngine.new(
+    { datamodels: [[schemaFile.path, schemaFile.content]] },
     () => undefined,
-    adapter,
+    bindMigrationAwareSqlAdapterFactory(new PrismaPg(ownPool)),
   );
+}
+
+/** Returns the SQL with which Prisma's engine creates the tables of schema.prisma. */
+async function writeSqlOfSchema(): Promise<string> {
+  const schemaEngine = await openSchemaEngine(pool);
   const { stdout } = await schemaEngine.diff({
     from: { tag: 'empty' },
-    to: { tag: 'schemaDatamodel', files: [schema] },
+    to: { tag: 'schemaDatamodel', files: [schemaFile] },
     script: true,
     exitCode: null,
     filters: { externalTables: [], externalEnums: [] },
