@@ -4,9 +4,10 @@
 import { connect } from 'node:net';
 import { findFault } from './group-row.js';
 
-/** `seconds` limits the time, and `requests` their number. */
+/** `seconds` limits the time, and `requests` their number. The connections are spread over `ports`, by default one. */
 const {
   port,
+  ports = [port],
   path,
   headers,
   query,
@@ -30,7 +31,7 @@ const head =
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
 
-await Promise.all(Array.from({ length: connections }, () => work()));
+await Promise.all(Array.from({ length: connections }, (_, index) => work(ports[index % ports.length])));
 const elapsed = (performance.now() - startedAt) / 1000;
 latencies.sort((a, b) => a - b);
 const quantile = (part) =>
@@ -50,10 +51,10 @@ process.stdout.write(
   }),
 );
 
-/** Runs one connection, from its first request to its last response. */
-function work() {
+/** Runs one connection to a port, from its first request to its last response. */
+function work(target) {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(target, '127.0.0.1');
     socket.setNoDelay(true);
     let buffer = '';
     let id = 0;

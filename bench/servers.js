@@ -16,27 +16,17 @@ const connections = 64;
 /** Each server is warm after this many requests, however many servers share the machine. */
 const warmUpRequests = 4000;
 
-/** Sends deletes of the ids from `firstId` on to servers. @throws Error if a response is wrong */
-async function load(servers, firstId, limit) {
-  const step = Math.ceil(limit.ids / servers.length);
-  const runs = await Promise.all(
-    servers.map(async ({ port }, index) => {
-      const task = {
-        ...ours,
-        port,
-        firstId: firstId + index * step,
-        connections: connections / servers.length,
-        seconds: limit.seconds,
-        requests: step,
-      };
-      return JSON.parse(
-        (await promisify(execFile)(process.execPath, [loadScript, JSON.stringify(task)])).stdout,
-      );
-    }),
-  );
-  for (const { faults } of runs)
-    if (faults.length > 0) throw new Error(`wrong responses: ${faults.join('; ')}`);
-  return runs;
+/**
+ * Sends deletes of `requests` ids from `firstId` on, from one process, whatever the number of servers.
+ * @throws Error if a response is wrong
+ */
+async function load(servers, firstId, { seconds, requests }) {
+  const ports = servers.map(({ port }) => port);
+  const task = { ...ours, ports, firstId, connections, seconds, requests };
+  const { stdout } = await promisify(execFile)(process.execPath, [loadScript, JSON.stringify(task)]);
+  const run = JSON.parse(stdout);
+  if (run.faults.length > 0) throw new Error(`wrong responses: ${run.faults.join('; ')}`);
+  return run;
 }
 
 /** Counts what the active connections of PostgreSQL wait for, until the signal is aborted. */
@@ -66,7 +56,7 @@ export async function measureServers({ rounds, seconds, counts = [1, 2, 4] }, sa
   try {
     while (servers.length < most) servers.push(await startPeer(patient(ours), database.url));
     for (const server of servers) {
-      await load([server], nextId, { seconds: 120, ids: warmUpRequests });
+      await load([server], nextId, { seconds: 120, requests: warmUpRequests });
       nextId += warmUpRequests;
     }
     const cpuOf = () => ({
@@ -79,10 +69,10 @@ export async function measureServers({ rounds, seconds, counts = [1, 2, 4] }, sa
         const sampling = new AbortController();
         const waits = sampleWaits(database, sampling.signal);
         const before = cpuOf();
-        const runs = await load(servers.slice(0, count), nextId, { seconds, ids: idsOfBurst });
+        const run = await load(servers.slice(0, count), nextId, { seconds, requests: idsOfBurst });
         const after = cpuOf();
         sampling.abort();
-        const deletes = runs.reduce((sum, { answered }) => sum + answered, 0);
+        const deletes = run.answered;
         const [{ statements }] = await database.sql(
           `SELECT count(DISTINCT xmin::text)::int AS statements FROM audit_events
            WHERE target_ids[1]::int >= $1 AND target_ids[1]::int < $1 + $2::int`,
@@ -90,13 +80,13 @@ export async function measureServers({ rounds, seconds, counts = [1, 2, 4] }, sa
         );
         nextId += idsOfBurst;
         bursts[index].push({
-          perSecond: runs.reduce((sum, { perSecond }) => sum + perSecond, 0),
-          p50: median(runs.map(({ p50 }) => p50)),
-          p99: Math.max(...runs.map(({ p99 }) => p99)),
+          perSecond: run.perSecond,
+          p50: run.p50,
+          p99: run.p99,
           deletesPerStatement: deletes / statements,
           serverMs: ((after.servers - before.servers) * 1000) / deletes,
           databaseMs: ((after.database - before.database) * 1000) / deletes,
-          loadMs: (runs.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1000) / deletes,
+          loadMs: (run.cpuSeconds * 1000) / deletes,
           waits: await waits,
         });
         const { perSecond, deletesPerStatement, serverMs, databaseMs } = bursts[index].at(-1);
