@@ -7,7 +7,9 @@ export default {
   testRegex: [
     'test/(groups\\.(archive|delete|trusted|write|read|search|dry|expected|price)|subscribers|idempotency|audit|' +
       'accounts\\.(command|credentials|tokens)|cli\\.(transfer|groups|repair)|service-groups|mutations)[^/]*\\.test\\.ts$',
-    ...(process.env.TEST_DATABASE_POOLER ? ['test/reliability[./]race\\.test\\.ts$'] : []),
+    ...(process.env.TEST_DATABASE_POOLER
+      ? ['test/(reliability[./]race|cli[./](operations|migrate))\\.test\\.ts$']
+      : []),
   ],
   testPathIgnorePatterns: ['scale', 'property'],
 };
