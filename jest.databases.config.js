@@ -7,7 +7,9 @@ export default {
   testRegex: [
     'test/(accounts/(command|credentials|tokens)|cli/groups|doctor/repair|group-deletion/(delete|expected|trusted)|' +
       'groups/(archive|price|read|search(?!-)|write)|mutations/|service-groups/|subscribers/|transfer/)[^/]*\\.test\\.ts$',
-    ...(process.env.TEST_DATABASE_POOLER ? ['test/reliability/race\\.test\\.ts$'] : []),
+    ...(process.env.TEST_DATABASE_POOLER
+      ? ['test/(reliability/race|cli/(operations|migrate))\\.test\\.ts$']
+      : []),
   ],
   testPathIgnorePatterns: ['scale', 'property'],
 };

@@ -28,10 +28,7 @@ afterAll(async () => {
 testWithPgBouncer(
   'a database is backed up and restored through PgBouncer in transaction mode, and comes back the same',
   async () => {
-    pooler = await startPgBouncer(
-      { host: '127.0.0.1', port: postgres.port },
-      { pool_mode: 'transaction' },
-    );
+    pooler = await startPgBouncer({ host: '127.0.0.1', port: postgres.port }, { pool_mode: 'transaction' });
     const urlOf = (database: string) => `postgresql://postgres@127.0.0.1:${pooler.port}/${database}`;
     for (const name of ['source', 'target']) await postgres.sql(`CREATE DATABASE ${name}`);
     const run = (database: string, ...args: string[]) =>
