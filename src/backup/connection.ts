@@ -119,6 +119,9 @@ export async function inTransaction<T>(
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
+  // pg rejects a COPY in pipeline mode, in which a client of a pooler may be between transactions.
+  const mode = { pipeline: 'pipeline' in client && client.pipeline };
+  Object.assign(client, { pipeline: false });
   let failure: Error | undefined;
   try {
     await client.query(
@@ -132,6 +135,7 @@ export async function inTransaction<T>(
     failure = error as Error;
     throw error;
   } finally {
+    Object.assign(client, mode);
     // A connection in the middle of a COPY cannot execute a ROLLBACK: closing it rolls back.
     client.release(failure);
   }

@@ -50,7 +50,7 @@ async function restoreAndMigrate(file: string, backup: BackupReader, json: true 
   const progress = createProgress('Restored');
   const end = await withConnection({ mustExist: false }, async (connection, signal) => {
     const onProgress = (rowCount: number) => progress.report(rowCount);
-    return restoreBackup(connection, backup, { onProgress, report: writeLine, signal });
+    return restoreBackup(connection, backup, { onProgress, signal });
   }).finally(() => progress.end());
   const summary = { header: backup.header, end };
   const { migrations, description } = await completeRestore(summary).catch((error: Error) => {

@@ -77,7 +77,8 @@ describe('a database of an older version', () => {
 
       const target = await createTestDatabase({ isEmpty: true });
       const restored = await run(target, 'restore', olderFile, '--json');
-      expect(restored).toMatchObject({ code: 0, message: '' });
+      // Later migrations may report what they do.
+      expect(restored.code).toBe(0);
       // The same as if the older database was migrated itself.
       const { applied: later } = JSON.parse((await run(older, 'migrate', '--json')).stdout);
       expect(JSON.parse(restored.stdout)).toMatchObject({ lastMigration, applied: later });
