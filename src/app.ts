@@ -11,7 +11,7 @@ import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
-import { maintainPartitions, readRetentions, warnOfForeignTables } from './database/month-partitions.ts';
+import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';

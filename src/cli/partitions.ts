@@ -33,7 +33,7 @@ async function maintainPartitions({
   json?: true;
 }): Promise<void> {
   const { createPartitions, dropPartitions, listExpiredPartitions, ownsTable, readRetentions } =
-    await import('../database/month-partitions.ts');
+    await import('../jobs/month-partitions.ts');
   await withDatabase(async ({ prisma, config }) => {
     const retentions = readRetentions(config);
     const created = isDryRun ? 0 : await createPartitions(prisma);

@@ -195,7 +195,7 @@ describe('libraries', () => {
   test('Prisma, GraphQL, HTTP and pg stay in their modules', () => {
     for (const name of usersOf(/generated\/prisma|^@prisma\//))
       expect(name).toMatch(
-        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|\/archive\.ts$|^mutations\/audit-log\.ts$|^group-deletion\/group-commit\.ts$/,
+        /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|\/archive\.ts$|^mutations\/audit-log\.ts$|^jobs\/month-partitions\.ts$|^group-deletion\/group-commit\.ts$/,
       );
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
       expect(name).toMatch(/^(graphql|http)\//);

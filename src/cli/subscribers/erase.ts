@@ -39,7 +39,7 @@ async function erase(
     await confirm(`Erase ${username}? It cannot be undone, also by group-api.`, yes, 'Nothing was erased');
   // The audit log must not have the username, also if the call is rejected.
   const call = createCommandCall('subscribers erase', [], { isDryRun });
-  const { ownsTable } = await import('../../database/month-partitions.ts');
+  const { ownsTable } = await import('../../jobs/month-partitions.ts');
   const erasure = await withDatabase(async ({ prisma, mutations, subscribers }) => {
     if (!(await ownsTable(prisma, 'audit_events'))) {
       throw new OperatorError(

@@ -1,6 +1,9 @@
 import type { Config } from '../config/settings.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { insertAuditEvents } from '../mutations/audit-log.ts';
+
+const { sql } = Prisma;
 
 /** A table that is partitioned by month. */
 type PartitionedTable = 'audit_events' | 'subscriber_history';
@@ -77,10 +80,19 @@ export async function dropPartitions(
     if (expired.length === 0) return [];
     // PostgreSQL has quoted the names.
     await transaction.$executeRaw`DROP TABLE ${Prisma.raw(expired.map(({ name }) => name).join(', '))}`;
-    await transaction.$executeRaw`
-      INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, after)
-      VALUES (${account}, ${credential}, 'local', ${requestId}, 'partitions', ${expired.map(({ name }) => name)}::text[],
-        'done', ${JSON.stringify({ retentionDays: retention.days, dropped: expired })}::jsonb)`;
+    const after = JSON.stringify({ retentionDays: retention.days, dropped: expired });
+    await transaction.$executeRaw(
+      insertAuditEvents({
+        account: sql`${account}`,
+        credential: sql`${credential}`,
+        address: sql`'local'`,
+        request_id: sql`${requestId}`,
+        operation: sql`'partitions'`,
+        target_ids: sql`${expired.map(({ name }) => name)}::text[]`,
+        outcome: sql`'done'`,
+        after: sql`${after}::jsonb`,
+      }),
+    );
     return expired;
   });
 }
