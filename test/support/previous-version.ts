@@ -11,14 +11,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The last commit whose newest migration is 0008_moved_subscribers. */
 const commit = '76ffd73d94f245c0d3678f47851518507b3b0281';
 
-/** Returns whether the history has the previous version: a shallow clone does not. */
-export async function hasPreviousVersion(): Promise<boolean> {
-  return run('git', ['cat-file', '-e', commit], { cwd: root }).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Builds the version before the migrations of this one, with the same libraries, in a folder. */
 export async function buildPreviousVersion(): Promise<{ readonly main: string; remove(): Promise<void> }> {
   const folder = await createTestFolder();
