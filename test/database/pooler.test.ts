@@ -196,11 +196,8 @@ describeWithPgBouncer('PgBouncer', () => {
           `-- Runs outside a transaction.\nCREATE INDEX CONCURRENTLY "standalone_${column}" ON "groups"("${column}");\n`,
         );
       }
-      const { code, stderr } = await program.start(`${url}?schema=plans`, 'migrate').ended;
-      expect([stderr, code]).toStrictEqual([
-        expect.stringContaining('Applying the migration 9000_tag_name'),
-        0,
-      ]);
+      const { ended } = program.start(`${url}?schema=plans`, 'migrate');
+      expect(await ended).toMatchObject({ code: 0 });
     } finally {
       await program.remove();
     }
