@@ -124,7 +124,7 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
       // Also the state of the pool, since its connections may lead elsewhere than that of the watchdog.
       const state = await readState(pool);
       if (state === 'standby') watchdog.reportStandby();
-      return state === 'available' ? watchdog.state() : state;
+      return state === 'available' && watchdog.state() === 'standby' ? 'standby' : state;
     },
     async close() {
       await watchdog.close();

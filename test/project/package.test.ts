@@ -60,6 +60,7 @@ test('the npm package contains what its users need, and no development files', (
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'deploy',
       'dist',
       'docs',
       'package.json',

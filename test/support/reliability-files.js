@@ -11,9 +11,6 @@ export const reliabilityFiles = [
   'failover/rehearsal',
   'embedded-postgres/recovery',
   'embedded-postgres/stale-lock',
-  'database/failover',
-  'database/unknown-commit',
-  'failover/rehearsal',
   // Large data, and random data many times over.
   'autodialer/upload-limits',
   'transfer/property',
