@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { describeEmbedded } from '../database/database.ts';
+import { removeTimeLimits } from '../database/time-limits.ts';
 import { applicationName, openEmbeddedPostgres } from '../embedded-postgres/cluster.ts';
 import { clusterDirOf } from '../embedded-postgres/data-dir.ts';
 import { exists } from '../embedded-postgres/folders.ts';
@@ -97,11 +98,6 @@ const transactionSettings = `
   SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres';
   SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL client_encoding = 'UTF8';
   SET LOCAL row_security = off; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0`;
-/** Time limits are meant for requests. Not all versions of PostgreSQL have all of them. */
-const removeTimeLimits = `
-  SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
-    ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`;
-
 type TransactionOptions = {
   readonly begin: string;
   readonly tables: readonly string[];
@@ -135,8 +131,9 @@ export async function inTransaction<T>(
     failure = error as Error;
     throw error;
   } finally {
-    Object.assign(client, mode);
-    // A connection in the middle of a COPY cannot execute a ROLLBACK: closing it rolls back.
+    // A connection in the middle of a COPY cannot execute a ROLLBACK: closing it rolls back. In pipeline mode pg would
+    // wait for the end of the COPY before it closes it.
+    if (failure === undefined) Object.assign(client, mode);
     client.release(failure);
   }
 }

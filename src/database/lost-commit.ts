@@ -53,7 +53,7 @@ function createOpenCheck(prisma: Pick<PrismaClient, '$queryRaw'>): () => Promise
     const [row] = await prisma.$queryRaw<{ isOpen: boolean; askedAt: Date }[]>`
       SELECT pg_is_in_recovery() OR EXISTS (
           SELECT FROM pg_stat_activity
-          WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
+          WHERE usename = session_user AND datname = current_database() AND pid <> pg_backend_pid()
             AND state = 'active' AND xact_start <= asked_at
         ) AS "isOpen", asked_at AS "askedAt"
       FROM coalesce(${askedAt}::timestamptz, now()) AS asked_at`;

@@ -3,18 +3,11 @@ import type pg from 'pg';
 import { destroySocket } from '../postgres/client.ts';
 import { openConnection } from '../postgres/connection.ts';
 import { changeSettings } from '../postgres/transaction-settings.ts';
+import { removeTimeLimits, timeLimits } from './time-limits.ts';
 
 /** The advisory lock of `prisma migrate`, so that it and group-api never migrate concurrently. */
 const migrationLock = 72_707_369;
 const pollIntervalMs = 100;
-
-/** The limits of time that are meant for requests, and do not apply to migrations. */
-const timeLimits = [
-  'lock_timeout',
-  'statement_timeout',
-  'transaction_timeout',
-  'idle_in_transaction_session_timeout',
-];
 
 /** Receives one line about what a migration is doing. */
 export type Report = (line: string) => void;
@@ -29,17 +22,25 @@ export async function withMigrationLock<T>(
   work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
   const holder = await pool.connect();
+  let client: pg.ClientBase | undefined;
+  let isLockLost = false;
+  const onLockLost = () => {
+    isLockLost = true;
+    if (client) destroySocket(client);
+  };
   try {
     await acquireLock(holder, report);
-    const client = await openConnection(pool.options);
-    const disconnect = () => destroySocket(client);
-    holder.once('end', disconnect);
+    holder.once('end', onLockLost);
+    const connection = await openConnection(pool.options);
+    client = connection;
+    // Lost while the connection was opened.
+    if (isLockLost) destroySocket(connection);
     try {
-      await removeTimeLimits(client);
-      return await work(client);
+      await liftTimeLimits(connection);
+      return await work(connection);
     } finally {
-      holder.off('end', disconnect);
-      await client.end().catch(() => undefined);
+      holder.off('end', onLockLost);
+      await connection.end().catch(() => undefined);
     }
   } finally {
     await holder.query('ROLLBACK').catch(() => undefined);
@@ -54,9 +55,7 @@ export async function withMigrationLock<T>(
  */
 async function acquireLock(holder: pg.PoolClient, report: Report): Promise<void> {
   await holder.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-  await holder.query(`SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY ($1::text[])`, [
-    timeLimits,
-  ]);
+  await holder.query(removeTimeLimits);
   for (let isWaiting = false; ; isWaiting = true) {
     const { rows } = await holder.query<{ acquired: boolean }>(
       `SELECT pg_try_advisory_xact_lock(${migrationLock}) AS acquired`,
@@ -67,7 +66,7 @@ async function acquireLock(holder: pg.PoolClient, report: Report): Promise<void>
   }
 }
 
-async function removeTimeLimits(client: pg.ClientBase): Promise<void> {
+async function liftTimeLimits(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     'SELECT name FROM pg_settings WHERE name = ANY ($1::text[])',
     [timeLimits],

@@ -1,11 +1,18 @@
+/** The function that runs work in turn. */
+type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /**
  * Creates a function that runs asynchronous work one at a time, in the order of the calls, so that expensive statements
- * occupy one connection.
+ * occupy one connection. If `maxWaiting` calls wait already, it throws the error that `rejection` creates: callers may
+ * be gone before a longer queue reaches them.
  */
-export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+export function createTurns(maxWaiting: number, rejection: () => Error): TakeTurn {
   let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work);
+  let unfinished = 0;
+  return async (work) => {
+    if (unfinished > maxWaiting) throw rejection();
+    unfinished++;
+    const turn = last.then(work).finally(() => unfinished--);
     last = turn.catch(() => undefined);
     return turn;
   };

@@ -32,10 +32,15 @@ export async function checkDatabase(
     const first = await withConnection(database, {}, async (pool) => {
       const server = await requireServer(pool, database);
       const summary = `Connected to ${description}: PostgreSQL ${server.version}, encoding UTF8, schema ${schema}`;
-      return [await checkWritable(pool, summary), ...checkPooler(server, { hasPreparedStatements })];
+      return [
+        await checkWritable(pool, summary),
+        ...checkPooler(server, { hasPreparedStatements }),
+        ...(await checkEngine(pool)),
+      ];
     });
+    // An engine that is not PostgreSQL may not execute the other checks.
+    if (first.some(({ state, name }) => name === 'engine' && state === 'wrong')) return first;
     const others = await withConnection(database, { default_transaction_read_only: 'on' }, async (pool) => [
-      ...(await checkEngine(pool)),
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
       await checkClock(pool),

@@ -13,8 +13,10 @@ import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
 import {
   isIndexed,
+  maxWaitingSearches,
   prepareSearch,
   searchTooSlow,
+  tooManySearches,
   writeGroupCountStatement,
   writeGroupPageStatement,
 } from './group-search-statements.ts';
@@ -23,7 +25,7 @@ export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
 export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
-  const takeTurns = createTurns();
+  const takeTurn = createTurns(maxWaitingSearches, tooManySearches);
 
   async function runSearch<Row>(
     { filter }: Pick<GroupSearch, 'filter'>,
@@ -37,7 +39,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return rows;
     };
     try {
-      return await (isIndexed(filter) ? run() : takeTurns(run));
+      return await (isIndexed(filter) ? run() : takeTurn(run));
     } catch (error) {
       throw isTimeLimit(error) ? searchTooSlow(error) : error;
     }

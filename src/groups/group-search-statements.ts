@@ -36,6 +36,18 @@ export function isIndexed({ text }: GroupSearch['filter']): boolean {
   return text === undefined || /[\p{L}\p{M}\p{N}]{3}/u.test(text);
 }
 
+/** The maximum number of searches without an index that wait for their turn. */
+export const maxWaitingSearches = 8;
+
+/** The error of a search without an index while too many others wait. */
+export function tooManySearches(): AppError {
+  return new AppError(
+    'SERVICE_UNAVAILABLE',
+    'Too many searches for a text without three consecutive letters or digits are in progress. Try again later, or ' +
+      'search for a longer text',
+  );
+}
+
 /**
  * Writes the statement that returns one page, and one more group if there are more: `row` as JSON. It finds the ids in
  * an index, which has all columns of filters, and reads the rows of the page only.

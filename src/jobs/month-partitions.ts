@@ -98,7 +98,7 @@ export async function dropPartitions(
 }
 
 /**
- * Creates missing partitions and drops expired ones, and returns how many it has dropped.
+ * Drops expired partitions and creates missing ones, and returns how many it has dropped.
  * @throws AppError SERVICE_UNAVAILABLE if a long statement locks a table; it can be repeated.
  */
 export async function maintainPartitions(
@@ -106,9 +106,9 @@ export async function maintainPartitions(
   retentions: readonly Retention[],
   caller: DropCaller,
 ): Promise<number> {
-  await createPartitions(prisma);
   let dropped = 0;
   for (const retention of retentions) dropped += (await dropPartitions(prisma, retention, caller)).length;
+  await createPartitions(prisma);
   return dropped;
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isRolledBackByConflict, isTimeLimit } from '../database/conflict.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
@@ -30,7 +31,12 @@ export function startPurgeJob(
       if (Object.values(counts).some((count) => count > 0)) log.info(counts, 'purged expired rows');
     } catch (error) {
       // Retried in a minute. The connection watchdog logs an unavailable database.
-      if (!(error instanceof AppError)) log.error({ err: error }, 'the purge of expired rows failed');
+      if (isRolledBackByConflict(error) || isTimeLimit(error))
+        log.warn(
+          { reason: (error as Error).message },
+          'the purge of expired rows was blocked, and is retried',
+        );
+      else if (!(error instanceof AppError)) log.error({ err: error }, 'the purge of expired rows failed');
     }
   };
   /** Runs batches until one is empty. A purge that is stopped still runs one batch of each kind. */

@@ -1,6 +1,7 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RowJson } from '../database/row-json.ts';
+import { removeTimeLimits } from '../database/time-limits.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { parseAuditEvent } from './audit-events.ts';
 import type { Transaction } from './mutation-runner.ts';
@@ -47,6 +48,7 @@ export async function exportAuditEvents(
   await prisma.$transaction(
     async (transaction) => {
       await transaction.$executeRaw`SET TRANSACTION READ ONLY`;
+      await transaction.$queryRawUnsafe(removeTimeLimits);
       // One piece is a batch; the next one is read while one is written.
       const pieces = Readable.from(writePieces(transaction), { highWaterMark: 1 });
       await pipeline(pieces, destination, { ...(signal && { signal }) });

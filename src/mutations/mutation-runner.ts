@@ -69,11 +69,10 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         if (committing === undefined || !isOutcomeUnknown(failure)) throw failure;
         // The connection was lost during the commit: return the result if the change was committed.
         const { result, eventId } = committing;
-        await waitForCommit(
-          prisma,
-          failure,
-          async () => (await prisma.auditEvent.count({ where: { id: eventId } })) > 0,
-        );
+        const { requestId, account, operation } = call;
+        // Not by the id alone: after a failover the new primary may give an id that was lost to another event.
+        const where = { id: eventId, requestId, account, operation };
+        await waitForCommit(prisma, failure, async () => (await prisma.auditEvent.count({ where })) > 0);
         return result;
       }
     },

@@ -43,7 +43,7 @@ export class Client extends pg.Client {
             ...config,
             ...(password !== undefined && { password }),
             ...host,
-            connectionTimeoutMillis: hosts.timeoutMs,
+            connectionTimeoutMillis: Math.min(config.connectionTimeoutMillis ?? Infinity, hosts.timeoutMs),
           }
         : config,
     );

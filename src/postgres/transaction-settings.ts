@@ -19,7 +19,7 @@ const pooledClients = new WeakMap<pg.ClientBase, Pooled>();
 export function applyInTransactions(client: pg.ClientBase, settings: SessionSettings): void {
   const send = client.query.bind(client) as Send;
   const pooled: Pooled = { settings, send };
-  const begin = (text: string) => [text, ...Object.entries(pooled.settings).map(setLocal)].join('; ');
+  const begin = (text: string) => insertSettings(text, pooled.settings);
 
   const run = async (query: Query, values: unknown[] | undefined) => {
     if (client.getTransactionStatus() !== 'I') return send(query, values);
@@ -43,6 +43,18 @@ export function applyInTransactions(client: pg.ClientBase, settings: SessionSett
   };
   pooledClients.set(client, pooled);
   Object.assign(client, { query, pipeline: true });
+}
+
+/**
+ * Inserts the settings after the statement that starts a transaction: what follows in the text overrides them. That
+ * statement may choose the isolation level itself.
+ */
+function insertSettings(text: string, settings: SessionSettings): string {
+  const [start = '', rest = ''] = text.split(/;(.*)/s);
+  const assignments = Object.entries(settings)
+    .filter(([name]) => name !== 'default_transaction_isolation' || !/\bISOLATION\b/i.test(start))
+    .map(setLocal);
+  return [start, ...assignments, rest].filter((statement) => statement.trim() !== '').join('; ');
 }
 
 const startsTransaction = /^\s*(BEGIN|START\s+TRANSACTION)\b/i;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { removeTimeLimits } from '../database/time-limits.ts';
 import { AppError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
@@ -38,6 +39,7 @@ export async function eraseSubscriber(
   return mutations.run(
     call,
     async (transaction) => {
+      await transaction.$queryRawUnsafe(removeTimeLimits);
       await requireNoSubscription(transaction, username);
       const names = { username, pseudonym };
       const result: Erasure = {

@@ -4,6 +4,7 @@
 -- The end of the months of the existing table, as 0021 has computed it, and the next id.
 CREATE TEMPORARY TABLE "before_partitions" ON COMMIT DROP AS
     SELECT relname AS "name", relowner AS "owner", relacl AS "acl",
+        (SELECT relacl FROM pg_class WHERE oid = pg_get_serial_sequence(quote_ident(t.relname), 'id')::regclass) AS "sequence_acl",
         substring(pg_get_constraintdef(c.oid) FROM '''([^'']+)''')::timestamptz AS "bound",
         nextval(pg_get_serial_sequence(quote_ident(relname), 'id')) AS "next_id"
     FROM pg_class t JOIN pg_constraint c ON conrelid = t.oid
@@ -126,6 +127,11 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     EXECUTE format('SELECT max("until") FROM %I.month_partitions($1)', "schema") INTO "month" USING "parent";
+    IF "month" <= date_trunc('month', now()) + interval '3 months' THEN
+        -- Another server may be creating them.
+        EXECUTE format('LOCK TABLE ONLY %I.%I IN SHARE UPDATE EXCLUSIVE MODE', "schema", "table");
+        EXECUTE format('SELECT max("until") FROM %I.month_partitions($1)', "schema") INTO "month" USING "parent";
+    END IF;
     WHILE "month" <= date_trunc('month', now()) + interval '3 months' LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.%2$I WHERE %3$I >= $1 AND %3$I < $1 + interval ''1 month'')',
             "schema", "table" || '_default', "column") INTO "is_taken" USING "month";
@@ -160,6 +166,11 @@ BEGIN
         PERFORM setval(pg_get_serial_sequence(quote_ident("before"."name"), 'id'), "before"."next_id", false);
         FOR "granted" IN SELECT * FROM aclexplode("before"."acl") LOOP
             EXECUTE format('GRANT %s ON %I TO %s %s', "granted"."privilege_type", "before"."name",
+                CASE "granted"."grantee" WHEN 0 THEN 'PUBLIC' ELSE "granted"."grantee"::regrole::text END,
+                CASE WHEN "granted"."is_grantable" THEN 'WITH GRANT OPTION' ELSE '' END);
+        END LOOP;
+        FOR "granted" IN SELECT * FROM aclexplode("before"."sequence_acl") LOOP
+            EXECUTE format('GRANT %s ON SEQUENCE %I TO %s %s', "granted"."privilege_type", "before"."name" || '_id_seq',
                 CASE "granted"."grantee" WHEN 0 THEN 'PUBLIC' ELSE "granted"."grantee"::regrole::text END,
                 CASE WHEN "granted"."is_grantable" THEN 'WITH GRANT OPTION' ELSE '' END);
         END LOOP;
