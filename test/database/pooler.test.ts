@@ -1,3 +1,4 @@
+import { createPool } from '../../src/postgres/connection.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
 import { copyProgram } from '../support/program-copy.ts';
@@ -177,6 +178,33 @@ describeWithPgBouncer('PgBouncer', () => {
     await expect(database.sql('SELECT $1::int', ['x'])).rejects.toThrow('invalid input syntax');
     expect(await database.sql('SELECT $1::int AS one', [1])).toStrictEqual([{ one: 1 }]);
     await database.drop();
+  });
+
+  test('a transaction in transaction mode has the isolation level and the settings of its own statements', async () => {
+    const pool = createPool(
+      { connectionString: await startPooler({ pool_mode: 'transaction' }), max: 1 },
+      { lock_timeout: '3000', search_path: 'plans' },
+    );
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = 0');
+      const { rows } = await client.query(
+        `SELECT current_setting('transaction_isolation') AS isolation, current_setting('lock_timeout') AS lock_timeout,
+           current_setting('search_path') AS search_path, current_setting('TimeZone') AS zone`,
+      );
+      expect(rows).toStrictEqual([
+        { isolation: 'repeatable read', lock_timeout: '0', search_path: 'plans', zone: 'UTC' },
+      ]);
+      await client.query('ROLLBACK');
+      await client.query('BEGIN');
+      expect((await client.query('SHOW transaction_isolation')).rows).toStrictEqual([
+        { transaction_isolation: 'read committed' },
+      ]);
+      await client.query('ROLLBACK');
+    } finally {
+      client.release();
+      await pool.end();
+    }
   });
 
   test('a migration that runs outside a transaction works in transaction mode, in the schema of the URL, and leaves no setting', async () => {

@@ -173,4 +173,21 @@ describe('the time limit', () => {
     const bodies = await Promise.all([...short, ...long]);
     expect(bodies.map(({ data }) => data.searchGroups.totalCount)).toStrictEqual([0, 0, 0, 0, 0]);
   });
+
+  test('rejects searches for such texts with 503 while more than eight wait; other searches run', async () => {
+    await lockGroups();
+    const waiting = Array.from({ length: 9 }, () =>
+      app.graphql('{ searchGroups(filter: { text: "qx" }) { nodes { id } } }'),
+    );
+    await other.waitForBlocked(1);
+    const rejected = await app.graphql('{ searchGroups(filter: { text: "qx" }) { nodes { id } } }');
+    expect([rejected.status, rejected.headers.get('retry-after'), rejected.body.errors]).toMatchObject([
+      503,
+      '1',
+      [{ message: expect.stringMatching(/^Too many searches/), extensions: { code: 'SERVICE_UNAVAILABLE' } }],
+    ]);
+    await other.query('ROLLBACK');
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toStrictEqual(Array(9).fill(200));
+    expect((await search({ text: 'qx' })).data.searchGroups.totalCount).toBe(0);
+  });
 });

@@ -8,7 +8,7 @@ const { run } = createCommandLine(() => app);
 /** All rows of all tables that contain a text, by their table. */
 const findText = async (text: string) => {
   const tables = await app.sql<{ name: string }>(
-    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`,
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`,
   );
   const found: string[] = [];
   for (const { name } of tables)
