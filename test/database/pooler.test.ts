@@ -180,7 +180,7 @@ describeWithPgBouncer('PgBouncer', () => {
     await database.drop();
   });
 
-  test('a transaction in transaction mode has the isolation level and the settings of its own statements', async () => {
+  test('a transaction in transaction mode has the isolation level and the settings that its statements choose', async () => {
     const pool = createPool(
       { connectionString: await startPooler({ pool_mode: 'transaction' }), max: 1 },
       { lock_timeout: '3000', search_path: 'plans' },
