@@ -84,7 +84,13 @@ testIfInstalled(
     await runJson('subscribers', 'add', 'ali', String(after), '--expires-at', '2100-01-01');
     const database = () => useTestDatabase(`postgresql://postgres@127.0.0.1:${postgres.port}/plans`);
     const first = database();
-    const [row] = await first.sql<{ time: string }>('SELECT clock_timestamp()::text AS time');
+    const readTime = async () =>
+      (await first.sql<{ time: string }>('SELECT clock_timestamp()::text AS time'))[0]!.time;
+    // pgBackRest compares whole seconds: a backup of the same second is not before the time.
+    const secondOf = (time: string) => time.slice(0, 'YYYY-MM-DD hh:mm:ss'.length);
+    const archivedAt = await readTime();
+    let time = archivedAt;
+    await waitUntil(async () => secondOf((time = await readTime())) > secondOf(archivedAt));
     await first.drop();
 
     await runJson('subscribers', 'remove', 'ali', '--group', String(after), '--yes');
@@ -92,7 +98,7 @@ testIfInstalled(
     await runJson('groups', 'purge', String(before), String(after), '--yes');
     expect(await listNames()).toStrictEqual([]);
 
-    await runBlock(withValue(recover!.text, '2026-11-26 09:41:00+00', row!.time));
+    await runBlock(withValue(recover!.text, '2026-11-26 09:41:00+00', time));
     const second = database();
     await waitUntil(
       async () => {
