@@ -90,7 +90,7 @@ function filesIn(folder, path) {
 }
 
 const titleOrComment =
-  /(?:\b(?:test|describe)(?:\.\w+)*|[\])}`])\(\s*(?:'[^'\n]*'|"[^"\n]*"|`[^`\n]*`)|(?:^|\s)\/\/ .*|\/\*\*?\s[^]*?\*\//gm;
+  /(?:\b(?:test|describe)\w*(?:\.\w+)*|[\])}`])\(\s*(?:'[^'\n]*'|"[^"\n]*"|`[^`\n]*`)|(?:^|\s)\/\/ .*|\/\*\*?\s[^]*?\*\//gm;
 
 /** A value of the API, which stays as it is. */
 const auditOutcome = /(['`])refused\1/g;

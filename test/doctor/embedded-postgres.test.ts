@@ -88,7 +88,7 @@ describe('the embedded PostgreSQL', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  testAsRoot('can be made beside the copied binaries', async () => {
+  testAsRoot('can be created next to the copied binaries', async () => {
     const folder = await createTestFolder();
     await mkdir(join(folder, 'postgresql-18.0.0'));
     target.url = '';

@@ -55,8 +55,8 @@ describe('HTTPS', () => {
 
 describe('invalid TLS files stop the start', () => {
   test.each([
-    ['a file that is not there', 'none', 'first.key', /^TLS_CERT_FILE must be a readable file: ENOENT/],
-    ['a key that is not there', 'first.crt', 'none', /^TLS_KEY_FILE must be a readable file: ENOENT/],
+    ['a missing certificate file', 'none', 'first.key', /^TLS_CERT_FILE must be a readable file: ENOENT/],
+    ['a missing key file', 'first.crt', 'none', /^TLS_KEY_FILE must be a readable file: ENOENT/],
     [
       "another certificate's key",
       'first.crt',

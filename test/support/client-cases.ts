@@ -19,7 +19,7 @@ type Example = {
   readonly readApiError: (error: unknown) => object | undefined;
 };
 
-type Refusal = {
+type Rejection = {
   readonly what: string;
   readonly key: string;
   /** The status at `/graphql`, and at the operation's own path. */
@@ -30,7 +30,7 @@ type Refusal = {
 };
 
 /** The errors that every client has to report for a rejected delete. */
-export const rejections: readonly Refusal[] = [
+export const rejections: readonly Rejection[] = [
   {
     what: 'there is no such group',
     key: testKey,
