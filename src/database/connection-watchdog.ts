@@ -29,10 +29,11 @@ const warnings = {
 };
 
 /**
- * Probes the database every second, over a separate connection. If there is no response in time, for example because
- * the machine or the network has failed silently, destroys the sockets of the pool: pending queries then fail
- * immediately instead of minutes later by TCP. If it is a standby, as after a failover, replaces the connections of the
- * pool, each second, until they lead to a primary. Calls `onUnavailable` after every probe without a response.
+ * Probes the database every second, over a separate connection, or over a new one if that has been closed. If there is
+ * no response in time, for example because the machine or the network has failed silently, destroys the sockets of the
+ * pool: pending queries then fail immediately instead of minutes later by TCP. If it is a standby, as after a failover,
+ * replaces the connections of the pool, each second, until they lead to a primary. Calls `onUnavailable` after every
+ * probe without a response.
  */
 export function watchDatabase(
   connections: PoolConnections,
@@ -58,14 +59,30 @@ export function watchDatabase(
     else log.warn({ reason }, warnings[next]);
   };
 
+  const askPreviousConnection = async (): Promise<boolean | undefined> => {
+    if (!watcher) return undefined;
+    const startedAt = Date.now();
+    try {
+      return await isStandby(watcher);
+    } catch (error) {
+      disconnect();
+      if (Date.now() - startedAt >= responseTimeoutMs) throw error;
+      // Closed by the other side, as those of the pool to the same host: they may have been replaced by good ones.
+      return undefined;
+    }
+  };
+  const askNewConnection = async () => {
+    watcher = await openConnection({
+      ...connection,
+      connectionTimeoutMillis: responseTimeoutMs,
+      query_timeout: responseTimeoutMs,
+    });
+    return isStandby(watcher);
+  };
+
   const probe = async () => {
     try {
-      watcher ??= await openConnection({
-        ...connection,
-        connectionTimeoutMillis: responseTimeoutMs,
-        query_timeout: responseTimeoutMs,
-      });
-      const isOnStandby = await isStandby(watcher);
+      const isOnStandby = (await askPreviousConnection()) ?? (await askNewConnection());
       // Once more when there is a primary: meanwhile the pool may have connected to the standby again.
       if (isOnStandby || state === 'standby') connections.replace();
       if (isOnStandby) disconnect();
