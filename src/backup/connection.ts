@@ -6,6 +6,7 @@ import { clusterDirOf } from '../embedded-postgres/data-dir.ts';
 import { exists } from '../embedded-postgres/folders.ts';
 import { AppError, OperatorError } from '../errors.ts';
 import { destroySocket } from '../postgres/client.ts';
+import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { readDatabaseUrl, searchPathOf } from '../postgres/database-url.ts';
@@ -34,8 +35,6 @@ type ConnectionTarget = {
   readonly signal: AbortSignal;
 };
 
-const connectTimeoutMs = 3000;
-
 /** Connects to a database; an embedded one is created if necessary. @throws OperatorError if it cannot be used. */
 export async function openConnection({
   url,
@@ -55,9 +54,9 @@ export async function openConnection({
   const pool = createPool(
     {
       application_name: applicationName,
+      connectionTimeoutMillis: defaultConnectTimeoutMs,
       ...target.connection,
       max: 1,
-      connectionTimeoutMillis: connectTimeoutMs,
       idleTimeoutMillis: 0,
       keepAlive: true,
     },

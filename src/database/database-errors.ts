@@ -3,6 +3,7 @@ import { AppError, lockTimeout, serviceUnavailable, timeLimitReached } from '../
 import { isTimeLimit, isRolledBackByConflict } from './conflict.ts';
 import { NotConnectedError } from '../postgres/client.ts';
 import { causesOf } from '../postgres/error-causes.ts';
+import { readOnlyTransaction } from '../postgres/sql-states.ts';
 import { sqlStateOf } from './prisma-error.ts';
 
 /**
@@ -31,8 +32,6 @@ const unavailableCodes = new Set([
   'ERR_STREAM_WRITE_AFTER_END',
   'ETIMEDOUT',
 ]);
-/** PostgreSQL's code for a statement that writes on a standby, or in a database that is set to read-only. */
-export const readOnlyTransaction = '25006';
 /**
  * PostgreSQL's codes: classes 08 (connection), 28 (authorization), 53 (resources), 57P (shutdown) and 58 (system), a
  * database that does not exist, and read-only after a failover. Poolers also send those of a new connection for a

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
 import { createPool } from '../postgres/connection.ts';
 import { describeConnectionError } from '../postgres/connection-error.ts';
 import { defaultSchema, readDatabaseUrl, searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
@@ -16,10 +17,11 @@ import { keepRunning } from '../embedded-postgres/keep-running.ts';
 import { migrate } from './migrations.ts';
 import { findReadOnlyReason } from './read-only.ts';
 import { requireServer, type ServerInfo } from '../postgres/require-server.ts';
+import { readOnlyTransaction } from '../postgres/sql-states.ts';
 import { loadRowDefaults } from './row-json.ts';
 import { customPlan } from './prepared-statements.ts';
 import { sqlStateOf } from './prisma-error.ts';
-import { readOnlyTransaction, toUnavailableError } from './database-errors.ts';
+import { toUnavailableError } from './database-errors.ts';
 import { isStandby, watchDatabase, type DatabaseState } from './connection-watchdog.ts';
 import { trackConnections } from './pool-connections.ts';
 
@@ -35,8 +37,6 @@ export type Database = {
   close(): Promise<void>;
 };
 
-/** The default of connect_timeout, so that calls fail within five seconds while the database is unavailable. */
-const connectTimeoutMs = 3000;
 const readyTimeoutMs = 2000;
 /** The time to wait for a row lock, so that a few locked rows do not block all connections. */
 const lockTimeoutMs = 3000;
@@ -72,7 +72,7 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
   const connection = { application_name: applicationName, ...target.connection };
   const pool = createPool(
     {
-      connectionTimeoutMillis: connectTimeoutMs,
+      connectionTimeoutMillis: defaultConnectTimeoutMs,
       ...connection,
       max: poolSize,
       // Idle connections stay open: opening one costs as much as several deletes.

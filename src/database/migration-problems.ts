@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
+import { readOnlyTransaction } from '../postgres/sql-states.ts';
 
 /** The names of migrations by their state in a database. */
 export type MigrationState = {
@@ -100,7 +101,7 @@ function describe(code: string, message: string, { schema, migration, isStandalo
         `The database user is not allowed to create the required objects (${message}). ` +
         'Run `group-api migrate` once as the owner of the database: see docs/operations.md'
       );
-    case '25006':
+    case readOnlyTransaction:
       return (
         `The database is read-only (${message}), but migrations are pending. ` +
         'Set DATABASE_URL to the primary, or set default_transaction_read_only = off'

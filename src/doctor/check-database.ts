@@ -1,10 +1,13 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
+import { checkAudit } from './check-audit.ts';
 import { checkEngine } from './check-engine.ts';
 import { checkMigrations } from './check-migrations.ts';
+import { checkPartitions } from './check-partitions.ts';
 import { readRequiredPrivileges } from './required-privileges.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
+import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
 import { createPool } from '../postgres/connection.ts';
 import { searchPathOf, type DatabaseUrl } from '../postgres/database-url.ts';
 import { applicationName } from '../embedded-postgres/cluster.ts';
@@ -13,7 +16,6 @@ import { requireServer } from '../postgres/require-server.ts';
 import type { SessionSettings } from '../postgres/transaction-settings.ts';
 import { checkPooler } from './check-pooler.ts';
 
-const connectTimeoutMs = 3000;
 const statementTimeout = '10s';
 /** Purges, expiries and tokens depend on the clocks of both machines. */
 const clockSkewWarningMs = 2000;
@@ -62,7 +64,7 @@ async function withConnection<T>(
   const pool = createPool(
     {
       application_name: applicationName,
-      connectionTimeoutMillis: connectTimeoutMs,
+      connectionTimeoutMillis: defaultConnectTimeoutMs,
       ...connection,
       max: 1,
     },
@@ -95,6 +97,7 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
     await checkPrivileges(client, user),
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),
+    ...(await checkPartitions(client)),
   ];
 }
 
@@ -132,37 +135,6 @@ async function checkSequences(client: pg.Pool, user: string): Promise<CheckResul
   return rows.length > 0
     ? [passed(name, `${user} can read the sequences, and advance them during an import`)]
     : [];
-}
-
-async function checkAudit(client: pg.Pool, user: string): Promise<CheckResult[]> {
-  const { rows } = await client.query<{ may: boolean; is_owner: boolean; is_guarded: boolean }>(
-    `SELECT has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
-         OR has_table_privilege(c.oid, 'TRUNCATE') AS may,
-       pg_has_role(relowner, 'USAGE') AS is_owner,
-       NOT EXISTS (SELECT FROM pg_partition_tree(c.oid) WHERE NOT EXISTS (
-         SELECT FROM pg_trigger WHERE tgrelid = relid AND tgname = 'audit_events_append_only'
-           AND tgenabled IN ('O', 'A'))) AS is_guarded
-     FROM pg_class c WHERE c.oid = to_regclass('audit_events')`,
-  );
-  const [table] = rows;
-  if (!table) return [];
-  const name = 'audit';
-  const { may: mayChange, is_owner: isOwner, is_guarded: isGuarded } = table;
-  if (!isGuarded) {
-    const repair = 'As the owner: ALTER TABLE audit_events ENABLE TRIGGER audit_events_append_only';
-    const problem = `The trigger that makes the audit log append-only is missing or disabled. ${repair}`;
-    return [mayChange ? failed(name, problem) : warned(name, problem)];
-  }
-  if (mayChange && !isOwner) {
-    return [
-      warned(
-        name,
-        `${user} has unnecessary privileges: REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM ${user}`,
-      ),
-    ];
-  }
-  const guard = mayChange ? 'by a trigger, since it owns the tables' : 'by its privileges and by a trigger';
-  return [passed(name, `The audit log is append-only for ${user}: ${guard}`)];
 }
 
 async function checkClock(client: pg.Pool): Promise<CheckResult> {

@@ -2,6 +2,13 @@ import { customPlan } from '../database/prepared-statements.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { countLimit } from '../validation/total-count.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
+import {
+  timeOf,
+  writeBounds,
+  writeOutOfOrderEvents,
+  writeTimeBounds,
+  writeTimeCondition,
+} from './audit-time-statements.ts';
 
 /**
  * A subset of the audit events: a query for their newest ids, with the times that say in which partition each is, and
@@ -14,9 +21,12 @@ const maxId = 2n ** 63n - 1n;
 
 /**
  * Planner settings for the transaction of a page: a sequential scan is never right, and JIT compilation takes longer
- * than the statement itself.
+ * than the statement itself. Planning for many months takes longer than both, so that it is done once for all values:
+ * the execution excludes the partitions of other months.
  */
-export const preparePage = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`;
+export const preparePage = sql`
+  SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)`;
 
 /**
  * Writes the statement that returns one page, newest first, and one more event if there are more: `id`, and `row` as
@@ -32,13 +42,7 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
   const sources = [...writeSources(filter, limit), ...writeOutOfOrderSources(filter, limit)];
   const newest = after === undefined ? maxId : after - 1n;
   const ctes = [
-    sql`newest AS MATERIALIZED (SELECT ${newest}::bigint AS id)`,
-    ...(filter.from === undefined ? [] : [writeBoundarySearch('before_from', filter.from)]),
-    ...(filter.to === undefined ? [] : [writeBoundarySearch('before_to', filter.to)]),
-    sql`bounds AS MATERIALIZED (
-      SELECT ${filter.from === undefined ? sql`-1::bigint` : lastIdOf('before_from')} AS above,
-        ${filter.to === undefined ? sql`id` : sql`least(id, ${lastIdOf('before_to')})`} AS up_to
-      FROM newest)`,
+    ...writeBounds(filter, newest),
     ...sources.flatMap((source) => source.ctes),
     sql`page AS MATERIALIZED (
       SELECT id, at FROM (${join(
@@ -47,8 +51,7 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
       )}) AS source ORDER BY id DESC LIMIT ${limit})`,
   ];
   return sql`WITH RECURSIVE ${join(ctes, ', ')}
-    SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id, at) ORDER BY id DESC
-    ${raw(customPlan)}`;
+    SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id, at) ORDER BY id DESC`;
 }
 
 /** Writes the statement that counts the events that match a filter, up to `countLimit`, as `count`. */
@@ -185,7 +188,8 @@ function writeCombinedSource(
 function writeManyTargetsSource(target: string, filter: AuditFilter, limit: number): Source {
   const newestIds = sql`
     SELECT id, at FROM (
-      SELECT * FROM audit_events WHERE cardinality(target_ids) > 2 AND target_ids @> ARRAY[${target}] OFFSET 0
+      SELECT * FROM audit_events WHERE cardinality(target_ids) > 2 AND target_ids @> ARRAY[${target}]
+        AND ${writeTimeBounds(filter)} OFFSET 0
     ) AS event
     WHERE target_ids[1] <> ${target} AND target_ids[2] <> ${target} AND ${writeConditions(filter)}
       AND id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds)
@@ -193,51 +197,16 @@ function writeManyTargetsSource(target: string, filter: AuditFilter, limit: numb
   return { ctes: [], newestIds };
 }
 
-/**
- * The events between `from` and `to` whose ids are outside the boundaries found for these times: in long transactions,
- * an event with an earlier time may have a higher id.
- */
+/** The matching events whose ids are outside the boundaries of the times. */
 function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
-  const { from, to, targetId: target } = filter;
+  const { targetId: target } = filter;
   const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
-  const write = (above: Prisma.Sql, upTo: Prisma.Sql): Source => ({
+  return writeOutOfOrderEvents(filter).map((events) => ({
     ctes: [],
     newestIds: sql`
-      SELECT event.id, event.at FROM (
-        SELECT * FROM audit_events
-        WHERE ${writeTimeCondition(filter)}
-          AND (id / 1) > ${above} AND (id / 1) <= ${upTo} OFFSET 0
-      ) AS event
-      WHERE ${isTarget} AND ${writeConditions(filter)} ORDER BY event.id DESC LIMIT ${limit}`,
-  });
-  return [
-    ...(to === undefined ? [] : [write(lastIdOf('before_to'), sql`(SELECT id FROM newest)`)]),
-    ...(from === undefined
-      ? []
-      : [write(sql`-1::bigint`, sql`least((SELECT id FROM newest), ${lastIdOf('before_from')})`)]),
-  ];
-}
-
-/**
- * Finds by bisection over the ids the boundary between the events before a time and the later ones. If ids and times
- * had the same order, exactly the events up to the last `id` would be before it. Each step reads one event.
- */
-function writeBoundarySearch(name: string, time: Date): Prisma.Sql {
-  return sql`${raw(name)} (id, beyond) AS (
-      SELECT -1::bigint, coalesce(max(id), 0) + 1 FROM audit_events
-      UNION ALL
-      SELECT CASE WHEN probe.is_before THEN probe.id ELSE step.id END,
-        CASE WHEN probe.is_before THEN step.beyond ELSE (step.id + step.beyond) / 2 END
-      FROM ${raw(name)} AS step LEFT JOIN LATERAL (
-        SELECT audit_events.id, at < ${timeOf(time, '')} AND audit_events.id < step.beyond AS is_before
-        FROM audit_events WHERE audit_events.id >= (step.id + step.beyond) / 2 ORDER BY audit_events.id LIMIT 1
-      ) AS probe ON true
-      WHERE step.beyond - step.id > 1)`;
-}
-
-/** The boundary that a search found, which is that of its last step. */
-function lastIdOf(name: string): Prisma.Sql {
-  return sql`(SELECT max(id) FROM ${raw(name)})`;
+      SELECT id, at FROM (${events}) AS event
+      WHERE ${isTarget} AND ${writeConditions(filter)} ORDER BY id DESC LIMIT ${limit}`,
+  }));
 }
 
 /** The condition of a filter on the targets, for a statement that reads all events. */
@@ -247,17 +216,12 @@ function writeTargetCondition({ targetId: target }: AuditFilter): Prisma.Sql {
     OR cardinality(target_ids) > 2 AND target_ids @> ARRAY[${target}])`;
 }
 
-/**
- * The conditions of a filter except for the target. The times are inside CASE, so that the planner uses no index for
- * them and does not expect few events to match: almost all events within the boundaries do.
- */
+/** The conditions of a filter except for the target. */
 function writeConditions(filter: AuditFilter): Prisma.Sql {
   const { from, to, account, operation, outcome, errorCode, requestId } = filter;
-  const times = sql`at >= ${timeOf(from, '-infinity')} AND at < ${timeOf(to, 'infinity')}`;
   return join(
     [
-      sql`true`,
-      ...(from === undefined && to === undefined ? [] : [sql`CASE WHEN ${times} THEN true END`]),
+      writeTimeBounds({ from, to }),
       ...(account === undefined ? [] : [sql`account = ${account}`]),
       ...(operation === undefined ? [] : [sql`operation = ${operation}`]),
       ...(outcome === undefined ? [] : [sql`outcome = ${outcome}`]),
@@ -266,18 +230,4 @@ function writeConditions(filter: AuditFilter): Prisma.Sql {
     ],
     ' AND ',
   );
-}
-
-/**
- * The condition of a filter on the times, by the BRIN index of the times. The index has them in an expression that the
- * primary key does not have, so that the planner does not read all of that key.
- */
-function writeTimeCondition({ from, to }: Pick<AuditFilter, 'from' | 'to'>): Prisma.Sql {
-  const after = sql`(at AT TIME ZONE 'UTC') >= (${timeOf(from, '-infinity')} AT TIME ZONE 'UTC')`;
-  return sql`${after} AND (at AT TIME ZONE 'UTC') < (${timeOf(to, 'infinity')} AT TIME ZONE 'UTC')`;
-}
-
-/** A time as text with its zone, which is independent of the session's time zone. */
-function timeOf(time: Date | undefined, otherwise: string): Prisma.Sql {
-  return sql`${time?.toISOString() ?? otherwise}::timestamptz`;
 }

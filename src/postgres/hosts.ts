@@ -1,12 +1,12 @@
+import { defaultConnectTimeoutMs } from './connect-timeout.ts';
+import { readOnlyTransaction } from './sql-states.ts';
+
 /** One of the servers that a URL names. */
 export type Host = { readonly host: string; readonly port?: number };
 
 /** Which server a connection may lead to: see `target_session_attrs` of libpq. */
 export type TargetSession = 'any' | 'read-write' | 'primary';
 
-/** PostgreSQL's code for a write on a standby, or in a read-only transaction. */
-const readOnly = '25006';
-const defaultTimeoutMs = 3000;
 const minTimeoutMs = 1000;
 
 /**
@@ -26,7 +26,7 @@ export class Hosts {
     this.#hosts = hosts;
     this.#target = target;
     this.count = hosts.length;
-    this.timeoutMs = timeoutMs ?? Math.max(minTimeoutMs, Math.floor(defaultTimeoutMs / hosts.length));
+    this.timeoutMs = timeoutMs ?? Math.max(minTimeoutMs, Math.floor(defaultConnectTimeoutMs / hosts.length));
   }
 
   /** The host that the next connection leads to. */
@@ -42,7 +42,7 @@ export class Hosts {
   /** @throws Error with PostgreSQL's code 25006 if the server of a connection is not the requested one. */
   requireTarget({ isStandby, isReadOnly }: { isStandby: boolean; isReadOnly: boolean }): void {
     if (this.#target === 'any' || (!isStandby && (this.#target === 'primary' || !isReadOnly))) return;
-    throw withCode(new Error(isStandby ? 'it is a standby' : 'it is read-only'), readOnly);
+    throw withCode(new Error(isStandby ? 'it is a standby' : 'it is read-only'), readOnlyTransaction);
   }
 }
 

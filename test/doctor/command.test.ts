@@ -24,6 +24,7 @@ test('doctor prints one line for each check of a healthy database, and changes n
         'permissions',
         'sequences',
         'audit',
+        'partitions',
         'clock',
       ].map((name) => ['ok', name]),
       [''],

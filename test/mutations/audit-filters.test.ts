@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parseAuditSearch } from '../../src/mutations/audit-event-search.ts';
-import { preparePage, writeAuditPageStatement } from '../../src/mutations/audit-event-statements.ts';
+import { countAuditBlocks } from '../support/audit-blocks.ts';
 import { openTestApp, useTestApp, type Json } from '../support/test-app.ts';
-import { openTestConnection, useTestDatabase } from '../support/test-database.ts';
+import { useTestDatabase } from '../support/test-database.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const entryCount = 3000;
@@ -183,31 +182,6 @@ describe(`a target with ${crowdedCount} events`, () => {
   });
 });
 
-/** Returns how many blocks of tables and indexes a filtered page reads. */
-const countBlocks = async (filter: { from?: string; to?: string }): Promise<number> => {
-  const search = parseAuditSearch({
-    filter: {
-      ...filter,
-      ...(filter.from && { from: new Date(filter.from) }),
-      ...(filter.to && { to: new Date(filter.to) }),
-    },
-  });
-  const statement = writeAuditPageStatement(search);
-  const client = await openTestConnection(app.url);
-  try {
-    await client.query('BEGIN');
-    await client.query(preparePage);
-    const { rows } = await client.query({
-      text: `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${statement.text}`,
-      values: statement.values,
-    });
-    const { Plan: plan } = rows[0]['QUERY PLAN'][0];
-    return plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
-  } finally {
-    await client.end();
-  }
-};
-
 describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s statistics,', (having) => {
   beforeAll(async () => {
     if (having === 'with') await app.sql('ANALYZE audit_events');
@@ -228,16 +202,16 @@ describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s
     { account: 'crowd', outcome: 'done' },
     { requestId: 'absent' },
     { account: 'crowd', from: '2026-01-01T00:00:00Z', to: '2026-01-01T12:00:00Z' },
-  ] as { from?: string; to?: string }[])('with %j', async (filter) => {
+  ] as Record<string, string>[])('with %j', async (filter) => {
     // The table has 43,000 events; reading each by an index would read as many blocks.
-    expect(await countBlocks(filter)).toBeLessThan(5000);
+    expect(await countAuditBlocks(app.url, filter)).toBeLessThan(5000);
   });
 
   test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
     const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
     // The table has 864 blocks. The page reads one range of 128 of them, its events, and in each partition a few blocks for
     // each of the 60 steps by which it finds the time among ids up to 2^60: 850 to 1,050 blocks. Before, it reads the 736 others.
-    while ((await countBlocks({ to: '2026-01-01T12:00:00Z' })) > 1400) await sleep(50);
+    while ((await countAuditBlocks(app.url, { to: '2026-01-01T12:00:00Z' })) > 1400) await sleep(50);
     await other.close();
   });
 });

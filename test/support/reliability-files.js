@@ -28,6 +28,7 @@ export const reliabilityFiles = [
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'doctor/command',
   'doctor/embedded-postgres',
+  'doctor/partitions',
   'doctor/roles',
   'doctor/settings',
   'serve/command',
