@@ -18,6 +18,7 @@ import type { Context } from './context.ts';
 import { formatError, isExpectedError } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
+import { stringifyResult } from './stringify-result.ts';
 
 /**
  * CSRF: browsers do not send these headers on their own, for example with a form or an image, so a request with one of
@@ -28,6 +29,9 @@ const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight',
 
 /** The request headers that Apollo Server reads in addition to `accept`. */
 export const graphQLHeaders: readonly string[] = ['content-type', ...programHeaders];
+
+/** The number of errors after which the validation of an operation ends. */
+const maxValidationErrors = 20;
 
 /** The settings of the GraphQL server. */
 type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
@@ -42,6 +46,7 @@ export async function openGraphQLServer(
     schema,
     logger: log,
     formatError,
+    stringifyResult,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       // No field has a cache hint. Without this plugin, Apollo wraps every field to look for one.
@@ -50,6 +55,8 @@ export async function openGraphQLServer(
       ApolloServerPluginInlineTraceDisabled(),
       createRequestPlugin(createLimitCheck(schema, limits)),
     ],
+    // Each error is compared with the names of the schema. The default is 100.
+    validationOptions: { maxErrors: maxValidationErrors },
     // The default depends on NODE_ENV, which must not change an API.
     introspection,
     // Without introspection, errors must not suggest names from the schema either.
@@ -66,9 +73,9 @@ export async function openGraphQLServer(
 }
 
 /**
- * Creates the plugin that checks operations before their execution, logs unexpected errors, and completes the extensions
- * of all errors. One plugin with one listener for all requests: Apollo Server waits for a promise for each listener and
- * event.
+ * Creates the plugin that checks operations before their execution, logs unexpected errors, and completes the
+ * extensions of all errors. One plugin with one listener for all requests: Apollo Server waits for a promise for each
+ * listener and event.
  */
 function createRequestPlugin(
   requireWithinLimits: (operation: Operation) => void,

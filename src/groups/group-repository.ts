@@ -6,7 +6,7 @@ import { isTimeLimit } from '../database/conflict.ts';
 import { createTurns } from '../database/turns.ts';
 import { badInput } from '../errors.ts';
 import type { Group as GroupRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { maxListLength, requireListLength } from '../validation/list-length.ts';
+import { readLongList } from '../validation/list-length.ts';
 import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import { GroupNotFoundError, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
@@ -67,12 +67,10 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
      * @throws AppError QUERY_TOO_COMPLEX if there are too many
      */
     async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
-      const rows = await prisma.group.findMany({
-        where: filter,
-        orderBy: { id: 'asc' },
-        take: maxListLength + 1,
-      });
-      return requireListLength(rows, 'Use searchGroups').map(toGroup);
+      return readLongList(async (after, take) => {
+        const where = { ...filter, id: { gt: after } };
+        return (await prisma.group.findMany({ where, orderBy: { id: 'asc' }, take })).map(toGroup);
+      }, 'Use searchGroups');
     },
 
     /**

@@ -18,3 +18,34 @@ export function requireListLength<T>(rows: T[], advice = ''): T[] {
   }
   return rows;
 }
+
+/** The rows of the first page of a list, which are most lists, and of each further one. */
+const firstPageLength = 100;
+const pageLength = 500;
+
+/** Only one further page is read at a time, by all requests together. */
+let furtherPage: Promise<unknown> = Promise.resolve();
+
+/**
+ * Reads an unpaginated list in pages, between which other requests are served: ten thousand rows at once would block
+ * them for a tenth of a second. Long lists are not read at one point in time: rows may change between two pages.
+ * @param readPage returns at most `take` rows with ids above `after`, sorted by id
+ * @throws AppError QUERY_TOO_COMPLEX if the list is too long
+ */
+export async function readLongList<Row extends { readonly id: number }>(
+  readPage: (after: number, take: number) => Promise<Row[]>,
+  advice = '',
+): Promise<Row[]> {
+  const rows = await readPage(0, firstPageLength);
+  let isComplete = rows.length < firstPageLength;
+  while (!isComplete) {
+    const take = Math.min(pageLength, maxListLength + 1 - rows.length);
+    const reading = furtherPage.then(() => readPage(rows.at(-1)!.id, take));
+    furtherPage = reading.catch(() => undefined);
+    const page = await reading;
+    rows.push(...page);
+    requireListLength(rows, advice);
+    isComplete = page.length < take;
+  }
+  return rows;
+}

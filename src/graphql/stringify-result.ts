@@ -1,0 +1,62 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FormattedExecutionResult } from 'graphql';
+
+/** A list from this length on is written object by object. */
+const longList = 100;
+/** The number of levels below `data` that may have long lists: a root field, and the nodes of a page. */
+const maxLevels = 2;
+/** The maximum time of a turn of the event loop. */
+const maxTurnMs = 5;
+
+/**
+ * Converts a result to JSON, as JSON.stringify does, with a line feed at the end. A result with long lists is written
+ * over several turns of the event loop, between which other requests are served.
+ */
+export function stringifyResult(result: FormattedExecutionResult): string | Promise<string> {
+  return hasLongList(result.data, maxLevels) ? writeInTurns(result) : `${JSON.stringify(result)}\n`;
+}
+
+function hasLongList(value: unknown, levels: number): boolean {
+  if (Array.isArray(value)) return value.length >= longList;
+  if (levels < 0 || !isResultObject(value)) return false;
+  for (const name in value) if (hasLongList(value[name], levels - 1)) return true;
+  return false;
+}
+
+/** Returns whether a value is an object that graphql-js created, without a prototype, and not the value of a scalar. */
+function isResultObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null;
+}
+
+async function writeInTurns(result: FormattedExecutionResult): Promise<string> {
+  let text = '';
+  let turnStartedAt = performance.now();
+
+  const writeList = async (list: readonly unknown[]) => {
+    for (const [index, item] of list.entries()) {
+      text += (index === 0 ? '[' : ',') + JSON.stringify(item);
+      if (performance.now() - turnStartedAt < maxTurnMs) continue;
+      await nextTurn();
+      turnStartedAt = performance.now();
+    }
+    text += ']';
+  };
+  const writeFields = async (value: object, levels: number) => {
+    // As JSON.stringify does.
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+    text += '{';
+    for (const [index, [name, field]] of fields.entries()) {
+      text += `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
+      await writeValue(field, levels - 1);
+    }
+    text += '}';
+  };
+  const writeValue = async (value: unknown, levels: number) => {
+    if (Array.isArray(value) && value.length >= longList) await writeList(value);
+    else if (levels >= 0 && isResultObject(value)) await writeFields(value, levels);
+    else text += JSON.stringify(value);
+  };
+
+  await writeFields(result, maxLevels + 1);
+  return `${text}\n`;
+}
