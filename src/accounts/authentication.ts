@@ -24,7 +24,7 @@ export type Authenticator = {
    */
   authenticate(credentials: Credentials, address: string): Promise<Principal>;
   /**
-   * Authenticates a caller as `authenticate` does, without waiting, if its credentials are a key whose account is cached.
+   * Authenticates a caller as `authenticate` does, but without waiting, if it sent only a key whose account is cached.
    * @returns undefined for any other credentials, and for an account that may not be used
    */
   findCached(credentials: Credentials, address: string): Principal | undefined;
