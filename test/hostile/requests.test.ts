@@ -147,8 +147,8 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ],
   ['a comment of 1 MB', () => query(`#${'x'.repeat(1_000_000)}\n{ __typename }`), 400],
   [
-    '1 MB of empty lines before 100 errors',
-    () => query(`{${'\n'.repeat(1_000_000)}${repeat(100, (i) => `x${i}`)}}`),
+    '500,000 empty lines before 100 errors',
+    () => query(`{${'\n'.repeat(500_000)}${repeat(100, (i) => `x${i}`)}}`),
     400,
   ],
   ['an integer of 100,000 digits', () => query(`{ group(id: ${'9'.repeat(100_000)}) { id } }`), 400],
