@@ -13,14 +13,20 @@ const maxTurnMs = 5;
  * over several turns of the event loop, between which other requests are served.
  */
 export function stringifyResult(result: FormattedExecutionResult): string | Promise<string> {
-  return hasLongList(result.data, maxLevels) ? writeInTurns(result) : `${JSON.stringify(result)}\n`;
+  return hasLongList(result.data) ? writeInTurns(result) : `${JSON.stringify(result)}\n`;
 }
 
-function hasLongList(value: unknown, levels: number): boolean {
-  if (Array.isArray(value)) return value.length >= longList;
-  if (levels < 0 || !isResultObject(value)) return false;
-  for (const name in value) if (hasLongList(value[name], levels - 1)) return true;
+/** Looks for a long list in the root fields and in their pages only, since this is done for each request. */
+function hasLongList(data: FormattedExecutionResult['data']): boolean {
+  for (const name in data) {
+    const field = data[name] as { nodes?: unknown; edges?: unknown } | null;
+    if (isLongList(field) || isLongList(field?.nodes) || isLongList(field?.edges)) return true;
+  }
   return false;
+}
+
+function isLongList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length >= longList;
 }
 
 /** Returns whether a value is an object that graphql-js created, without a prototype, and not the value of a scalar. */
@@ -52,7 +58,7 @@ async function writeInTurns(result: FormattedExecutionResult): Promise<string> {
     text += '}';
   };
   const writeValue = async (value: unknown, levels: number) => {
-    if (Array.isArray(value) && value.length >= longList) await writeList(value);
+    if (isLongList(value)) await writeList(value);
     else if (levels >= 0 && isResultObject(value)) await writeFields(value, levels);
     else text += JSON.stringify(value);
   };
