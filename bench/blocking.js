@@ -55,6 +55,8 @@ const requests = {
     fill('"",', `{"query":"${deleteMany}","variables":{"ids":[`, '1]}}'),
   'deleteGroups, 19,000 ids': () =>
     graphql(deleteMany, { ids: Array.from({ length: 19_000 }, (_, index) => index + 1) }),
+  'deleteGroups, 19,000 wrong ids': () =>
+    graphql(deleteMany, { ids: Array.from({ length: 19_000 }, () => 'x'.repeat(40)) }),
   '64 KiB with a repeated key': () =>
     `{"query":"{__typename}","variables":{"x":[${'{"a":1},'.repeat(6000)}1],"x":1}}`,
   '64 KiB of lines in a block string': () =>

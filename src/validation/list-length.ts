@@ -23,6 +23,9 @@ export function requireListLength<T>(rows: T[], advice = ''): T[] {
 const firstPageLength = 100;
 const pageLength = 500;
 
+/** No row has an id up to this one. */
+const beforeFirstId = -(2 ** 31);
+
 /** Only one further page is read at a time, by all requests together. */
 let furtherPage: Promise<unknown> = Promise.resolve();
 
@@ -36,7 +39,7 @@ export async function readLongList<Row extends { readonly id: number }>(
   readPage: (after: number, take: number) => Promise<Row[]>,
   advice = '',
 ): Promise<Row[]> {
-  const rows = await readPage(0, firstPageLength);
+  const rows = await readPage(beforeFirstId, firstPageLength);
   let isComplete = rows.length < firstPageLength;
   while (!isComplete) {
     const take = Math.min(pageLength, maxListLength + 1 - rows.length);

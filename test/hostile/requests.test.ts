@@ -154,6 +154,13 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   ['an integer of 100,000 digits', () => query(`{ group(id: ${'9'.repeat(100_000)}) { id } }`), 400],
   ['a body of 10 MB', () => query(' '.repeat(10_000_000)), 413],
   ['a body of 10 MB to a path', () => json({ id: ' '.repeat(10_000_000) }), 413, {}, '/deleteGroup'],
+  [
+    'a query of 500 KB in a list, to a path',
+    () => json({ query: [`{ ${'a '.repeat(250_000)}}`] }),
+    400,
+    {},
+    '/deleteGroup',
+  ],
   ['JSON of 100,000 levels', () => `${'[['.repeat(50_000)}${']]'.repeat(50_000)}`, 413],
   [
     'variables of 100,000 levels',
