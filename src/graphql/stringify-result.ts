@@ -35,34 +35,42 @@ function isResultObject(value: unknown): value is Record<string, unknown> {
 }
 
 async function writeInTurns(result: FormattedExecutionResult): Promise<string> {
-  let text = '';
+  // Joined in each turn: the concatenation of all of them would be flattened at once, by the first access to the text.
+  const parts: string[] = [];
+  let pieces: string[] = [];
   let turnStartedAt = performance.now();
 
+  const endTurn = async () => {
+    parts.push(pieces.join(''));
+    pieces = [];
+    await nextTurn();
+    turnStartedAt = performance.now();
+  };
   const writeList = async (list: readonly unknown[]) => {
     for (const [index, item] of list.entries()) {
-      text += (index === 0 ? '[' : ',') + JSON.stringify(item);
-      if (performance.now() - turnStartedAt < maxTurnMs) continue;
-      await nextTurn();
-      turnStartedAt = performance.now();
+      pieces.push(index === 0 ? '[' : ',', JSON.stringify(item));
+      if (performance.now() - turnStartedAt > maxTurnMs) await endTurn();
     }
-    text += ']';
+    pieces.push(']');
   };
   const writeFields = async (value: object, levels: number) => {
     // As JSON.stringify does.
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-    text += '{';
+    pieces.push('{');
     for (const [index, [name, field]] of fields.entries()) {
-      text += `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
+      pieces.push(`${index === 0 ? '' : ','}${JSON.stringify(name)}:`);
       await writeValue(field, levels - 1);
     }
-    text += '}';
+    pieces.push('}');
   };
   const writeValue = async (value: unknown, levels: number) => {
     if (isLongList(value)) await writeList(value);
     else if (levels >= 0 && isResultObject(value)) await writeFields(value, levels);
-    else text += JSON.stringify(value);
+    else pieces.push(JSON.stringify(value));
   };
 
   await writeFields(result, maxLevels + 1);
-  return `${text}\n`;
+  pieces.push('\n');
+  await endTurn();
+  return parts.join('');
 }
