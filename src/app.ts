@@ -8,7 +8,7 @@ import type { Database } from './database/database.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
-import { createTokenCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
+import { createTextCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
@@ -59,7 +59,7 @@ export async function openApp(
   const limits = readLimits(config);
   const filter = config.ALLOWED_OPERATIONS_FILE
     ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
-    : createTokenCheck(limits.tokens);
+    : createTextCheck(limits.tokens);
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));

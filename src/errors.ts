@@ -112,7 +112,11 @@ export const errorTable = {
     meaning: 'the first call with this key is still running',
     retry: 'yes, with the same `Idempotency-Key`',
   },
-  PAYLOAD_TOO_LARGE: { status: 413, meaning: 'the body is larger than 1 MiB', retry: 'no' },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    meaning: 'the body is larger than 1 MiB, or has more than 20,000 keys and values',
+    retry: 'no',
+  },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: 'the body is not `application/json`', retry: 'no' },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,

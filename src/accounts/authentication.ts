@@ -1,11 +1,10 @@
-import { timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
 import { createNetworkCheck } from '../validation/ip-address.ts';
 import { isUsername } from './account.ts';
 import type { AccountRepository } from './account-repository.ts';
-import { hashApiKey } from './api-key.ts';
+import { encodeApiKeyHash } from './api-key.ts';
 import type { JwtVerifier } from './jwt/verifier.ts';
 import { createPasswordVerifier } from './password.ts';
 import type { Principal } from './principal.ts';
@@ -24,6 +23,11 @@ export type Authenticator = {
    * @throws AppError UNAUTHENTICATED; FORBIDDEN from a network that the account does not allow; SERVICE_UNAVAILABLE
    */
   authenticate(credentials: Credentials, address: string): Promise<Principal>;
+  /**
+   * Authenticates a caller as `authenticate` does, but without waiting, if it sent only a key whose account is cached.
+   * @returns undefined for any other credentials, and for an account that may not be used
+   */
+  findCached(credentials: Credentials, address: string): Principal | undefined;
   /** Returns whether a password was verified recently, so that checking it again costs no slow hash. */
   isRecentlyVerified(credentials: BasicCredentials): Promise<boolean>;
 };
@@ -42,20 +46,17 @@ type CachedAccount = {
 /** Creates the authentication by accounts and, if there is a verifier, by JWT. */
 export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticator {
   const passwords = createPasswordVerifier();
-  const findByKeyHash = cachedLookup((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
-  const findByUsername = cachedLookup((username) => accounts.findByUsername(username));
+  const byKeyHash = createAccountCache((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
+  const byUsername = createAccountCache((username) => accounts.findByUsername(username));
 
   const requireKey = async (key: string): Promise<CachedAccount> => {
-    const hash = hashApiKey(key);
-    const account = await findByKeyHash(hash.toString('base64'));
-    if (!account?.row.apiKeyHash || !timingSafeEqual(hash, account.row.apiKeyHash)) {
-      throw new AppError('UNAUTHENTICATED', 'Invalid API key');
-    }
+    const account = await byKeyHash.fetch(encodeApiKeyHash(key));
+    if (!account) throw new AppError('UNAUTHENTICATED', 'Invalid API key');
     return account;
   };
 
   const findAccount = async (username: string) =>
-    isUsername(username) ? findByUsername(username) : undefined;
+    isUsername(username) ? byUsername.fetch(username) : undefined;
 
   const requirePassword = async ({ username, password }: BasicCredentials): Promise<CachedAccount> => {
     const account = await findAccount(username);
@@ -68,6 +69,13 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
     async isRecentlyVerified({ username, password }) {
       const account = await findAccount(username);
       return account !== undefined && passwords.isCached(password, account.row.passwordHash);
+    },
+
+    findCached({ token, basic }, address) {
+      if (token === undefined || basic || jwt?.isJwt(token)) return undefined;
+      const account = byKeyHash.get(encodeApiKeyHash(token));
+      if (!account || findObstacle(account, 'api-key', address)) return undefined;
+      return toPrincipal(account, 'api-key');
     },
 
     async authenticate({ token, basic }, address) {
@@ -84,40 +92,42 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
       }
 
       const credential = !byPassword ? 'api-key' : byKey ? 'both' : 'basic';
-      requireUsable(account, credential, address);
-      return { account: account.row.username, credential, scopes: account.scopes };
+      const obstacle = findObstacle(account, credential, address);
+      if (obstacle) throw obstacle;
+      return toPrincipal(account, credential);
     },
   };
 }
 
-/** @throws AppError UNAUTHENTICATED, FORBIDDEN */
-function requireUsable(
+function toPrincipal({ row, scopes }: CachedAccount, credential: Principal['credential']): Principal {
+  return { account: row.username, credential, scopes };
+}
+
+/** Returns why an account may not be used by this credential from this address: UNAUTHENTICATED or FORBIDDEN. */
+function findObstacle(
   { row, isAllowedFrom }: CachedAccount,
   credential: Principal['credential'],
   address: string,
-): void {
+): AppError | undefined {
   // Someone guessing passwords must not learn that one was right.
-  if (row.requiresBoth && credential === 'basic') throw wrongPassword();
-  if (row.requiresBoth && credential !== 'both') {
-    throw new AppError('UNAUTHENTICATED', 'This account requires both its API key and its password');
-  }
-  if (row.disabled) throw new AppError('UNAUTHENTICATED', 'The account is disabled');
-  if (row.expiresAt && row.expiresAt <= new Date()) {
-    throw new AppError('UNAUTHENTICATED', 'The account has expired');
-  }
-  if (!isAllowedFrom(address)) {
-    throw new AppError('FORBIDDEN', `The account may not be used from the address ${address}`, { address });
-  }
+  if (row.requiresBoth && credential === 'basic') return wrongPassword();
+  if (row.requiresBoth && credential !== 'both')
+    return new AppError('UNAUTHENTICATED', 'This account requires both its API key and its password');
+  if (row.disabled) return new AppError('UNAUTHENTICATED', 'The account is disabled');
+  if (row.expiresAt && row.expiresAt <= new Date())
+    return new AppError('UNAUTHENTICATED', 'The account has expired');
+  if (isAllowedFrom(address)) return undefined;
+  return new AppError('FORBIDDEN', `The account may not be used from the address ${address}`, { address });
 }
 
 /**
- * Caches an account lookup and merges concurrent lookups of one account. Misses are not cached: guessing keys must not
- * evict real accounts.
+ * Caches accounts, and merges concurrent lookups of one account. Misses are not cached: guessing keys must not evict
+ * real accounts.
  */
-function cachedLookup(
+function createAccountCache(
   find: (key: string) => Promise<AccountRow | null>,
-): (key: string) => Promise<CachedAccount | undefined> {
-  const cache = new LRUCache<string, CachedAccount>({
+): LRUCache<string, CachedAccount> {
+  return new LRUCache<string, CachedAccount>({
     max: maxAccounts,
     ttl: accountMaxAgeMs,
     fetchMethod: async (key) => {
@@ -125,7 +135,6 @@ function cachedLookup(
       return row ? toCachedAccount(row) : undefined;
     },
   });
-  return (key) => cache.fetch(key);
 }
 
 function toCachedAccount(row: AccountRow): CachedAccount {

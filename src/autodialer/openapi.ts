@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
+import { addPageHeaders } from '../http/hooks/security-headers.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -43,7 +44,7 @@ export async function registerOpenApi(api: FastifyInstance): Promise<void> {
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };
     });
-    open.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', 'no-cache'));
+    addPageHeaders(open);
     open.get('/openapi.json', () => open.swagger());
     await open.register(swaggerUi, {
       routePrefix: '/docs',

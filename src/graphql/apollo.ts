@@ -1,10 +1,16 @@
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
-import { getVariableValues, GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
+import {
+  getVariableValues,
+  GraphQLError,
+  type GraphQLErrorExtensions,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -12,6 +18,7 @@ import type { Context } from './context.ts';
 import { formatError, isExpectedError } from './format-error.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
+import { stringifyResult } from './stringify-result.ts';
 
 /**
  * CSRF: browsers do not send these headers on their own, for example with a form or an image, so a request with one of
@@ -22,6 +29,9 @@ const programHeaders = ['authorization', 'x-apikey', 'apollo-require-preflight',
 
 /** The request headers that Apollo Server reads in addition to `accept`. */
 export const graphQLHeaders: readonly string[] = ['content-type', ...programHeaders];
+
+/** The number of errors after which the validation of an operation ends. */
+const maxValidationErrors = 20;
 
 /** The settings of the GraphQL server. */
 type GraphQLSettings = { readonly limits: OperationLimits; readonly introspection: boolean };
@@ -36,17 +46,17 @@ export async function openGraphQLServer(
     schema,
     logger: log,
     formatError,
+    stringifyResult,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       // No field has a cache hint. Without this plugin, Apollo wraps every field to look for one.
       ApolloServerPluginCacheControlDisabled(),
       // Inline traces are for federated subgraphs, and the plugin is slow to load.
       ApolloServerPluginInlineTraceDisabled(),
-      reportErrors,
-      rejectLargeOperations(createLimitCheck(schema, limits)),
-      // After the limits: the client has to fix these first.
-      rejectUnreadableResponse,
+      createRequestPlugin(createLimitCheck(schema, limits)),
     ],
+    // Each error is compared with the names of the schema. The default is 100.
+    validationOptions: { maxErrors: maxValidationErrors },
     // The default depends on NODE_ENV, which must not change an API.
     introspection,
     // Without introspection, errors must not suggest names from the schema either.
@@ -62,29 +72,47 @@ export async function openGraphQLServer(
   return server;
 }
 
-/** Logs unexpected errors, and completes the extensions of all errors. */
-const reportErrors: ApolloServerPlugin<Context> = {
-  async requestDidStart() {
-    return {
-      async didEncounterErrors({ errors, contextValue: { log } }) {
-        for (const error of errors) {
-          if (!isExpectedError(error))
-            log.error({ err: error.originalError ?? error, path: error.path }, 'unexpected error');
-        }
-      },
+/**
+ * Creates the plugin that checks operations before their execution, logs unexpected errors, and completes the
+ * extensions of all errors. One plugin with one listener for all requests: Apollo Server waits for a promise for each
+ * listener and event.
+ */
+function createRequestPlugin(
+  requireWithinLimits: (operation: Operation) => void,
+): ApolloServerPlugin<Context> {
+  const listener: GraphQLRequestListener<Context> = {
+    async didResolveOperation({ schema, document, operation, request: { variables = {} }, contextValue }) {
+      // Apollo reports an operation name that is not in the document.
+      if (!operation) return;
+      try {
+        // For each request, since a variable may contain the size of a list.
+        requireWithinLimits({ document, operation, variables });
+        // After the limits: the client has to fix these first.
+        if (!contextValue.canReadResponse) rejectUnreadableResponse(schema, operation, variables);
+      } catch (error) {
+        throw error instanceof AppError ? toGraphQLError(error) : error;
+      }
+    },
 
-      async willSendResponse({ response: { body }, contextValue }) {
-        if (body.kind !== 'single' || !body.singleResult.errors) return;
-        body.singleResult.errors = body.singleResult.errors.map(({ locations, ...error }) => ({
-          ...error,
-          // Positions in a query that the caller has not seen mean nothing to it.
-          ...(locations && !contextValue.isDefaultQuery && { locations }),
-          extensions: completeExtensions(error.extensions ?? {}, contextValue),
-        }));
-      },
-    };
-  },
-};
+    async didEncounterErrors({ errors, contextValue: { log } }) {
+      for (const error of errors) {
+        if (!isExpectedError(error))
+          log.error({ err: error.originalError ?? error, path: error.path }, 'unexpected error');
+      }
+    },
+
+    async willSendResponse({ response: { body }, contextValue }) {
+      if (body.kind !== 'single' || !body.singleResult.errors) return;
+      body.singleResult.errors = body.singleResult.errors.map(({ locations, ...error }) => ({
+        ...error,
+        // Positions in a query that the caller has not seen mean nothing to it.
+        ...(locations && !contextValue.isDefaultQuery && { locations }),
+        extensions: completeExtensions(error.extensions ?? {}, contextValue),
+      }));
+    },
+  };
+  return { requestDidStart: async () => listener };
+}
 
 /** Adds the request id to internal errors, and removes the usernames if the account may not read subscribers. */
 function completeExtensions(
@@ -101,46 +129,20 @@ function completeExtensions(
 }
 
 /**
- * Rejects a request before its execution if the client accepts no GraphQL media type: a mutation must not be executed
- * only to return 406. Invalid variables are left to Apollo, which does not start the execution either.
+ * Rejects a request before its execution because the client accepts no GraphQL media type: a mutation must not be
+ * executed only to return 406. Invalid variables are left to Apollo, which does not start the execution either.
+ * @throws AppError NOT_ACCEPTABLE
  */
-const rejectUnreadableResponse: ApolloServerPlugin<Context> = {
-  async requestDidStart() {
-    return {
-      async didResolveOperation({ schema, operation, request, contextValue }) {
-        if (contextValue.canReadResponse || !operation) return;
-        const definitions = operation.variableDefinitions ?? [];
-        if (getVariableValues(schema, definitions, request.variables ?? {}).errors) return;
-        throw toGraphQLError(
-          new AppError(
-            'NOT_ACCEPTABLE',
-            'Send "Accept: application/graphql-response+json" or "Accept: application/json". Nothing was executed',
-          ),
-        );
-      },
-    };
-  },
-};
-
-/** Checks the limits for each request, since a variable may contain the size of a list. */
-function rejectLargeOperations(
-  requireWithinLimits: (operation: Operation) => void,
-): ApolloServerPlugin<Context> {
-  return {
-    async requestDidStart() {
-      return {
-        async didResolveOperation({ document, operation, request: { variables = {} } }) {
-          // Apollo reports an operation name that is not in the document.
-          if (!operation) return;
-          try {
-            requireWithinLimits({ document, operation, variables });
-          } catch (error) {
-            throw error instanceof AppError ? toGraphQLError(error) : error;
-          }
-        },
-      };
-    },
-  };
+function rejectUnreadableResponse(
+  schema: GraphQLSchema,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): void {
+  if (getVariableValues(schema, variableDefinitions, variables).errors) return;
+  throw new AppError(
+    'NOT_ACCEPTABLE',
+    'Send "Accept: application/graphql-response+json" or "Accept: application/json". Nothing was executed',
+  );
 }
 
 /** Converts an error to a GraphQLError: Apollo masks the code of any other error. */

@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import type { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import type { OperationLimits } from './limits/operation-limits.ts';
+import { maxQueryCharacters, type OperationLimits } from './limits/operation-limits.ts';
 import { isObject, type GraphQLRequestBody } from './request/operation-body.ts';
 import { createMutationCall } from './root-fields.ts';
 import { collectFields, fragmentsOf } from './limits/selections.ts';
@@ -51,7 +51,8 @@ export function createRejectedCallAuditor(
   return async ({ request, pathField, errorOf }, context) => {
     // A rejected call does not use its key, and arguments that were not coerced may be nested too deeply for a
     // fingerprint.
-    const withoutKey = { ...context, idempotencyKey: undefined };
+    const { caller, markReplayed } = context;
+    const withoutKey = { caller, markReplayed, idempotencyKey: undefined };
     const calls = parseCalls(request, pathField).slice(0, limits.rootFields);
     // One after the other, so that the entries are in the order of the calls.
     for (const { fieldName, responseName, args } of calls) {
@@ -120,14 +121,15 @@ function isSkipped(node: FieldNode, values: Record<string, unknown>): boolean {
 }
 
 /**
- * Parses a query. If it has more tokens than allowed, parses its first tokens and closes the open brackets. Returns
- * undefined if the text is not GraphQL.
+ * Parses a query. If it has more tokens or characters than allowed, parses its beginning and closes the open brackets.
+ * Returns undefined if the text is not GraphQL.
  */
 function parsePrefix(query: string, maxTokens: number): DocumentNode | undefined {
+  const text = query.slice(0, maxQueryCharacters);
   try {
-    return parse(query, { maxTokens, noLocation: true });
+    return parse(text, { maxTokens, noLocation: true });
   } catch {
-    return parseBeginning(query, maxTokens);
+    return parseBeginning(text, maxTokens, text.length < query.length);
   }
 }
 
@@ -139,7 +141,7 @@ const closingBrackets: Readonly<Partial<Record<TokenKind, string>>> = {
   [TokenKind.BRACKET_L]: ']',
 };
 
-function parseBeginning(query: string, maxTokens: number): DocumentNode | undefined {
+function parseBeginning(query: string, maxTokens: number, isTruncated: boolean): DocumentNode | undefined {
   /** The end of each of the last tokens, and the brackets that close those that are open there. */
   const cuts: { readonly end: number; readonly closing: string }[] = [];
   const lexer = new Lexer(new Source(query));
@@ -147,8 +149,11 @@ function parseBeginning(query: string, maxTokens: number): DocumentNode | undefi
   try {
     for (let count = 0; count < maxTokens; count++) {
       const { kind, end } = lexer.advance();
-      // A text within the limit was parsed completely, so it is not GraphQL.
-      if (kind === TokenKind.EOF) return undefined;
+      if (kind === TokenKind.EOF) {
+        // A text within the limits was parsed completely, so it is not GraphQL.
+        if (!isTruncated) return undefined;
+        break;
+      }
       const opened = closingBrackets[kind];
       if (opened !== undefined) closing = opened + closing;
       else if (closing !== '' && Object.values(closingBrackets).includes(kind)) closing = closing.slice(1);
@@ -156,7 +161,8 @@ function parseBeginning(query: string, maxTokens: number): DocumentNode | undefi
       if (cuts.length > maxCuts) cuts.shift();
     }
   } catch {
-    return undefined;
+    // The last token of a truncated text is usually incomplete.
+    if (!isTruncated) return undefined;
   }
   for (const cut of cuts.toReversed()) {
     try {

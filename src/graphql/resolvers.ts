@@ -28,6 +28,10 @@ import {
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
 import { mutationResolver, queryResolver } from './root-fields.ts';
+import { inTurns, turnFor } from './turns.ts';
+
+/** A page of subscribers that never waits for a turn of the event loop. */
+const shortPage = 10;
 
 /** One resolver per field: it parses the arguments and calls a repository. */
 export const resolvers: Resolvers = {
@@ -39,12 +43,14 @@ export const resolvers: Resolvers = {
       const list = await groups.list({ serviceGroupId });
       // If the list is empty, reject an unknown service group with NOT_FOUND.
       if (list.length === 0) await serviceGroups.get(serviceGroupId);
-      return list;
+      return inTurns(list);
     }),
 
-    registrationGroups: queryResolver((_args, { groups }) => groups.list({ hidden: false })),
+    registrationGroups: queryResolver(async (_args, { groups }) =>
+      inTurns(await groups.list({ hidden: false })),
+    ),
 
-    allGroups: queryResolver((_args, { groups }) => groups.list()),
+    allGroups: queryResolver(async (_args, { groups }) => inTurns(await groups.list())),
 
     searchGroups: queryResolver(async (args, { groups }) => {
       const search = parseGroupSearch(args);
@@ -82,7 +88,7 @@ export const resolvers: Resolvers = {
 
     serviceGroup: queryResolver(({ id }, { serviceGroups }) => serviceGroups.get(parseServiceGroupId(id))),
 
-    serviceGroups: queryResolver((_args, { serviceGroups }) => serviceGroups.list()),
+    serviceGroups: queryResolver(async (_args, { serviceGroups }) => inTurns(await serviceGroups.list())),
   },
 
   Mutation: {
@@ -90,8 +96,8 @@ export const resolvers: Resolvers = {
       groupDeletion.deleteGroup(parseDeletion(args), call),
     ),
 
-    deleteGroups: mutationResolver((args, { groupDeletion }, call) =>
-      groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call),
+    deleteGroups: mutationResolver(async (args, { groupDeletion }, call) =>
+      inTurns(await groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call)),
     ),
 
     restoreGroup: mutationResolver((args, { groupRestoration }, call) =>
@@ -149,6 +155,8 @@ export const resolvers: Resolvers = {
     subscribers: async (group, args, { loaders }) => {
       const { first, after } = parseSubscriberPage(args);
       const rows = await findActiveSubscribers(group, { first, after }, loaders());
+      // Together with the pages of many groups, which are read at once.
+      if (rows.length > shortPage) await turnFor(rows.length);
       return {
         nodes: rows.slice(0, first),
         hasNextPage: rows.length > first,

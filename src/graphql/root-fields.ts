@@ -9,7 +9,7 @@ import { hasScope, type Scope } from '../accounts/scopes.ts';
 import { AppError } from '../errors.ts';
 import { explainMissingGroups } from '../group-deletion/missing-groups.ts';
 import { fingerprintOf, requireIdempotencyKey } from '../mutations/idempotency.ts';
-import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
+import { noDetails, type MutationCall, type SelectedDetails } from '../mutations/mutation-call.ts';
 import { normalizeText } from '../validation/input-parsers.ts';
 import type { Context } from './context.ts';
 import { collectFields, selectionSetsOf, type Fragments } from './limits/selections.ts';
@@ -46,8 +46,8 @@ export function mutationResolver<Args extends object, Result>(
         // Also those of nested fields: a mutation must not be executed only to hide its result.
         requireScopes(info, context.scopes);
         requireIdempotencyKey(context.idempotencyKey);
-        const selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
-        return await resolve(args, context, { ...call, selectedDetails });
+        call.selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
+        return await resolve(args, context, call);
       } catch (error) {
         await context.mutations.auditRejection(call, error);
         throw await explainError(error, context);
@@ -73,12 +73,15 @@ export function isRootResolver(resolver: unknown): boolean {
   return rootResolvers.has(resolver);
 }
 
+/** The call of a root field, whose selection is parsed after its scopes and its key were checked. */
+type RootFieldCall = MutationCall & { selectedDetails: SelectedDetails };
+
 /** Creates the call of a root field. Its arguments are not validated yet and may have any type. */
 export function createMutationCall(
   args: object,
   { caller, idempotencyKey: key, markReplayed }: Pick<Context, 'caller' | 'idempotencyKey' | 'markReplayed'>,
   { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
-): MutationCall {
+): RootFieldCall {
   const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
     string,
     unknown
@@ -87,7 +90,12 @@ export function createMutationCall(
     ? ids.slice(0, maxTargetIds)
     : [id ?? groupId ?? fromGroupId, moveSubscribersTo ?? toGroupId];
   return {
-    ...caller,
+    // Each by its name: a spread of this many properties takes longer than all checks of the call.
+    account: caller.account,
+    credential: caller.credential,
+    address: caller.address,
+    userAgent: caller.userAgent,
+    requestId: caller.requestId,
     operation: fieldName,
     targetIds: targetIds.filter((targetId) => Number.isSafeInteger(targetId)).map(String),
     reason: typeof reason === 'string' ? storableReason(reason) : null,

@@ -7,7 +7,7 @@ import { isTimeLimit } from '../database/conflict.ts';
 import { createTurns } from '../database/turns.ts';
 import { badInput } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
-import { maxListLength, requireListLength } from '../validation/list-length.ts';
+import { readLongList } from '../validation/list-length.ts';
 import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import {
   groupInputColumns,
@@ -75,12 +75,10 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
      * @throws AppError QUERY_TOO_COMPLEX if there are too many
      */
     async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
-      const rows = await prisma.group.findMany({
-        where: filter,
-        orderBy: { id: 'asc' },
-        take: maxListLength + 1,
-      });
-      return requireListLength(rows, 'Use searchGroups').map(toGroup);
+      return readLongList(async (after, take) => {
+        const where = { ...filter, id: { gt: after } };
+        return (await prisma.group.findMany({ where, orderBy: { id: 'asc' }, take })).map(toGroup);
+      }, 'Use searchGroups');
     },
 
     /**

@@ -15,6 +15,7 @@ export function requestIdOf({ headers }: IncomingMessage): string {
  * `::ffff:192.0.2.1`, and the port that some proxies add is removed.
  */
 export function normalizeIp(text: string): string {
+  if (!text.includes(':')) return text;
   const [, v4, v6] = /^(?:::ffff:)?(\d+(?:\.\d+){3})(?::\d+)?$|^\[(.+)\](?::\d+)?$/i.exec(text) ?? [];
   return v4 ?? v6 ?? text;
 }
@@ -35,9 +36,18 @@ export function findRequestHeadError({
   if (!isTarget) return new AppError('BAD_REQUEST', 'Malformed URL');
   if (!headers.host)
     return httpVersion === '1.0' ? undefined : new AppError('BAD_REQUEST', 'Send a Host header');
-  // `headers` contains the first one only.
-  let hosts = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (rawHeaders[index]!.length === 4 && rawHeaders[index]!.toLowerCase() === 'host') hosts++;
-  return hosts > 1 ? new AppError('BAD_REQUEST', 'Send one Host header') : undefined;
+  return isRepeated('host', rawHeaders) ? new AppError('BAD_REQUEST', 'Send one Host header') : undefined;
+}
+
+/**
+ * Returns whether a request has a header several times, of which `IncomingMessage.headers` contains the first one only.
+ * @param name in lower case
+ */
+export function isRepeated(name: string, rawHeaders: readonly string[]): boolean {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const candidate = rawHeaders[index]!;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) count++;
+  }
+  return count > 1;
 }

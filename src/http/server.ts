@@ -123,8 +123,9 @@ export async function createHttpServer(
   });
   requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
-  http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
+  http.addHook('preValidation', ({ raw, routeOptions: { config: route } }, reply, done) => {
     if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');
+    done();
   });
 
   return http;

@@ -4,7 +4,7 @@ import { runChangeStatement } from '../mutations/change-statement.ts';
 import { toRowJson, withRowDefaults } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
-import { maxListLength, requireListLength } from '../validation/list-length.ts';
+import { readLongList } from '../validation/list-length.ts';
 import {
   parseServiceGroup,
   serviceGroupInputColumns,
@@ -40,8 +40,8 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
 
     /** Returns all service groups, sorted by id. @throws AppError QUERY_TOO_COMPLEX if there are too many */
     async list(): Promise<ServiceGroup[]> {
-      return requireListLength(
-        await prisma.serviceGroup.findMany({ orderBy: { id: 'asc' }, take: maxListLength + 1 }),
+      return readLongList((after, take) =>
+        prisma.serviceGroup.findMany({ where: { id: { gt: after } }, orderBy: { id: 'asc' }, take }),
       );
     },
 

@@ -29,8 +29,27 @@ export type SubscriberCounts = { readonly active: number; readonly pending: numb
 /** A page of a group's active subscribers: at most `first`, after the username `after`. */
 export type SubscriberPage = { readonly groupId: number; readonly first: number; readonly after: string };
 
+/** The maximum number of subscribers that one query reads. */
+const maxRowsOfQuery = 500;
+
 /** The subscribers in the database. */
 export function createSubscriberRepository(prisma: PrismaClient, mutations: MutationRunner) {
+  const listPages = async (pages: readonly SubscriberPage[]): Promise<Subscriber[][]> => {
+    const json = JSON.stringify(pages.map((page, ordinal) => ({ ...page, ordinal })));
+    const rows = await prisma.$queryRaw<{ ordinal: number; row: RowJson }[]>`
+      SELECT ordinal, to_jsonb(subscribers) AS row
+      FROM jsonb_to_recordset(${json}::jsonb) AS page (ordinal int, "groupId" int, first int, after text),
+      LATERAL (
+        SELECT * FROM subscribers
+        WHERE group_id = "groupId" AND username > after AND is_active(expires_at)
+        ORDER BY username LIMIT first + 1
+      ) AS subscribers
+      ORDER BY ordinal, username`;
+    const subscribers: Subscriber[][] = pages.map(() => []);
+    for (const { ordinal, row } of rows) subscribers[ordinal]!.push(parseSubscriberRow(row));
+    return subscribers;
+  };
+
   return {
     /** Returns the numbers of subscribers of these groups, in the order of the ids, with one query. */
     async countByState(groupIds: readonly number[]): Promise<SubscriberCounts[]> {
@@ -54,22 +73,22 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
 
     /**
      * Returns the active subscribers of these pages, sorted by username, and one more per page if there are more, with
-     * one query.
+     * one query for each 500 of them, so that the rows do not block other requests.
      */
     async listActive(pages: readonly SubscriberPage[]): Promise<Subscriber[][]> {
-      const json = JSON.stringify(pages.map((page, ordinal) => ({ ...page, ordinal })));
-      const rows = await prisma.$queryRaw<{ ordinal: number; row: RowJson }[]>`
-        SELECT ordinal, to_jsonb(subscribers) AS row
-        FROM jsonb_to_recordset(${json}::jsonb) AS page (ordinal int, "groupId" int, first int, after text),
-        LATERAL (
-          SELECT * FROM subscribers
-          WHERE group_id = "groupId" AND username > after AND is_active(expires_at)
-          ORDER BY username LIMIT first + 1
-        ) AS subscribers
-        ORDER BY ordinal, username`;
-      const subscribers: Subscriber[][] = pages.map(() => []);
-      for (const { ordinal, row } of rows) subscribers[ordinal]!.push(parseSubscriberRow(row));
-      return subscribers;
+      const lists: Subscriber[][] = [];
+      let part: SubscriberPage[] = [];
+      let rowCount = 0;
+      for (const page of pages) {
+        if (part.length > 0 && rowCount + page.first > maxRowsOfQuery) {
+          lists.push(...(await listPages(part)));
+          part = [];
+          rowCount = 0;
+        }
+        part.push(page);
+        rowCount += page.first;
+      }
+      return [...lists, ...(await listPages(part))];
     },
 
     /**

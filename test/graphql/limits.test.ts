@@ -94,6 +94,29 @@ describe('limits of an operation', () => {
   );
 });
 
+describe('the text of a query', () => {
+  test.each([
+    ['characters', 64 * 1024, (size: number) => `{ __typename ${','.repeat(size - 14)}}`, 'Send long values'],
+    ['lines', 2400, (size: number) => `{ __typename ${'\n'.repeat(size - 1)}}`, 'Remove empty lines'],
+    ['lines', 2400, (size: number) => `{ __typename ${'\r\n'.repeat(size - 1)}}`, 'Remove empty lines'],
+  ])(
+    'an operation is executed at the limit of its %s, and rejected above it with the limit and the value',
+    async (limit, maximum, write, advice) => {
+      expect((await app.graphql(write(maximum))).body).toStrictEqual({ data: { __typename: 'Query' } });
+      expect((await app.graphql(write(maximum + 1))).body).toStrictEqual({
+        errors: [
+          {
+            message: expect.stringMatching(
+              `^The query has ${maximum + 1} ${limit}; ${maximum} are allowed\\. ${advice}`,
+            ),
+            extensions: { code: 'QUERY_TOO_COMPLEX', limit, maximum, value: maximum + 1 },
+          },
+        ],
+      });
+    },
+  );
+});
+
 test('the default of MAX_QUERY_COST accepts an operation at the limit, and rejects one above it', async () => {
   // An object costs one for each field, and a list one more.
   const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);

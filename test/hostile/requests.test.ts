@@ -143,23 +143,35 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
   [
     'a block string of 800 KB',
     () => query(`{ searchGroups(filter: { text: """${' x\n'.repeat(200_000)}""" }) { totalCount } }`),
-    200,
+    400,
   ],
-  ['a comment of 1 MB', () => query(`#${'x'.repeat(1_000_000)}\n{ __typename }`), 200],
+  ['a comment of 1 MB', () => query(`#${'x'.repeat(1_000_000)}\n{ __typename }`), 400],
+  [
+    '500,000 empty lines before 100 errors',
+    () => query(`{${'\n'.repeat(500_000)}${repeat(100, (i) => `x${i}`)}}`),
+    400,
+  ],
   ['an integer of 100,000 digits', () => query(`{ group(id: ${'9'.repeat(100_000)}) { id } }`), 400],
   ['a body of 10 MB', () => query(' '.repeat(10_000_000)), 413],
   ['a body of 10 MB to a path', () => json({ id: ' '.repeat(10_000_000) }), 413, {}, '/deleteGroup'],
-  ['JSON of 100,000 levels', () => `${'[['.repeat(50_000)}${']]'.repeat(50_000)}`, 400],
+  [
+    'a query of 500 KB in a list, to a path',
+    () => json({ query: [`{ ${'a '.repeat(250_000)}}`] }),
+    400,
+    {},
+    '/deleteGroup',
+  ],
+  ['JSON of 100,000 levels', () => `${'[['.repeat(50_000)}${']]'.repeat(50_000)}`, 413],
   [
     'variables of 100,000 levels',
     () =>
       `{"query":"query($g: GroupEdit){ __typename }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`,
-    400,
+    413,
   ],
   [
     '60,000 variables',
     () => query('{ __typename }', Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`v${i}`, i]))),
-    200,
+    413,
   ],
   [
     '100,000 ids',
@@ -167,9 +179,9 @@ const bombs: [string, () => string | Buffer, number, Record<string, string>?, st
       query('mutation ($ids: [Int!]!) { deleteGroups(ids: $ids) { id } }', {
         ids: Array.from({ length: 100_000 }, (_, i) => i + 1),
       }),
-    200,
+    413,
   ],
-  ['a batch of 10,000', () => json(Array.from({ length: 10_000 }, () => ({ query: '{ __typename }' }))), 400],
+  ['a batch of 6,000', () => json(Array.from({ length: 6000 }, () => ({ query: '{ __typename }' }))), 400],
   ['gzip of 100 MB of zeros', () => gzipSync(Buffer.alloc(100_000_000)), 415, { 'Content-Encoding': 'gzip' }],
   [
     'brotli of 100 MB of zeros',

@@ -100,14 +100,27 @@ describe('pages of other origins', () => {
   });
 });
 
-describe('every response', () => {
+describe('security headers', () => {
+  const pageHeaders = [
+    'content-security-policy',
+    'cross-origin-opener-policy',
+    'origin-agent-cluster',
+    'referrer-policy',
+    'x-dns-prefetch-control',
+    'x-download-options',
+    'x-frame-options',
+    'x-permitted-cross-domain-policies',
+    'x-xss-protection',
+  ];
+
   test.each([
-    ['a page', '/'],
-    ['a health check', '/livez'],
-    ['an error', '/graphql'],
-    ['an unknown path', '/nothing'],
-  ])('has security headers: %s', async (_what, path) => {
-    const { headers } = await fetch(app.httpUrl + path);
+    ['the explorer', '/', 200],
+    ['a file of the explorer', '/explorer/index.html', 200],
+    ['a missing file of the explorer', '/explorer/missing.js', 404],
+  ])('%s has those of a page and is revalidated', async (_what, path, status) => {
+    const response = await fetch(app.httpUrl + path);
+    const { headers } = response;
+    expect(response.status).toBe(status);
     const policy = headers.get('content-security-policy')!;
     for (const part of [
       "default-src 'self'",
@@ -118,11 +131,29 @@ describe('every response', () => {
     ])
       expect(policy).toContain(part);
     expect(policy).not.toContain("script-src 'unsafe");
-    expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('referrer-policy')).toBe('no-referrer');
     expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(pageHeaders.filter((name) => !headers.has(name))).toStrictEqual([]);
+    expect(headers.get('cache-control')).toBe('no-cache');
+    expectCommonHeaders(headers);
+  });
+
+  test.each([
+    ['a health check', '/livez', 200],
+    ['an error', '/graphql', 401],
+    ['an unknown path', '/nothing', 404],
+  ])('%s has nosniff and no-store, and none of those of a page', async (_what, path, status) => {
+    const response = await fetch(app.httpUrl + path);
+    expect(response.status).toBe(status);
+    expect(pageHeaders.filter((name) => response.headers.has(name))).toStrictEqual([]);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expectCommonHeaders(response.headers);
+  });
+
+  function expectCommonHeaders(headers: Headers): void {
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('strict-transport-security')).toBeNull();
     expect(headers.get('x-powered-by')).toBeNull();
     expect(headers.get('x-request-id')).toMatch(/\S/);
-  });
+  }
 });

@@ -14,9 +14,14 @@ describe('the audit has no event for', () => {
     ['long invalid GraphQL', '/graphql', { query: `mutation { ${'( '.repeat(5000)}` }],
     ['a body without a text', '/graphql', { variables: { id: 5 } }],
     [
-      'variables of 50,000 levels',
+      'a query with variables of 9,000 levels',
       '/graphql',
-      `{"query":"{ a }","variables":{"g":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}}`,
+      `{"query":"{ a }","variables":{"g":${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}}`,
+    ],
+    [
+      'a mutation in a body with too many values',
+      '/deleteGroup',
+      `{"id":5,"reason":[${'1,'.repeat(20_000)}1]}`,
     ],
     ['a query at its path', '/group', { idd: 5 }],
     ['a body that cannot be read', '/deleteGroup', '{"id":5'],

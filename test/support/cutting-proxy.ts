@@ -25,7 +25,7 @@ export type CuttingProxy = {
 const momentMs = 500;
 
 /** A transaction is committed by `COMMIT`, a plain delete by its one statement. */
-const isCommit = (sql: string) => /^COMMIT\b|WITH request AS MATERIALIZED[^]*DELETE FROM groups/.test(sql);
+const isCommit = (sql: string) => /^COMMIT\b|WITH\s+request AS MATERIALIZED[^]*DELETE FROM groups/.test(sql);
 
 export async function openCuttingProxy(databaseUrl: string): Promise<CuttingProxy> {
   const target = new URL(databaseUrl);

@@ -22,7 +22,12 @@ export type OperationLimits = {
   readonly cost: number;
 };
 
-const names: Readonly<Record<keyof OperationLimits, string>> = {
+/** The limits of the text of a query, which follow from the tokens, and are no settings. */
+type TextLimit = 'characters' | 'lines';
+
+const names: Readonly<Record<keyof OperationLimits | TextLimit, string>> = {
+  characters: 'characters',
+  lines: 'lines',
   tokens: 'tokens',
   depth: 'levels of nesting',
   aliases: 'aliases',
@@ -31,7 +36,9 @@ const names: Readonly<Record<keyof OperationLimits, string>> = {
   cost: 'values',
 };
 const splitUp = 'Split it into several requests';
-const advice: Readonly<Record<keyof OperationLimits, string>> = {
+const advice: Readonly<Record<keyof OperationLimits | TextLimit, string>> = {
+  characters: 'Send long values as variables',
+  lines: 'Remove empty lines and comments',
   tokens: splitUp,
   depth: 'Fetch nested data in a separate request',
   aliases: splitUp,
@@ -40,19 +47,34 @@ const advice: Readonly<Record<keyof OperationLimits, string>> = {
   cost: 'Request smaller pages with "first", or fewer fields',
 };
 
+/** The maximum length of a query: the lexer passes all of it before any other limit counts. */
+export const maxQueryCharacters = 64 * 1024;
 /**
- * Creates the filter that counts the tokens of a query before it is parsed: parsing and validation take longer than
- * lexing. It throws AppError QUERY_TOO_COMPLEX.
+ * The maximum number of lines for each token that is allowed: graphql-js counts the lines before each position of each
+ * error, which blocked all other requests for seconds.
  */
-export function createTokenCheck(maximum: number): RequestFilter {
+const linesPerToken = 2;
+
+/**
+ * Creates the filter that checks the length, the lines and the tokens of a query before it is parsed: parsing and
+ * validation take longer than lexing. It throws AppError QUERY_TOO_COMPLEX.
+ */
+export function createTextCheck(maxTokens: number): RequestFilter {
+  const maxLines = maxTokens * linesPerToken;
   return (request) => {
     const { query } = request;
-    // Each token has at least one character.
-    if (typeof query === 'string' && query.length > maximum) {
-      requireWithin('tokens', countTokens(query), maximum);
+    // Each token and each line has at least one character.
+    if (typeof query === 'string' && query.length > maxTokens) {
+      requireWithin('characters', query.length, maxQueryCharacters);
+      requireWithin('lines', countLines(query), maxLines);
+      requireWithin('tokens', countTokens(query), maxTokens);
     }
     return request;
   };
+}
+
+function countLines(query: string): number {
+  return query.split(/\r\n|[\n\r]/).length;
 }
 
 function countTokens(query: string): number {
@@ -91,7 +113,7 @@ export function createLimitCheck(
   };
 }
 
-function requireWithin(limit: keyof OperationLimits, value: number, maximum: number): void {
+function requireWithin(limit: keyof OperationLimits | TextLimit, value: number, maximum: number): void {
   if (value <= maximum) return;
   throw new AppError(
     'QUERY_TOO_COMPLEX',

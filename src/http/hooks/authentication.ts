@@ -4,7 +4,7 @@ import type { Authenticator, Credentials } from '../../accounts/authentication.t
 import type { Principal } from '../../accounts/principal.ts';
 import { AppError } from '../../errors.ts';
 import type { Caller } from '../../mutations/mutation-call.ts';
-import { normalizeIp } from '../request-head.ts';
+import { isRepeated, normalizeIp } from '../request-head.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 declare module 'fastify' {
@@ -28,12 +28,26 @@ export function requireAuthentication(
 ): void {
   http.decorateRequest('principal', undefined);
 
-  http.addHook('onRequest', async (request, reply) => {
-    if (request.is404 || request.routeOptions.config.isPublic) return;
-    await limits.requireAddressRate?.(request, reply);
-    request.principal = await authenticateRequest(request, reply);
-    await limits.requireAccountRate?.(request, reply);
+  const { requireAddressRate, requireAccountRate } = limits;
+  const hasRates = requireAddressRate !== undefined || requireAccountRate !== undefined;
+
+  http.addHook('onRequest', (request, reply, done) => {
+    if (request.is404 || request.routeOptions.config.isPublic) {
+      done();
+      return;
+    }
+    // Without a promise, if nothing has to be waited for: most requests have a key whose account is cached.
+    const credentials = hasRates ? undefined : parseCredentials(request.raw);
+    request.principal = credentials && authenticator.findCached(credentials, normalizeIp(request.ip));
+    if (request.principal) done();
+    else requirePrincipal(request, reply).then(() => done(), done);
   });
+
+  async function requirePrincipal(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    await requireAddressRate?.(request, reply);
+    request.principal = await authenticateRequest(request, reply);
+    await requireAccountRate?.(request, reply);
+  }
 
   async function authenticateRequest(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
     const credentials = parseCredentials(request.raw);
@@ -69,9 +83,9 @@ export function callerOf(request: FastifyRequest): Caller {
  * `X-APIKEY: <key>`.
  * @throws AppError UNAUTHENTICATED if a header is repeated or malformed: a proxy may have checked the other value
  */
-function parseCredentials({ headers, headersDistinct }: IncomingMessage): Credentials {
-  for (const name of ['authorization', 'x-apikey']) {
-    if ((headersDistinct[name]?.length ?? 0) > 1) throw invalidCredentials(`Send one ${name} header`);
+function parseCredentials({ headers, rawHeaders }: IncomingMessage): Credentials {
+  for (const name of credentialHeaders) {
+    if (isRepeated(name, rawHeaders)) throw invalidCredentials(`Send one ${name} header`);
   }
   const apiKey = headers['x-apikey'] as string | undefined;
   const { token, basic } = parseAuthorization(headers.authorization);
@@ -86,6 +100,8 @@ function parseCredentials({ headers, headersDistinct }: IncomingMessage): Creden
   }
   return { token: token ?? (apiKey || undefined), basic };
 }
+
+const credentialHeaders = ['authorization', 'x-apikey'];
 
 function parseAuthorization(value: string | undefined): Credentials {
   if (!value) return {};

@@ -13,29 +13,32 @@ const closeTimeoutMs = 8000;
  * incomplete requests.
  */
 export function drainOnClose(http: FastifyInstance): void {
-  let inFlight = 0;
+  const inFlight = new Set<ServerResponse>();
   let isClosing = false;
   let onIdle = () => {};
 
-  http.addHook('onRequest', (request, reply, done) => {
-    inFlight++;
-    onResponseClosed(request.raw, reply.raw, () => {
-      inFlight--;
-      if (inFlight === 0) onIdle();
+  http.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
+    inFlight.add(response);
+    if (isClosing) closeAfter(response);
+    onResponseClosed(request, response, () => {
+      inFlight.delete(response);
+      if (inFlight.size === 0) onIdle();
     });
-    done();
-  });
-  http.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isClosing) reply.header('Connection', 'close');
     done();
   });
   http.addHook('preClose', async () => {
     isClosing = true;
     stopListening(http.server);
+    for (const response of inFlight) closeAfter(response);
     const idle = new Promise<void>((resolve) => (onIdle = resolve));
-    if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
+    if (inFlight.size > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
     http.server.closeAllConnections();
   });
+}
+
+/** Announces that the connection is closed after a response, unless its headers are sent already. */
+function closeAfter(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
 const pendingBySocket = new WeakMap<Socket, Set<() => void>>();

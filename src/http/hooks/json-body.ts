@@ -28,6 +28,16 @@ export function acceptOnlyJson(http: FastifyInstance): void {
       done(new AppError('BAD_REQUEST', 'The body is not valid UTF-8'));
       return;
     }
+    const valueCount = text.length > maxValues ? countValues(text) : 0;
+    if (valueCount > maxValues) {
+      done(
+        new AppError(
+          'PAYLOAD_TOO_LARGE',
+          `The body has ${valueCount} keys and values; ${maxValues} are allowed. Split it into several requests`,
+        ),
+      );
+      return;
+    }
     void parseJson(request, text, (error, value: unknown) => {
       if (error) {
         done(new AppError('BAD_REQUEST', text === '' ? 'The body is empty' : 'The body is not valid JSON'));
@@ -52,6 +62,26 @@ export function acceptOnlyJson(http: FastifyInstance): void {
 }
 
 /**
+ * The maximum number of keys and values in a body, many times those of the largest request. Half a million of them fit
+ * into a body, and their parsing and coercion would block all other requests for a tenth of a second.
+ */
+const maxValues = 20_000;
+
+/** Counts the keys of objects, their values, and the entries of lists; an empty object or list counts as two. */
+function countValues(text: string): number {
+  let count = 1;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === comma || code === colon || code === bracket || code === brace) count++;
+    else if (code === quote) index = findEndOfString(text, index);
+  }
+  return count;
+}
+
+/** The maximum length of a text in which a repeated key is searched: for longer ones it takes too long. */
+const maxSearchedLength = 100_000;
+
+/**
  * Rejects JSON with duplicate keys in an object, even if one of them is written with escapes: parsers disagree on which
  * value counts, so a proxy may have checked the other one.
  * @param text valid JSON
@@ -61,6 +91,8 @@ export function acceptOnlyJson(http: FastifyInstance): void {
 export function requireUniqueKeys(text: string, value: unknown): void {
   // Each key has one colon, and JSON.parse keeps one of several equal keys. Comparing the counts takes microseconds.
   if (countColons(text) === countKeys(value)) return;
+  if (text.length > maxSearchedLength)
+    throw badInput('body', 'A key is repeated in an object of the body. Send each key once');
   const path = findRepeatedKey(text);
   throw badInput(path, `${path} must not be repeated`);
 }
@@ -76,7 +108,10 @@ function countColons(text: string): number {
   return count;
 }
 
+const comma = 0x2c;
 const colon = 0x3a;
+const bracket = 0x5b;
+const brace = 0x7b;
 const quote = 0x22;
 const backslash = 0x5c;
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import serveFiles from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { addPageHeaders } from '../hooks/security-headers.ts';
 
 /** The output of `scripts/build-explorer.js`. The path is the same relative to `src` and to `dist`. */
 const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta.url));
@@ -14,8 +15,7 @@ export async function registerExplorerRoutes(http: FastifyInstance): Promise<voi
     open.addHook('onRoute', (route) => {
       route.config = { ...route.config, isPublic: true };
     });
-    // File names do not change between versions, so browsers must revalidate their cached copies.
-    open.addHook('onRequest', async (_request, reply) => void reply.header('Cache-Control', 'no-cache'));
+    addPageHeaders(open);
     await open.register(serveFiles, {
       root: explorerDir,
       prefix: '/explorer/',
