@@ -5,10 +5,9 @@ import { connect } from 'node:net';
 import { findFault } from './group-row.js';
 import { readResponse } from './http-response.js';
 
-/** `seconds` limits the time, and `requests` their number. The connections are spread over `ports`, by default one. */
+/** `seconds` limits the time, and `requests` their number. The connections are spread over `ports`. */
 const {
-  port,
-  ports = [port],
+  ports,
   path,
   headers,
   query,
