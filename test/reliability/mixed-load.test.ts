@@ -6,8 +6,9 @@ import { hasPgBouncer } from '../support/pgbouncer.js';
 /** On Debian its folder is in the PATH of root only. */
 const hasHaproxy = ['haproxy', '/usr/sbin/haproxy'].some((name) => spawnSync(name, ['-v']).status === 0);
 const testUnlessMissing = hasPgBouncer && hasHaproxy ? test : test.skip;
-const requestCount = 600;
-const limitMs = 600_000;
+const requestCount = 400;
+/** On a machine that runs twenty other programs, 600 requests took four minutes, most of them the start. */
+const limitMs = 1_200_000;
 
 testUnlessMissing(
   `${requestCount} requests of mixed load over HAProxy, two servers and PgBouncer have no error; the database has what the clients know, and one audit event for each call`,
