@@ -16,7 +16,15 @@ export async function deleteByStatement(pool, id) {
     idempotencyKey: null,
     fingerprint: '',
   };
-  const request = { id, reason: null, expectedVersion: null, call, isAudited: true, subscribersMoved: 0 };
+  const request = {
+    id,
+    reason: null,
+    expectedVersion: null,
+    call,
+    isAudited: true,
+    subscribersMoved: 0,
+    movedTo: null,
+  };
   const { text, values } = writeDeletionStatement([request], 30);
   const { rows } = await pool.query({ name: 'delete', text, values });
   if (rows[0].outcome !== 'done') throw new Error(rows[0].outcome);
