@@ -1,5 +1,5 @@
 // A separate PostgreSQL for the benchmark: the embedded one of group-api, with its defaults.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import pg from 'pg';
@@ -51,49 +51,4 @@ function readTreeCpu(parent) {
     }
   }
   return seconds;
-}
-
-/**
- * Runs `pgbench`: a bare delete by prepared statement, without an API server. Returns undefined if it is not installed.
- */
-export async function runPgbench(database, { clients, seconds, firstId }) {
-  const script = `${database.host.replace(/postgres$/, '')}delete.sql`;
-  await database.sql(`CREATE SEQUENCE IF NOT EXISTS bench_ids; `);
-  await database.sql(`SELECT setval('bench_ids', ${firstId})`);
-  const { writeFile } = await import('node:fs/promises');
-  await writeFile(script, `DELETE FROM groups WHERE id = (SELECT nextval('bench_ids')::int) RETURNING *;\n`);
-  const child = spawn(
-    'pgbench',
-    [
-      '-n',
-      '-M',
-      'prepared',
-      '-c',
-      clients,
-      '-j',
-      '2',
-      '-T',
-      seconds,
-      '-f',
-      script,
-      '-h',
-      database.host,
-      '-U',
-      'postgres',
-      'postgres',
-    ].map(String),
-  );
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  const code = await new Promise((resolve) => {
-    child.on('error', () => resolve(-1));
-    child.on('close', resolve);
-  });
-  if (code !== 0) return undefined;
-  const [{ last_value: lastId }] = await database.sql('SELECT last_value::int FROM bench_ids');
-  return {
-    perSecond: Number(/tps = ([\d.]+)/.exec(output)[1]),
-    p50: Number(/latency average = ([\d.]+)/.exec(output)[1]),
-    lastId,
-  };
 }

@@ -3,11 +3,11 @@
 // measurements as JSON.
 import { connect } from 'node:net';
 import { findFault } from './group-row.js';
+import { readResponse } from './http-response.js';
 
-/** `seconds` limits the time, and `requests` their number. The connections are spread over `ports`, by default one. */
+/** `seconds` limits the time, and `requests` their number. The connections are spread over `ports`. */
 const {
-  port,
-  ports = [port],
+  ports,
   path,
   headers,
   query,
@@ -88,27 +88,6 @@ function work(target) {
     });
     socket.on('close', resolve);
   });
-}
-
-/** Parses a response with a length or in chunks; returns undefined if it is incomplete. */
-function readResponse(text) {
-  const headEnd = text.indexOf('\r\n\r\n');
-  if (headEnd === -1) return undefined;
-  const status = Number(text.slice(9, 12));
-  const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, headEnd + 2))?.[1];
-  if (length !== undefined) {
-    const end = headEnd + 4 + Number(length);
-    return text.length < end ? undefined : { status, body: text.slice(headEnd + 4, end) };
-  }
-  if (!text.endsWith('\r\n0\r\n\r\n')) return undefined;
-  let body = '';
-  for (let at = headEnd + 4; ;) {
-    const lineEnd = text.indexOf('\r\n', at);
-    const size = parseInt(text.slice(at, lineEnd), 16);
-    if (size === 0) return { status, body };
-    body += text.slice(lineEnd + 2, lineEnd + 2 + size);
-    at = lineEnd + 2 + size + 2;
-  }
 }
 
 function check({ status, body }, id) {

@@ -1,18 +1,15 @@
 // Measurements of group-api alone.
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { openBenchDatabase } from './database.js';
-import { adminKey, peers } from './peers.js';
+import { median } from './median.js';
+import { adminKey, patient, peers } from './peers.js';
+import { runCheckedLoad } from './run-load.js';
 import { startPeer, stopPeers } from './server.js';
 import { measureServers } from './servers.js';
 
-const ours = peers.find(({ name }) => name === 'ours');
+const ours = patient(peers.find(({ name }) => name === 'ours'));
 const postgraphile = peers.find(({ name }) => name === 'postgraphile');
-const loadScript = fileURLToPath(new URL('load.js', import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** Measures lists, searches, sizes, several servers and cold starts. */
 export async function measureOurs({ plan, say }) {
@@ -26,38 +23,16 @@ export async function measureOurs({ plan, say }) {
 }
 
 async function measureOn(database, { plan, say }) {
-  // More ids than a server can delete in a run.
-  const idsOfARun = plan.oneSeconds * 5000;
   let firstId = 1;
-  const runLoad = async (servers, connections, seconds) => {
-    const runs = await Promise.all(
-      servers.map(async ({ port }, index) => {
-        // Every server gets different ids.
-        const task = {
-          ...ours,
-          port,
-          firstId: firstId + index * idsOfARun,
-          connections: connections / servers.length,
-          seconds,
-        };
-        return JSON.parse(
-          (await promisify(execFile)(process.execPath, [loadScript, JSON.stringify(task)])).stdout,
-        );
-      }),
-    );
-    firstId += servers.length * idsOfARun;
-    for (const { faults } of runs)
-      if (faults.length > 0) throw new Error(`wrong responses: ${faults.join('; ')}`);
-    return {
-      perSecond: runs.reduce((sum, run) => sum + run.perSecond, 0),
-      p50: median(runs.map(({ p50 }) => p50)),
-      p99: Math.max(...runs.map(({ p99 }) => p99)),
-    };
+  const runLoad = async (server, connections, seconds, requests) => {
+    const run = await runCheckedLoad(ours, [server], { firstId, connections, seconds, requests });
+    firstId = run.lastId + 1;
+    return run;
   };
 
   const server = await startPeer(ours, database.url);
-  await runLoad([server], 64, plan.warmUpSeconds);
-  const single = await runLoad([server], 1, plan.oneSeconds);
+  await runLoad(server, 64, plan.warmUpSeconds);
+  const single = await runLoad(server, 1, plan.oneSeconds);
   const lists = await measureLists(server, firstId, say);
   firstId += lists.ids;
   const search = await measureSearch(server, database, say);
@@ -71,9 +46,9 @@ async function measureOn(database, { plan, say }) {
     try {
       const sized = await startPeer(ours, own.url);
       firstId = 1;
-      await runLoad([sized], 1, 2);
-      firstId = 3001;
-      sizes[groups] = (await runLoad([sized], 1, plan.oneSeconds)).p50;
+      // Fewer requests than the smaller table has groups.
+      await runLoad(sized, 1, 2, 3000);
+      sizes[groups] = (await runLoad(sized, 1, plan.oneSeconds, 6000)).p50;
       say(`${groups} groups  p50 ${sizes[groups].toFixed(2)} ms`);
     } finally {
       await stopPeers();

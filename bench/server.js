@@ -17,7 +17,8 @@ export async function stopPeers() {
 /** Starts a peer and waits until it accepts connections. Its log goes to a file, as in production. */
 export async function startPeer(peer, databaseUrl) {
   const port = await findFreePort();
-  const log = openSync(join(tmpdir(), `group-api-bench-${peer.name}.log`), 'w');
+  const logFile = join(tmpdir(), `group-api-bench-${peer.name}.log`);
+  const log = openSync(logFile, 'w');
   const startedAt = performance.now();
   const child = spawn(process.execPath, [peer.script], {
     cwd: tmpdir(),
@@ -33,8 +34,7 @@ export async function startPeer(peer, databaseUrl) {
   let hasEnded = false;
   const ended = new Promise((resolve) => child.on('exit', () => resolve((hasEnded = true))));
   while (!(await canConnect(port))) {
-    if (hasEnded)
-      throw new Error(`${peer.name} ended: see ${join(tmpdir(), `group-api-bench-${peer.name}.log`)}`);
+    if (hasEnded) throw new Error(`${peer.name} ended: see ${logFile}`);
     await sleep(5);
   }
   const readStatus = (name) =>
@@ -42,6 +42,8 @@ export async function startPeer(peer, databaseUrl) {
     1024;
   const server = {
     port,
+    pid: child.pid,
+    logFile,
     startedAt,
     cpuSeconds: () => readCpu(child.pid),
     /** Resident memory in megabytes, currently and at its peak. */
@@ -59,7 +61,8 @@ export async function startPeer(peer, databaseUrl) {
   return server;
 }
 
-async function findFreePort() {
+/** Finds a port that was free a moment ago. */
+export async function findFreePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();

@@ -1,33 +1,19 @@
 // node bench/servers.js: several servers on one database, on this machine. All run all the time; bursts of load go to
 // one, two and four of them by turns, so that a disturbance of the machine affects all alike. Prints deletes a second, the
 // deletes of a statement, the CPU of a delete, and what the connections of PostgreSQL wait for. Requires `npm run build`.
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { openBenchDatabase } from './database.js';
+import { median } from './median.js';
 import { patient, peers } from './peers.js';
+import { runCheckedLoad } from './run-load.js';
 import { startPeer } from './server.js';
 
 const ours = peers.find(({ name }) => name === 'ours');
-const loadScript = fileURLToPath(new URL('load.js', import.meta.url));
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const connections = 64;
 /** Each server is warm after this many requests, however many servers share the machine. */
 const warmUpRequests = 4000;
-
-/**
- * Sends deletes of `requests` ids from `firstId` on, from one process, whatever the number of servers.
- * @throws Error if a response is wrong
- */
-async function load(servers, firstId, { seconds, requests }) {
-  const ports = servers.map(({ port }) => port);
-  const task = { ...ours, ports, firstId, connections, seconds, requests };
-  const { stdout } = await promisify(execFile)(process.execPath, [loadScript, JSON.stringify(task)]);
-  const run = JSON.parse(stdout);
-  if (run.faults.length > 0) throw new Error(`wrong responses: ${run.faults.join('; ')}`);
-  return run;
-}
 
 /** Counts what the active connections of PostgreSQL wait for, until the signal is aborted. */
 async function sampleWaits(database, signal) {
@@ -56,7 +42,12 @@ export async function measureServers({ rounds, seconds, counts = [1, 2, 4] }, sa
   try {
     while (servers.length < most) servers.push(await startPeer(patient(ours), database.url));
     for (const server of servers) {
-      await load([server], nextId, { seconds: 120, requests: warmUpRequests });
+      await runCheckedLoad(ours, [server], {
+        firstId: nextId,
+        connections,
+        seconds: 120,
+        requests: warmUpRequests,
+      });
       nextId += warmUpRequests;
     }
     const cpuOf = () => ({
@@ -69,7 +60,12 @@ export async function measureServers({ rounds, seconds, counts = [1, 2, 4] }, sa
         const sampling = new AbortController();
         const waits = sampleWaits(database, sampling.signal);
         const before = cpuOf();
-        const run = await load(servers.slice(0, count), nextId, { seconds, requests: idsOfBurst });
+        const run = await runCheckedLoad(ours, servers.slice(0, count), {
+          firstId: nextId,
+          connections,
+          seconds,
+          requests: idsOfBurst,
+        });
         const after = cpuOf();
         sampling.abort();
         const deletes = run.answered;

@@ -5,4 +5,4 @@ export const hasPgBouncer: boolean;
 export function startPgBouncer(
   server: { readonly host: string; readonly port: number },
   settings: Readonly<Record<string, string | number>>,
-): Promise<{ readonly port: number; close(): Promise<void> }>;
+): Promise<{ readonly port: number; readonly pid: number; close(): Promise<void> }>;

@@ -52,6 +52,7 @@ export async function startPgBouncer(server, settings) {
   }
   return {
     port,
+    pid: child.pid,
     async close() {
       child.kill('SIGKILL');
       await exited;

@@ -4,6 +4,7 @@ export const reliabilityFiles = [
   'reliability/crash',
   'reliability/ended-sessions',
   'reliability/lost-commit',
+  'reliability/mixed-load',
   'reliability/race',
   'database/away',
   'database/failover',
