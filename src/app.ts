@@ -13,6 +13,7 @@ import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
+import type { RequestCounters } from './http/hooks/rate-limits.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
 import { registerGraphQLRoutes } from './http/routes/graphql.ts';
@@ -42,6 +43,14 @@ export type App = {
  */
 const acceptBacklog = 4096;
 
+/** The part of this process in a server: all of it, unless there are several WORKERS. */
+type AppRole = {
+  /** Does what is done once: sample data, the admin account, the purge. */
+  readonly isFirst: boolean;
+  /** Counts for the rate limits of all processes. If unset, this process counts. */
+  readonly counters?: RequestCounters;
+};
+
 /**
  * Composition root: builds the server on an open database, and listens. Close the app before the database.
  * @throws OperatorError if a setting cannot be used, such as a port that is in use.
@@ -50,8 +59,9 @@ export async function openApp(
   config: Config,
   { prisma, readState, description }: Database,
   log: Logger,
+  { isFirst, counters }: AppRole = { isFirst: true },
 ): Promise<App> {
-  if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
+  if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
   const { accounts, audit, deletedGroups, mutations } = repositories;
@@ -63,7 +73,7 @@ export async function openApp(
   const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
 
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
-  const http = await createHttpServer(config, authenticator, log);
+  const http = await createHttpServer(config, authenticator, log, counters);
   await registerExplorerRoutes(http);
   registerHealthRoutes(http, readState);
   registerWhoamiRoute(http);
@@ -76,21 +86,23 @@ export async function openApp(
     },
   );
   // Must come last: the generated key is shown once, and would be lost if the start failed later.
-  const { createdKey } = await openAdminAccount(prisma, config.ADMIN_API_KEY);
+  const createdKey = isFirst ? (await openAdminAccount(prisma, config.ADMIN_API_KEY)).createdKey : undefined;
   const retentions = readRetentions(config);
-  await warnOfForeignTables(prisma, retentions, log);
-  const purgeJob = startPurgeJob(
-    {
-      deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
-      // Also while AUTODIALER is false: what has been stored before expires all the same.
-      numberGroups: async (caller) => (await import('./autodialer/purge.ts')).purgeBatch(prisma, caller),
-      idempotencyKeys: () => deleteExpiredKeys(prisma),
-      // Removes nothing: it keeps the index of the audit's times up to date.
-      auditTimes: () => audit.summarizeTimes().then(() => 0),
-      partitions: (caller) => maintainPartitions(prisma, retentions, caller),
-    },
-    log,
-  );
+  if (isFirst) await warnOfForeignTables(prisma, retentions, log);
+  const purgeJob =
+    isFirst &&
+    startPurgeJob(
+      {
+        deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
+        // Also while AUTODIALER is false: what has been stored before expires all the same.
+        numberGroups: async (caller) => (await import('./autodialer/purge.ts')).purgeBatch(prisma, caller),
+        idempotencyKeys: () => deleteExpiredKeys(prisma),
+        // Removes nothing: it keeps the index of the audit's times up to date.
+        auditTimes: () => audit.summarizeTimes().then(() => 0),
+        partitions: (caller) => maintainPartitions(prisma, retentions, caller),
+      },
+      log,
+    );
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -100,7 +112,7 @@ export async function openApp(
     async close() {
       await http.close();
       await graphql.stop();
-      await purgeJob.stop();
+      if (purgeJob) await purgeJob.stop();
     },
   };
 }

@@ -4,18 +4,28 @@ export type { Logger };
 
 /**
  * Creates the logger, which writes to standard error: formatted on a terminal, JSON lines otherwise. Standard output is
- * for the results of commands.
+ * for the results of commands. JSON lines always have the id of the process; on a terminal, if `showsPid`.
  */
-export async function createLogger(level: string, isTerminal: boolean): Promise<Logger> {
+export async function createLogger(
+  level: string,
+  isTerminal: boolean,
+  { showsPid = false }: { showsPid?: boolean } = {},
+): Promise<Logger> {
   const standardError = 2;
-  const destination = isTerminal ? await openPretty(standardError) : pino.destination(standardError);
+  const destination = isTerminal
+    ? await openPretty(standardError, showsPid)
+    : pino.destination(standardError);
   return pino({ level, serializers: { err: describeError } }, destination);
 }
 
-async function openPretty(destination: number) {
+async function openPretty(destination: number, showsPid: boolean) {
   // Loaded on demand: it takes a tenth of the start-up time.
   const { PinoPretty } = await import('pino-pretty');
-  return PinoPretty({ destination, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  return PinoPretty({
+    destination,
+    ignore: showsPid ? 'hostname' : 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
 }
 
 /** Serializes an error with its causes, without the sockets and requests that some libraries attach. */

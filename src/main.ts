@@ -1,9 +1,7 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8';
+import { limitHeapGrowth } from './process/heap-growth.ts';
 
-// V8 lets the heap grow to several times the live data before it collects garbage: 450 MB in an upload for which 250 MB
-// suffice.
-setFlagsFromString('--heap-growing-percent=100');
+limitHeapGrowth();
 
 const args = process.argv.slice(2);
 if (args.length === 0) {

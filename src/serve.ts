@@ -1,14 +1,19 @@
 import { listenToStop } from './process/stop-signals.ts';
 import type { App } from './app.ts';
 import { loadConfig } from './config/load-config.ts';
-import { explainMissingPrivilege } from './database/missing-privilege.ts';
+import type { Config } from './config/settings.ts';
+import { describeStartError } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
-import { OperatorError } from './errors.ts';
-import { createLogger } from './log.ts';
+import type { OperatorError } from './errors.ts';
+import { createLogger, type Logger } from './log.ts';
+
+/** An app in this process, or in workers: `failed` resolves if one of them cannot be replaced. */
+type ServedApp = App & { readonly failed?: Promise<OperatorError> };
+type OpenApp = (config: Config, database: Database, log: Logger) => Promise<ServedApp>;
 
 /**
- * Runs one server in this process: reads the settings, opens the database and the app, waits for a signal to stop,
- * closes both. Ends the process. Everything else is in app.ts.
+ * Runs one server, in this process or in WORKERS others: reads the settings, opens the database and the app, waits for
+ * a signal to stop, closes both. Ends the process. Everything else is in app.ts.
  */
 export async function serve(): Promise<void> {
   let database: Database | undefined;
@@ -17,7 +22,8 @@ export async function serve(): Promise<void> {
   void stopping.begun.then(() => starting.abort());
   try {
     const { config, warnings } = loadConfig(process);
-    const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY);
+    const isSingle = config.WORKERS === 1;
+    const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY, { showsPid: !isSingle });
     for (const warning of warnings) log.warn(warning);
 
     // PostgreSQL starts while the rest of the program is loaded.
@@ -25,7 +31,8 @@ export async function serve(): Promise<void> {
       {
         url: config.DATABASE_URL,
         dataDir: config.DATA_DIR,
-        poolSize: config.DATABASE_POOL_SIZE,
+        // The workers have the others.
+        poolSize: isSingle ? config.DATABASE_POOL_SIZE : 1,
         hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS,
         isKeptRunning: true,
         mustBeWritable: true,
@@ -33,27 +40,42 @@ export async function serve(): Promise<void> {
       },
       log,
     );
-    const [opened, { openApp }] = await Promise.all([opening, import('./app.ts')]);
+    const loading = isSingle ? loadApp() : loadWorkers(starting.signal);
+    const [opened, open] = await Promise.all([opening, loading]);
     database = opened;
-    const app = await openApp(config, database, log);
+    const app = await open(config, database, log);
     // A key that was made is shown in any case: it is never shown again.
     if (!stopping.isBegun() || app.createdKey) process.stdout.write(describeStart(app));
 
-    log.info({ reason: await stopping.begun }, 'stopping');
+    const reason = await Promise.race([stopping.begun, app.failed ?? stopping.begun]);
+    log.info({ reason: typeof reason === 'string' ? reason : reason.message }, 'stopping');
     await app.close();
     await database.close();
     log.info('stopped');
+    if (typeof reason !== 'string') exitWithError(reason);
     process.exit(0);
   } catch (error) {
     await database?.close();
-    if (starting.signal.aborted && database === undefined) process.exit(0);
-    // An operator's error is shown as one line, an internal error with its stack.
-    const reason = explainMissingPrivilege(error);
-    const text =
-      reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
-    process.stderr.write(text.replace(/^/gm, 'group-api: ') + '\n');
-    process.exit(1);
+    const { aborted, reason } = starting.signal;
+    if (aborted && (database === undefined || error === reason)) process.exit(0);
+    exitWithError(error);
   }
+}
+
+function exitWithError(error: unknown): never {
+  process.stderr.write(describeStartError(error).replace(/^/gm, 'group-api: ') + '\n');
+  process.exit(1);
+}
+
+async function loadApp(): Promise<OpenApp> {
+  const { openApp } = await import('./app.ts');
+  return openApp;
+}
+
+/** Loads the primary of the workers only if there are several processes. */
+async function loadWorkers(signal: AbortSignal): Promise<OpenApp> {
+  const { openWorkers } = await import('./workers/primary.ts');
+  return (config, _database, log) => openWorkers(config, log, signal);
 }
 
 /**

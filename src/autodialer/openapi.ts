@@ -1,56 +1,38 @@
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { addPageHeaders } from '../http/hooks/security-headers.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route's part of the OpenAPI document. Handlers validate requests against the same schemas. */
-    document?: FastifySchema;
-  }
-}
+/** The document, and the page that renders it with its files. */
+const documentPaths = ['/openapi.json', '/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/*'];
+/** Headers of a connection, which the outer server sets. */
+const connectionHeaders = ['connection', 'date', 'keep-alive', 'transfer-encoding'];
 
 /**
- * Registers `openapi.json`, built from the `config.document` of every route, and `docs`, a page that renders it. Both
- * are public.
+ * Registers `openapi.json` and `docs`, a page that renders it. Both are public. What builds them is loaded at their
+ * first request, since it is a third of the files of a start.
  */
 export async function registerOpenApi(api: FastifyInstance): Promise<void> {
-  await api.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'group-api: autodialer number groups',
-        description:
-          'Lists of phone numbers for an autodialer, as its vendor documents them. Errors of an operation are returned with status 200 and `"success": 0`.',
-        version: '4.0.0',
-        license: { name: 'MIT', identifier: 'MIT' },
-      },
-      components: {
-        securitySchemes: {
-          apiKey: { type: 'apiKey', in: 'header', name: 'X-APIKEY' },
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key or a JSON Web Token' },
-          basic: { type: 'http', scheme: 'basic' },
-        },
-      },
-      security: [{ apiKey: [] }, { bearer: [] }, { basic: [] }, { apiKey: [], basic: [] }],
-    },
-    transform: ({ url, route }) => ({
-      url,
-      schema: route.config?.document ?? { hide: true },
-    }),
-  });
+  let opening: Promise<FastifyInstance> | undefined;
+
+  const sendDocument = async (request: FastifyRequest, reply: FastifyReply) => {
+    opening ??= import('./openapi-server.ts').then(({ openDocumentServer }) =>
+      openDocumentServer(api.prefix),
+    );
+    const documents = await opening;
+    const { statusCode, headers, rawPayload } = await documents.inject({
+      method: request.method as 'GET' | 'HEAD',
+      url: request.url,
+      headers: request.headers as Record<string, string>,
+    });
+    if (statusCode === 404) return reply.callNotFound();
+    for (const name of connectionHeaders) delete headers[name];
+    return reply.status(statusCode).headers(headers).send(rawPayload);
+  };
 
   await api.register(async (open) => {
-    open.addHook('onRoute', (route) => {
-      route.config = { ...route.config, isPublic: true };
-    });
     addPageHeaders(open);
-    open.get('/openapi.json', () => open.swagger());
-    await open.register(swaggerUi, {
-      routePrefix: '/docs',
-      // The page must not contact other hosts, such as the default document validator.
-      uiConfig: { validatorUrl: null, layout: 'BaseLayout', deepLinking: true },
-      theme: { title: 'group-api: number groups' },
-    });
+    for (const path of documentPaths) open.get(path, { config: { isPublic: true } }, sendDocument);
+  });
+  api.addHook('onClose', async () => {
+    await (await opening)?.close();
   });
 }

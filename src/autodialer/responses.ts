@@ -4,8 +4,9 @@ import { AppError } from '../errors.ts';
 import type { NumberGroup } from './number-groups/number-group.ts';
 import type { NumberListRepository } from './number-groups/number-list-repository.ts';
 import { createJalaliFormatter } from './jalali-date.ts';
-import { done, type responses } from './schemas.ts';
+import type { responses } from './schemas.ts';
 import type { ParsedSearch } from './search-request.ts';
+import { done } from './vendor-messages.ts';
 
 type Response<Name extends keyof typeof responses> = Static<(typeof responses)[Name]>;
 

@@ -19,7 +19,6 @@ import type {
 import { createResponses } from './responses.ts';
 import { readNumbersBody } from './uploads/json-numbers.ts';
 import { readBytes, readJson } from './request-bytes.ts';
-import { AddRequest, RemoveRequest, SearchRequest, UpdateRequest } from './schemas.ts';
 import { parseSearch } from './search-request.ts';
 import {
   createAcceptCheck,
@@ -29,7 +28,6 @@ import {
   type ServiceName,
 } from './audited-handler.ts';
 import { missing, requireValid } from './request-validation.ts';
-import { operationDocuments } from './openapi-operations.ts';
 import { multipartLimits, readUpload, requireAllowedOrigin } from './uploads/multipart.ts';
 
 /** The dependencies of the autodialer's routes. */
@@ -46,6 +44,9 @@ type AutodialerDependencies = {
 const maxNumbersBodyBytes = 64 * 1024 * 1024;
 const maxSearchBodyBytes = 1024 * 1024;
 
+/** Loads the schemas at the first request: their library is a quarter of the files of a start. */
+const loadSchemas = () => import('./schemas.ts');
+
 /**
  * Registers `add`, `update`, `remove`, `search` and `upload`. Handlers validate their bodies, since some are streams.
  */
@@ -59,7 +60,7 @@ export async function registerGroupRoutes(
     withDraft(request, 'numbers', async (draft) => {
       const { fields, numbersDigest } = await readNumbersBody(readStream(request), draft.add);
       const call = describe({ args: { ...fields, numbers: numbersDigest } });
-      const { filename, ...groupFields } = requireValid(request, AddRequest, fields);
+      const { filename, ...groupFields } = requireValid(request, (await loadSchemas()).AddRequest, fields);
       const group = requireFields(parseFields(numberGroupFields, groupFields), ['name']);
       const source = await chooseSource(draft, numbersDigest, filename);
       if (!source) throw missing('numbers');
@@ -74,7 +75,11 @@ export async function registerGroupRoutes(
         targetId: findId(fields['_id']),
         args: { ...fields, _id: findId(fields['_id']), numbers: numbersDigest },
       });
-      const { _id, filename, ...groupFields } = requireValid(request, UpdateRequest, fields);
+      const { _id, filename, ...groupFields } = requireValid(
+        request,
+        (await loadSchemas()).UpdateRequest,
+        fields,
+      );
       const changes = parseFields(numberGroupFields, groupFields);
       const source = await chooseSource(draft, numbersDigest, filename);
       if (!source && Object.keys(changes).length === 0)
@@ -91,7 +96,7 @@ export async function registerGroupRoutes(
     const { _id, id_ } = (request.body ?? {}) as { _id?: unknown; id_?: unknown };
     const targetId = findId(_id ?? id_);
     const call = describe({ targetId, args: { _id: targetId } });
-    const fields = requireValid(request, RemoveRequest, request.body);
+    const fields = requireValid(request, (await loadSchemas()).RemoveRequest, request.body);
     const id = fields._id ?? fields.id_;
     if (id === undefined) throw missing('_id');
     if ((fields.id_ ?? id).toLowerCase() !== id.toLowerCase())
@@ -102,7 +107,7 @@ export async function registerGroupRoutes(
 
   const search: RouteHandlerMethod = async (request) => {
     const body = request.method === 'GET' ? await readJson(request, maxSearchBodyBytes) : request.body;
-    const parsedSearch = parseSearch(requireValid(request, SearchRequest, body));
+    const parsedSearch = parseSearch(requireValid(request, (await loadSchemas()).SearchRequest, body));
     return responses.found(parsedSearch, await numberGroups.searchNumberGroups(parsedSearch));
   };
 
@@ -167,7 +172,7 @@ export async function registerGroupRoutes(
       config,
       handler,
     };
-    scope.route({ ...route, method: 'POST', config: { ...config, document: operationDocuments[service] } });
+    scope.route({ ...route, method: 'POST' });
     if (olderMethod) scope.route({ ...route, method: olderMethod, exposeHeadRoute: false });
     scope.route({
       method: scope.supportedMethods.filter((method) => !methods.includes(method)),

@@ -7,6 +7,7 @@ import {
   numberGroupIdPattern,
   numberPattern,
 } from './number-groups/number-group.ts';
+import { done } from './vendor-messages.ts';
 import { writtenNumberPattern } from './uploads/phone-number.ts';
 
 // The schemas of requests and responses, used for validation and for the OpenAPI document. A `title` completes the
@@ -168,9 +169,6 @@ const date = Type.Object(
   { $date: Type.Object({ $numberLong: Type.String({ description: 'Milliseconds since 1970' }) }) },
   { description: 'Creation time of the group' },
 );
-
-/** The vendor's message for a successful change. */
-export const done = 'Requested operation is done successfully';
 
 /** The response bodies of successful calls. */
 export const responses = {

@@ -49,13 +49,20 @@ export const settings = {
     parse: parseInteger(0, 65_535),
     default: 4000,
   }),
+  WORKERS: setting({
+    meaning:
+      'Number of server processes that share the port, for machines with several cores. Rate limits and failed sign-ins are counted for all of them; the limits `MAX_…` apply to each',
+    parse: parseInteger(1, 64),
+    default: 1,
+  }),
   DATABASE_URL: setting<string | undefined>({
     meaning: 'PostgreSQL 14 or newer, as `postgresql://…`. If unset, an embedded PostgreSQL is started',
     parse: parsePostgresUrl,
     default: undefined,
   }),
   DATABASE_POOL_SIZE: setting({
-    meaning: 'Maximum number of database connections',
+    meaning:
+      'Maximum number of database connections. With several `WORKERS`, each process has an equal share, at least 1, and the process that starts them 1 more',
     parse: parseInteger(1, 1000),
     default: ({ url }) => url?.poolSize ?? 10,
     defaultText: '`connection_limit` of the URL, else `10`',

@@ -18,6 +18,12 @@ export function explainMissingPrivilege(error: unknown): unknown {
   );
 }
 
+/** Returns the text for the operator of an error that ended a start: one line, or the stack of an internal error. */
+export function describeStartError(error: unknown): string {
+  const reason = explainMissingPrivilege(error);
+  return reason instanceof OperatorError ? reason.message : ((reason as Error).stack ?? String(reason));
+}
+
 function isMissingPrivilege(error: unknown): boolean {
   return (
     sqlStateOf(error) === insufficientPrivilege ||

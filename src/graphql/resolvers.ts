@@ -1,5 +1,4 @@
 import type { GraphQLScalarType } from 'graphql';
-import { DateTimeResolver, JSONResolver } from 'graphql-scalars';
 import { formatAuditCursor, parseAuditSearch } from '../mutations/audit-event-search.ts';
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { Resolvers } from '../generated/graphql.ts';
@@ -28,6 +27,7 @@ import {
 import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
 import { mutationResolver, queryResolver } from './root-fields.ts';
+import { dateTimeScalar, jsonScalar } from './scalars.ts';
 import { inTurns, turnFor } from './turns.ts';
 
 /** A page of subscribers that never waits for a turn of the event loop. */
@@ -189,8 +189,8 @@ export const resolvers: Resolvers = {
   DeletedGroupConnection: connectionResolvers<DeletedGroup>(),
   AuditEventConnection: connectionResolvers<AuditEvent>(),
 
-  DateTime: withoutDescription(DateTimeResolver),
-  JSON: withoutDescription(JSONResolver),
+  DateTime: dateTimeScalar as GraphQLScalarType,
+  JSON: jsonScalar as GraphQLScalarType,
 };
 
 function countActiveSubscribers({ id, details }: Group, loaders: Loaders): number | Promise<number> {
@@ -211,9 +211,4 @@ async function findActiveSubscribers(
   const page = details?.subscriberPages?.find((stored) => stored.first === first && stored.after === after);
   if (page) return page.rows.map((row) => ({ ...parseSubscriberResult(row), group }));
   return loaders.activeSubscribers.load({ groupId: id, first, after });
-}
-
-/** The functions of a scalar without its name and description, which come from schema.graphql. */
-function withoutDescription({ serialize, parseValue, parseLiteral }: GraphQLScalarType): GraphQLScalarType {
-  return { serialize, parseValue, parseLiteral } as GraphQLScalarType;
 }

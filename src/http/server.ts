@@ -13,8 +13,9 @@ import { drainOnClose } from './hooks/graceful-shutdown.ts';
 import { createNodeServer } from './node-server.ts';
 import { trackPathMethods } from './path-methods.ts';
 import { openOverloadGuard, type WriteErrorBody } from './hooks/load-shedding.ts';
-import { openRateLimits } from './hooks/rate-limits.ts';
+import { openRateLimits, type RequestCounters } from './hooks/rate-limits.ts';
 import { findRequestHeadError, requestIdOf } from './request-head.ts';
+import { lazySchemaCompilers } from './schema-compilers.ts';
 import { requireAuthentication } from './hooks/authentication.ts';
 import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
 
@@ -33,12 +34,14 @@ const maxBodyBytes = 1024 * 1024;
 /**
  * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read,
  * in this order: overload, request head, security headers and CORS, rate limits and authentication; then the body.
+ * Rate limits are counted by `counters`, or in this process.
  * @throws OperatorError if the certificate cannot be used
  */
 export async function createHttpServer(
   config: Config,
   authenticator: Authenticator,
   log: Logger,
+  counters?: RequestCounters,
 ): Promise<FastifyInstance> {
   const earlyErrorBodies: FastifyInstance['earlyErrorBodies'] = new Map();
   const writeErrorBody: WriteErrorBody = (url, error) =>
@@ -66,6 +69,7 @@ export async function createHttpServer(
     genReqId: requestIdOf,
     trustProxy: config.TRUST_PROXY ?? false,
     bodyLimit: maxBodyBytes,
+    schemaController: { compilersFactory: lazySchemaCompilers },
     // Strict validation: no coercion, no defaults, no silent removal.
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true },
@@ -116,11 +120,15 @@ export async function createHttpServer(
     corsOrigins: config.CORS_ORIGINS,
     isTls: certificateFiles !== undefined,
   });
-  const limits = await openRateLimits(http, {
-    perAddress: config.RATE_LIMIT_PER_ADDRESS,
-    perAccount: config.RATE_LIMIT_PER_ACCOUNT,
-    failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
-  });
+  const limits = await openRateLimits(
+    http,
+    {
+      perAddress: config.RATE_LIMIT_PER_ADDRESS,
+      perAccount: config.RATE_LIMIT_PER_ACCOUNT,
+      failedSignIns: config.FAILED_SIGN_INS_PER_MINUTE,
+    },
+    counters,
+  );
   requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
   http.addHook('preValidation', ({ raw, routeOptions: { config: route } }, reply, done) => {

@@ -12,6 +12,7 @@ const order = [
   ['main'],
   ['cli'],
   ['serve', 'doctor'],
+  ['workers'],
   ['app'],
   ['autodialer'],
   ['http'],

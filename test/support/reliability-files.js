@@ -51,6 +51,7 @@ export const reliabilityFiles = [
   'serve/start',
   'serve/signals',
   'serve/stopping',
+  'serve/workers',
   // The server checks the files of a certificate every five seconds.
   'http/tls-renewal',
   // A browser: themes, sizes and accessibility.

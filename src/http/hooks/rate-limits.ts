@@ -1,4 +1,8 @@
-import rateLimit, { normalizeIP, type CreateRateLimitOptions } from '@fastify/rate-limit';
+import rateLimit, {
+  normalizeIP,
+  type CreateRateLimitOptions,
+  type FastifyRateLimitStoreCtor,
+} from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { normalizeIp } from '../request-head.ts';
@@ -24,25 +28,39 @@ export type RateLimits = {
   readonly recordFailure: RateCheck;
 };
 
+/** The events of a key in its current window, and the milliseconds until that ends. */
+export type Counted = { readonly current: number; readonly ttl: number };
+
+/** Counters that several processes share. */
+export type RequestCounters = {
+  /** Adds one to the events of a key if `increment`, and returns the state of its window. */
+  count(event: { key: string; windowMs: number; increment: boolean }): Promise<Counted>;
+};
+
 const windowMs = 60_000;
 /** Maximum number of tracked addresses, and of tracked accounts (LRU). */
-const maxTracked = 10_000;
+export const maxTracked = 10_000;
 
 /**
- * Creates rate limits with counters in this process and windows of one minute. IPv6 is counted per /64, the network of
- * one customer.
+ * Creates rate limits with windows of one minute, counted by `counters`, or in this process. IPv6 is counted per /64,
+ * the network of one customer.
  */
 export async function openRateLimits(
   http: FastifyInstance,
   { perAddress, perAccount, failedSignIns }: RateLimitSettings,
+  counters?: RequestCounters,
 ): Promise<RateLimits> {
   await http.register(rateLimit, {
     global: false,
     cache: maxTracked,
-    keyGenerator: ({ ip }) => normalizeIP(normalizeIp(ip)),
+    ...(counters && { store: createStore(counters) }),
+  });
+  // Keys begin with the name of their limit, since shared counters are those of all limits.
+  const byAddress = (limit: string): CreateRateLimitOptions => ({
+    keyGenerator: ({ ip }) => `${limit} ${normalizeIP(normalizeIp(ip))}`,
   });
 
-  const createCheck = (max: number, what: string, options: CreateRateLimitOptions = {}) => {
+  const createCheck = (max: number, what: string, options: CreateRateLimitOptions) => {
     const count = http.createRateLimit({ ...options, max, timeWindow: windowMs });
     return async (request: FastifyRequest, reply: FastifyReply, { increment = true } = {}) => {
       const counted = await count(request, { increment });
@@ -54,10 +72,16 @@ export async function openRateLimits(
     };
   };
 
-  const failures = createCheck(failedSignIns, 'Too many failed sign-ins from your address');
+  const failures = createCheck(
+    failedSignIns,
+    'Too many failed sign-ins from your address',
+    byAddress('failed-sign-ins'),
+  );
   return {
     requireAddressRate:
-      perAddress === 0 ? undefined : createCheck(perAddress, 'Too many requests from your address'),
+      perAddress === 0
+        ? undefined
+        : createCheck(perAddress, 'Too many requests from your address', byAddress('address')),
     requireAccountRate:
       perAccount === 0
         ? undefined
@@ -67,6 +91,24 @@ export async function openRateLimits(
     requireFailureQuota: (request, reply) => failures(request, reply, { increment: false }),
     recordFailure: failures,
   };
+}
+
+/** Adapts shared counters to the interface of the plugin, which creates one store for each limit. */
+function createStore(counters: RequestCounters): FastifyRateLimitStoreCtor {
+  type Callback = (error: Error | null, counted?: Counted) => void;
+  const store = {
+    incr: (key: string, callback: Callback, window: number) => send(key, callback, window, true),
+    read: (key: string, callback: Callback, window: number) => send(key, callback, window, false),
+    child: () => store,
+  };
+  const send = (key: string, callback: Callback, window: number, increment: boolean) =>
+    void counters.count({ key, windowMs: window, increment }).then(
+      (counted) => callback(null, counted),
+      (error: Error) => callback(error),
+    );
+  return function Store() {
+    return store;
+  } as unknown as FastifyRateLimitStoreCtor;
 }
 
 /** Sets the RateLimit-* headers to the limit that the caller will reach first. */

@@ -1,0 +1,303 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { sendIncompleteRequest } from '../support/incomplete-request.ts';
+import { startServer, type ServerProcess } from '../support/server-process.ts';
+import { plainGroup, testKey, type Json } from '../support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { createTestFolder, useTestFolder } from '../support/test-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+// WORKERS: several processes that serve one port.
+
+const dataDir = useTestFolder();
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+let running: ServerProcess | undefined;
+afterEach(async () => {
+  running?.kill('SIGTERM');
+  await running?.exited;
+  running = undefined;
+});
+
+const start = async (settings: Record<string, string>) => {
+  const server = startServer({
+    DATABASE_URL: database.url,
+    ADMIN_API_KEY: testKey,
+    // Not tests of overload: see openTestApp.
+    MAX_EVENT_LOOP_DELAY_MS: '60000',
+    REQUEST_TIMEOUT_SECONDS: '120',
+    ...settings,
+  });
+  running = server;
+  const { url } = await server.ready;
+  return { server, url };
+};
+
+/** Sends a POST on a new connection, so that the next worker receives it. */
+const post = (url: string, path: string, body: object, key = testKey) =>
+  new Promise<{ status: number; remaining: string | undefined; body: Json }>((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json', 'X-APIKEY': key };
+    request(`${url}/${path}`, { method: 'POST', headers, agent: new Agent({ keepAlive: false }) })
+      .on('response', (response) => {
+        let text = '';
+        response
+          .on('data', (chunk: Buffer) => (text += chunk.toString()))
+          .on('end', () => {
+            const remaining = response.headers['ratelimit-remaining'] as string | undefined;
+            resolve({ status: response.statusCode!, remaining, body: JSON.parse(text) });
+          })
+          .on('error', reject);
+      })
+      .on('error', reject)
+      .end(JSON.stringify(body));
+  });
+
+const readLog = (process: ServerProcess): Json[] =>
+  process
+    .stderr()
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line));
+const linesOf = (process: ServerProcess, message: string) =>
+  readLog(process).filter(({ msg }) => msg === message);
+/** The processes that have written a line. */
+const pidsOf = (process: ServerProcess, message: string) =>
+  new Set(linesOf(process, message).map(({ pid }) => pid as number));
+/** The children that run, without those that have ended and wait to be collected. */
+const childrenOf = (pid: number): number[] => {
+  try {
+    return execFileSync('ps', ['-o', 'pid=,stat=', '--ppid', String(pid)])
+      .toString()
+      .trim()
+      .split('\n')
+      .filter((line) => !/ Z/.test(line))
+      .map((line) => Number.parseInt(line, 10));
+  } catch {
+    return []; // ps has found none.
+  }
+};
+const isRunning = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test('WORKERS=3: three processes share the port, and each log line names its process', async () => {
+  const { server, url } = await start({ WORKERS: '3' });
+  const workers = childrenOf(server.pid);
+  expect(workers).toHaveLength(3);
+  await waitUntil(async () => {
+    expect((await post(url, 'allGroups', {})).status).toBe(200);
+    return pidsOf(server, 'request').size === 3;
+  });
+  expect(pidsOf(server, 'request')).toStrictEqual(new Set(workers));
+});
+
+test('without WORKERS, the server is one process', async () => {
+  const { server, url } = await start({});
+  expect((await post(url, 'allGroups', {})).status).toBe(200);
+  expect(childrenOf(server.pid)).toStrictEqual([]);
+  await waitUntil(() => pidsOf(server, 'request').size > 0);
+  expect([...pidsOf(server, 'request')]).toStrictEqual([server.pid]);
+});
+
+test('with several workers, failed sign-ins have one limit, and do not affect a valid key', async () => {
+  const { server, url } = await start({ WORKERS: '3', FAILED_SIGN_INS_PER_MINUTE: '6' });
+  const statuses: number[] = [];
+  for (let attempt = 0; attempt < 8; attempt++)
+    statuses.push((await post(url, 'allGroups', {}, `wrong-key-${attempt}`)).status);
+  expect(statuses).toStrictEqual([401, 401, 401, 401, 401, 401, 429, 429]);
+  expect((await post(url, 'allGroups', {})).status).toBe(200);
+  await waitUntil(() => linesOf(server, 'request').length === 9);
+  expect(pidsOf(server, 'request').size).toBe(3);
+});
+
+test('with several workers, the rates of an account and of an address each have one count', async () => {
+  const { server, url } = await start({
+    WORKERS: '2',
+    RATE_LIMIT_PER_ACCOUNT: '4',
+    RATE_LIMIT_PER_ADDRESS: '1000',
+  });
+  const responses = [];
+  for (let index = 0; index < 6; index++) responses.push(await post(url, 'allGroups', {}));
+  expect(responses.map(({ status, remaining }) => [status, remaining])).toStrictEqual([
+    [200, '3'],
+    [200, '2'],
+    [200, '1'],
+    [200, '0'],
+    [429, '0'],
+    [429, '0'],
+  ]);
+  await waitUntil(() => pidsOf(server, 'request').size === 2);
+});
+
+test('a killed worker is replaced, while the other one serves; every successful call was executed once', async () => {
+  const { server, url } = await start({ WORKERS: '2' });
+  const before = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
+  const [victim, survivor] = childrenOf(server.pid);
+  const outcomes = { created: 0, failed: 0 };
+  const ended = new AbortController();
+  // Connections are lost, or rejected while no worker is free, but none hangs.
+  const create = async () => {
+    while (!ended.signal.aborted) {
+      const status = await post(url, 'createGroup', { group: plainGroup }).then(
+        (response) => response.status,
+        () => undefined,
+      );
+      if (status === 200) outcomes.created++;
+      else outcomes.failed++;
+    }
+  };
+  const clients = [1, 2, 3, 4].map(create);
+  await waitUntil(() => outcomes.created > 5);
+  process.kill(victim!, 'SIGKILL');
+  const createdBefore = outcomes.created;
+  await waitUntil(() => linesOf(server, 'a worker ended unexpectedly, and is replaced').length === 1);
+  await waitUntil(() => childrenOf(server.pid).length === 2 && outcomes.created > createdBefore + 5);
+  const [replacement] = childrenOf(server.pid).filter((pid) => pid !== survivor);
+  await waitUntil(() => pidsOf(server, 'request').has(replacement!));
+  ended.abort();
+  await Promise.all(clients);
+
+  const [after] = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
+  const created = after!.count - before[0]!.count;
+  // A call whose connection was lost may have been executed.
+  expect(created).toBeGreaterThanOrEqual(outcomes.created);
+  expect(created).toBeLessThanOrEqual(outcomes.created + outcomes.failed);
+  expect(linesOf(server, 'a worker ended unexpectedly, and is replaced')[0]).toMatchObject({
+    pid: server.pid,
+    worker: victim,
+    signal: 'SIGKILL',
+  });
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'on %s each worker completes its request in flight, then all processes end with exit code 0',
+  async (signal) => {
+    const { server, url } = await start({ WORKERS: '2' });
+    const workers = childrenOf(server.pid);
+    const sockets = [];
+    for (let index = 0; index < 4; index++) sockets.push(await sendIncompleteRequest(url, '/allGroups'));
+    server.kill(signal);
+    await waitUntil(() => linesOf(server, 'stopping').length === 1);
+    const statuses = await Promise.all(
+      sockets.map(async (socket) => {
+        socket.write(`${' '.repeat(98)}}`);
+        const [data] = (await once(socket, 'data')) as [Buffer];
+        socket.destroy();
+        return data.toString().split(' ')[1];
+      }),
+    );
+    expect(statuses).toStrictEqual(['200', '200', '200', '200']);
+    expect((await server.exited).code).toBe(0);
+    expect(workers.filter(isRunning)).toStrictEqual([]);
+    // Both workers had one of the requests.
+    expect(pidsOf(server, 'request').size).toBe(2);
+  },
+);
+
+test('a start that no worker can complete ends with its reason and exit code 1, and leaves no process', async () => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
+  try {
+    const { port } = blocker.address() as AddressInfo;
+    const failing = startServer({
+      DATABASE_URL: database.url,
+      ADMIN_API_KEY: testKey,
+      PORT: String(port),
+      WORKERS: '2',
+    });
+    const { code, stderr } = await failing.exited;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`group-api: Another program listens on 127.0.0.1:${port}. Stop it, or set PORT`);
+  } finally {
+    blocker.close();
+  }
+});
+
+const certificates = fileURLToPath(new URL('../support/certificates/', import.meta.url));
+let certificateDir: string;
+beforeEach(async () => {
+  certificateDir = await createTestFolder();
+});
+const place = async (name: string) => {
+  await copyFile(`${certificates}${name}.crt`, join(certificateDir, 'crt'));
+  await copyFile(`${certificates}${name}.key`, join(certificateDir, 'key'));
+};
+
+test('a renewed certificate reaches every worker; a worker that cannot be replaced stops the server with the reason', async () => {
+  await place('first');
+  const { server } = await start({
+    WORKERS: '2',
+    TLS_CERT_FILE: join(certificateDir, 'crt'),
+    TLS_KEY_FILE: join(certificateDir, 'key'),
+  });
+  const workers = childrenOf(server.pid);
+  await place('second');
+  await waitUntil(() => pidsOf(server, 'reloaded the TLS certificate').size === 2);
+
+  await writeFile(join(certificateDir, 'crt'), 'no certificate');
+  process.kill(workers[0]!, 'SIGKILL');
+  const { code, stderr } = await server.exited;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^group-api: A worker could not be replaced in 5 attempts\. TLS_CERT_FILE and/m);
+  expect(linesOf(server, 'a worker ended unexpectedly, and is replaced')).toHaveLength(5);
+  expect(workers.filter(isRunning)).toStrictEqual([]);
+});
+
+test('with several workers, a first start creates one database and one admin key; a stop ends PostgreSQL too', async () => {
+  const server = startServer({ WORKERS: '2', DATA_DIR: join(dataDir, 'data') });
+  running = server;
+  const { text, url, key } = await server.ready;
+  expect(text.match(/Key /g)).toHaveLength(1);
+  const { status, body } = await post(url, 'allGroups', {}, key);
+  expect([status, body.data.allGroups.length]).toStrictEqual([200, 5]);
+  const lock = join(dataDir, 'data/postgres/postmaster.pid');
+  expect(existsSync(lock)).toBe(true);
+  server.kill('SIGTERM');
+  expect((await server.exited).code).toBe(0);
+  expect(existsSync(lock)).toBe(false);
+});
+
+test('with several workers, the connections of all together are those of DATABASE_POOL_SIZE, and 1 of the primary', async () => {
+  const { server, url } = await start({ WORKERS: '2', DATABASE_POOL_SIZE: '4' });
+  const largest = { workers: 0, primary: 0 };
+  const ended = new AbortController();
+  const clients = Array.from({ length: 12 }, async () => {
+    while (!ended.signal.aborted) await post(url, 'createGroup', { group: plainGroup });
+  });
+  try {
+    await waitUntil(async () => {
+      const rows = await database.sql<{ name: string; count: number }>(
+        `SELECT application_name AS name, count(*)::int AS count FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name LIKE 'group-api:%'
+           AND query NOT LIKE 'LISTEN%' GROUP BY 1`,
+      );
+      for (const { name, count } of rows) {
+        const role = name === `group-api:${server.pid}` ? 'primary' : 'workers';
+        largest[role] = Math.max(largest[role], count);
+      }
+      return linesOf(server, 'request').length > 200;
+    });
+  } finally {
+    ended.abort();
+    await Promise.all(clients);
+  }
+  // The watchdog of each process has 1 more.
+  expect(largest.workers).toBe(3);
+  expect(largest.primary).toBeLessThanOrEqual(2);
+});
