@@ -12,6 +12,8 @@ import { createTokenCheck, type OperationLimits } from './graphql/limits/operati
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
+import { createRetiredGroupDeletion } from './group-deletion/delete-retired-groups.ts';
+import { startRetirementJob } from './jobs/delete-retired-groups.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
 import { listen } from './http/listen.ts';
@@ -54,7 +56,7 @@ export async function openApp(
   if (config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
-  const { accounts, audit, deletedGroups, mutations } = repositories;
+  const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;
   const schema = createSchema();
   const limits = readLimits(config);
   const filter = config.ALLOWED_OPERATIONS_FILE
@@ -91,6 +93,10 @@ export async function openApp(
     },
     log,
   );
+  const retirementJob = startRetirementJob(
+    createRetiredGroupDeletion(prisma, mutations, groupDeletion, log),
+    log,
+  );
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -100,7 +106,7 @@ export async function openApp(
     async close() {
       await http.close();
       await graphql.stop();
-      await purgeJob.stop();
+      await Promise.all([purgeJob.stop(), retirementJob.stop()]);
     },
   };
 }

@@ -1,9 +1,11 @@
 import type { RowJson } from '../database/row-json.ts';
+import { Prisma } from '../generated/prisma/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import { deletedGroupNotFound } from '../groups/archive.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { parseGroupId, parseGroupRow, type Group } from '../groups/group.ts';
+import { rowWithoutRetirement } from '../groups/retirement.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import { moveSubscribersBack } from '../subscribers/move-subscribers.ts';
@@ -22,7 +24,8 @@ export function parseRestoration(args: { id: unknown; moveSubscribersBack?: bool
 export function createGroupRestoration(mutations: MutationRunner) {
   return {
     /**
-     * Restores a group with the same id and fields, but without its service group if that has been deleted too. With
+     * Restores a group with the same id and fields, but without its service group if that has been deleted too, and
+     * without its retirement. With
      * `moveSubscribersBack`, the subscribers that the delete moved and that are still active on the other group come
      * back with their dates, in the same transaction.
      * @throws AppError NOT_FOUND, also if the other group has been deleted; ALREADY_EXISTS if the group is not deleted;
@@ -88,8 +91,9 @@ async function createTargetError(transaction: Transaction, id: number): Promise<
 }
 
 async function insertArchivedGroup(transaction: Transaction, id: number): Promise<RowJson> {
+  const row = rowWithoutRetirement(Prisma.sql`group_row`);
   const [inserted] = await transaction.$queryRaw<[{ row: RowJson }]>`
-    SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
+    SELECT group_row(insert_row(NULL::groups, ${row} || jsonb_build_object('service_group_id',
       (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
     FROM deleted_groups WHERE id = ${id}`;
   return inserted.row;

@@ -1,4 +1,4 @@
-import { formatPrice, type RowJson } from '../database/row-json.ts';
+import { camelCaseKeys, formatPrice, type RowJson } from '../database/row-json.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
@@ -11,6 +11,7 @@ import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import { GroupNotFoundError, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
+import { groupRetired, type Retirement } from './retirement.ts';
 import {
   isIndexed,
   maxWaitingSearches,
@@ -66,7 +67,9 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
      * Returns all groups that match the filter, sorted by id.
      * @throws AppError QUERY_TOO_COMPLEX if there are too many
      */
-    async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
+    async list(
+      filter: { serviceGroupId?: number; hidden?: boolean; retiresAt?: null } = {},
+    ): Promise<Group[]> {
       const rows = await prisma.group.findMany({
         where: filter,
         orderBy: { id: 'asc' },
@@ -108,11 +111,15 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return parseGroupRow(row);
     },
 
-    /** @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist */
+    /**
+     * @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist; GROUP_RETIRED if a retired group
+     * is to be shown
+     */
     async edit(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
         const before = await readRow(transaction, id);
+        rejectShowingRetired(changes, parseGroupRow(before));
         const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
         await rejectUnknownServiceGroup(
           changes,
@@ -128,7 +135,15 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
 }
 
 function toGroup(row: GroupRow): Group {
-  return { ...row, price: formatPrice(row.price.toFixed()) };
+  const retirement = camelCaseKeys(row.retirement) as Retirement | null;
+  return { ...row, retirement, price: formatPrice(row.price.toFixed()) };
+}
+
+/** @throws AppError GROUP_RETIRED if a change shows a retired group, which `cancelRetirement` does */
+function rejectShowingRetired({ hidden }: GroupChanges, { id, retiresAt }: Group): void {
+  if (retiresAt === null || hidden !== false) return;
+  const remedy = 'cancelRetirement ends the retirement, and restores the former value of hidden';
+  throw groupRetired({ id, retiresAt }, 'group.hidden', 'stays hidden', remedy);
 }
 
 async function readRow(transaction: Transaction, id: number): Promise<RowJson> {

@@ -6,7 +6,7 @@ import { AppError, badInput } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
-import { lockGroups } from '../groups/group-locks.ts';
+import { lockGroups, rejectNewSubscribers, requireOpenGroup } from '../groups/group-locks.ts';
 import { excerptOf } from '../validation/quote-value.ts';
 import { eraseSubscriber, type Erasure } from './erase-subscriber-statements.ts';
 import { moveActiveSubscribers } from './move-subscribers.ts';
@@ -74,12 +74,12 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
 
     /**
      * Subscribes a username to a group. An ended subscription to it moves to the history first.
-     * @throws AppError NOT_FOUND if the group does not exist or is deleted concurrently; ALREADY_EXISTS
+     * @throws AppError NOT_FOUND if the group does not exist or is deleted concurrently; GROUP_RETIRED; ALREADY_EXISTS
      */
     async subscribe(subscription: NewSubscription, call: MutationCall): Promise<SubscriberResult> {
       const row = await mutations.run(call, async (transaction) => {
         const subscriber = startSubscription(subscription);
-        await requireGroup(transaction, subscriber.groupId);
+        await lockOpenGroup(transaction, subscriber.groupId);
         await archiveEndedSubscription(transaction, subscriber);
         await createSubscriber(transaction, subscriber);
         const created = await readRow(transaction, subscriber);
@@ -116,7 +116,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
 
     /**
      * Moves all active subscribers of a group to another.
-     * @throws AppError NOT_FOUND with the argument of the missing group; ALREADY_EXISTS
+     * @throws AppError NOT_FOUND with the argument of the missing group; GROUP_RETIRED of the target; ALREADY_EXISTS
      */
     async moveAll(
       from: number,
@@ -126,7 +126,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
       const moved = await mutations.run(call, async (transaction) => {
         const locked = await lockGroups(transaction, [from], to);
         if (!locked.has(from)) throw new GroupNotFoundError(from, 'fromGroupId');
-        if (!locked.has(to)) throw new GroupNotFoundError(to, 'toGroupId');
+        requireOpenGroup(locked, to, 'toGroupId');
         const movedCount = await moveActiveSubscribers(transaction, from, to);
         const fromRow = await readGroup(transaction, from, call);
         const result = { fromRow, toRow: await readGroup(transaction, to, call), movedCount };
@@ -173,10 +173,15 @@ async function addSubscriberDetails(
   return { ...row, status, group: await readGroup(transaction, subscriber.groupId, call) };
 }
 
-/** Locks a group, so that it cannot be deleted until the transaction ends. @throws AppError NOT_FOUND */
-async function requireGroup(transaction: Transaction, id: number): Promise<void> {
-  const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
-  if (rows.length === 0) throw new GroupNotFoundError(id);
+/**
+ * Locks a group, so that it can neither be deleted nor retired until the transaction ends.
+ * @throws AppError NOT_FOUND, GROUP_RETIRED
+ */
+async function lockOpenGroup(transaction: Transaction, id: number): Promise<void> {
+  const [group] = await transaction.$queryRaw<{ retiresAt: Date | null }[]>`
+    SELECT retires_at AS "retiresAt" FROM groups WHERE id = ${id} FOR KEY SHARE`;
+  if (!group) throw new GroupNotFoundError(id);
+  rejectNewSubscribers(id, group.retiresAt, 'groupId');
 }
 
 /** Moves an ended subscription of this username to this group to the history. */
