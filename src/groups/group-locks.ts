@@ -1,3 +1,4 @@
+import type { AppError } from '../errors.ts';
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import { GroupNotFoundError } from './group.ts';
 import { groupRetired } from './retirement.ts';
@@ -40,12 +41,15 @@ export async function lockGroups(
 export function requireOpenGroup(locked: LockedGroups, id: number, argument: string): void {
   const group = locked.get(id);
   if (!group) throw new GroupNotFoundError(id, argument);
-  rejectNewSubscribers(id, group.retiresAt, argument);
+  const { retiresAt } = group;
+  if (retiresAt !== null) throw acceptsNoSubscribers({ id, retiresAt }, argument);
 }
 
-/** @throws AppError GROUP_RETIRED if a group that is to receive subscribers is retired */
-export function rejectNewSubscribers(id: number, retiresAt: Date | null, argument: string): void {
-  if (retiresAt === null) return;
+/** The error of a call that would add subscribers to a retired group. `argument` is the argument with its id. */
+export function acceptsNoSubscribers(
+  group: { readonly id: number; readonly retiresAt: Date },
+  argument: string,
+): AppError {
   const remedy = 'Choose another group, or call cancelRetirement first';
-  throw groupRetired({ id, retiresAt }, argument, 'accepts no new subscribers', remedy);
+  return groupRetired(group, argument, 'accepts no new subscribers', remedy);
 }
