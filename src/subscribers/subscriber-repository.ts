@@ -89,14 +89,20 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
             SELECT subscribers.* FROM subscribers JOIN open ON group_id = open.id
             WHERE username = ${username} AND expires_at <= now() FOR UPDATE OF subscribers
           ),
-          created AS (
-            -- Replaces an ended subscription; an active one stays, and nothing is returned.
-            INSERT INTO subscribers (group_id, username, starts_at, expires_at)
-            SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM open
-            ON CONFLICT (group_id, username) DO UPDATE SET starts_at = excluded.starts_at, expires_at = excluded.expires_at
-              WHERE EXISTS (SELECT FROM ended)
+          renewed AS (
+            UPDATE subscribers SET starts_at = ${startsAt}::timestamptz, expires_at = ${expiresAt}::timestamptz
+            FROM ended WHERE subscribers.group_id = ended.group_id AND subscribers.username = ended.username
             RETURNING to_jsonb(subscribers) AS row
           ),
+          created AS (
+            -- DO NOTHING does not lock an active subscription, so that concurrent calls do not wait for each other.
+            INSERT INTO subscribers (group_id, username, starts_at, expires_at)
+            SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM open
+            WHERE NOT EXISTS (SELECT FROM ended)
+            ON CONFLICT DO NOTHING
+            RETURNING to_jsonb(subscribers) AS row
+          ),
+          written AS (SELECT row FROM renewed UNION ALL SELECT row FROM created),
           history AS (
             INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
             SELECT group_id, username, starts_at, expires_at FROM ended
@@ -105,7 +111,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
             SELECT ARRAY[${groupId}::text] AS target_ids, NULL::jsonb AS before, row AS after, row,
               CASE WHEN locked.id IS NULL THEN 'NOT_FOUND' WHEN retires_at IS NOT NULL THEN to_jsonb(retires_at) #>> '{}'
                 WHEN row IS NULL THEN 'ALREADY_EXISTS' END AS rejection
-            FROM (VALUES (1)) AS one LEFT JOIN locked ON true LEFT JOIN created ON true
+            FROM (VALUES (1)) AS one LEFT JOIN locked ON true LEFT JOIN written ON true
           )`;
         return writeSubscriber(transaction, call, steps, (rejection) => {
           if (rejection === 'NOT_FOUND') return new GroupNotFoundError(groupId);
@@ -136,7 +142,8 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
           change AS (
             SELECT ARRAY[removed.group_id::text] AS target_ids, to_jsonb(removed) AS before, NULL::jsonb AS after,
               to_jsonb(removed) AS row,
-              CASE WHEN is_ambiguous THEN 'BAD_USER_INPUT' WHEN removed.group_id IS NULL THEN 'NOT_FOUND' END AS rejection
+              CASE WHEN is_ambiguous THEN 'BAD_USER_INPUT'
+                WHEN removed.group_id IS NULL THEN 'NOT_FOUND' END AS rejection
             FROM counted LEFT JOIN removed ON true
           )`;
         return writeSubscriber(transaction, call, steps, (rejection) =>
