@@ -1,11 +1,9 @@
 import type { RowJson } from '../database/row-json.ts';
-import { Prisma } from '../generated/prisma/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import { deletedGroupNotFound } from '../groups/archive.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { parseGroupId, parseGroupRow, type Group } from '../groups/group.ts';
-import { rowWithoutRetirement } from '../groups/retirement.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import { moveSubscribersBack } from '../subscribers/move-subscribers.ts';
@@ -90,11 +88,17 @@ async function createTargetError(transaction: Transaction, id: number): Promise<
   return new AppError('NOT_FOUND', `The subscribers were moved to group ${id}, ${advice}`, details);
 }
 
+/**
+ * Inserts a group as it was archived, but without its retirement: `hidden` as before that, and the next version, so
+ * that a delete that expects the version of the retired group fails.
+ */
 async function insertArchivedGroup(transaction: Transaction, id: number): Promise<RowJson> {
-  const row = rowWithoutRetirement(Prisma.sql`group_row`);
   const [inserted] = await transaction.$queryRaw<[{ row: RowJson }]>`
-    SELECT group_row(insert_row(NULL::groups, ${row} || jsonb_build_object('service_group_id',
-      (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
+    SELECT group_row(insert_row(NULL::groups, group_row
+      || CASE WHEN group_row ->> 'retires_at' IS NULL THEN '{}' ELSE jsonb_build_object('retires_at', NULL, 'retirement', NULL,
+        'hidden', group_row -> 'retirement' -> 'was_hidden', 'version', (group_row ->> 'version')::int + 1) END
+      || jsonb_build_object('service_group_id',
+        (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
     FROM deleted_groups WHERE id = ${id}`;
   return inserted.row;
 }

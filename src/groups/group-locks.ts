@@ -4,7 +4,7 @@ import { GroupNotFoundError } from './group.ts';
 import { groupRetired } from './retirement.ts';
 
 /** The groups that a transaction has locked, by id, with the dates of retired ones. */
-export type LockedGroups = ReadonlyMap<number, { readonly retiresAt: Date | null }>;
+type LockedGroups = ReadonlyMap<number, { readonly retiresAt: Date | null }>;
 
 /**
  * Locks groups until the transaction ends and returns those that exist. `exclusiveIds` are locked `FOR UPDATE`, which

@@ -1,5 +1,4 @@
 import { AppError } from '../errors.ts';
-import { Prisma } from '../generated/prisma/client.ts';
 
 /**
  * The planned delete of a retired group: the column `retirement` of its row, by the names of the API. The column
@@ -25,16 +24,6 @@ export type RetirementProblem = {
   /** A timestamp as PostgreSQL formats it in JSON. */
   readonly retryAt: string;
 };
-
-/**
- * SQL that returns a group's row, as JSON without its retirement: `hidden` as before it, and the next version, so that
- * a delete that expects the earlier version fails. Returns the row of any other group unchanged.
- */
-export function rowWithoutRetirement(row: Prisma.Sql): Prisma.Sql {
-  return Prisma.sql`CASE WHEN ${row} ->> 'retires_at' IS NULL THEN ${row} ELSE ${row} || jsonb_build_object(
-    'hidden', ${row} -> 'retirement' -> 'was_hidden', 'version', (${row} ->> 'version')::int + 1,
-    'retires_at', NULL, 'retirement', NULL) END`;
-}
 
 /** The error of a call that is rejected because a group is retired. `remedy` says what to do instead. */
 export function groupRetired(
