@@ -18,6 +18,7 @@ export function nameAction(fields: readonly DestructiveField[], impact: Impact |
   }
   if (!field || others.length > 0) return `Run all ${fields.length} fields`;
   const { id, username, groupId } = field.args;
+  if (field.name === 'retireGroup') return `Retire group ${show(id)}`;
   if (field.name === 'purgeDeletedGroup') return `Delete group ${show(id)} permanently`;
   if (field.name === 'deleteServiceGroup') return `Delete service group ${show(id)}`;
   return `End the subscription of ${show(username)}${isPresent(groupId) ? ` to group ${show(groupId)}` : ''}`;

@@ -15,6 +15,7 @@ const restorable = 'restoreGroup can undo this until the archive expires (after 
 const consequences = {
   deleteGroup: restorable,
   deleteGroups: restorable,
+  retireGroup: 'A server deletes the group later. cancelRetirement stops that, restoreGroup can undo it.',
   purgeDeletedGroup: 'The group is deleted permanently. This cannot be undone.',
   deleteServiceGroup: 'This cannot be undone.',
   removeUserSubscription: 'The subscription ends immediately.',
@@ -26,6 +27,7 @@ type FieldName = keyof typeof consequences;
 const unblockNothing: ReadonlySet<string> = new Set<FieldName>([
   'deleteGroup',
   'deleteGroups',
+  'retireGroup',
   'purgeDeletedGroup',
   'deleteServiceGroup',
 ]);

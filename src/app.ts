@@ -12,6 +12,8 @@ import { createTextCheck, type OperationLimits } from './graphql/limits/operatio
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
+import { createRetiredGroupDeletion } from './group-deletion/delete-retired-groups.ts';
+import { startRetirementJob } from './jobs/delete-retired-groups.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import type { RequestCounters } from './http/hooks/rate-limits.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
@@ -64,7 +66,7 @@ export async function openApp(
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
-  const { accounts, audit, deletedGroups, mutations } = repositories;
+  const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;
   const schema = createSchema();
   const limits = readLimits(config);
   const filter = config.ALLOWED_OPERATIONS_FILE
@@ -89,20 +91,24 @@ export async function openApp(
   const createdKey = isFirst ? (await openAdminAccount(prisma, config.ADMIN_API_KEY)).createdKey : undefined;
   const retentions = readRetentions(config);
   if (isFirst) await warnOfForeignTables(prisma, retentions, log);
-  const purgeJob =
-    isFirst &&
-    startPurgeJob(
-      {
-        deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
-        // Also while AUTODIALER is false: what has been stored before expires all the same.
-        numberGroups: async (caller) => (await import('./autodialer/purge.ts')).purgeBatch(prisma, caller),
-        idempotencyKeys: () => deleteExpiredKeys(prisma),
-        // Removes nothing: it keeps the index of the audit's times up to date.
-        auditTimes: () => audit.summarizeTimes().then(() => 0),
-        partitions: (caller) => maintainPartitions(prisma, retentions, caller),
-      },
-      log,
-    );
+  const jobs = isFirst
+    ? [
+        startPurgeJob(
+          {
+            deletedGroups: (caller) => deletedGroups.purgeExpired(caller),
+            // Also while AUTODIALER is false: what has been stored before expires all the same.
+            numberGroups: async (caller) =>
+              (await import('./autodialer/purge.ts')).purgeBatch(prisma, caller),
+            idempotencyKeys: () => deleteExpiredKeys(prisma),
+            // Removes nothing: it keeps the index of the audit's times up to date.
+            auditTimes: () => audit.summarizeTimes().then(() => 0),
+            partitions: (caller) => maintainPartitions(prisma, retentions, caller),
+          },
+          log,
+        ),
+        startRetirementJob(createRetiredGroupDeletion(prisma, mutations, groupDeletion, log), log),
+      ]
+    : [];
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -112,7 +118,7 @@ export async function openApp(
     async close() {
       await http.close();
       await graphql.stop();
-      if (purgeJob) await purgeJob.stop();
+      await Promise.all(jobs.map((job) => job.stop()));
     },
   };
 }

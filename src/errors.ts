@@ -65,7 +65,7 @@ export const errorTable = {
   NOT_FOUND: {
     status: 404,
     meaning:
-      'the group, service group or subscriber does not exist; `id`, or `username` and `groupId`, name it, and ' +
+      'the group, service group, subscriber or retirement does not exist; `id`, or `username` and `groupId`, name it, and ' +
       '`argument` which of several groups',
     retry: 'after a change',
   },
@@ -90,6 +90,13 @@ export const errorTable = {
   GROUP_PROTECTED: {
     status: 409,
     meaning: 'the group is protected; `editGroup` changes `protected`',
+    retry: 'after a change',
+  },
+  GROUP_RETIRED: {
+    status: 409,
+    meaning:
+      'the group is retired: it accepts no new subscribers and stays hidden; `id` and `retiresAt` name it and its date, and ' +
+      '`argument` which argument; `cancelRetirement` ends that',
     retry: 'after a change',
   },
   VERSION_CONFLICT: {

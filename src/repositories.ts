@@ -2,6 +2,7 @@ import { createAccountRepository, type AccountRepository } from './accounts/acco
 import type { PrismaClient } from './generated/prisma/client.ts';
 import { createGroupDeletion, type GroupDeletion } from './group-deletion/delete-group.ts';
 import { createGroupRestoration, type GroupRestoration } from './group-deletion/restore-group.ts';
+import { createGroupRetirement, type GroupRetirement } from './group-deletion/retire-group.ts';
 import { createDeletedGroupRepository, type DeletedGroupRepository } from './groups/archive.ts';
 import { createGroupRepository, type GroupRepository } from './groups/group-repository.ts';
 import type { Logger } from './log.ts';
@@ -23,6 +24,7 @@ export type Repositories = {
   readonly deletedGroups: DeletedGroupRepository;
   readonly groupDeletion: GroupDeletion;
   readonly groupRestoration: GroupRestoration;
+  readonly groupRetirement: GroupRetirement;
   readonly groups: GroupRepository;
   readonly mutations: MutationRunner;
   readonly serviceGroups: ServiceGroupRepository;
@@ -38,6 +40,7 @@ export function createRepositories(prisma: PrismaClient, retentionDays: number, 
     deletedGroups: createDeletedGroupRepository(prisma, mutations),
     groupDeletion: createGroupDeletion(prisma, mutations, retentionDays),
     groupRestoration: createGroupRestoration(mutations),
+    groupRetirement: createGroupRetirement(mutations),
     groups: createGroupRepository(prisma, mutations),
     mutations,
     serviceGroups: createServiceGroupRepository(prisma, mutations),

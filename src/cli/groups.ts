@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { createCancelRetirementCommand } from './groups/cancel-retirement.ts';
 import { createCreateCommand } from './groups/create.ts';
 import { createDeleteCommand } from './groups/delete.ts';
 import { createDeletedCommand } from './groups/deleted.ts';
@@ -8,12 +9,13 @@ import { createImportCommand } from './groups/import.ts';
 import { createListCommand } from './groups/list.ts';
 import { createPurgeCommand } from './groups/purge.ts';
 import { createRestoreCommand } from './groups/restore.ts';
+import { createRetireCommand } from './groups/retire.ts';
 import { createShowCommand } from './groups/show.ts';
 
 /** `group-api groups …`: manages the subscription plans. */
 export function createGroupsCommand(): Command {
   return new Command('groups')
-    .description('List, change, delete, restore, export and import groups')
+    .description('List, change, delete, retire, restore, export and import groups')
     .addCommand(createListCommand())
     .addCommand(createShowCommand())
     .addCommand(createCreateCommand())
@@ -22,6 +24,8 @@ export function createGroupsCommand(): Command {
     .addCommand(createDeletedCommand())
     .addCommand(createRestoreCommand())
     .addCommand(createPurgeCommand())
+    .addCommand(createRetireCommand())
+    .addCommand(createCancelRetirementCommand())
     .addCommand(createExportCommand())
     .addCommand(createImportCommand())
     .addHelpText('after', '\nExample:\n  group-api groups list --text month');

@@ -58,10 +58,16 @@ export async function repairDates(
     );
     const isCreatedSince = (id: string) =>
       isWrittenSince(auditOperations.createGroup, `event.target_ids = ARRAY[${id}::text]`);
+    // The first target of a retirement is the group, a second one the group to which subscribers are moved.
     const isEditedSince = (id: string) =>
       isWrittenSince(
-        [...auditOperations.createGroup, ...auditOperations.editGroup],
-        `event.target_ids = ARRAY[${id}::text]`,
+        [
+          ...auditOperations.createGroup,
+          ...auditOperations.editGroup,
+          ...auditOperations.retireGroup,
+          ...auditOperations.cancelRetirement,
+        ],
+        `event.target_ids @> ARRAY[${id}::text] AND event.target_ids[1] = ${id}::text`,
       );
 
     const moveSubscriptions = async (table: string) => transaction.$executeRaw`

@@ -6,6 +6,7 @@ import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } fr
 import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
 import { parseRestoration } from '../group-deletion/restore-group.ts';
+import { parseRetirement } from '../group-deletion/retire-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
 import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
 import {
@@ -47,7 +48,7 @@ export const resolvers: Resolvers = {
     }),
 
     registrationGroups: queryResolver(async (_args, { groups }) =>
-      inTurns(await groups.list({ hidden: false })),
+      inTurns(await groups.list({ hidden: false, retiresAt: null })),
     ),
 
     allGroups: queryResolver(async (_args, { groups }) => inTurns(await groups.list())),
@@ -104,6 +105,14 @@ export const resolvers: Resolvers = {
       groupRestoration.restoreGroup(parseRestoration(args), call),
     ),
 
+    retireGroup: mutationResolver((args, { groupRetirement }, call) =>
+      groupRetirement.retireGroup(parseRetirement(args), call),
+    ),
+
+    cancelRetirement: mutationResolver(({ id }, { groupRetirement }, call) =>
+      groupRetirement.cancelRetirement(parseGroupId(id), call),
+    ),
+
     purgeDeletedGroup: mutationResolver(({ id }, { deletedGroups }, call) =>
       deletedGroups.purge(parseGroupId(id), call),
     ),
@@ -149,6 +158,8 @@ export const resolvers: Resolvers = {
       if (details?.serviceGroup !== undefined) return details.serviceGroup;
       return serviceGroupId === null ? null : loaders().serviceGroup.load(serviceGroupId);
     },
+
+    isRetired: ({ retiresAt }) => retiresAt !== null,
 
     subscriberCount: (group, _args, { loaders }) => countActiveSubscribers(group, loaders()),
 

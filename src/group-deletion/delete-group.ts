@@ -10,7 +10,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { runDeleteManyStatement, type BlockedDeletion } from './delete-many-statement.ts';
 import { runDeletionStatement, type DeletionErrorCode, type DeletionResult } from './delete-statement.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
-import { lockGroups } from '../groups/group-locks.ts';
+import { lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
 
 /** The parsed arguments of `deleteGroup`. */
 export type Deletion = {
@@ -46,7 +46,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     let subscribersMoved = 0;
     let result = await attempt(0);
     if (target !== null && (result.outcome === 'done' || result.outcome === 'HAS_ACTIVE_SUBSCRIBERS')) {
-      if (!locked.has(target)) throw new GroupNotFoundError(target, 'moveSubscribersTo');
+      requireOpenGroup(locked, target, 'moveSubscribersTo');
     }
     if (target !== null && result.outcome === 'HAS_ACTIVE_SUBSCRIBERS') {
       if (retentionDays > 0) await storeMovedSubscribers(transaction, deletion.id);
@@ -62,7 +62,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     /**
      * Deletes a group and returns the deleted row.
      * @throws AppError NOT_FOUND, GROUP_PROTECTED, VERSION_CONFLICT, HAS_ACTIVE_SUBSCRIBERS, IDEMPOTENCY_KEY_REUSED,
-     * IDEMPOTENCY_IN_PROGRESS; ALREADY_EXISTS if a subscriber to move is already on the target
+     * IDEMPOTENCY_IN_PROGRESS; ALREADY_EXISTS if a subscriber to move is already on the target; GROUP_RETIRED if the
+     * target is retired
      */
     async deleteGroup(deletion: Deletion, call: MutationCall): Promise<Group> {
       if (call.isDryRun || deletion.moveSubscribersTo !== null) {

@@ -1,7 +1,9 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
 import { deletionError } from './delete-group.ts';
+import { parseTimestamp } from '../database/row-json.ts';
 import { GroupNotFoundError, type Group } from '../groups/group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';
+import type { Retirement, RetirementProblem } from '../groups/retirement.ts';
 
 /** A preview of deleting a group now. */
 export type GroupDeletionImpact = {
@@ -12,6 +14,14 @@ export type GroupDeletionImpact = {
   readonly canDelete: boolean;
   /** The reasons why the delete would fail, in check order. */
   readonly blockers: { readonly code: string; readonly message: string }[];
+  /** The planned delete of a retired group; null if the group is not retired. */
+  readonly retirement: PlannedDeletion | null;
+};
+
+/** The planned delete of a retired group, without what the server stores for it only. */
+type PlannedDeletion = Pick<Retirement, 'retiredBy' | 'moveSubscribersTo'> & {
+  readonly retiresAt: Date;
+  readonly problem: (Omit<RetirementProblem, 'retryAt'> & { readonly retryAt: Date }) | null;
 };
 
 type Repositories = { readonly groups: GroupRepository; readonly subscribers: SubscriberRepository };
@@ -51,5 +61,17 @@ function toImpact(group: Group, { active, pending, ended }: SubscriberCounts): G
     canDelete: blockers.length === 0,
     // Plain objects: GraphQL would raise Error instances.
     blockers: blockers.map(({ code, message }) => ({ code, message })),
+    retirement: toPlannedDeletion(group),
+  };
+}
+
+function toPlannedDeletion({ retiresAt, retirement }: Group): PlannedDeletion | null {
+  if (retiresAt === null || retirement === null) return null;
+  const { retiredBy, moveSubscribersTo, problem } = retirement;
+  return {
+    retiresAt,
+    retiredBy,
+    moveSubscribersTo,
+    problem: problem ? { ...problem, retryAt: parseTimestamp(problem.retryAt) } : null,
   };
 }

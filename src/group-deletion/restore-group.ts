@@ -22,7 +22,8 @@ export function parseRestoration(args: { id: unknown; moveSubscribersBack?: bool
 export function createGroupRestoration(mutations: MutationRunner) {
   return {
     /**
-     * Restores a group with the same id and fields, but without its service group if that has been deleted too. With
+     * Restores a group with the same id and fields, but without its service group if that has been deleted too, and
+     * without its retirement. With
      * `moveSubscribersBack`, the subscribers that the delete moved and that are still active on the other group come
      * back with their dates, in the same transaction.
      * @throws AppError NOT_FOUND, also if the other group has been deleted; ALREADY_EXISTS if the group is not deleted;
@@ -87,10 +88,17 @@ async function createTargetError(transaction: Transaction, id: number): Promise<
   return new AppError('NOT_FOUND', `The subscribers were moved to group ${id}, ${advice}`, details);
 }
 
+/**
+ * Inserts a group as it was archived, but without its retirement: `hidden` as before that, and the next version, so
+ * that a delete that expects the version of the retired group fails.
+ */
 async function insertArchivedGroup(transaction: Transaction, id: number): Promise<RowJson> {
   const [inserted] = await transaction.$queryRaw<[{ row: RowJson }]>`
-    SELECT group_row(insert_row(NULL::groups, group_row || jsonb_build_object('service_group_id',
-      (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
+    SELECT group_row(insert_row(NULL::groups, group_row
+      || CASE WHEN group_row ->> 'retires_at' IS NULL THEN '{}' ELSE jsonb_build_object('retires_at', NULL, 'retirement', NULL,
+        'hidden', group_row -> 'retirement' -> 'was_hidden', 'version', (group_row ->> 'version')::int + 1) END
+      || jsonb_build_object('service_group_id',
+        (SELECT id FROM service_groups WHERE id = (group_row ->> 'service_group_id')::int)))) AS row
     FROM deleted_groups WHERE id = ${id}`;
   return inserted.row;
 }

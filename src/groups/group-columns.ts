@@ -10,17 +10,20 @@ export type None<Name extends never> = Name;
  */
 export type GroupDisagreements = {
   /** Columns that `type Group` does not have. */
-  readonly hiddenColumns: None<Exclude<keyof GroupRow, keyof GroupFields | 'serviceGroupId'>>;
+  readonly hiddenColumns: None<Exclude<keyof GroupRow, keyof GroupFields | 'serviceGroupId' | 'retirement'>>;
   /** Fields of `type Group` that neither a column nor a resolver has. */
   readonly fieldsWithoutColumn: None<
     Exclude<
       keyof GroupFields,
-      keyof GroupRow | '__typename' | 'serviceGroup' | 'subscribers' | 'subscriberCount'
+      keyof GroupRow | '__typename' | 'serviceGroup' | 'subscribers' | 'subscriberCount' | 'isRetired'
     >
   >;
   /** Columns that `input GroupEdit` cannot set. */
   readonly readOnlyColumns: None<
-    Exclude<keyof GroupRow, keyof GroupEdit | 'id' | 'version' | 'createdAt' | 'updatedAt'>
+    Exclude<
+      keyof GroupRow,
+      keyof GroupEdit | 'id' | 'version' | 'createdAt' | 'updatedAt' | 'retiresAt' | 'retirement'
+    >
   >;
   /** Fields of `input GroupEdit` that no column stores. */
   readonly editsWithoutColumn: None<Exclude<keyof GroupEdit, keyof GroupRow>>;

@@ -1,11 +1,18 @@
-import { formatPrice, toRowJson, withRowDefaults, type RowJson } from '../database/row-json.ts';
+import {
+  camelCaseKeys,
+  formatPrice,
+  parseTimestamp,
+  toRowJson,
+  withRowDefaults,
+  type RowJson,
+} from '../database/row-json.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { runChangeStatement } from '../mutations/change-statement.ts';
 import { foreignKeyViolation, sqlStateOf } from '../database/prisma-error.ts';
 import { isTimeLimit } from '../database/conflict.ts';
 import { createTurns } from '../database/turns.ts';
-import { badInput } from '../errors.ts';
+import { badInput, type AppError } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { readLongList } from '../validation/list-length.ts';
 import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
@@ -19,6 +26,7 @@ import {
 } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
+import { groupRetired, type Retirement } from './retirement.ts';
 import {
   isIndexed,
   maxWaitingSearches,
@@ -74,7 +82,9 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
      * Returns all groups that match the filter, sorted by id.
      * @throws AppError QUERY_TOO_COMPLEX if there are too many
      */
-    async list(filter: { serviceGroupId?: number; hidden?: boolean } = {}): Promise<Group[]> {
+    async list(
+      filter: { serviceGroupId?: number; hidden?: boolean; retiresAt?: null } = {},
+    ): Promise<Group[]> {
       return readLongList(async (after, take) => {
         const where = { ...filter, id: { gt: after } };
         return (await prisma.group.findMany({ where, orderBy: { id: 'asc' }, take })).map(toGroup);
@@ -118,7 +128,10 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return parseGroupRow(row);
     },
 
-    /** @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist */
+    /**
+     * @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist; GROUP_RETIRED if a retired group
+     * is to be shown
+     */
     async edit(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
         const json = JSON.stringify(toRowJson(changes));
@@ -130,13 +143,17 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
             -- The columns that the JSON lacks do not change.
             UPDATE groups SET version = groups.version + 1, updated_at = now(),
               (${inputColumns}) = (SELECT ${inputColumns} FROM jsonb_populate_record(groups, ${json}::jsonb))
-            FROM locked WHERE groups.id = locked.id
+            FROM locked WHERE groups.id = locked.id AND (locked.row ->> 'retires_at' IS NULL OR ${changes.hidden !== false})
             RETURNING locked.row AS before, group_row(groups) AS after
           ),
           change AS (
-            SELECT ARRAY[after ->> 'id'] AS target_ids, before, after, after AS row, NULL AS rejection FROM edited
+            SELECT ARRAY[after ->> 'id'] AS target_ids, before, after, after AS row,
+              CASE WHEN after IS NULL THEN locked.row ->> 'retires_at' END AS rejection
+            FROM locked LEFT JOIN edited ON true
           )`;
-        return writeGroup(transaction, call, steps, changes, () => new GroupNotFoundError(id));
+        return writeGroup(transaction, call, steps, changes, (retiresAt) =>
+          retiresAt === undefined ? new GroupNotFoundError(id) : staysHidden(id, retiresAt),
+        );
       });
       return parseGroupRow(row);
     },
@@ -147,7 +164,14 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
 const inputColumns = Prisma.raw(groupInputColumns.join(', '));
 
 function toGroup(row: GroupRow): Group {
-  return { ...row, price: formatPrice(row.price.toFixed()) };
+  const retirement = camelCaseKeys(row.retirement) as Retirement | null;
+  return { ...row, retirement, price: formatPrice(row.price.toFixed()) };
+}
+
+/** The error of an edit that would show a retired group, which `cancelRetirement` does. */
+function staysHidden(id: number, retiresAt: string): AppError {
+  const remedy = 'cancelRetirement ends the retirement, and restores the former value of hidden';
+  return groupRetired({ id, retiresAt: parseTimestamp(retiresAt) }, 'group.hidden', 'stays hidden', remedy);
 }
 
 /**
@@ -159,7 +183,7 @@ async function writeGroup(
   call: MutationCall,
   steps: Prisma.Sql,
   { serviceGroupId }: GroupChanges,
-  reject = () => new Error('No group was written'),
+  reject: (rejection: string | undefined) => Error = () => new Error('No group was written'),
 ) {
   try {
     const change = await runChangeStatement(transaction, call, steps, reject);

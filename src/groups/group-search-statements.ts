@@ -81,7 +81,8 @@ const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: 
 };
 
 function whereFilter({ filter }: Pick<GroupSearch, 'filter'>): Prisma.Sql {
-  const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden } = filter;
+  const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden, isRetired } =
+    filter;
   const conditions = [
     // The same expression as in the index groups_search_idx.
     text !== undefined &&
@@ -89,6 +90,8 @@ function whereFilter({ filter }: Pick<GroupSearch, 'filter'>): Prisma.Sql {
     tagName !== undefined && sql`tag_name = ${tagName}`,
     serviceGroupId !== undefined && sql`service_group_id = ${serviceGroupId}::int`,
     hidden !== undefined && sql`hidden = ${hidden}::boolean`,
+    // In the partial index of the retired groups, which are few; of the others, almost every row matches.
+    isRetired !== undefined && (isRetired ? sql`retires_at IS NOT NULL` : sql`retires_at IS NULL`),
     minPrice !== undefined && sql`price >= ${minPrice}::numeric`,
     maxPrice !== undefined && sql`price <= ${maxPrice}::numeric`,
     minDuration !== undefined && sql`duration >= ${minDuration}::int`,

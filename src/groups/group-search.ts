@@ -25,6 +25,7 @@ const filterFields = {
   minDuration: integerParser({ min: 0 }),
   maxDuration: integerParser({ min: 0 }),
   hidden: parseBoolean,
+  isRetired: parseBoolean,
 };
 
 export type GroupOrderField = 'ID' | 'NAME' | 'PRICE' | 'DURATION' | 'CREATED_AT';

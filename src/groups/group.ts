@@ -27,11 +27,14 @@ import {
 } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
 import type { GroupDetails } from './group-details.ts';
+import type { Retirement } from './retirement.ts';
 
 /** A subscription plan, as the API shows it. */
-export type Group = Omit<GroupRow, 'price'> & {
+export type Group = Omit<GroupRow, 'price' | 'retirement'> & {
   /** An exact decimal with two to four decimal places. */
   readonly price: string;
+  /** Null if the group is not retired. */
+  readonly retirement: Retirement | null;
   /** The details that a mutation returns, if the call selects them. */
   readonly details?: GroupDetails;
 };
@@ -105,6 +108,8 @@ export function parseGroupRow({ details, ...stored }: RowJson): Group {
     price: formatPrice(group.price),
     createdAt: parseTimestamp(row['created_at'] as string),
     updatedAt: parseTimestamp(row['updated_at'] as string),
+    retirement: group.retirement ?? null,
+    retiresAt: row['retires_at'] == null ? null : parseTimestamp(row['retires_at'] as string),
   });
 }
 

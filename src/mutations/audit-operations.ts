@@ -3,6 +3,8 @@ export const auditOperations = {
   createGroup: ['createGroup', 'groups create'],
   editGroup: ['editGroup', 'groups edit'],
   deleteGroup: ['deleteGroup', 'deleteGroups', 'groups delete'],
+  retireGroup: ['retireGroup', 'groups retire'],
+  cancelRetirement: ['cancelRetirement', 'groups cancel-retirement'],
   createServiceGroup: ['createServiceGroup', 'service-groups create'],
   subscribe: ['subscribe', 'subscribers add'],
 } as const;

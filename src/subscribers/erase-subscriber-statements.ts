@@ -14,6 +14,8 @@ export type Erasure = {
   readonly movedSubscribers: number;
   /** Reasons that contained the username. */
   readonly deletedGroups: number;
+  /** Reasons of retirements that contained the username. */
+  readonly retiredGroups: number;
   readonly storedResponses: number;
   readonly auditEvents: number;
 };
@@ -51,6 +53,7 @@ export async function eraseSubscriber(
         movedSubscribers: await transaction.$executeRaw`
           UPDATE moved_subscribers SET username = ${pseudonym} WHERE username = ${username}`,
         deletedGroups: await eraseFromReasons(transaction, names),
+        retiredGroups: await eraseFromRetirements(transaction, names),
         storedResponses: await eraseFromResponses(transaction, names),
         auditEvents: await eraseFromAudit(transaction, names),
       };
@@ -80,6 +83,18 @@ async function eraseFromReasons(transaction: Transaction, { username, pseudonym 
   const word = wholeWord(username);
   return transaction.$executeRaw`
     UPDATE deleted_groups SET reason = regexp_replace(reason, ${word}, ${pseudonym}, 'g') WHERE reason ~ ${word}`;
+}
+
+/** Replaces the username as a whole word in the reasons of retirements, which are stored until the delete. */
+async function eraseFromRetirements(
+  transaction: Transaction,
+  { username, pseudonym }: Names,
+): Promise<number> {
+  const word = wholeWord(username);
+  return transaction.$executeRaw`
+    UPDATE groups SET retirement = jsonb_set(retirement, '{reason}',
+      to_jsonb(regexp_replace(retirement ->> 'reason', ${word}, ${pseudonym}, 'g')))
+    WHERE retires_at IS NOT NULL AND retirement ->> 'reason' ~ ${word}`;
 }
 
 /** A repeated call would return the username. */

@@ -1,12 +1,12 @@
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { runChangeStatement } from '../mutations/change-statement.ts';
-import type { RowJson } from '../database/row-json.ts';
+import { parseTimestamp, type RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
-import { lockGroups } from '../groups/group-locks.ts';
+import { acceptsNoSubscribers, lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
 import { excerptOf } from '../validation/quote-value.ts';
 import { eraseSubscriber, type Erasure } from './erase-subscriber-statements.ts';
 import { moveActiveSubscribers } from './move-subscribers.ts';
@@ -93,18 +93,19 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
 
     /**
      * Subscribes a username to a group. An ended subscription to it moves to the history first.
-     * @throws AppError NOT_FOUND if the group does not exist or is deleted concurrently; ALREADY_EXISTS
+     * @throws AppError NOT_FOUND if the group does not exist or is deleted concurrently; GROUP_RETIRED; ALREADY_EXISTS
      */
     async subscribe(subscription: NewSubscription, call: MutationCall): Promise<SubscriberResult> {
       const row = await mutations.run(call, async (transaction) => {
         const { username, groupId, startsAt, expiresAt } = startSubscription(subscription);
         const steps = Prisma.sql`
           locked AS MATERIALIZED (
-            -- So that the group cannot be deleted until the transaction ends.
-            SELECT id FROM groups WHERE id = ${groupId} FOR KEY SHARE
+            -- So that the group can neither be deleted nor retired until the transaction ends.
+            SELECT id, retires_at FROM groups WHERE id = ${groupId} FOR KEY SHARE
           ),
+          open AS (SELECT id FROM locked WHERE retires_at IS NULL),
           ended AS MATERIALIZED (
-            SELECT subscribers.* FROM subscribers JOIN locked ON group_id = locked.id
+            SELECT subscribers.* FROM subscribers JOIN open ON group_id = open.id
             WHERE username = ${username} AND expires_at <= now() FOR UPDATE OF subscribers
           ),
           renewed AS (
@@ -115,7 +116,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
           created AS (
             -- DO NOTHING does not lock an active subscription, so that concurrent calls do not wait for each other.
             INSERT INTO subscribers (group_id, username, starts_at, expires_at)
-            SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM locked
+            SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM open
             WHERE NOT EXISTS (SELECT FROM ended)
             ON CONFLICT DO NOTHING
             RETURNING to_jsonb(subscribers) AS row
@@ -127,12 +128,15 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
           ),
           change AS (
             SELECT ARRAY[${groupId}::text] AS target_ids, NULL::jsonb AS before, row AS after, row,
-              CASE WHEN locked.id IS NULL THEN 'NOT_FOUND' WHEN row IS NULL THEN 'ALREADY_EXISTS' END AS rejection
+              CASE WHEN locked.id IS NULL THEN 'NOT_FOUND' WHEN retires_at IS NOT NULL THEN to_jsonb(retires_at) #>> '{}'
+                WHEN row IS NULL THEN 'ALREADY_EXISTS' END AS rejection
             FROM (VALUES (1)) AS one LEFT JOIN locked ON true LEFT JOIN written ON true
           )`;
-        return writeSubscriber(transaction, call, steps, (rejection) =>
-          rejection === 'NOT_FOUND' ? new GroupNotFoundError(groupId) : alreadyActive(username, groupId),
-        );
+        return writeSubscriber(transaction, call, steps, (rejection) => {
+          if (rejection === 'NOT_FOUND') return new GroupNotFoundError(groupId);
+          if (rejection === 'ALREADY_EXISTS') return alreadyActive(username, groupId);
+          return acceptsNoSubscribers({ id: groupId, retiresAt: parseTimestamp(rejection!) }, 'groupId');
+        });
       });
       return parseSubscriberResult(row);
     },
@@ -172,7 +176,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
 
     /**
      * Moves all active subscribers of a group to another.
-     * @throws AppError NOT_FOUND with the argument of the missing group; ALREADY_EXISTS
+     * @throws AppError NOT_FOUND with the argument of the missing group; GROUP_RETIRED of the target; ALREADY_EXISTS
      */
     async moveAll(
       from: number,
@@ -182,7 +186,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
       const moved = await mutations.run(call, async (transaction) => {
         const locked = await lockGroups(transaction, [from], to);
         if (!locked.has(from)) throw new GroupNotFoundError(from, 'fromGroupId');
-        if (!locked.has(to)) throw new GroupNotFoundError(to, 'toGroupId');
+        requireOpenGroup(locked, to, 'toGroupId');
         const movedCount = await moveActiveSubscribers(transaction, from, to);
         const fromRow = await readGroup(transaction, from, call);
         const result = { fromRow, toRow: await readGroup(transaction, to, call), movedCount };

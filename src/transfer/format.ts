@@ -87,8 +87,13 @@ export const fieldNames = {
   formerSubscriber: ['groupId', 'username', 'startsAt', 'expiresAt', 'removedAt'],
 } as const satisfies Record<RecordKind, readonly string[]>;
 
-/** The compiler names a column of groups that is missing in `fieldNames`, and would be missing in exports. */
-export type UnexportedGroupColumns = None<Exclude<keyof GroupRow, (typeof fieldNames.group)[number]>>;
+/**
+ * The compiler names a column of groups that is missing in `fieldNames`, and would be missing in exports. Retirements
+ * are not exported: an import must not have groups deleted.
+ */
+export type UnexportedGroupColumns = None<
+  Exclude<keyof GroupRow, (typeof fieldNames.group)[number] | 'retiresAt' | 'retirement'>
+>;
 
 /**
  * The fields that each record of an imported file must have. Files of older versions lack fields that were added since:

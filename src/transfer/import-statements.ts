@@ -1,3 +1,4 @@
+import { Prisma } from '../generated/prisma/client.ts';
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RecordKey, RecordKind } from './format.ts';
 
@@ -22,6 +23,9 @@ export type OutcomeCount = {
   readonly count: number;
   readonly keys: RecordKey[];
 };
+
+/** Removes the retirement from an archived row: a group that an import restores must not be deleted again. */
+const notRetired = Prisma.sql`'{"retires_at": null, "retirement": null}'::jsonb`;
 
 /**
  * Imports one batch of a kind, a JSON array of rows with unique keys, by one statement. The tables must be locked
@@ -55,7 +59,8 @@ export const importBatch: Record<
       SELECT imported, CASE
           WHEN present.id IS NOT NULL AND present IS DISTINCT FROM jsonb_populate_record(present, line) THEN 'differs'
           WHEN present.id IS NOT NULL THEN 'unchanged'
-          WHEN archived.id IS NOT NULL AND jsonb_populate_record(NULL::groups, defaults || archived.group_row)
+          WHEN archived.id IS NOT NULL
+            AND jsonb_populate_record(NULL::groups, defaults || archived.group_row || ${notRetired})
             IS DISTINCT FROM imported THEN 'archived'
           WHEN imported.service_group_id IS NOT NULL AND service_groups.id IS NULL THEN 'orphaned'
           WHEN archived.id IS NOT NULL THEN 'restored'
@@ -66,7 +71,7 @@ export const importBatch: Record<
       LEFT JOIN groups AS present ON present.id = (line ->> 'id')::int
       LEFT JOIN deleted_groups AS archived ON archived.id = (line ->> 'id')::int AND archived.purge_at > now()
       CROSS JOIN LATERAL
-        jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || line) AS imported
+        jsonb_populate_record(NULL::groups, defaults || coalesce(archived.group_row, '{}') || ${notRetired} || line) AS imported
       LEFT JOIN service_groups ON service_groups.id = imported.service_group_id
     ),
     unarchived AS (

@@ -30,6 +30,8 @@ const scopeOf: Record<string, string> = {
   editServiceGroup: 'groups:write',
   deleteGroup: 'groups:delete',
   deleteGroups: 'groups:delete',
+  retireGroup: 'groups:delete',
+  cancelRetirement: 'groups:delete',
   restoreGroup: 'groups:delete',
   purgeDeletedGroup: 'groups:delete',
   deleteServiceGroup: 'groups:delete',

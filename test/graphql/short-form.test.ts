@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createSchema } from '../../src/graphql/schema.ts';
+import { future } from '../support/probes.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
 import { openTestApp, plainGroup, twelveFields, type Json, type TestApp } from '../support/test-app.ts';
 
@@ -19,7 +20,7 @@ const scopeOf = (name: string) =>
   /Scope: `(.+)`/.exec(operations.find((field) => field.name === name)!.description!)![1]!;
 
 const service = 'id name description language discount';
-const group = `${twelveFields} hidden protected version subscriberCount createdAt updatedAt`;
+const group = `${twelveFields} hidden protected isRetired retiresAt version subscriberCount createdAt updatedAt`;
 const groupWithService = `${group} serviceGroup { ${service} }`;
 const deleted = `id deletedAt deletedBy reason purgeAt subscribersMoved movedTo subscribersToReturn group { ${group} }`;
 const subscriber = 'username groupId startsAt expiresAt status';
@@ -67,7 +68,7 @@ const shortForms: [name: string, prepare: () => Promise<object>, fields: string]
   [
     'groupDeletionImpact',
     async () => ({ id: await createBlockedGroup() }),
-    `group { ${group} } activeSubscribers pendingSubscribers endedSubscribers canDelete blockers { code message }`,
+    `group { ${group} } activeSubscribers pendingSubscribers endedSubscribers canDelete blockers { code message } retirement`,
   ],
   ['deletedGroup', async () => ({ id: await createDeletedGroup() }), deleted],
   [
@@ -88,6 +89,16 @@ const shortForms: [name: string, prepare: () => Promise<object>, fields: string]
     async () => {
       const id = await createServedGroup();
       await app.post('/deleteGroup', { id });
+      return { id };
+    },
+    groupWithService,
+  ],
+  ['retireGroup', async () => ({ id: await createServedGroup(), at: future }), groupWithService],
+  [
+    'cancelRetirement',
+    async () => {
+      const id = await createServedGroup();
+      await app.post('/retireGroup', { id, at: future });
       return { id };
     },
     groupWithService,

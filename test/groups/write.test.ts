@@ -25,6 +25,8 @@ describe('createGroup', () => {
       ip: null,
       hidden: false,
       protected: false,
+      isRetired: false,
+      retiresAt: null,
       version: 1,
       subscriberCount: 0,
       serviceGroup: null,

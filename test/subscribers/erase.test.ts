@@ -30,6 +30,7 @@ const leaveTraces = async (username: string) => {
     WHERE group_id = $1`,
     [third],
   );
+  await app.post('/retireGroup', { id: third, at: '2100-01-01T00:00:00Z', reason: `not for ${username}.` });
   return { first, second, third, key };
 };
 
@@ -49,8 +50,9 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     subscriberHistory: 1,
     movedSubscribers: 1,
     deletedGroups: 1,
+    retiredGroups: 1,
     storedResponses: 1,
-    auditEvents: 4,
+    auditEvents: 5,
     isDryRun: false,
   });
   for (const text of [username, JSON.stringify(username).slice(1, -1)])
@@ -58,6 +60,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
   expect([...new Set(await findText(pseudonym))]).toStrictEqual([
     'audit_events',
     'deleted_groups',
+    'groups',
     'idempotency_keys',
     'moved_subscribers',
     'subscriber_history',
@@ -70,7 +73,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
       credential: 'command-line',
       outcome: 'done',
       targetIds: [pseudonym],
-      after: { pseudonym, subscriberHistory: 1, auditEvents: 4 },
+      after: { pseudonym, subscriberHistory: 1, auditEvents: 5 },
     },
   ]);
   const [after] = await app.sql('SELECT count(*)::int FROM audit_events');
@@ -98,7 +101,7 @@ test('a dry run counts and changes nothing', async () => {
   await leaveTraces('dry');
   const before = await findText('"username": "dry"');
   const { stdout } = await run('subscribers', 'erase', 'dry', '--dry-run', '--json');
-  expect(JSON.parse(stdout)).toMatchObject({ subscriberHistory: 1, auditEvents: 4, isDryRun: true });
+  expect(JSON.parse(stdout)).toMatchObject({ subscriberHistory: 1, auditEvents: 5, isDryRun: true });
   expect(await findText('"username": "dry"')).toStrictEqual(before);
 });
 

@@ -116,7 +116,12 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
   },
   searchGroups: {
     command: 'groups list',
-    options: { serviceGroupId: '--service-group', field: '--order-by', direction: '--descending' },
+    options: {
+      serviceGroupId: '--service-group',
+      isRetired: '--retired',
+      field: '--order-by',
+      direction: '--descending',
+    },
     prepare: async (app) => {
       const serviceGroupId = await createServiceGroup(app);
       for (const price of ['1', '2', '3', '4'])
@@ -130,9 +135,10 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
         minDuration: 1,
         maxDuration: 99,
         hidden: false,
+        isRetired: false,
       };
-      const { serviceGroupId: _id, ...others } = filter;
-      const args = ['--order-by', 'price', '--descending', '--first', 2];
+      const { serviceGroupId: _id, isRetired: _isRetired, ...others } = filter;
+      const args = ['--retired', 'false', '--order-by', 'price', '--descending', '--first', 2];
       return {
         variables: { filter, orderBy: { field: 'PRICE', direction: 'DESC' }, first: 2 },
         args: [...groupArgs(others), '--service-group', serviceGroupId, ...args],
@@ -253,6 +259,31 @@ export const commandTable: Readonly<Record<string, CommandRow>> = {
     },
     toJson: (group) => ({ groups: [group] }),
     shows: [/^Restored group \d+: Gold\n$/],
+    rejected: ['NOT_FOUND', unknownId],
+  },
+  retireGroup: {
+    command: 'groups retire',
+    prepare: async (app) => {
+      const [id, target] = [await createGroupWithSubscribers(app), await app.createGroup()];
+      const at = '2099-12-31T20:30:00.000Z';
+      return {
+        variables: { id, at, moveSubscribersTo: target, reason: 'gone', expectedVersion: 1 },
+        args: [id, '--at', at, '--move-subscribers-to', target, '--reason', 'gone', '--expected-version', 1],
+      };
+    },
+    shows: [
+      /^Retired group \d+: Gold; deleted after 2099-12-31T20:30:00\.000Z, once its subscribers are moved to group \d+\n$/,
+    ],
+    rejected: ['NOT_FOUND', unknownId],
+  },
+  cancelRetirement: {
+    command: 'groups cancel-retirement',
+    prepare: async (app) => {
+      const id = await createGroupWithSubscribers(app);
+      await call(app, 'retireGroup', { id, at: future });
+      return { variables: { id }, args: [id] };
+    },
+    shows: [/^Cancelled the retirement of group \d+: Gold, offered again\n$/],
     rejected: ['NOT_FOUND', unknownId],
   },
   purgeDeletedGroup: {

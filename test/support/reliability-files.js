@@ -17,6 +17,8 @@ export const reliabilityFiles = [
   'transfer/property',
   'transfer/scale',
   'group-deletion/scale',
+  // Waits for dates.
+  'group-deletion/retired-groups',
   'groups/nested-lists',
   'hostile/arguments',
   'hostile/autodialer',

@@ -5,7 +5,8 @@ import type { Repositories } from '../../repositories.ts';
 import { groupOptions } from './group-options.ts';
 
 /** A group with all fields of the API's `Group` except its list of subscribers. */
-export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details'> & {
+export type GroupDescription = Omit<Group, 'serviceGroupId' | 'details' | 'retirement'> & {
+  readonly isRetired: boolean;
   readonly serviceGroup: ServiceGroup | null;
   readonly subscriberCount: number;
 };
@@ -18,11 +19,13 @@ type DetailRepositories = Pick<Repositories, 'serviceGroups' | 'subscribers'>;
 /** Describes a group that a mutation returned by the details that its transaction read. */
 export function describeGroupResult({
   serviceGroupId: _serviceGroupId,
+  retirement: _retirement,
   details,
   ...group
 }: Group): GroupDescription {
   return {
     ...group,
+    isRetired: group.retiresAt !== null,
     serviceGroup: details?.serviceGroup ?? null,
     subscriberCount: details?.subscriberCount ?? 0,
   };
@@ -40,8 +43,9 @@ export async function describeGroups(
   );
   const ids = groups.map(({ id }) => id);
   const counts = await subscribers.countActive(ids);
-  return groups.map(({ serviceGroupId, details: _details, ...group }, index) => ({
+  return groups.map(({ serviceGroupId, retirement: _retirement, details: _details, ...group }, index) => ({
     ...group,
+    isRetired: group.retiresAt !== null,
     serviceGroup: serviceGroupsById.get(serviceGroupId ?? 0) ?? null,
     subscriberCount: counts[index]!,
   }));

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import type { Group } from '../../groups/group.ts';
 import type { GroupOrderField } from '../../groups/group-search.ts';
 import { withDatabase } from '../command-context.ts';
 import { addPageOptions, printPage, type PageOptions } from '../pages.ts';
@@ -15,6 +14,7 @@ type ListOptions = PageOptions & {
   minDuration?: string;
   maxDuration?: string;
   hidden?: string;
+  retired?: string | true;
   orderBy?: keyof typeof orders;
   descending?: true;
 };
@@ -39,6 +39,7 @@ export function createListCommand(): Command {
     .option('--min-duration <days>', 'only groups with at least this duration')
     .option('--max-duration <days>', 'only groups with at most this duration')
     .option('--hidden <true|false>', 'only hidden groups, or only those offered at registration')
+    .option('--retired [true|false]', 'only retired groups, or only those that are not retired')
     .addOption(new Option('--order-by <field>', 'sort order (default: id)').choices(Object.keys(orders)))
     .option('--descending', 'sort in descending order');
   return addPageOptions(command, 'the groups')
@@ -49,6 +50,7 @@ Examples:
   group-api groups list
   group-api groups list --service-group 1 --first 200
   group-api groups list --hidden false --order-by price --descending
+  group-api groups list --retired
   group-api groups list --text month --json`,
     )
     .action((options: ListOptions) => listGroups(options, command));
@@ -68,6 +70,7 @@ async function listGroups(options: ListOptions, command: Command): Promise<void>
       minDuration: readNumber(options.minDuration),
       maxDuration: readNumber(options.maxDuration),
       hidden: readBoolean(options.hidden),
+      isRetired: options.retired === true ? true : readBoolean(options.retired),
     },
     orderBy: {
       field: orders[options.orderBy ?? 'id'],
@@ -102,6 +105,8 @@ function toCells(group: GroupDescription): string[] {
   ];
 }
 
-function describeFlags(group: Pick<Group, 'hidden' | 'protected'>): string {
-  return (['hidden', 'protected'] as const).filter((flag) => group[flag]).join(',');
+function describeFlags(group: GroupDescription): string {
+  const { hidden, protected: isProtected, isRetired } = group;
+  const flags = [hidden && 'hidden', isProtected && 'protected', isRetired && 'retired'];
+  return flags.filter((flag) => flag !== false).join(',');
 }

@@ -36,12 +36,27 @@ async function showGroup(idArgument: string, { json }: { json?: true }): Promise
 }
 
 function formatImpact(group: GroupDescription, impact: GroupDeletionImpact): string {
-  const { activeSubscribers, pendingSubscribers, endedSubscribers, blockers } = impact;
+  const { activeSubscribers, pendingSubscribers, endedSubscribers, blockers, retirement } = impact;
   return formatFields([
     ...groupFields(group).filter(([name]) => name !== 'subscriberCount'),
     ['activeSubscribers', activeSubscribers],
     ['pendingSubscribers', pendingSubscribers],
     ['endedSubscribers', endedSubscribers],
     ['blockers', blockers.length === 0 ? 'none' : blockers.map(({ message }) => message).join('\n')],
+    ...(retirement ? retirementFields(retirement) : []),
   ]);
+}
+
+/** The fields of a planned delete. */
+function retirementFields({
+  retiredBy,
+  moveSubscribersTo,
+  problem,
+}: NonNullable<GroupDeletionImpact['retirement']>): [string, unknown][] {
+  const failure = problem && `${problem.message}; next attempt at ${problem.retryAt.toISOString()}`;
+  return [
+    ['retiredBy', retiredBy],
+    ['moveSubscribersTo', moveSubscribersTo],
+    ['retirementProblem', failure ?? 'none'],
+  ];
 }
