@@ -10,11 +10,12 @@ type PassedHandle = { close(callback?: () => void): void };
 export function closeUnacceptedConnections(worker: Worker): void {
   const passed = new Set<PassedHandle>();
   const channel = worker.process as unknown as {
-    send(message: unknown, handle?: PassedHandle, ...rest: unknown[]): boolean;
+    send(message: unknown, handle?: PassedHandle | (() => void) | null, ...rest: unknown[]): boolean;
   };
   const send = channel.send.bind(channel);
   channel.send = (message, handle, ...rest) => {
-    if (handle) track(handle);
+    // Without a connection, the second argument is null or the callback.
+    if (handle !== null && typeof handle === 'object') track(handle);
     return send(message, handle, ...rest);
   };
   const track = (handle: PassedHandle) => {
