@@ -13,7 +13,7 @@ const order = [
   ['cli'],
   ['serve', 'doctor'],
   ['app'],
-  ['autodialer'],
+  ['autodialer', 'events'],
   ['http'],
   ['graphql'],
   ['jobs', 'transfer', 'backup'],
