@@ -105,12 +105,14 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
      * several servers (SKIP LOCKED).
      */
     async purgeExpired(caller: { account: string; requestId: string }): Promise<number> {
-      return prisma.$executeRaw`
+      const count = await prisma.$executeRaw`
         WITH expired AS (
           SELECT id FROM deleted_groups WHERE purge_at <= now() ORDER BY purge_at LIMIT ${purgeBatchSize} FOR UPDATE SKIP LOCKED
         ),
         purged AS (DELETE FROM deleted_groups USING expired WHERE deleted_groups.id = expired.id RETURNING deleted_groups.*)
         ${insertPurgeEvents(caller, 'purgeDeletedGroup')}`;
+      if (count > 0) mutations.reportCommit();
+      return count;
     },
   };
 }

@@ -27,6 +27,10 @@ declare module 'fastify' {
      */
     readonly earlyErrorBodies: Map<string, (error: AppError) => string>;
   }
+  interface FastifyRequest {
+    /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
+    releaseSlot: () => void;
+  }
 }
 
 const maxBodyBytes = 1024 * 1024;
@@ -131,8 +135,16 @@ export async function createHttpServer(
   );
   requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
-  http.addHook('preValidation', ({ raw, routeOptions: { config: route } }, reply, done) => {
-    if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');
+  http.decorateRequest('releaseSlot', () => {});
+  http.addHook('preValidation', (request, reply, done) => {
+    const { isPublic, isStreamed } = request.routeOptions.config;
+    if (!isPublic) {
+      request.releaseSlot = overload.acquireSlot(
+        request.raw,
+        reply.raw,
+        isStreamed ? 'streamed' : 'buffered',
+      );
+    }
     done();
   });
 

@@ -23,7 +23,27 @@ const connectionWaitMs = 3000;
 
 /** Runs mutations: one transaction with audit event, idempotency and dry-run handling. */
 export function createMutationRunner(prisma: PrismaClient, log: Logger) {
+  const commitListeners = new Set<() => void>();
+  /** Calls the listeners of `onCommit`. For writers that do not use `run`. */
+  const reportCommit = () => {
+    for (const listener of commitListeners) listener();
+  };
+
   return {
+    reportCommit,
+
+    /** The listeners of `onCommit`, for the delete, which visits no file more than it needs. */
+    commitListeners: commitListeners as ReadonlySet<() => void>,
+
+    /**
+     * Adds a listener that is called after each commit of a mutation of this process, and returns the function that
+     * removes it. The listener must return immediately, and must not throw.
+     */
+    onCommit(listener: () => void): () => void {
+      commitListeners.add(listener);
+      return () => commitListeners.delete(listener);
+    },
+
     /**
      * Runs a call in one transaction together with its audit event and its idempotency key. A repeated call returns the
      * result of the first one; a dry run is rolled back and audited as a dry run. `work` may be retried on conflicts,
@@ -63,7 +83,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         );
       };
       try {
-        return await waitForFirstCall(() => retryOnConflict(attempt));
+        const result = await waitForFirstCall(() => retryOnConflict(attempt));
+        reportCommit();
+        return result;
       } catch (error) {
         if (error instanceof DryRunRollback) {
           await writeAuditEvent(prisma, call, { outcome: 'dry-run', ...error.mutation });

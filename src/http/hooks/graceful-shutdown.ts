@@ -1,8 +1,16 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { stopListening } from '../listen.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborted when the server begins to close: responses that stay open end. */
+    readonly closing: AbortSignal;
+  }
+}
 
 /** How long in-flight requests may take when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;
@@ -14,12 +22,15 @@ const closeTimeoutMs = 8000;
  */
 export function drainOnClose(http: FastifyInstance): void {
   const inFlight = new Set<ServerResponse>();
-  let isClosing = false;
+  const closing = new AbortController();
+  // One listener for each response that stays open.
+  setMaxListeners(0, closing.signal);
+  http.decorate('closing', closing.signal);
   let onIdle = () => {};
 
   http.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
     inFlight.add(response);
-    if (isClosing) closeAfter(response);
+    if (closing.signal.aborted) closeAfter(response);
     onResponseClosed(request, response, () => {
       inFlight.delete(response);
       if (inFlight.size === 0) onIdle();
@@ -27,7 +38,7 @@ export function drainOnClose(http: FastifyInstance): void {
     done();
   });
   http.addHook('preClose', async () => {
-    isClosing = true;
+    closing.abort();
     stopListening(http.server);
     for (const response of inFlight) closeAfter(response);
     const idle = new Promise<void>((resolve) => (onIdle = resolve));

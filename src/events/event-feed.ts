@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, badInput } from '../errors.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { parseAuditEvent } from '../mutations/audit-events.ts';
+import {
+  feedDays,
+  maxCount,
+  readFirstGap,
+  readNewest,
+  readWriters,
+  writeFeedStatement,
+  writeFindStatement,
+  type FeedRow,
+} from './event-feed-statements.ts';
+import { isAfter, parseEventId, type EventPosition } from './event-position.ts';
+import { eventsOf, type Event } from './event-types.ts';
+
+/** How often a running transaction is looked for, and how long. */
+const writerPollMs = 10;
+const writerWaitMs = 1000;
+
+/** The events after a position, in their order. */
+export type FeedPage = {
+  readonly events: readonly Event[];
+  /** Where the next page starts: after the events of this page, and after all audit events that are no events. */
+  readonly position: EventPosition;
+  /** Whether more events can be read immediately. */
+  readonly hasMore: boolean;
+  /** Whether the next events wait for a transaction that is still running, and may have an event before them. */
+  readonly isWaiting: boolean;
+  /**
+   * Whether the audit event of the position, from which the page was read, does not exist any more: the database has
+   * lost its last transactions (asynchronous replication, a restore), and the position is of no use.
+   */
+  readonly isLost: boolean;
+};
+
+/** Reads the audit log as a feed of events. */
+export type EventFeed = ReturnType<typeof createEventFeed>;
+
+/**
+ * The order of the feed is that of the ids of audit events. An id is assigned while its transaction locks what it
+ * changes, so that the events of a group are in the order of their commits. It is assigned before the commit: an audit
+ * event may become visible after one with a higher id. So the feed does not go beyond a missing id until no running
+ * transaction can have it.
+ */
+export function createEventFeed(prisma: PrismaClient) {
+  const readRows = async (position: EventPosition): Promise<FeedRows> => {
+    const rows = await prisma.$queryRaw<[FeedRow, ...FeedRow[]]>(writeFeedStatement(position));
+    const [{ isKnown, readCount }] = rows;
+    const auditRows = rows.filter((row): row is AuditRow => row.id !== null);
+    const hasMore = auditRows.length > 0 && (readCount === maxCount || readCount > auditRows.length);
+    return { rows: auditRows, hasMore, isLost: !isKnown };
+  };
+
+  const findWriters = async () => {
+    const rows = await prisma.$queryRaw<{ writer: string }[]>(readWriters);
+    return new Set(rows.map(({ writer }) => writer));
+  };
+
+  /** Waits until the transactions that are running now have ended. Returns false if they have not, in time. */
+  const waitForWriters = async (): Promise<boolean> => {
+    const writers = await findWriters();
+    for (const deadline = Date.now() + writerWaitMs; writers.size > 0;) {
+      if (Date.now() > deadline) return false;
+      await sleep(writerPollMs);
+      const running = await findWriters();
+      for (const writer of writers) if (!running.has(writer)) writers.delete(writer);
+    }
+    return true;
+  };
+
+  return {
+    /**
+     * Returns the next events after a position, a limited number. If a transaction is running that may have the next
+     * event, waits for it for a second at most.
+     */
+    async read(position: EventPosition): Promise<FeedPage> {
+      const first = await readRows(position);
+      const gap = findGap(first.rows, position);
+      if (gap === -1) return toPage(position, first, { isWaiting: false });
+      const settled = first.rows.slice(0, gap);
+      if (settled.length > 0)
+        return toPage(position, { ...first, rows: settled, hasMore: true }, { isWaiting: false });
+      if (!(await waitForWriters()))
+        return toPage(position, { ...first, rows: [], hasMore: false }, { isWaiting: true });
+
+      // The ids that were missing, and whose transactions have ended, are visible now or were rolled back.
+      const second = await readRows(position);
+      const nextGap = findGap(second.rows, position, first.rows.at(-1)!.id);
+      if (nextGap === -1) return toPage(position, second, { isWaiting: false });
+      return toPage(
+        position,
+        { ...second, rows: second.rows.slice(0, nextGap), hasMore: true },
+        { isWaiting: false },
+      );
+    },
+
+    /**
+     * Returns a position before all events that are committed from now on. Under unusual conditions, events that were
+     * committed shortly before are after it.
+     */
+    async findEnd(): Promise<EventPosition> {
+      const [newest] = await prisma.$queryRaw<AuditPlace[]>(readNewest);
+      if (await waitForWriters()) return toPosition(newest);
+      const [beforeGap] = await prisma.$queryRaw<AuditPlace[]>(readFirstGap);
+      return toPosition(beforeGap && newest && beforeGap.id < newest.id ? beforeGap : newest);
+    },
+
+    /**
+     * Returns the position of an event from its id, to continue after it.
+     * @throws AppError BAD_USER_INPUT if it is no id; NOT_FOUND if there is no such event, or if it is too old.
+     */
+    async find(eventId: string): Promise<EventPosition> {
+      const position = parseEventId(eventId);
+      if (!position) throw badInput('after', 'after must be the id of an event');
+      if (Date.now() - position.atMs > feedDays * 24 * 60 * 60 * 1000)
+        throw eventNotFound(eventId, `is older than ${feedDays} days`);
+      const [found] = await prisma.$queryRaw<{ row: NonNullable<FeedRow['row']> }[]>(
+        writeFindStatement(position),
+      );
+      const events = found ? eventsOf(parseAuditEvent({ id: position.auditId, row: found.row })) : [];
+      if (!events[position.index]) throw eventNotFound(eventId, 'is not in this database');
+      return position;
+    },
+  };
+}
+
+type AuditRow = FeedRow & { readonly id: bigint };
+type AuditPlace = { readonly id: bigint; readonly at: Date };
+type FeedRows = { readonly rows: readonly AuditRow[]; readonly hasMore: boolean; readonly isLost: boolean };
+
+/** Returns the index of the first row before which an id after `settledId` is missing; -1 if there is none. */
+function findGap(rows: readonly AuditRow[], { auditId }: EventPosition, settledId = 0n): number {
+  return rows.findIndex(({ id }, index) => {
+    const previous = index === 0 ? auditId : rows[index - 1]!.id;
+    return id > previous + 1n && id > settledId;
+  });
+}
+
+function toPage(
+  position: EventPosition,
+  { rows, hasMore, isLost }: FeedRows,
+  { isWaiting }: Pick<FeedPage, 'isWaiting'>,
+): FeedPage {
+  const events = rows
+    .flatMap(({ id, row }) => (row ? eventsOf(parseAuditEvent({ id, row })) : []))
+    .filter((event) => isAfter(event.position, position));
+  return {
+    events,
+    position: rows.length > 0 ? toPosition(rows.at(-1)) : position,
+    hasMore,
+    isWaiting,
+    isLost,
+  };
+}
+
+function toPosition(place: AuditPlace | undefined): EventPosition {
+  return { auditId: place?.id ?? 0n, atMs: place?.at.getTime() ?? 0, index: Infinity };
+}
+
+function eventNotFound(id: string, reason: string): AppError {
+  return new AppError(
+    'NOT_FOUND',
+    `The event ${id} ${reason}. Read the groups again, and continue without after`,
+    { argument: 'after', id },
+  );
+}

@@ -1,0 +1,253 @@
+import type { Scope } from '../accounts/scopes.ts';
+import type { AuditEvent } from '../mutations/audit-events.ts';
+import {
+  exampleCounts,
+  exampleGroup,
+  exampleNumberGroup,
+  exampleServiceGroup,
+  exampleSubscription,
+} from './event-examples.ts';
+import { formatEventId, type EventPosition } from './event-position.ts';
+
+/** Fields of a row, or of several rows, as the audit log has them: with the API's names. */
+type Fields = { readonly [field: string]: unknown };
+
+/** What an event says about one thing: the fields of `data`, and the groups that the event is about. */
+type Content = { readonly data: Fields; readonly groupIds: readonly number[] };
+
+type EventDescription = {
+  /** When the event occurs, in Markdown: docs/events.md and the descriptions of the API are generated from it. */
+  readonly meaning: string;
+  /** The operations of the audit log whose executed calls are events of this type: mutations, services and commands. */
+  readonly operations: readonly string[];
+  /** The scope that an account needs to receive it. */
+  readonly scope: Scope;
+  /** Returns the contents of the events of one audit event, in a fixed order. */
+  readonly contents: (event: AuditEvent) => readonly Content[];
+  /** The fields of `data` in docs/events.md, in addition to those of each event. */
+  readonly example: Fields;
+};
+
+/**
+ * Every type of event, by its name. The audit log is the source: an executed call is an event, or one for each of its
+ * groups, and nothing else is.
+ */
+export const eventTypes = {
+  'group.created': {
+    meaning: '`createGroup`: `group` is the new group',
+    operations: ['createGroup', 'groups create'],
+    scope: 'groups:read',
+    contents: ({ after }) => aboutGroup(after),
+    example: { group: exampleGroup },
+  },
+  'group.edited': {
+    meaning: '`editGroup`: `group` is the group after the edit, `before` before it',
+    operations: ['editGroup', 'groups edit'],
+    scope: 'groups:read',
+    contents: ({ before, after }) => aboutGroup(after, { before }),
+    example: { group: { ...exampleGroup, price: '34.90', version: 2 }, before: exampleGroup },
+  },
+  'group.deleted': {
+    meaning:
+      '`deleteGroup`, and for each of its groups `deleteGroups`: `group` is the deleted group; `movedTo` is the group to which ' +
+      'the delete moved `subscribersMoved` active subscribers, or null',
+    operations: ['deleteGroup', 'deleteGroups', 'groups delete'],
+    scope: 'groups:read',
+    contents: ({ before, after, reason }) => {
+      const { moveSubscribersTo = null, subscribersMoved = 0 } = fieldsOf(after);
+      const movedTo = subscribersMoved === 0 ? null : moveSubscribersTo;
+      return rowsOf(before).flatMap((group) => aboutGroup(group, { reason, subscribersMoved, movedTo }));
+    },
+    example: { group: exampleGroup, reason: 'replaced by Gold 2027', subscribersMoved: 12, movedTo: 8 },
+  },
+  'group.restored': {
+    meaning:
+      '`restoreGroup`: `group` is the restored group; `subscribersMovedBack` active subscribers came back from the group ' +
+      '`movedFrom`, which is null if there were none to move',
+    operations: ['restoreGroup', 'groups restore'],
+    scope: 'groups:read',
+    contents: ({ after }) => {
+      const { moveSubscribersFrom: movedFrom = null, subscribersMovedBack = 0, ...group } = fieldsOf(after);
+      return aboutGroup(group, { subscribersMovedBack, movedFrom });
+    },
+    example: { group: exampleGroup, subscribersMovedBack: 0, movedFrom: null },
+  },
+  'group.purged': {
+    meaning:
+      '`purgeDeletedGroup`, or the end of a deleted group in the archive: it cannot be restored any more. `group` has `id` and ' +
+      '`name` only',
+    operations: ['purgeDeletedGroup', 'groups purge'],
+    scope: 'groups:read',
+    contents: ({ before }) => aboutGroup(identityOf(before)),
+    example: { group: { id: 7, name: 'Gold 30 days' } },
+  },
+  'group.subscribers_moved': {
+    meaning:
+      '`moveSubscribers`: `movedCount` active subscribers moved from the group `from` to the group `to`',
+    operations: ['moveSubscribers', 'subscribers move'],
+    scope: 'groups:read',
+    contents: ({ after }) => {
+      const { fromGroupId: from, toGroupId: to, movedCount } = fieldsOf(after);
+      return [{ data: { from, to, movedCount }, groupIds: [from, to] as number[] }];
+    },
+    example: { from: 7, to: 8, movedCount: 12 },
+  },
+  'subscriber.added': {
+    meaning: '`subscribe`: the subscription of a username to a group',
+    operations: ['subscribe', 'subscribers add'],
+    scope: 'subscribers:read',
+    contents: ({ after }) => aboutSubscription(after),
+    example: exampleSubscription,
+  },
+  'subscriber.removed': {
+    meaning: '`removeUserSubscription`: the subscription as it was before',
+    operations: ['removeUserSubscription', 'subscribers remove'],
+    scope: 'subscribers:read',
+    contents: ({ before }) => aboutSubscription(before),
+    example: exampleSubscription,
+  },
+  'service_group.created': {
+    meaning: '`createServiceGroup`: `serviceGroup` is the new one',
+    operations: ['createServiceGroup', 'service-groups create'],
+    scope: 'groups:read',
+    contents: ({ after }) => [{ data: { serviceGroup: after }, groupIds: [] }],
+    example: { serviceGroup: exampleServiceGroup },
+  },
+  'service_group.edited': {
+    meaning: '`editServiceGroup`: `serviceGroup` after the edit, `before` before it',
+    operations: ['editServiceGroup', 'service-groups edit'],
+    scope: 'groups:read',
+    contents: ({ before, after }) => [{ data: { serviceGroup: after, before }, groupIds: [] }],
+    example: { serviceGroup: { ...exampleServiceGroup, discount: 10 }, before: exampleServiceGroup },
+  },
+  'service_group.deleted': {
+    meaning: '`deleteServiceGroup`: `serviceGroup` is the deleted one',
+    operations: ['deleteServiceGroup', 'service-groups delete'],
+    scope: 'groups:read',
+    contents: ({ before }) => [{ data: { serviceGroup: before }, groupIds: [] }],
+    example: { serviceGroup: exampleServiceGroup },
+  },
+  'number_group.added': {
+    meaning: 'the autodialer’s `add`: `numberGroup` is the new group, without its numbers',
+    operations: ['autodialer/groups/add'],
+    scope: 'autodialer/groups/search',
+    contents: ({ after }) => aboutNumberGroup(after),
+    example: { numberGroup: exampleNumberGroup },
+  },
+  'number_group.updated': {
+    meaning: 'the autodialer’s `update`: `numberGroup` after the update, `before` before it',
+    operations: ['autodialer/groups/update'],
+    scope: 'autodialer/groups/search',
+    contents: ({ before, after }) => aboutNumberGroup(after, { before: numberGroupOf(before) }),
+    example: { numberGroup: { ...exampleNumberGroup, name: 'old customers' }, before: exampleNumberGroup },
+  },
+  'number_group.removed': {
+    meaning: 'the autodialer’s `remove`: `numberGroup` is the removed group',
+    operations: ['autodialer/groups/remove'],
+    scope: 'autodialer/groups/search',
+    contents: ({ before }) => aboutNumberGroup(before),
+    example: { numberGroup: exampleNumberGroup },
+  },
+  'number_group.restored': {
+    meaning: '`group-api number-groups restore`: `numberGroup` is the restored group',
+    operations: ['number-groups restore'],
+    scope: 'autodialer/groups/search',
+    contents: ({ after }) => aboutNumberGroup(after),
+    example: { numberGroup: exampleNumberGroup },
+  },
+  'number_group.purged': {
+    meaning: 'the end of a removed number group in the archive: `numberGroup` has `id` and `name` only',
+    operations: ['autodialer/groups/purge'],
+    scope: 'autodialer/groups/search',
+    contents: ({ before }) => [{ data: { numberGroup: identityOf(before) }, groupIds: [] }],
+    example: { numberGroup: { id: exampleNumberGroup.id, name: exampleNumberGroup.name } },
+  },
+  'groups.imported': {
+    meaning:
+      '`group-api groups import`: one event with the `counts` of records by outcome. It has no events for single groups: read ' +
+      'them again',
+    operations: ['groups import'],
+    scope: 'groups:read',
+    contents: ({ after }) => [{ data: { counts: after }, groupIds: [] }],
+    example: { counts: exampleCounts },
+  },
+} satisfies Record<string, EventDescription>;
+
+/** The name of a type, such as `group.deleted`. */
+export type EventType = keyof typeof eventTypes;
+
+/** The names of all types, in the order of the table. */
+export const eventTypeNames = Object.keys(eventTypes) as readonly EventType[];
+
+const typeByOperation = new Map(
+  eventTypeNames.flatMap((type) =>
+    eventTypes[type].operations.map((operation) => [operation, type] as const),
+  ),
+);
+
+/** An event for receivers: `type`, `timestamp` and `data` are the body of a webhook. */
+export type Event = {
+  readonly id: string;
+  readonly type: EventType;
+  /** When the transaction of the change began, in UTC with milliseconds. */
+  readonly timestamp: string;
+  readonly data: Fields & {
+    readonly id: string;
+    readonly account: string;
+    readonly requestId: string;
+  };
+  /** The groups that the event is about, for filters. Not sent. */
+  readonly groupIds: readonly number[];
+  /** Not sent: `id` is the same as a text. */
+  readonly position: EventPosition;
+};
+
+/**
+ * Returns the events of an audit event, in the order of their index: none if its call was not executed, or if its
+ * operation has no type.
+ */
+export function eventsOf(auditEvent: AuditEvent): Event[] {
+  const type = typeByOperation.get(auditEvent.operation);
+  if (type === undefined || auditEvent.outcome !== 'done') return [];
+  const { id: auditId, at, account, requestId } = auditEvent;
+  const { contents }: EventDescription = eventTypes[type];
+  return contents(auditEvent).map(({ data, groupIds }, index) => {
+    const position = { auditId, atMs: at.getTime(), index };
+    const id = formatEventId(position);
+    const timestamp = at.toISOString();
+    return { id, type, timestamp, data: { id, account, requestId, ...data }, groupIds, position };
+  });
+}
+
+function fieldsOf(json: unknown): Fields {
+  return (json ?? {}) as Fields;
+}
+
+/** The rows of a call with one group or several. */
+function rowsOf(json: unknown): readonly unknown[] {
+  return Array.isArray(json) ? json : [json];
+}
+
+function identityOf(json: unknown): Fields {
+  const { id, name } = fieldsOf(json);
+  return { id, name };
+}
+
+function aboutGroup(group: unknown, data: Fields = {}): readonly Content[] {
+  return [{ data: { group, ...data }, groupIds: [fieldsOf(group)['id'] as number] }];
+}
+
+function aboutSubscription(json: unknown): readonly Content[] {
+  const { username, groupId, startsAt, expiresAt } = fieldsOf(json);
+  return [{ data: { username, groupId, startsAt, expiresAt }, groupIds: [groupId as number] }];
+}
+
+function aboutNumberGroup(json: unknown, data: Fields = {}): readonly Content[] {
+  return [{ data: { numberGroup: numberGroupOf(json), ...data }, groupIds: [] }];
+}
+
+/** Without the id of the list of numbers, which is internal. */
+function numberGroupOf(json: unknown): Fields {
+  const { listId: _listId, ...numberGroup } = fieldsOf(json);
+  return numberGroup;
+}

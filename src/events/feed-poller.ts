@@ -1,0 +1,137 @@
+import type { Logger } from '../log.ts';
+import type { EventFeed, FeedPage } from './event-feed.ts';
+import type { EventPosition } from './event-position.ts';
+
+/** How often the feed is read while someone listens: the delay of events that other servers and commands write. */
+const pollMs = 250;
+/** The minimum time between two reads, so that one serves many commits of a busy server. */
+const minPollMs = 20;
+/** The delay after a failed read. */
+const retryMs = 1000;
+
+/** Receives the pages of the feed. Must not throw. */
+type FeedListener = {
+  /** Receives the events from the position `after` to that of the page; pages follow each other without a gap. */
+  readonly onPage: (page: FeedPage, after: EventPosition) => void;
+  /** The database has lost the position: see `FeedPage`. The listener receives no further pages. */
+  readonly onLost: () => void;
+};
+
+export type FeedPoller = ReturnType<typeof createFeedPoller>;
+
+/**
+ * Reads the feed once for all listeners of this process: every `pollMs` while there are any, and immediately after a
+ * commit of this process, which `onCommit` reports. Without listeners it does nothing.
+ */
+export function createFeedPoller(
+  feed: EventFeed,
+  onCommit: (listener: () => void) => () => void,
+  log: Logger,
+) {
+  const listeners = new Set<FeedListener>();
+  let position: EventPosition | undefined;
+  let starting: Promise<void> | undefined;
+  let isPolling = false;
+  let isFailing = false;
+  /** Whether a commit was reported since the last read began. */
+  let isWoken = false;
+  let polledAt = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  let stopListening: (() => void) | undefined;
+
+  const schedule = (delayMs: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void poll(), delayMs);
+  };
+
+  const wake = () => {
+    isWoken = true;
+    if (!isPolling && !isFailing) schedule(Math.max(0, polledAt + minPollMs - performance.now()));
+  };
+
+  const start = async () => {
+    stopListening ??= onCommit(wake);
+    const end = await feed.findEnd();
+    // The last listener may have left meanwhile, and another start may have come first.
+    if (listeners.size === 0 || position !== undefined) return;
+    position = end;
+    schedule(pollMs);
+  };
+
+  const stop = () => {
+    clearTimeout(timer);
+    stopListening?.();
+    stopListening = undefined;
+    position = undefined;
+    starting = undefined;
+  };
+
+  const deliver = (page: FeedPage, after: EventPosition) => {
+    if (page.isLost) {
+      const lost = [...listeners];
+      listeners.clear();
+      stop();
+      for (const listener of lost) listener.onLost();
+      return;
+    }
+    position = page.position;
+    for (const listener of listeners) listener.onPage(page, after);
+  };
+
+  const nextDelay = ({ hasMore, isWaiting }: FeedPage) => {
+    if (hasMore) return 0;
+    return isWoken || isWaiting ? minPollMs : pollMs;
+  };
+
+  const poll = async () => {
+    if (isPolling || position === undefined) return;
+    isPolling = true;
+    isWoken = false;
+    const after = position;
+    try {
+      polledAt = performance.now();
+      const page = await feed.read(after);
+      isFailing = false;
+      // It may have been stopped and started meanwhile.
+      if (position === after) deliver(page, after);
+      if (position !== undefined) schedule(nextDelay(page));
+    } catch (error) {
+      if (!isFailing) log.warn({ reason: (error as Error).message }, 'cannot read the events: retrying');
+      isFailing = true;
+      if (position !== undefined) schedule(retryMs);
+    } finally {
+      isPolling = false;
+    }
+  };
+
+  return {
+    /**
+     * Adds a listener and returns, with the function that removes it, the position after which its pages start.
+     * @throws AppError SERVICE_UNAVAILABLE if the database is unavailable
+     */
+    async listen(listener: FeedListener): Promise<{ position: EventPosition; stop: () => void }> {
+      listeners.add(listener);
+      const remove = () => {
+        if (listeners.delete(listener) && listeners.size === 0) stop();
+      };
+      try {
+        await (starting ??= start());
+      } catch (error) {
+        remove();
+        throw error;
+      }
+      return { position: position!, stop: remove };
+    },
+
+    /** The position up to which all listeners have received events. */
+    get position(): EventPosition | undefined {
+      return position;
+    },
+
+    /** Removes all listeners. */
+    close(): void {
+      listeners.clear();
+      stop();
+    },
+  };
+}
