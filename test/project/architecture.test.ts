@@ -200,7 +200,7 @@ describe('libraries', () => {
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
       expect(name).toMatch(/^(graphql|http)\//);
     for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
-      expect(name).toMatch(/^(http|autodialer)\//);
+      expect(name).toMatch(/^(http|autodialer)\/|^events\/webhooks\/send-attempt\.ts$/);
     for (const name of usersOf(/^pg(-copy-streams)?$/)) expect(name).toMatch(/^(postgres|database|backup)\//);
   });
 

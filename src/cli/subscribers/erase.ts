@@ -52,7 +52,7 @@ async function erase(
   const text =
     `${isDryRun ? 'Would replace' : 'Replaced'} ${username} by ${pseudonym} in ${counts.endedSubscriptions} ended ` +
     `subscriptions, ${counts.subscriberHistory} rows of the history, ${counts.movedSubscribers} moved subscribers, ` +
-    `${counts.deletedGroups} reasons of deleted groups, ${counts.storedResponses} stored responses and ` +
-    `${counts.auditEvents} audit events`;
+    `${counts.deletedGroups} reasons of deleted groups, ${counts.storedResponses} stored responses, ` +
+    `${counts.webhookDeliveries} deliveries of webhooks and ${counts.auditEvents} audit events`;
   print(json, { ...erasure, isDryRun }, text);
 }
