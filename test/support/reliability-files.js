@@ -5,6 +5,7 @@ export const reliabilityFiles = [
   'reliability/ended-sessions',
   'reliability/lost-commit',
   'reliability/race',
+  'events/webhook-kill',
   'database/away',
   'database/failover',
   'database/unknown-commit',
