@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../log.ts';
+import { startLoopClock, type LoopClock } from '../process/loop-clock.ts';
 import { destroySocket, type Client, type ConnectionConfig } from '../postgres/client.ts';
 import { openConnection } from '../postgres/connection.ts';
 import type { PoolConnections } from './pool-connections.ts';
@@ -29,10 +30,12 @@ const warnings = {
 };
 
 /**
- * Probes the database every second, over a separate connection. If there is no response in time, for example because
- * the machine or the network has failed silently, destroys the sockets of the pool: pending queries then fail
- * immediately instead of minutes later by TCP. If it is a standby, as after a failover, replaces the connections of the
- * pool, each second, until they lead to a primary. Calls `onUnavailable` after every probe without a response.
+ * Probes the database every second, over a separate connection, or over a new one if that has been closed. If there is
+ * no response in time, for example because the machine or the network has failed silently, destroys the sockets of the
+ * pool: pending queries then fail immediately instead of minutes later by TCP, unless the event loop of this process
+ * was blocked meanwhile. If it is a standby, as after a failover,
+ * replaces the connections of the pool, each second, until they lead to a primary. Calls `onUnavailable` after every
+ * probe without a response.
  */
 export function watchDatabase(
   connections: PoolConnections,
@@ -58,24 +61,40 @@ export function watchDatabase(
     else log.warn({ reason }, warnings[next]);
   };
 
-  const probe = async () => {
+  const isOnStandby = async (clock: LoopClock): Promise<boolean> => {
     try {
-      watcher ??= await openConnection({
-        ...connection,
-        connectionTimeoutMillis: responseTimeoutMs,
-        query_timeout: responseTimeoutMs,
-      });
-      const isOnStandby = await isStandby(watcher);
+      if (watcher) return await isStandby(watcher);
+    } catch (error) {
+      disconnect();
+      if (clock.elapsedMs() >= responseTimeoutMs) throw error;
+      // Closed by the other side, as those of the pool to the same host: they may have been replaced by good ones.
+    }
+    watcher = await openConnection({
+      ...connection,
+      connectionTimeoutMillis: responseTimeoutMs,
+      query_timeout: responseTimeoutMs,
+    });
+    return isStandby(watcher);
+  };
+
+  const probe = async () => {
+    const clock = startLoopClock();
+    try {
+      const next = (await isOnStandby(clock)) ? 'standby' : 'available';
       // Once more when there is a primary: meanwhile the pool may have connected to the standby again.
-      if (isOnStandby || state === 'standby') connections.replace();
-      if (isOnStandby) disconnect();
-      enter(isOnStandby ? 'standby' : 'available');
+      if (next === 'standby' || state === 'standby') connections.replace();
+      if (next === 'standby') disconnect();
+      enter(next);
     } catch (error) {
       disconnect();
       if (closing.signal.aborted) return;
+      // The fault of this process: another probe follows.
+      if (clock.elapsedMs() >= responseTimeoutMs && clock.responsiveMs() < responseTimeoutMs / 2) return;
       connections.destroy();
       enter('unavailable', (error as Error).message);
       onUnavailable();
+    } finally {
+      clock.stop();
     }
   };
 

@@ -192,7 +192,8 @@ const maxStatementNames = 500;
 async function readState(pool: pg.Pool): Promise<DatabaseState> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<DatabaseState>(
-    (resolve) => (timer = setTimeout(resolve, readyTimeoutMs, 'unavailable')),
+    // Later than a response that has arrived while the event loop was blocked.
+    (resolve) => (timer = setTimeout(() => setImmediate(resolve, 'unavailable'), readyTimeoutMs)),
   );
   const response = isStandby(pool).then(
     (isReadOnly): DatabaseState => (isReadOnly ? 'standby' : 'available'),

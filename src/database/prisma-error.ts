@@ -3,11 +3,11 @@ import { causesOf } from '../postgres/error-causes.ts';
 
 /** Prisma's code for an update or a delete of a row that does not exist. */
 export const recordNotFound = 'P2025';
-/** Prisma's code for a foreign key whose target does not exist, or is still referenced. */
-export const foreignKeyViolated = 'P2003';
-
 /** Prisma's code for a unique key that already exists. */
 export const uniqueKeyViolated = 'P2002';
+
+/** PostgreSQL's code for a foreign key whose target does not exist. */
+export const foreignKeyViolation = '23503';
 
 /** Returns whether an error has a code of Prisma. Only the codes are stable between Prisma's versions. */
 export function isPrismaError(error: unknown, code: string): boolean {

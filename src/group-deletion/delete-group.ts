@@ -7,7 +7,8 @@ import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../er
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, storeMovedSubscribers } from '../subscribers/move-subscribers.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { runDeletionStatement, type DeletionResult, type DeletionErrorCode } from './delete-statement.ts';
+import { runDeleteManyStatement, type BlockedDeletion } from './delete-many-statement.ts';
+import { runDeletionStatement, type DeletionErrorCode, type DeletionResult } from './delete-statement.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 
@@ -89,8 +90,14 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
         const base = { reason, expectedVersion: null, call, isAudited: false, ...noMove };
         await lockGroups(transaction, ids);
         const requests = ids.map((id) => ({ id, ...base }));
-        const deleted = requireAllRows(ids, await runDeletionStatement(transaction, requests, retentionDays));
-        return { result: deleted, before: deleted.map(withoutDetails) };
+        const { row: deleted, ...change } = await runDeleteManyStatement(
+          transaction,
+          call,
+          requests,
+          retentionDays,
+          (blocked) => blockedDeletion(blocked, requests.length),
+        );
+        return { ...change, result: deleted };
       });
       return rows.map(parseGroupRow);
     },
@@ -108,21 +115,13 @@ function withoutDetails({ details: _details, ...row }: RowJson): RowJson {
   return row;
 }
 
-function requireAllRows(ids: readonly number[], results: readonly (DeletionResult | undefined)[]): RowJson[] {
-  const blockers: DeletionBlocker[] = [];
-  const rows = results.map((result, index) => {
-    try {
-      if (!result) throw lockTimeout();
-      return requireRow(result, { id: ids[index]!, expectedVersion: null });
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code === 'SERVICE_UNAVAILABLE') throw error;
-      blockers.push({ ...error.details, id: ids[index]!, code: error.code, message: error.message });
-      return {};
-    }
+function blockedDeletion(blocked: readonly BlockedDeletion[], groupCount: number): AppError {
+  if (blocked.some(({ outcome }) => outcome === null)) return lockTimeout();
+  const [first, ...others] = blocked.map(({ id, outcome, ...result }): DeletionBlocker => {
+    const { code, message, details } = deletionError(outcome!, result, { id, expectedVersion: null });
+    return { ...details, id, code, message };
   });
-  const [first] = blockers;
-  if (!first) return rows;
-  throw new BlockedDeletionError([first, ...blockers.slice(1)], ids.length);
+  return new BlockedDeletionError([first!, ...others], groupCount);
 }
 
 /** Why a group cannot be deleted, with the details of the error. */

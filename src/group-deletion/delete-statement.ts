@@ -89,6 +89,28 @@ export function writeDeletionStatement(
   retentionDays: number,
   lockOption = Prisma.empty,
 ): Prisma.Sql {
+  return Prisma.sql`
+    WITH ${writeDeletionSteps(requests, retentionDays, lockOption)},
+    new_key AS (
+      INSERT INTO idempotency_keys (account, operation, key, fingerprint, response)
+      SELECT account, operation, key, fingerprint, result.response FROM result JOIN request USING (ordinal)
+      WHERE key IS NOT NULL
+    ),
+    audited AS (
+      ${auditInsert}
+    )
+    SELECT ordinal, version, "subscriberCount", row, outcome FROM outcome`;
+}
+
+/**
+ * Writes the CTEs that delete and archive groups. The last one, `outcome`, has a row for each request; `stored` is the
+ * deleted row as the audit has it.
+ */
+export function writeDeletionSteps(
+  requests: readonly DeletionRequest[],
+  retentionDays: number,
+  lockOption = Prisma.empty,
+): Prisma.Sql {
   const json = JSON.stringify(
     requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved, movedTo }, ordinal) => ({
       ordinal,
@@ -110,7 +132,7 @@ export function writeDeletionStatement(
     })),
   );
   return Prisma.sql`
-    WITH request AS MATERIALIZED (
+    request AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
         ordinal int, id int, expected_version int, subscribers_moved int, moved_to int, is_audited boolean, account text,
         credential text, address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
@@ -147,7 +169,7 @@ export function writeDeletionStatement(
       RETURNING locked.ordinal, groups.id, group_row(groups) AS row
     ),
     result AS (
-      SELECT deleted.ordinal, deleted.id, row || jsonb_build_object('details', jsonb_build_object(
+      SELECT deleted.ordinal, deleted.id, row AS stored, row || jsonb_build_object('details', jsonb_build_object(
         'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS response
       FROM deleted LEFT JOIN service_groups ON service_groups.id = (row ->> 'service_group_id')::int
     ),
@@ -168,25 +190,19 @@ export function writeDeletionStatement(
       FROM deleted JOIN request USING (ordinal)
       WHERE ${retentionDays}::int > 0
     ),
-    new_key AS (
-      INSERT INTO idempotency_keys (account, operation, key, fingerprint, response)
-      SELECT account, operation, key, fingerprint, result.response FROM result JOIN request USING (ordinal)
-      WHERE key IS NOT NULL
-    ),
-    audited AS (
-      ${auditInsert}
-    )
-    SELECT examined.ordinal, examined.version, active_count AS "subscriberCount",
-      coalesce(result.response, examined.response) AS row,
-      CASE
-        WHEN early_outcome IS NOT NULL THEN early_outcome
-        WHEN active_count > 0 THEN 'HAS_ACTIVE_SUBSCRIBERS'
-        WHEN result.ordinal = examined.ordinal THEN 'done'
-        -- Another request of this statement deleted the group. A request with a key is retried: it may be a repeated
-        -- call.
-        WHEN result.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
-      END AS outcome
-    FROM examined
-    LEFT JOIN candidate ON candidate.id = examined.id
-    LEFT JOIN result ON result.id = examined.id AND early_outcome IS NULL`;
+    outcome AS (
+      SELECT examined.ordinal, examined.id, examined.version, active_count AS "subscriberCount",
+        coalesce(result.response, examined.response) AS row, result.stored,
+        CASE
+          WHEN early_outcome IS NOT NULL THEN early_outcome
+          WHEN active_count > 0 THEN 'HAS_ACTIVE_SUBSCRIBERS'
+          WHEN result.ordinal = examined.ordinal THEN 'done'
+          -- Another request of this statement deleted the group. A request with a key is retried: it may be a repeated
+          -- call.
+          WHEN result.ordinal IS NOT NULL AND examined.key IS NULL THEN 'NOT_FOUND'
+        END AS outcome
+      FROM examined
+      LEFT JOIN candidate ON candidate.id = examined.id
+      LEFT JOIN result ON result.id = examined.id AND early_outcome IS NULL
+    )`;
 }

@@ -1,14 +1,22 @@
-import { formatPrice, type RowJson } from '../database/row-json.ts';
+import { formatPrice, toRowJson, withRowDefaults, type RowJson } from '../database/row-json.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { foreignKeyViolated, isPrismaError } from '../database/prisma-error.ts';
+import { runChangeStatement } from '../mutations/change-statement.ts';
+import { foreignKeyViolation, sqlStateOf } from '../database/prisma-error.ts';
 import { isTimeLimit } from '../database/conflict.ts';
 import { createTurns } from '../database/turns.ts';
 import { badInput } from '../errors.ts';
-import type { Group as GroupRow, Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
-import { GroupNotFoundError, parseGroupRow, type Group, type GroupChanges, type NewGroup } from './group.ts';
+import {
+  groupInputColumns,
+  GroupNotFoundError,
+  parseGroupRow,
+  type Group,
+  type GroupChanges,
+  type NewGroup,
+} from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
 import {
@@ -97,13 +105,17 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     /** @throws AppError BAD_USER_INPUT if the service group does not exist */
     async create(group: NewGroup, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
-        const { id } = await rejectUnknownServiceGroup(
-          group,
-          transaction.group.create({ data: group, select: { id: true } }),
-        );
-        const created = await readRow(transaction, id);
-        const result = await addGroupDetails(transaction, created, call.selectedDetails);
-        return { result, targetIds: [id], after: created };
+        const json = JSON.stringify(withRowDefaults('groups', toRowJson(group)));
+        const steps = Prisma.sql`
+          created AS (
+            INSERT INTO groups (${inputColumns})
+            SELECT ${inputColumns} FROM jsonb_populate_record(NULL::groups, ${json}::jsonb)
+            RETURNING group_row(groups) AS row
+          ),
+          change AS (
+            SELECT ARRAY[row ->> 'id'] AS target_ids, NULL::jsonb AS before, row AS after, row, NULL AS rejection FROM created
+          )`;
+        return writeGroup(transaction, call, steps, group);
       });
       return parseGroupRow(row);
     },
@@ -111,39 +123,51 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
     /** @throws AppError NOT_FOUND; BAD_USER_INPUT if the service group does not exist */
     async edit(id: number, changes: GroupChanges, call: MutationCall): Promise<Group> {
       const row = await mutations.run(call, async (transaction) => {
-        await transaction.$executeRaw`SELECT FROM groups WHERE id = ${id} FOR NO KEY UPDATE`;
-        const before = await readRow(transaction, id);
-        const data = { ...changes, version: { increment: 1 }, updatedAt: new Date() };
-        await rejectUnknownServiceGroup(
-          changes,
-          transaction.group.update({ where: { id }, data, select: { id: true } }),
-        );
-        const after = await readRow(transaction, id);
-        const result = await addGroupDetails(transaction, after, call.selectedDetails);
-        return { result, before, after };
+        const json = JSON.stringify(toRowJson(changes));
+        const steps = Prisma.sql`
+          locked AS MATERIALIZED (
+            SELECT id, group_row(groups) AS row FROM groups WHERE id = ${id} FOR NO KEY UPDATE
+          ),
+          edited AS (
+            -- The columns that the JSON lacks do not change.
+            UPDATE groups SET version = groups.version + 1, updated_at = now(),
+              (${inputColumns}) = (SELECT ${inputColumns} FROM jsonb_populate_record(groups, ${json}::jsonb))
+            FROM locked WHERE groups.id = locked.id
+            RETURNING locked.row AS before, group_row(groups) AS after
+          ),
+          change AS (
+            SELECT ARRAY[after ->> 'id'] AS target_ids, before, after, after AS row, NULL AS rejection FROM edited
+          )`;
+        return writeGroup(transaction, call, steps, changes, () => new GroupNotFoundError(id));
       });
       return parseGroupRow(row);
     },
   };
 }
 
+/** The columns that clients set. */
+const inputColumns = Prisma.raw(groupInputColumns.join(', '));
+
 function toGroup(row: GroupRow): Group {
   return { ...row, price: formatPrice(row.price.toFixed()) };
 }
 
-async function readRow(transaction: Transaction, id: number): Promise<RowJson> {
-  const [result] = await transaction.$queryRaw<
-    { row: RowJson }[]
-  >`SELECT group_row(groups) AS row FROM groups WHERE id = ${id}`;
-  if (!result) throw new GroupNotFoundError(id);
-  return result.row;
-}
-
-async function rejectUnknownServiceGroup<T>({ serviceGroupId }: GroupChanges, write: Promise<T>): Promise<T> {
+/**
+ * Writes a group, and reads the details that the call selects.
+ * @throws AppError BAD_USER_INPUT if the service group does not exist
+ */
+async function writeGroup(
+  transaction: Transaction,
+  call: MutationCall,
+  steps: Prisma.Sql,
+  { serviceGroupId }: GroupChanges,
+  reject = () => new Error('No group was written'),
+) {
   try {
-    return await write;
+    const change = await runChangeStatement(transaction, call, steps, reject);
+    return { ...change, result: await addGroupDetails(transaction, change.row, call.selectedDetails) };
   } catch (error) {
-    if (!isPrismaError(error, foreignKeyViolated)) throw error;
+    if (sqlStateOf(error) !== foreignKeyViolation) throw error;
     throw badInput(
       'group.serviceGroupId',
       `There is no service group ${serviceGroupId}. serviceGroups lists them`,

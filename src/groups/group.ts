@@ -21,6 +21,7 @@ import {
   camelCaseKeys,
   formatPrice,
   parseTimestamp,
+  toRowJson,
   withRowDefaults,
   type RowJson,
 } from '../database/row-json.ts';
@@ -54,6 +55,9 @@ const createFields = (parseText: CreateTextParser) => ({
 /** Each field of `input GroupEdit` in schema.graphql has a rule. */
 const fields = createFields(textParser) satisfies Record<keyof GroupEdit, Parse<unknown>>;
 const exportedFields = createFields(exportedTextParser);
+
+/** The columns of the fields that clients set. */
+export const groupInputColumns: readonly string[] = Object.keys(toRowJson(fields));
 
 /** The fields that an edit changes. */
 export type GroupChanges = Parsed<typeof fields>;

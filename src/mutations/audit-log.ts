@@ -55,6 +55,43 @@ export function insertPurgeEvents(
   );
 }
 
+/** Writes the statement that inserts the audit event of a call whose change is the row of the CTE `change`. */
+export function insertChangeEvent(call: MutationCall): Prisma.Sql {
+  const { sql } = Prisma;
+  return insertAuditEvents(
+    {
+      ...valuesOfCall(call),
+      target_ids: sql`target_ids`,
+      outcome: sql`'done'`,
+      before: sql`before`,
+      after: sql`after`,
+    },
+    sql`FROM change WHERE rejection IS NULL`,
+  );
+}
+
+/** The columns of an audit event that describe its call. */
+function valuesOfCall({
+  account,
+  credential,
+  address,
+  userAgent,
+  requestId,
+  operation,
+  reason,
+}: MutationCall) {
+  const { sql } = Prisma;
+  return {
+    account: sql`${account}`,
+    credential: sql`${credential}`,
+    address: sql`${address}`,
+    user_agent: sql`${userAgent}`,
+    request_id: sql`${requestId}`,
+    operation: sql`${operation}`,
+    reason: sql`${reason}`,
+  };
+}
+
 /** The outcome of a call, and the rows before and after it. */
 export type AuditOutcome = {
   readonly outcome: 'done' | 'refused' | 'dry-run' | 'replayed';
@@ -71,19 +108,12 @@ export async function writeAuditEvent(
   call: MutationCall,
   { outcome, errorCode, targetIds = call.targetIds, before, after }: AuditOutcome,
 ): Promise<bigint> {
-  const { account, credential, address, userAgent, requestId, operation, reason } = call;
   const { sql } = Prisma;
   const insert = insertAuditEvents({
-    account: sql`${account}`,
-    credential: sql`${credential}`,
-    address: sql`${address}`,
-    user_agent: sql`${userAgent}`,
-    request_id: sql`${requestId}`,
-    operation: sql`${operation}`,
+    ...valuesOfCall(call),
     target_ids: sql`${targetIds.map(String)}::text[]`,
     outcome: sql`${outcome}`,
     error_code: sql`${errorCode ?? null}`,
-    reason: sql`${reason}`,
     before: sql`${toJson(before)}::jsonb`,
     after: sql`${toJson(after)}::jsonb`,
   });

@@ -8,10 +8,11 @@ import { hasAuditEvent, writeAuditEvent, type AuditOutcome } from './audit-log.t
 import { findStoredResponse, storeResponse, waitForFirstCall } from './idempotency.ts';
 import type { MutationCall } from './mutation-call.ts';
 
-/** The result of a mutation, and the targets and rows of its audit event. */
-type MutationResult<Result> = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'> & {
-  readonly result: Result;
+/** The audit event of a mutation: its id if it is written already, otherwise its targets and rows. */
+export type AuditedChange = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'> & {
+  readonly eventId?: bigint;
 };
+type MutationResult<Result> = AuditedChange & { readonly result: Result };
 
 export type Transaction = Prisma.TransactionClient;
 export type MutationRunner = ReturnType<typeof createMutationRunner>;
@@ -43,7 +44,8 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     /**
      * Runs a call in one transaction together with its audit event and its idempotency key. A repeated call returns the
      * result of the first one; a dry run is rolled back and audited as a dry run. `work` may be retried on conflicts,
-     * so it must be free of side effects outside the transaction. Its result must be plain JSON.
+     * so it must be free of side effects outside the transaction. Its result must be plain JSON. It may write the audit
+     * event itself, with `runChangeStatement`.
      * @throws AppError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_PROGRESS, and any error of `work`
      */
     async run<Result>(
@@ -68,7 +70,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
             const mutation = await work(transaction);
             if (call.isDryRun) throw new DryRunRollback(mutation);
             await storeResponse(transaction, call, mutation.result);
-            const eventId = await writeAuditEvent(transaction, call, { outcome: 'done', ...mutation });
+            const eventId =
+              mutation.eventId ??
+              (await writeAuditEvent(transaction, call, { outcome: 'done', ...mutation }));
             committing = { result: mutation.result, eventId };
             return mutation.result;
           },

@@ -1,11 +1,13 @@
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isPrismaError, recordNotFound } from '../database/prisma-error.ts';
+import { runChangeStatement } from '../mutations/change-statement.ts';
+import { toRowJson, withRowDefaults } from '../database/row-json.ts';
 import { AppError } from '../errors.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { maxListLength, requireListLength } from '../validation/list-length.ts';
 import {
   parseServiceGroup,
+  serviceGroupInputColumns,
   serviceGroupNotFound,
   type NewServiceGroup,
   type ServiceGroup,
@@ -16,6 +18,18 @@ export type ServiceGroupRepository = ReturnType<typeof createServiceGroupReposit
 
 /** The service groups in the database. */
 export function createServiceGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
+  async function write(
+    call: MutationCall,
+    steps: Prisma.Sql,
+    reject: (rejection: string | undefined) => Error,
+  ): Promise<ServiceGroup> {
+    const row = await mutations.run(call, async (transaction) => {
+      const change = await runChangeStatement(transaction, call, steps, reject);
+      return { ...change, result: change.row };
+    });
+    return parseServiceGroup(row);
+  }
+
   return {
     /** @throws AppError NOT_FOUND */
     async get(id: number): Promise<ServiceGroup> {
@@ -42,23 +56,36 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
     },
 
     async create(serviceGroup: NewServiceGroup, call: MutationCall): Promise<ServiceGroup> {
-      const result = await mutations.run(call, async (transaction) => {
-        const created = await transaction.serviceGroup.create({ data: serviceGroup });
-        return { result: created, targetIds: [created.id], after: created };
-      });
-      return parseServiceGroup(result);
+      const json = JSON.stringify(withRowDefaults('service_groups', toRowJson(serviceGroup)));
+      const steps = Prisma.sql`
+        created AS (
+          INSERT INTO service_groups (${inputColumns})
+          SELECT ${inputColumns} FROM jsonb_populate_record(NULL::service_groups, ${json}::jsonb)
+          RETURNING *
+        ),
+        change AS (
+          SELECT ARRAY[id::text] AS target_ids, NULL::jsonb AS before, to_jsonb(created) AS after, to_jsonb(created) AS row,
+            NULL AS rejection FROM created
+        )`;
+      return write(call, steps, () => new Error('No service group was written'));
     },
 
     /** @throws AppError NOT_FOUND */
     async edit(id: number, changes: ServiceGroupChanges, call: MutationCall): Promise<ServiceGroup> {
-      const result = await mutations.run(call, async (transaction) => {
-        await transaction.$executeRaw`SELECT FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE`;
-        const before = await transaction.serviceGroup.findUnique({ where: { id } });
-        if (!before) throw serviceGroupNotFound(id);
-        const after = await transaction.serviceGroup.update({ where: { id }, data: changes });
-        return { result: after, before, after };
-      });
-      return parseServiceGroup(result);
+      const json = JSON.stringify(toRowJson(changes));
+      const steps = Prisma.sql`
+        locked AS MATERIALIZED (SELECT * FROM service_groups WHERE id = ${id} FOR NO KEY UPDATE),
+        edited AS (
+          -- The columns that the JSON lacks do not change.
+          UPDATE service_groups SET
+            (${inputColumns}) = (SELECT ${inputColumns} FROM jsonb_populate_record(service_groups, ${json}::jsonb))
+          FROM locked WHERE service_groups.id = locked.id
+          RETURNING to_jsonb(locked) AS before, to_jsonb(service_groups) AS after
+        ),
+        change AS (
+          SELECT ARRAY[after ->> 'id'] AS target_ids, before, after, after AS row, NULL AS rejection FROM edited
+        )`;
+      return write(call, steps, () => serviceGroupNotFound(id));
     },
 
     /**
@@ -66,24 +93,31 @@ export function createServiceGroupRepository(prisma: PrismaClient, mutations: Mu
      * @throws AppError NOT_FOUND, HAS_GROUPS
      */
     async delete(id: number, call: MutationCall): Promise<ServiceGroup> {
-      const result = await mutations.run(call, async (transaction) => {
-        const groupCount = await transaction.group.count({ where: { serviceGroupId: id } });
-        if (groupCount > 0) {
-          throw new AppError(
-            'HAS_GROUPS',
-            `Cannot delete a service group that still has groups: service group ${id} has ${groupCount}. ` +
-              'Change their serviceGroupId with editGroup',
-            { groupCount },
-          );
-        }
-        try {
-          const deleted = await transaction.serviceGroup.delete({ where: { id } });
-          return { result: deleted, before: deleted };
-        } catch (error) {
-          throw isPrismaError(error, recordNotFound) ? serviceGroupNotFound(id) : error;
-        }
-      });
-      return parseServiceGroup(result);
+      const steps = Prisma.sql`
+        counted AS MATERIALIZED (SELECT count(*) AS group_count FROM groups WHERE service_group_id = ${id}),
+        deleted AS (
+          DELETE FROM service_groups USING counted WHERE id = ${id} AND group_count = 0 RETURNING service_groups.*
+        ),
+        change AS (
+          SELECT ARRAY[id::text] AS target_ids, to_jsonb(deleted) AS before, NULL::jsonb AS after, to_jsonb(deleted) AS row,
+            CASE WHEN id IS NULL THEN group_count::text END AS rejection
+          FROM counted LEFT JOIN deleted ON true
+        )`;
+      return write(call, steps, (groupCount) =>
+        Number(groupCount) === 0 ? serviceGroupNotFound(id) : hasGroups(id, Number(groupCount)),
+      );
     },
   };
+}
+
+/** The columns that clients set. */
+const inputColumns = Prisma.raw(serviceGroupInputColumns.join(', '));
+
+function hasGroups(id: number, groupCount: number): AppError {
+  return new AppError(
+    'HAS_GROUPS',
+    `Cannot delete a service group that still has groups: service group ${id} has ${groupCount}. ` +
+      'Change their serviceGroupId with editGroup',
+    { groupCount },
+  );
 }

@@ -26,6 +26,9 @@ const createFields = (parseText: CreateTextParser) => ({
 const fields = createFields(textParser);
 const exportedFields = createFields(exportedTextParser);
 
+/** The columns of the fields that clients set. */
+export const serviceGroupInputColumns: readonly string[] = Object.keys(toRowJson(fields));
+
 /** The fields that an edit changes. */
 export type ServiceGroupChanges = Parsed<typeof fields>;
 /** The fields of a new service group; omitted fields get the default of the table. */
@@ -61,6 +64,6 @@ export function serviceGroupNotFound(id: number): AppError {
 }
 
 /** Parses the result of a mutation, which an older version may have stored. */
-export function parseServiceGroup(result: ServiceGroup): ServiceGroup {
+export function parseServiceGroup(result: object): ServiceGroup {
   return camelCaseKeys(withRowDefaults('service_groups', toRowJson(result))) as ServiceGroup;
 }

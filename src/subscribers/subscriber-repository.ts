@@ -1,9 +1,9 @@
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
-import { isPrismaError, uniqueKeyViolated } from '../database/prisma-error.ts';
+import { runChangeStatement } from '../mutations/change-statement.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { AppError, badInput } from '../errors.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { addGroupDetails } from '../groups/group-details.ts';
 import { lockGroups } from '../groups/group-locks.ts';
@@ -78,12 +78,42 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
      */
     async subscribe(subscription: NewSubscription, call: MutationCall): Promise<SubscriberResult> {
       const row = await mutations.run(call, async (transaction) => {
-        const subscriber = startSubscription(subscription);
-        await requireGroup(transaction, subscriber.groupId);
-        await archiveEndedSubscription(transaction, subscriber);
-        await createSubscriber(transaction, subscriber);
-        const created = await readRow(transaction, subscriber);
-        return { result: await addSubscriberDetails(transaction, created, call), after: created };
+        const { username, groupId, startsAt, expiresAt } = startSubscription(subscription);
+        const steps = Prisma.sql`
+          locked AS MATERIALIZED (
+            -- So that the group cannot be deleted until the transaction ends.
+            SELECT id FROM groups WHERE id = ${groupId} FOR KEY SHARE
+          ),
+          ended AS MATERIALIZED (
+            SELECT subscribers.* FROM subscribers JOIN locked ON group_id = locked.id
+            WHERE username = ${username} AND expires_at <= now() FOR UPDATE OF subscribers
+          ),
+          renewed AS (
+            UPDATE subscribers SET starts_at = ${startsAt}::timestamptz, expires_at = ${expiresAt}::timestamptz
+            FROM ended WHERE subscribers.group_id = ended.group_id AND subscribers.username = ended.username
+            RETURNING to_jsonb(subscribers) AS row
+          ),
+          created AS (
+            -- DO NOTHING does not lock an active subscription, so that concurrent calls do not wait for each other.
+            INSERT INTO subscribers (group_id, username, starts_at, expires_at)
+            SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM locked
+            WHERE NOT EXISTS (SELECT FROM ended)
+            ON CONFLICT DO NOTHING
+            RETURNING to_jsonb(subscribers) AS row
+          ),
+          written AS (SELECT row FROM renewed UNION ALL SELECT row FROM created),
+          history AS (
+            INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+            SELECT group_id, username, starts_at, expires_at FROM ended
+          ),
+          change AS (
+            SELECT ARRAY[${groupId}::text] AS target_ids, NULL::jsonb AS before, row AS after, row,
+              CASE WHEN locked.id IS NULL THEN 'NOT_FOUND' WHEN row IS NULL THEN 'ALREADY_EXISTS' END AS rejection
+            FROM (VALUES (1)) AS one LEFT JOIN locked ON true LEFT JOIN written ON true
+          )`;
+        return writeSubscriber(transaction, call, steps, (rejection) =>
+          rejection === 'NOT_FOUND' ? new GroupNotFoundError(groupId) : alreadyActive(username, groupId),
+        );
       });
       return parseSubscriberResult(row);
     },
@@ -94,22 +124,29 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
      */
     async remove(username: string, groupId: number | null, call: MutationCall): Promise<SubscriberResult> {
       const row = await mutations.run(call, async (transaction) => {
-        const rows = await transaction.$queryRaw<{ row: RowJson; group_id: number }[]>`
-          SELECT to_jsonb(subscribers) AS row, group_id FROM subscribers
-          WHERE username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND is_active(expires_at)
-          ORDER BY group_id LIMIT 2 FOR UPDATE`;
-        const [subscription] = rows;
-        if (!subscription) throw subscriberNotFound(username, groupId);
-        if (rows.length > 1)
-          throw badInput('groupId', `${excerptOf(username)} is on several groups: groupId is required`);
-        await transaction.$executeRaw`
-          WITH removed AS (
-            DELETE FROM subscribers WHERE group_id = ${subscription.group_id} AND username = ${username} RETURNING *
-          )
-          INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
-          SELECT group_id, username, starts_at, expires_at FROM removed`;
-        const result = await addSubscriberDetails(transaction, subscription.row, call);
-        return { result, targetIds: [subscription.group_id], before: subscription.row };
+        const isMeant = Prisma.sql`
+          username = ${username} AND coalesce(group_id = ${groupId}::int, true) AND is_active(expires_at)`;
+        const steps = Prisma.sql`
+          counted AS MATERIALIZED (SELECT count(*) > 1 AS is_ambiguous FROM subscribers WHERE ${isMeant}),
+          removed AS (
+            DELETE FROM subscribers WHERE ${isMeant} AND NOT (SELECT is_ambiguous FROM counted) RETURNING *
+          ),
+          history AS (
+            INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
+            SELECT group_id, username, starts_at, expires_at FROM removed
+          ),
+          change AS (
+            SELECT ARRAY[removed.group_id::text] AS target_ids, to_jsonb(removed) AS before, NULL::jsonb AS after,
+              to_jsonb(removed) AS row,
+              CASE WHEN is_ambiguous THEN 'BAD_USER_INPUT'
+                WHEN removed.group_id IS NULL THEN 'NOT_FOUND' END AS rejection
+            FROM counted LEFT JOIN removed ON true
+          )`;
+        return writeSubscriber(transaction, call, steps, (rejection) =>
+          rejection === 'NOT_FOUND'
+            ? subscriberNotFound(username, groupId)
+            : badInput('groupId', `${excerptOf(username)} is on several groups: groupId is required`),
+        );
       });
       return parseSubscriberResult(row);
     },
@@ -161,53 +198,25 @@ async function readGroup(
   return addGroupDetails(transaction, result!.row, selectedDetails);
 }
 
-/** Adds the status and, if the call selects it, the group to a subscriber's row. */
-async function addSubscriberDetails(
+/** Writes a subscriber, and adds the status and, if the call selects it, the group. */
+async function writeSubscriber(
   transaction: Transaction,
-  row: RowJson,
   call: MutationCall,
-): Promise<RowJson> {
+  steps: Prisma.Sql,
+  reject: (rejection: string | undefined) => Error,
+) {
+  const { row, ...change } = await runChangeStatement(transaction, call, steps, reject);
   const subscriber = parseSubscriberRow(row);
-  const status = statusOf(subscriber);
-  if (!call.selectedDetails.group) return { ...row, status };
-  return { ...row, status, group: await readGroup(transaction, subscriber.groupId, call) };
+  const group = call.selectedDetails.group && {
+    group: await readGroup(transaction, subscriber.groupId, call),
+  };
+  return { ...change, result: { ...row, status: statusOf(subscriber), ...group } };
 }
 
-/** Locks a group, so that it cannot be deleted until the transaction ends. @throws AppError NOT_FOUND */
-async function requireGroup(transaction: Transaction, id: number): Promise<void> {
-  const rows = await transaction.$queryRaw<unknown[]>`SELECT 1 FROM groups WHERE id = ${id} FOR KEY SHARE`;
-  if (rows.length === 0) throw new GroupNotFoundError(id);
-}
-
-/** Moves an ended subscription of this username to this group to the history. */
-async function archiveEndedSubscription(
-  transaction: Transaction,
-  { groupId, username }: Subscriber,
-): Promise<void> {
-  await transaction.$executeRaw`
-    WITH ended AS (
-      DELETE FROM subscribers WHERE group_id = ${groupId} AND username = ${username} AND expires_at <= now() RETURNING *
-    )
-    INSERT INTO subscriber_history (group_id, username, starts_at, expires_at)
-    SELECT group_id, username, starts_at, expires_at FROM ended`;
-}
-
-async function createSubscriber(transaction: Transaction, subscriber: Subscriber): Promise<void> {
-  try {
-    await transaction.subscriber.createMany({ data: subscriber });
-  } catch (error) {
-    if (!isPrismaError(error, uniqueKeyViolated)) throw error;
-    const { username, groupId } = subscriber;
-    throw new AppError(
-      'ALREADY_EXISTS',
-      `${excerptOf(username)} is already active on group ${groupId}. removeUserSubscription ends that subscription`,
-      { username, groupId },
-    );
-  }
-}
-
-async function readRow(transaction: Transaction, { groupId, username }: Subscriber): Promise<RowJson> {
-  const [result] = await transaction.$queryRaw<{ row: RowJson }[]>`
-    SELECT to_jsonb(subscribers) AS row FROM subscribers WHERE group_id = ${groupId} AND username = ${username}`;
-  return result!.row;
+function alreadyActive(username: string, groupId: number): AppError {
+  return new AppError(
+    'ALREADY_EXISTS',
+    `${excerptOf(username)} is already active on group ${groupId}. removeUserSubscription ends that subscription`,
+    { username, groupId },
+  );
 }

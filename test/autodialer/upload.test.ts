@@ -5,6 +5,7 @@ import { createAutodialerClient, failure, groupsPath } from '../support/autodial
 import { createProbes } from '../support/probes.ts';
 import { testKey, useTestApp } from '../support/test-app.ts';
 import { useTestFolder } from '../support/test-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const app = useTestApp({ CORS_ORIGINS: ['https://pbx.example'] });
 const { call, addGroup, upload, numbersOf, readNumbers } = createAutodialerClient(() => app);
@@ -102,12 +103,9 @@ describe('a file', () => {
         `Content-Type: multipart/form-data; boundary=b\r\n\r\n${part}`,
     );
     socket.write(Array.from({ length: 20_000 }, (_, index) => `${index}\n`).join(''));
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline;)
-      if ((await readNumbers()).length > before.length) break;
-    expect((await readNumbers()).length).toBeGreaterThan(before.length);
+    await waitUntil(async () => (await readNumbers()).length > before.length);
     socket.destroy();
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline;)
-      if ((await readNumbers()).length === before.length) break;
+    await waitUntil(async () => (await readNumbers()).length === before.length);
     expect(await readNumbers()).toStrictEqual(before);
   });
 

@@ -116,7 +116,7 @@ describe.each([
           `SELECT DISTINCT outcome FROM audit_events WHERE error_code = 'SERVICE_UNAVAILABLE' ORDER BY 1`,
         )
       ).map(({ outcome }) => outcome);
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     while ((await readOutcomes()).length < 2 && Date.now() < deadline);
     expect(await readOutcomes()).toStrictEqual(['dry-run', 'refused']);
 

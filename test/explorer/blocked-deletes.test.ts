@@ -27,6 +27,7 @@ describeInBrowser('the explorer in Chromium', () => {
         .getByRole('row', { name: '7 Busy Cannot delete group with active subscribers 2 0' })
         .waitFor();
       const choice = dialog.getByLabel('Move the active subscribers to');
+      await choice.waitFor();
       expect(await choice.locator('option').allInnerTexts()).toStrictEqual([
         'choose a group',
         '8 Empty',

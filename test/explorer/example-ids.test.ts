@@ -3,6 +3,7 @@ import { busy, useExplorerWithBlockedGroups } from '../support/blocked-groups.ts
 import { describeInBrowser } from '../support/explorer.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
 import { testKey } from '../support/test-app.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 describeInBrowser('the ids in the examples of the explorer', () => {
   const { app, explorer, signIn, button } = useExplorerWithBlockedGroups();
@@ -16,9 +17,7 @@ describeInBrowser('the ids in the examples of the explorer', () => {
     return lines.join('').replace(/\s/g, '');
   };
   const isVariables = async (tab: string, variables: string) => {
-    for (let tries = 0; tries < 40 && (await readVariables(tab)) !== variables; tries++)
-      await explorer.page.waitForTimeout(50);
-    expect([tab, await readVariables(tab)]).toStrictEqual([tab, variables]);
+    await waitUntil(async () => (await readVariables(tab)) === variables);
   };
 
   test('are those of the first group and the latest deleted one, after a reload as well; what the user wrote stays', async () => {

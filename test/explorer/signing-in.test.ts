@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { describeInBrowser, useExplorer } from '../support/explorer.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
 import { testKey, useTestApp } from '../support/test-app.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 describeInBrowser('signing in to the explorer', () => {
   const app = useTestApp({ SAMPLE_DATA: true });
@@ -69,10 +70,10 @@ describeInBrowser('signing in to the explorer', () => {
     await explorer.openTab('AuditEvents');
     const isOut = async () => (await explorer.page.getByLabel('API key').count()) === 1;
     // The server caches an account for one second.
-    for (let tries = 0; tries < 30 && !(await isOut()); tries++) {
+    await waitUntil(async () => {
       await explorer.run();
-      await explorer.page.waitForTimeout(200);
-    }
+      return isOut();
+    });
     expect(await explorer.readProblem()).toContain('Invalid API key');
     await explorer.waitForResponse('sign in with your API key first');
   });

@@ -91,7 +91,7 @@ const faults: Readonly<Record<Exclude<Fault, 'away after reply'>, Outcome>> = {
 
 /** Retries a preparation, since connections that the previous case has cut are being replaced. */
 async function retry<T>(work: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + 20_000; ;) {
+  for (const deadline = Date.now() + 60_000; ;) {
     try {
       return await work();
     } catch (error) {

@@ -58,7 +58,7 @@ const startProgram = (command: string, args: readonly string[], options: object 
 };
 
 const until = async (what: () => boolean, readState: () => unknown) => {
-  for (const deadline = Date.now() + 20_000; !what(); await sleep(50)) {
+  for (const deadline = Date.now() + 60_000; !what(); await sleep(50)) {
     if (Date.now() > deadline) throw new Error(`it did not come: ${JSON.stringify(readState())}`);
   }
 };

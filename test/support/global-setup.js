@@ -49,6 +49,8 @@ export default async function setUp() {
   const templateUrl = new URL(adminUrl);
   templateUrl.pathname = `/${run}`;
   const pool = createPool({ connectionString: templateUrl.href, max: 1 });
+  // Its session may still be ending when it is terminated below.
+  pool.on('error', () => undefined);
   await migrate(pool);
   await pool.end();
   // A database cannot be copied while it has sessions, which a pooler keeps.
