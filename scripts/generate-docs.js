@@ -6,6 +6,7 @@ import { writeApiPage } from './docs/api-page.js';
 import { writePageWithFiles } from './docs/page-with-files.js';
 import { writeDatabaseUrlPage } from './docs/database-url-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
+import { writeEventsPage } from './docs/events-page.js';
 import { writeEnvExample } from './docs/env-example.js';
 import { writeSettingsPage } from './docs/settings-page.js';
 
@@ -15,6 +16,7 @@ const documents = [
   ['docs/clients.md', await inFormat('docs/clients.md', writePageWithFiles('docs/clients.md'))],
   ['docs/database-url.md', await inFormat('docs/database-url.md', writeDatabaseUrlPage())],
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
+  ['docs/events.md', await inFormat('docs/events.md', writeEventsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
   ['docs/webhooks.md', await inFormat('docs/webhooks.md', writePageWithFiles('docs/webhooks.md'))],
   ['.env.example', await writeEnvExample()],

@@ -45,9 +45,13 @@ export function writeApiPage() {
   requireEveryCode(errors, operations);
   const types = Object.values(schema.getTypeMap())
     .filter((type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type))
-    .filter((type) => type !== schema.getQueryType() && type !== schema.getMutationType());
+    .filter(
+      (type) =>
+        ![schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(type),
+    );
   const queries = operations.filter(({ kind }) => kind === 'query');
   const mutations = operations.filter(({ kind }) => kind === 'mutation');
+  const subscriptions = operations.filter(({ kind }) => kind === 'subscription');
   const writeOperations = (list) => list.map((operation) => writeOperation(operation, errors)).join('\n\n');
   const rows = (codes) => writeErrors(codes.map((code) => errors.get(code)));
 
@@ -88,6 +92,7 @@ curl http://127.0.0.1:4000/groupDeletionImpact -H "X-APIKEY: $ADMIN_API_KEY" -H 
 - [Errors](#errors)
 - [Queries](#queries): ${queries.map(linkOperation).join(', ')}
 - [Mutations](#mutations): ${mutations.map(linkOperation).join(', ')}
+- [Subscriptions](#subscriptions): ${subscriptions.map(linkOperation).join(', ')}
 - [Types](#types): ${types.map(linkType).join(', ')}
 
 ## Errors
@@ -112,6 +117,12 @@ ${writeOperations(queries)}
 The result of a rejected mutation is null; it does not affect the results of other mutations in the same request.
 
 ${writeOperations(mutations)}
+
+## Subscriptions
+
+A subscription has no endpoint of its name, and no short form. [events.md](events.md) describes the events.
+
+${writeOperations(subscriptions)}
 
 ## Types
 

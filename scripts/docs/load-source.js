@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export const { errorTable } = await load('src/errors.ts');
+export const { eventTypes } = await load('src/events/event-types.ts');
 export const { describeParameters } = await load('src/postgres/url-parameters.ts');
 export const { describeSettings } = await load('src/config/settings.ts');
 

@@ -10,6 +10,7 @@ export function readApi() {
   const operations = [
     ...readOperations(schema, 'query', schema.getQueryType(), errors),
     ...readOperations(schema, 'mutation', schema.getMutationType(), errors),
+    ...readOperations(schema, 'subscription', schema.getSubscriptionType(), errors),
   ];
   return { schema, errors, operations };
 }
@@ -32,7 +33,7 @@ function readOperations(schema, kind, type, errors) {
       name: field.name,
       scope: scopeOf(schema, field),
       text,
-      examples: examples.join('\n').split(/\n(?= {4}(?:query|mutation) )/),
+      examples: examples.join('\n').split(/\n(?= {4}(?:query|mutation|subscription) )/),
       codes: [...new Set(sentences.match(/(?<=`)[A-Z_]+(?=`)/g))].filter((code) => errors.has(code)),
     };
   });

@@ -5,6 +5,7 @@ import { createAccountsCommand } from './accounts.ts';
 import { createAuditCommand } from './audit.ts';
 import { createBackupCommand } from './backup.ts';
 import { createDoctorCommand } from './doctor.ts';
+import { createEventsCommand } from './events.ts';
 import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
@@ -62,6 +63,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createSubscribersCommand())
     .addCommand(createServiceGroupsCommand())
     .addCommand(createAuditCommand())
+    .addCommand(createEventsCommand())
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
     .addCommand(createWebhooksCommand())

@@ -235,6 +235,12 @@ export const settings = {
     parse: parseInteger(1, 100_000),
     default: 128,
   }),
+  MAX_SUBSCRIPTIONS: setting({
+    meaning:
+      'Maximum number of open subscriptions, which do not count among MAX_CONCURRENT_REQUESTS; further ones get 503 immediately',
+    parse: parseInteger(0, 100_000),
+    default: 1000,
+  }),
   MAX_EVENT_LOOP_DELAY_MS: setting({
     meaning:
       'Event-loop delay in milliseconds (mean of a second); if exceeded for two seconds in a row, requests get 503 immediately',

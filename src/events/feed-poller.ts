@@ -10,7 +10,7 @@ const minPollMs = 20;
 const retryMs = 1000;
 
 /** Receives the pages of the feed. Must not throw. */
-export type FeedListener = {
+type FeedListener = {
   /** Receives the events from the position `after` to that of the page; pages follow each other without a gap. */
   readonly onPage: (page: FeedPage, after: EventPosition) => void;
   /** The database has lost the position: see `FeedPage`. The listener receives no further pages. */

@@ -110,7 +110,7 @@ function storableReason(reason: string): string {
 }
 
 /** @throws AppError FORBIDDEN if an account has not all scopes of a field and of what is selected below it */
-function requireScopes(
+export function requireScopes(
   { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
   granted: ReadonlySet<string>,
 ): void {

@@ -43,7 +43,8 @@ function addSentence(description: string, sentence: string): string {
   return [text, sentence, ...examples].join('\n\n');
 }
 
-/** The query type and the mutation type. */
+/** The types of queries, mutations and subscriptions. */
 export function rootTypes(schema: GraphQLSchema): GraphQLObjectType[] {
-  return [schema.getQueryType(), schema.getMutationType()].filter((type) => type != null);
+  const types = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  return types.filter((type) => type != null);
 }

@@ -33,14 +33,17 @@ type PendingRequest = {
  * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
  * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. After a batch,
  * the next one waits a moment for the same clients. A delete on an idle server starts immediately: it never waits to
- * fill a batch. If a batch fails, its deletes are retried individually. `reportCommit` is called after each statement.
+ * fill a batch. If a batch fails, its deletes are retried individually. The listeners are called after each statement.
  * Returns the function that runs a delete; it rejects if the database is unavailable or the group stays locked.
  */
 export function createGroupCommit(
   prisma: PrismaClient,
   retentionDays: number,
-  reportCommit: () => void,
+  commitListeners: ReadonlySet<() => void>,
 ): (request: DeletionRequest) => Promise<DeletionResult> {
+  const reportCommit = () => {
+    for (const listener of commitListeners) listener();
+  };
   let pending: PendingRequest[] = [];
   let inFlight = 0;
   /** The running batch, unless it is slow. */

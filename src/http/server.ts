@@ -26,6 +26,10 @@ declare module 'fastify' {
      */
     readonly earlyErrorBodies: Map<string, (error: AppError) => string>;
   }
+  interface FastifyRequest {
+    /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
+    releaseSlot: () => void;
+  }
 }
 
 const maxBodyBytes = 1024 * 1024;
@@ -123,8 +127,15 @@ export async function createHttpServer(
   });
   requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
-  http.addHook('preValidation', async ({ raw, routeOptions: { config: route } }, reply) => {
-    if (!route.isPublic) overload.acquireSlot(raw, reply.raw, route.isStreamed ? 'streamed' : 'buffered');
+  http.decorateRequest('releaseSlot', () => {});
+  http.addHook('preValidation', async (request, reply) => {
+    const { config: route } = request.routeOptions;
+    if (route.isPublic) return;
+    request.releaseSlot = overload.acquireSlot(
+      request.raw,
+      reply.raw,
+      route.isStreamed ? 'streamed' : 'buffered',
+    );
   });
 
   return http;

@@ -32,6 +32,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
   return {
     reportCommit,
 
+    /** The listeners of `onCommit`, for the delete, which visits no file more than it needs. */
+    commitListeners: commitListeners as ReadonlySet<() => void>,
+
     /**
      * Adds a listener that is called after each commit of a mutation of this process, and returns the function that
      * removes it. The listener must return immediately, and must not throw.

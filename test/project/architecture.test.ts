@@ -147,6 +147,16 @@ test('removing the autodialer is its folder, its command, and two lines of app.t
   expect(importers.map(({ name }) => name).toSorted()).toStrictEqual(['app.ts', 'cli/number-groups.ts']);
 });
 
+test('removing the events is their folder, their command, and two statements of app.ts, which import them on demand', () => {
+  const importers = files.filter(
+    (file) =>
+      moduleOf(file.name) !== 'events' && importsOf(file).some((target) => moduleOf(target) === 'events'),
+  );
+  expect(importers.map(({ name }) => name).toSorted()).toStrictEqual(['app.ts', 'cli/events.ts']);
+  const { source } = files.find(({ name }) => name === 'app.ts')!;
+  expect(source).toContain("await import('./events/open-events.ts')");
+});
+
 test.each([
   ['an upward import', `import { openApp } from '../app.ts';`],
   ['an upward import of a type', `import type { Context } from '../graphql/context.ts';`],
@@ -198,9 +208,9 @@ describe('libraries', () => {
         /^(database|doctor)\/|-repository\.ts$|-statements?\.ts$|\/archive\.ts$|^mutations\/audit-log\.ts$|^jobs\/month-partitions\.ts$|^group-deletion\/group-commit\.ts$/,
       );
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
-      expect(name).toMatch(/^(graphql|http)\//);
+      expect(name).toMatch(/^(graphql|http|events)\//);
     for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
-      expect(name).toMatch(/^(http|autodialer)\/|^events\/webhooks\/send-attempt\.ts$/);
+      expect(name).toMatch(/^(http|autodialer|events)\//);
     for (const name of usersOf(/^pg(-copy-streams)?$/)) expect(name).toMatch(/^(postgres|database|backup)\//);
   });
 

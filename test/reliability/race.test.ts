@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { chooseSeed, createRandom } from '../support/random.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
+import { subscribe } from '../support/subscription.ts';
 import { testKey, type Json } from '../support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -30,7 +31,7 @@ afterAll(async () => {
 });
 
 test(
-  `two servers, ${connections} connections, ${seconds} s of concurrent calls: no subscriber without a group, no lost write, every call in the audit`,
+  `two servers, ${connections} connections, ${seconds} s of concurrent calls: no subscriber without a group, no lost write, every call in the audit, every change in the event feed`,
   async () => {
     const seed = chooseSeed('race');
     const urls = await Promise.all(servers.map(async ({ ready }) => (await ready).url));
@@ -39,6 +40,7 @@ test(
       [groupCount],
     );
     const ids = rows.map(({ id }) => id);
+    const listener = await subscribe(urls[0]!, 'subscription { groupEvents { id } }');
 
     const calls: {
       requestId: string;
@@ -173,6 +175,17 @@ test(
       else expect([requestId, outcome]).toStrictEqual([requestId, status === 200 ? 'done' : 'refused']);
       expect(target_ids).toEqual(expect.arrayContaining(deleted.map(String)));
     }
+
+    // A subscription to one server has received the events of both: one for each group of each executed call, once, in
+    // the order of the audit log.
+    const events = await database.sql<{ id: string }>(
+      `SELECT audit_events.id || '-' || index AS id FROM audit_events,
+         generate_series(0, CASE jsonb_typeof(before) WHEN 'array' THEN jsonb_array_length(before) ELSE 1 END - 1) AS index
+       WHERE outcome = 'done' ORDER BY audit_events.id, index`,
+    );
+    const received = (await listener.receive(events.length)).map(({ id }) => id.replace(/-\d+$/, ''));
+    listener.close();
+    expect(received).toStrictEqual(events.map(({ id }) => id));
   },
   (seconds + 120) * 1000,
 );

@@ -17,6 +17,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The authenticated caller; undefined on public routes. */
     principal: Principal | undefined;
+    /**
+     * Checks the credentials of the request again, for a response that stays open.
+     * @throws AppError UNAUTHENTICATED, FORBIDDEN, SERVICE_UNAVAILABLE
+     */
+    authenticateAgain: () => Promise<Principal>;
   }
 }
 
@@ -27,6 +32,9 @@ export function requireAuthentication(
   limits: RateLimits,
 ): void {
   http.decorateRequest('principal', undefined);
+  http.decorateRequest('authenticateAgain', function (this: FastifyRequest) {
+    return authenticator.authenticate(parseCredentials(this.raw), normalizeIp(this.ip));
+  });
 
   http.addHook('onRequest', async (request, reply) => {
     if (request.is404 || request.routeOptions.config.isPublic) return;

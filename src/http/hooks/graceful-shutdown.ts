@@ -1,8 +1,16 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { stopListening } from '../listen.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborted when the server begins to close: responses that stay open end. */
+    readonly closing: AbortSignal;
+  }
+}
 
 /** How long in-flight requests may take when the server closes: less than the 10 s that Docker waits. */
 const closeTimeoutMs = 8000;
@@ -14,7 +22,10 @@ const closeTimeoutMs = 8000;
  */
 export function drainOnClose(http: FastifyInstance): void {
   let inFlight = 0;
-  let isClosing = false;
+  const closing = new AbortController();
+  // One listener for each response that stays open.
+  setMaxListeners(0, closing.signal);
+  http.decorate('closing', closing.signal);
   let onIdle = () => {};
 
   http.addHook('onRequest', (request, reply, done) => {
@@ -26,11 +37,11 @@ export function drainOnClose(http: FastifyInstance): void {
     done();
   });
   http.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isClosing) reply.header('Connection', 'close');
+    if (closing.signal.aborted) reply.header('Connection', 'close');
     done();
   });
   http.addHook('preClose', async () => {
-    isClosing = true;
+    closing.abort();
     stopListening(http.server);
     const idle = new Promise<void>((resolve) => (onIdle = resolve));
     if (inFlight > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);

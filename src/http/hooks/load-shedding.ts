@@ -31,9 +31,10 @@ type OverloadGuard = {
    * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
    * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number
    * of separate slots, but are rejected like any other request while all `buffered` slots are occupied.
+   * Returns the function that releases the slot earlier, for a response that stays open.
    * @throws AppError SERVICE_UNAVAILABLE
    */
-  acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): void;
+  acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): () => void;
   close(): void;
 };
 
@@ -86,7 +87,13 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     acquireSlot(request, response, kind) {
       if (isOverloaded(kind)) throw overloadError;
       concurrent[kind]++;
-      onResponseClosed(request, response, () => concurrent[kind]--);
+      let isOccupied = true;
+      const release = () => {
+        if (isOccupied) concurrent[kind]--;
+        isOccupied = false;
+      };
+      onResponseClosed(request, response, release);
+      return release;
     },
     close() {
       clearInterval(timer);

@@ -1,7 +1,7 @@
 import { HeaderMap, type ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import { AppError, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
+import { AppError, badInput, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
 import { createContext, type Context } from '../../graphql/context.ts';
 import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
@@ -12,6 +12,7 @@ import {
   type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
+import { isSubscription, type SubscriptionRequest } from '../../graphql/request/subscription-request.ts';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
@@ -25,7 +26,15 @@ type GraphQLEndpoints = {
   readonly repositories: Repositories;
   readonly filter: RequestFilter;
   readonly limits: OperationLimits;
+  readonly serveSubscription: ServeSubscription;
 };
+
+/** Serves a request to `/graphql` whose operation is a subscription: the response stays open. @throws AppError */
+export type ServeSubscription = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  subscription: SubscriptionRequest,
+) => Promise<FastifyReply>;
 
 /** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
 type ParsedRequest = {
@@ -60,7 +69,7 @@ const unauditedCodes: readonly ErrorCode[] = [
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  { graphql, schema, repositories, filter, limits }: GraphQLEndpoints,
+  { graphql, schema, repositories, filter, limits, serveSubscription }: GraphQLEndpoints,
 ): void {
   const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
 
@@ -68,8 +77,15 @@ export function registerGraphQLRoutes(
   http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
     requireMethod(request, reply, methods);
     const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
-    return execute(request, reply, parsed, undefined);
+    if (!isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
+    requireMethod(request, reply, ['POST']);
+    return serveSubscription(request, reply, parsed.request);
   });
+  for (const name of Object.keys(schema.getSubscriptionType()?.getFields() ?? {})) {
+    http.all(`/${name}`, { config: { isBodyOptional: true, methods: [] } }, async () => {
+      throw badInput('path', `Send the subscription ${name} to POST /graphql: it has no endpoint`);
+    });
+  }
 
   for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
     const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };

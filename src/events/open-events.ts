@@ -1,0 +1,139 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import type { Config } from '../config/settings.ts';
+import { AppError } from '../errors.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { formatError, isExpectedError } from '../graphql/format-error.ts';
+import { createLimitCheck, type OperationLimits } from '../graphql/limits/operation-limits.ts';
+import type { ServeSubscription } from '../http/routes/graphql.ts';
+import type { Logger } from '../log.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import { createEventFeed } from './event-feed.ts';
+import { isReceived } from './event-filter.ts';
+import { LostEventsError, streamEvents } from './event-stream.ts';
+import { createFeedPoller } from './feed-poller.ts';
+import { createOpenStreams, type OpenStream } from './open-streams.ts';
+import { chooseResponseFormat, type ResponseFormat } from './response-formats.ts';
+import { readSubscription, type SubscriptionQuery } from './subscription-query.ts';
+
+type EventsOptions = {
+  readonly config: Config;
+  readonly prisma: PrismaClient;
+  readonly mutations: MutationRunner;
+  readonly schema: GraphQLSchema;
+  readonly limits: OperationLimits;
+  readonly log: Logger;
+};
+
+/** The size of a piece of the response: the results of a page are written together up to it. */
+const pieceLength = 64 * 1024;
+
+/**
+ * The subscription `groupEvents` over HTTP, by Server-Sent Events or Apollo's multipart protocol. Returns the function
+ * that serves a request.
+ */
+export function openEvents({
+  config,
+  prisma,
+  mutations,
+  schema,
+  limits,
+  log,
+}: EventsOptions): ServeSubscription {
+  const feed = createEventFeed(prisma);
+  const poller = createFeedPoller(feed, (listener) => mutations.onCommit(listener), log);
+  const requireWithinLimits = createLimitCheck(schema, limits);
+  const streams = createOpenStreams(config.MAX_SUBSCRIPTIONS);
+
+  return async (request, reply, subscription) => {
+    const format = chooseResponseFormat(request.headers.accept);
+    if (!format) {
+      throw new AppError(
+        'NOT_ACCEPTABLE',
+        'Send "Accept: text/event-stream" or "Accept: multipart/mixed;subscriptionSpec=1.0" with a subscription',
+      );
+    }
+    const prepare = async () => {
+      const query = readSubscription(subscription, {
+        schema,
+        scopes: request.principal!.scopes,
+        hideSuggestions: !config.INTROSPECTION,
+        requireWithinLimits,
+      });
+      return { query, after: query.after === undefined ? undefined : await feed.find(query.after) };
+    };
+    const prepared = await prepare().catch((error: unknown) => writeErrors(error, request));
+    if (typeof prepared === 'string')
+      return sendText(reply, format, [format.start, format.next(prepared), format.complete]);
+
+    const stream = streams.open(request, reply);
+    // From here on it is an open stream, which has another limit.
+    request.releaseSlot();
+    const { query, after } = prepared;
+    const events = streamEvents({ feed, poller, after, signal: stream.signal, onIdle: stream.onIdle });
+    return sendText(reply, format, writeResponse(events, { format, query, stream, request }));
+  };
+}
+
+type ResponseParts = {
+  readonly format: ResponseFormat;
+  readonly query: SubscriptionQuery;
+  readonly stream: OpenStream;
+  readonly request: FastifyRequest;
+};
+
+/** Writes the response, a piece at a time: the next one when the client has received the last one. */
+async function* writeResponse(
+  events: ReturnType<typeof streamEvents>,
+  { format, query, stream, request }: ResponseParts,
+): AsyncGenerator<string, void> {
+  yield format.start;
+  try {
+    for await (const page of events) {
+      let piece = '';
+      for (const event of page) {
+        if (!isReceived(event, query.filter, stream.scopes())) continue;
+        piece += format.next(query.writeResult(event));
+        if (piece.length < pieceLength) continue;
+        yield stream.sent(piece);
+        piece = '';
+      }
+      if (piece === '' && stream.isQuiet()) piece = format.heartbeat;
+      if (piece !== '') yield stream.sent(piece);
+    }
+    if (stream.endError() !== undefined) yield format.next(writeErrors(stream.endError(), request));
+  } catch (error) {
+    yield format.next(writeErrors(error instanceof LostEventsError ? lostEvents() : error, request));
+  }
+  yield format.complete;
+}
+
+function sendText(
+  reply: FastifyReply,
+  { contentType }: ResponseFormat,
+  pieces: Iterable<string> | AsyncIterable<string>,
+): FastifyReply {
+  // Without it, nginx would collect the results.
+  return reply
+    .header('X-Accel-Buffering', 'no')
+    .type(contentType)
+    .send(Readable.from(pieces, { objectMode: false, highWaterMark: 1 }));
+}
+
+function lostEvents(): AppError {
+  return new AppError(
+    'NOT_FOUND',
+    'The database has lost its last transactions, of which you may have received events. Read the groups again, and ' +
+      'subscribe without after',
+  );
+}
+
+/** Writes the result of a rejected subscription, as the text of JSON. Unexpected errors are logged and masked. */
+function writeErrors(error: unknown, request: FastifyRequest): string {
+  const errors = (Array.isArray(error) ? error : [error]).map((one: unknown) => {
+    if (!isExpectedError(one)) request.log.error({ err: one }, 'unexpected error');
+    return formatError(one instanceof GraphQLError ? one.toJSON() : { message: '' }, one);
+  });
+  return JSON.stringify({ errors });
+}
