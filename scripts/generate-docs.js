@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { writeApiPage } from './docs/api-page.js';
-import { writeClientPage } from './docs/client-page.js';
+import { writePageWithFiles } from './docs/page-with-files.js';
 import { writeDatabaseUrlPage } from './docs/database-url-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
 import { writeEventsPage } from './docs/events-page.js';
@@ -13,11 +13,12 @@ import { writeSettingsPage } from './docs/settings-page.js';
 const isCheck = process.argv.includes('--check');
 const documents = [
   ['docs/api.md', await inFormat('docs/api.md', writeApiPage())],
-  ['docs/clients.md', await inFormat('docs/clients.md', writeClientPage())],
+  ['docs/clients.md', await inFormat('docs/clients.md', writePageWithFiles('docs/clients.md'))],
   ['docs/database-url.md', await inFormat('docs/database-url.md', writeDatabaseUrlPage())],
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
   ['docs/events.md', await inFormat('docs/events.md', writeEventsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
+  ['docs/webhooks.md', await inFormat('docs/webhooks.md', writePageWithFiles('docs/webhooks.md'))],
   ['.env.example', await writeEnvExample()],
 ];
 const stale = documents.filter(([name, text]) => text !== readOrNothing(name));

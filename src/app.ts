@@ -105,12 +105,16 @@ export async function openApp(
             // Removes nothing: it keeps the index of the audit's times up to date.
             auditTimes: () => audit.summarizeTimes().then(() => 0),
             partitions: (caller) => maintainPartitions(prisma, retentions, caller),
+            webhookDeliveries: async () =>
+              (await import('./events/webhooks/purge-deliveries.ts')).purgeDeliveries(prisma),
           },
           log,
         ),
         startRetirementJob(createRetiredGroupDeletion(prisma, mutations, groupDeletion, log), log),
       ]
     : [];
+  const { startWebhooks } = await import('./events/webhooks/start-webhooks.ts');
+  const webhooks = startWebhooks(config, { prisma, mutations }, log);
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -118,7 +122,7 @@ export async function openApp(
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
     async close() {
-      await http.close();
+      await Promise.all([http.close(), webhooks.stop()]);
       await graphql.stop();
       await Promise.all(jobs.map((job) => job.stop()));
     },

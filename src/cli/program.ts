@@ -14,6 +14,7 @@ import { createRepairDatesCommand } from './repair-dates.ts';
 import { createRestoreCommand } from './restore.ts';
 import { createServiceGroupsCommand } from './service-groups.ts';
 import { createSubscribersCommand } from './subscribers.ts';
+import { createWebhooksCommand } from './webhooks.ts';
 import { exitCodes, exitCodesHelp, reportError, writeErrorJson } from './command-errors.ts';
 import { createServeCommand } from './serve.ts';
 
@@ -65,6 +66,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createEventsCommand())
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
+    .addCommand(createWebhooksCommand())
     .addHelpText(
       'after',
       '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',

@@ -191,6 +191,17 @@ export const settings = {
     parse: parseTimeZone,
     default: 'Asia/Tehran',
   }),
+  WEBHOOK_ALLOWED_NETWORKS: setting<string[] | undefined>({
+    meaning:
+      'Networks that webhooks may be sent to although they are not public, as comma-separated addresses or CIDR blocks such as `10.0.0.0/8`. If unset, only public addresses',
+    parse: parseNetworks,
+    default: undefined,
+  }),
+  WEBHOOK_ALLOW_HTTP: setting({
+    meaning: 'Allows webhooks with an `http:` URL, whose events others on the network can read',
+    parse: parseBoolean,
+    default: false,
+  }),
   MAX_QUERY_TOKENS: setting({
     meaning: 'Maximum number of tokens (names, punctuators, values) in a query',
     // The minimum is what an introspection query needs; above the maximum, the parser's recursion may overflow the

@@ -17,6 +17,7 @@ export type Erasure = {
   /** Reasons of retirements that contained the username. */
   readonly retiredGroups: number;
   readonly storedResponses: number;
+  readonly webhookDeliveries: number;
   readonly auditEvents: number;
 };
 
@@ -26,9 +27,9 @@ const timeoutMs = 24 * 60 * 60 * 1000;
 const maxNamed = 10;
 
 /**
- * Replaces a username by a pseudonym in ended subscriptions, the history, the archive, stored responses and the audit
- * log, in one transaction. Its audit event has the pseudonym and the numbers, not the username. Reads all audit events,
- * and locks only the rows that it changes.
+ * Replaces a username by a pseudonym in ended subscriptions, the history, the archive, stored responses, the audit log
+ * and deliveries of webhooks, in one transaction. Its audit event has the pseudonym and the numbers, not the username.
+ * Reads all audit events, and locks only the rows that it changes.
  * @throws AppError HAS_ACTIVE_SUBSCRIBERS if the username has active subscriptions; a database error if the user of the
  *   database may not change the audit log.
  */
@@ -56,6 +57,8 @@ export async function eraseSubscriber(
         retiredGroups: await eraseFromRetirements(transaction, names),
         storedResponses: await eraseFromResponses(transaction, names),
         auditEvents: await eraseFromAudit(transaction, names),
+        // After the audit log, from which no delivery of the username is made any more.
+        webhookDeliveries: await eraseFromDeliveries(transaction, names),
       };
       return { result, targetIds: [pseudonym], after: result };
     },
@@ -102,6 +105,18 @@ async function eraseFromResponses(transaction: Transaction, names: Names): Promi
   const response = jsonColumn('response', names);
   return transaction.$executeRaw`
     UPDATE idempotency_keys SET response = ${response.erased} WHERE ${response.hasUsername}`;
+}
+
+/** Also from the response of the receiver, which may repeat what it got. */
+async function eraseFromDeliveries(transaction: Transaction, names: Names): Promise<number> {
+  const data = jsonColumn('data', names);
+  const word = wholeWord(names.username);
+  return transaction.$executeRaw`
+    UPDATE webhook_deliveries SET response_body = NULL,
+      data = CASE WHEN data->>'reason' ~ ${word}
+        THEN jsonb_set(${data.erased}, '{reason}', to_jsonb(regexp_replace(data->>'reason', ${word}, ${names.pseudonym}, 'g')))
+        ELSE ${data.erased} END
+    WHERE ${data.hasUsername} OR data->>'reason' ~ ${word}`;
 }
 
 /** Changes the audit events of everything but accounts, whose usernames are not those of subscribers. */

@@ -221,6 +221,13 @@ test('ARCHITECTURE.md lists exactly the files that a delete runs', async () => {
   expect(listed).toHaveLength(new Set(listed).size);
 }, 90_000);
 
+test('docs/webhooks.md has the receivers that the tests run', () => {
+  const page = read('docs/webhooks.md');
+  const folder = 'test/clients/webhook-receivers';
+  for (const name of readdirSync(join(root, folder)))
+    expect(page).toContain(read(`${folder}/${name}`).trim());
+});
+
 describe('docs/clients.md', () => {
   const page = read('docs/clients.md');
   const examples = [...page.matchAll(/^<!-- file: (\S+) -->\n\n```\w+\n([^]*?)```\n\n<!-- end -->$/gm)].map(

@@ -1,9 +1,18 @@
 import { expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { useTestApp, type Json } from '../support/test-app.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const app = useTestApp();
 const { run } = createCommandLine(() => app);
+
+/** Makes deliveries of all events. No server sends them: the address is not public. */
+const addWebhook = async () => {
+  await app.sql(
+    `INSERT INTO webhook_endpoints (url, secret, cursor)
+     VALUES ('https://127.0.0.1/', 'whsec_', '0-0')`,
+  );
+};
 
 /** All rows of all tables that contain a text, by their table. */
 const findText = async (text: string) => {
@@ -36,7 +45,12 @@ const leaveTraces = async (username: string) => {
 
 test('an erased username is in no table; its rows have one pseudonym, and the audit log has who erased it and what', async () => {
   const username = 'ali."q\\u" علی';
+  await addWebhook();
   const { first, key } = await leaveTraces(username);
+  await waitUntil(
+    async () =>
+      (await app.sql(`SELECT FROM webhook_deliveries WHERE event_type ~ '^subscriber|deleted$'`)).length >= 4,
+  );
   await app.post('/subscribe', { username: 'ali', groupId: first });
   const [before] = await app.sql('SELECT count(*)::int FROM audit_events');
 
@@ -52,6 +66,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     deletedGroups: 1,
     retiredGroups: 1,
     storedResponses: 1,
+    webhookDeliveries: 4,
     auditEvents: 5,
     isDryRun: false,
   });
@@ -65,6 +80,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     'moved_subscribers',
     'subscriber_history',
     'subscribers',
+    'webhook_deliveries',
   ]);
   const { body } = await app.post('/auditEvents', { filter: { operation: 'subscribers erase' } });
   expect(body.data.auditEvents.nodes).toMatchObject([
@@ -83,6 +99,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
   // The stored response of a repeated call.
   const repeated = await app.post('/subscribe', { username, groupId: first }, key);
   expect(repeated.body.data.subscribe.username).toBe(pseudonym);
+  await app.sql('DELETE FROM webhook_endpoints');
 });
 
 test('an erasure leaves other names alone: longer ones, accounts, and words that contain it', async () => {

@@ -6,6 +6,7 @@ export const reliabilityFiles = [
   'reliability/lost-commit',
   'reliability/mixed-load',
   'reliability/race',
+  'events/webhook-kill',
   'database/away',
   'database/failover',
   'database/unknown-commit',

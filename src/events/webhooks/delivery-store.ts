@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Logger } from '../../log.ts';
+import {
+  claimDeliveries,
+  noteFailure,
+  noteSuccess,
+  recordAttempts,
+  releaseDeliveries,
+  type AttemptRecord,
+  type ClaimedDelivery,
+} from './delivery-statements.ts';
+
+/** The deliveries in the database, for the lanes that send them. */
+export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
+
+/** What the results of a batch mean for the endpoint. */
+type EndpointOutcome = {
+  /** Whether the last attempt has succeeded. */
+  readonly isAvailable: boolean;
+  /** Whether the endpoint was unavailable when the batch was claimed. */
+  readonly wasUnavailable: boolean;
+  /** Whether an attempt got 410. */
+  readonly isGone: boolean;
+};
+
+/** Creates the store. Its statements are single ones: nothing is locked while an attempt runs. */
+export function createDeliveryStore(prisma: PrismaClient, log: Logger) {
+  return {
+    /** Claims due deliveries for `leaseMs`. Without a result by then, any server claims them again. */
+    async claim(endpointId: number, limit: number, leaseMs: number): Promise<ClaimedDelivery[]> {
+      const claimed = await prisma.$queryRaw<ClaimedDelivery[]>(claimDeliveries(endpointId, limit, leaseMs));
+      return claimed.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    },
+
+    /** Gives deliveries back that were claimed and not sent. */
+    async release(deliveries: readonly ClaimedDelivery[]): Promise<void> {
+      if (deliveries.length > 0) await prisma.$executeRaw(releaseDeliveries(deliveries));
+    },
+
+    /** Stores the results of attempts at one endpoint, and its state; may disable the endpoint. */
+    async record(
+      endpointId: number,
+      records: readonly AttemptRecord[],
+      { isAvailable, wasUnavailable, isGone }: EndpointOutcome,
+    ): Promise<void> {
+      if (!isAvailable || isGone) {
+        const isFinal = records.some(({ status }) => status === 'failed');
+        const requestId = randomUUID();
+        const disabled = await prisma.$executeRaw(noteFailure(endpointId, { isFinal, isGone, requestId }));
+        if (disabled > 0) log.warn({ webhook: endpointId, requestId }, 'a webhook was disabled');
+      } else if (wasUnavailable) await prisma.$executeRaw(noteSuccess(endpointId));
+      await prisma.$executeRaw(recordAttempts(records));
+    },
+
+    /**
+     * Logs the error of background work, which is repeated: a claim whose result is not stored ends with its lease. The
+     * connection watchdog logs an unavailable database.
+     */
+    async onError(work: Promise<void>): Promise<void> {
+      try {
+        await work;
+      } catch (error) {
+        if (!(error instanceof AppError))
+          log.error({ err: error }, 'the delivery of webhooks failed, and is retried');
+      }
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { AppError } from '../../errors.ts';
+import type { WebhookEndpoint as EndpointRow } from '../../generated/prisma/client.ts';
+import { parseId, textParser } from '../../validation/input-parsers.ts';
+
+/** A receiver of events, without its secrets. */
+export type Endpoint = Omit<EndpointRow, 'secret' | 'previousSecret' | 'cursor'> & {
+  /**
+   * `enabled`: the last attempt has succeeded, or there was none; `unavailable`: it has failed; `failing`: a delivery
+   * has failed finally, and no attempt has succeeded since; `disabled`: receives nothing.
+   */
+  readonly state: 'enabled' | 'unavailable' | 'failing' | 'disabled';
+};
+
+/** Removes the secrets from a row. */
+export function toEndpoint({
+  secret: _secret,
+  previousSecret: _previousSecret,
+  cursor: _cursor,
+  ...row
+}: EndpointRow): Endpoint {
+  const { disabledAt, failingSince, unavailableSince } = row;
+  const state = disabledAt
+    ? 'disabled'
+    : failingSince
+      ? 'failing'
+      : unavailableSince
+        ? 'unavailable'
+        : 'enabled';
+  return { ...row, state };
+}
+
+/** Returns an endpoint for the audit log, without the query of its URL, which may contain a password. */
+export function toAudited(endpoint: Endpoint): Endpoint {
+  const url = new URL(endpoint.url);
+  if (url.search !== '') url.search = '?…';
+  return { ...endpoint, url: decodeURI(url.href) };
+}
+
+/** Parses the id of an endpoint. @throws AppError BAD_USER_INPUT */
+export function parseEndpointId(value: unknown): number {
+  return parseId(value, 'id', 'Webhook');
+}
+
+/** Parses the description of an endpoint: up to 200 characters. @throws AppError BAD_USER_INPUT */
+export function parseDescription(value: string): string {
+  return textParser({ max: 200 })(value, 'description');
+}
+
+/** Creates the error for an endpoint that does not exist. */
+export function endpointNotFound(id: number): AppError {
+  return new AppError('NOT_FOUND', `There is no webhook ${id}; \`group-api webhooks list\` lists them`, {
+    id,
+  });
+}

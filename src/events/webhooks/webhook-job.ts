@@ -1,0 +1,108 @@
+import { AppError } from '../../errors.ts';
+import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Logger } from '../../log.ts';
+import type { EventFeed } from '../event-feed.ts';
+import { createDeliveryLane, type DeliveryLane } from './delivery-lane.ts';
+import { selectActiveEndpoints, type ActiveEndpoint } from './delivery-statements.ts';
+import { createDeliveryStore } from './delivery-store.ts';
+import { createFanOut } from './fan-out.ts';
+import type { AttemptSender } from './send-attempt.ts';
+import { createSlots } from './slots.ts';
+
+/** The background work that delivers events to webhooks. */
+export type WebhookJob = {
+  /** Reports a commit of this process, so that its events are delivered without delay. */
+  wake(): void;
+  /** Completes running attempts within a few seconds, gives the others back, and ends the work. */
+  stop(): Promise<void>;
+};
+
+/** The delay of events that other servers write, and of retries. */
+const pollMs = 250;
+/** The minimum time between two polls, so that one serves many commits of a busy server. */
+const minPollMs = 50;
+/** Without an enabled endpoint, this is how long a new one waits at most. */
+const idlePollMs = 2000;
+/** The delay after an error. */
+const retryMs = 1000;
+const maxConcurrentAttempts = 16;
+/** A stop waits this long for running attempts: together with that of requests, it is less than the 10 s of Docker. */
+const stopTimeoutMs = 3000;
+
+/**
+ * Starts the job. Each server runs one: they share the deliveries, and a server that is killed leaves its own to the
+ * others. Without an enabled endpoint the job runs one small query every two seconds.
+ */
+export function startWebhookJob(
+  { prisma, feed, sender }: { prisma: PrismaClient; feed: EventFeed; sender: AttemptSender },
+  log: Logger,
+): WebhookJob {
+  const store = createDeliveryStore(prisma, log);
+  const fanOut = createFanOut(prisma, feed);
+  const slots = createSlots(maxConcurrentAttempts);
+  const abandoning = new AbortController();
+  let isStopping = false;
+  const stop = { isStopping: () => isStopping, signal: abandoning.signal };
+  const lanes = new Map<number, DeliveryLane>();
+
+  let hasEndpoints = false;
+  let polledAt = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  let polling: Promise<void> | undefined;
+  let isWoken = false;
+
+  const laneOf = (endpointId: number): DeliveryLane => {
+    const lane = lanes.get(endpointId) ?? createDeliveryLane(endpointId, store, sender, slots, stop);
+    lanes.set(endpointId, lane);
+    return lane;
+  };
+  /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
+  const poll = async (): Promise<number> => {
+    const endpoints = await prisma.$queryRaw<ActiveEndpoint[]>(selectActiveEndpoints);
+    hasEndpoints = endpoints.length > 0;
+    for (const [id, lane] of lanes) if (lane.isIdle()) lanes.delete(id);
+    if (!hasEndpoints) return idlePollMs;
+    const { hasInserted, hasMore, isWaiting } = await fanOut.run(endpoints);
+    // Which of them receives the events is not known here: a claim that finds nothing costs little.
+    for (const { id, isDue } of endpoints) if (isDue || hasInserted) laneOf(id).wake();
+    if (hasMore) return 0;
+    return isWoken || isWaiting ? minPollMs : pollMs;
+  };
+  const schedule = (delayMs: number) => {
+    clearTimeout(timer);
+    if (!isStopping) timer = setTimeout(tick, delayMs);
+  };
+  const tick = () => {
+    polledAt = performance.now();
+    isWoken = false;
+    polling = poll()
+      .catch((error: unknown) => {
+        // The connection watchdog logs an unavailable database.
+        if (!(error instanceof AppError))
+          log.error({ err: error }, 'reading events for webhooks failed, and is retried');
+        return retryMs;
+      })
+      .then((delayMs) => {
+        polling = undefined;
+        schedule(delayMs);
+      });
+  };
+
+  schedule(0);
+  return {
+    wake() {
+      if (!hasEndpoints || isWoken) return;
+      isWoken = true;
+      if (polling === undefined) schedule(Math.max(0, polledAt + minPollMs - performance.now()));
+    },
+    async stop() {
+      isStopping = true;
+      clearTimeout(timer);
+      const abandon = setTimeout(() => abandoning.abort(), stopTimeoutMs);
+      await polling;
+      await Promise.all([...lanes.values()].map((lane) => lane.finish()));
+      clearTimeout(abandon);
+      sender.close();
+    },
+  };
+}

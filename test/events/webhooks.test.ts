@@ -1,0 +1,384 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createCommandLine } from '../support/command-line.ts';
+import { useTestApp, type Json } from '../support/test-app.ts';
+import { openReceiver, verify, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const app = useTestApp({ WEBHOOK_ALLOW_HTTP: true, WEBHOOK_ALLOWED_NETWORKS: ['127.0.0.0/8'] });
+const { run, environment } = createCommandLine(() => app);
+Object.assign(environment, { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' });
+
+let receiver: WebhookReceiver;
+beforeAll(async () => {
+  receiver = await openReceiver();
+});
+beforeEach(() => {
+  receiver.received.length = 0;
+  receiver.reply = () => ({ status: 204 });
+});
+afterEach(() => app.sql('DELETE FROM webhook_endpoints'));
+afterAll(() => receiver.close());
+
+const runJson = async (...args: string[]): Promise<Json> => {
+  const { code, stdout, stderr } = await run('webhooks', ...args, '--json');
+  expect([code, stderr]).toStrictEqual([0, '']);
+  return JSON.parse(stdout);
+};
+const create = (...args: string[]): Promise<Json> => runJson('create', receiver.url, ...args);
+const deliveries = async (...args: string[]): Promise<Json> =>
+  (await runJson('deliveries', ...args)).deliveries;
+const receives = (count: number) => waitUntil(() => receiver.received.length >= count);
+/** Waits until the results of all attempts are stored, and no delivery is due but those that wait for an earlier one. */
+const isQuiet = () =>
+  waitUntil(async () => {
+    const [row] = await app.sql<{ count: number }>(
+      `SELECT count(*)::int AS count FROM webhook_deliveries d
+       WHERE is_claimed OR status = 'pending' AND next_attempt_at <= now() AND NOT EXISTS (
+         SELECT FROM webhook_deliveries WHERE order_key = d.order_key AND id < d.id AND status = 'pending')`,
+    );
+    return row!.count === 0;
+  });
+/** Makes all retries due now. */
+const retryNow = () =>
+  app.sql(
+    `UPDATE webhook_deliveries SET next_attempt_at = now() WHERE status = 'pending' AND NOT is_claimed`,
+  );
+const types = () => receiver.received.map(({ event }) => event.type);
+
+test('a webhook receives each change once, in the order of the changes of a group, with a signature that the library of Standard Webhooks verifies', async () => {
+  const { id, secret, ...webhook } = await create('--description', 'the panel');
+  expect(webhook).toMatchObject({ url: receiver.url, types: [], description: 'the panel', state: 'enabled' });
+  const groupId = await app.createGroup({ name: 'Gold' });
+  await app.post('/editGroup', { id: groupId, group: { price: '12.5' } });
+  const { body } = await app.post(
+    '/deleteGroup',
+    { id: groupId, reason: 'replaced' },
+    { 'X-Request-Id': 'req-7' },
+  );
+  expect(body.errors).toBeUndefined();
+  await receives(3);
+  expect(types()).toStrictEqual(['group.created', 'group.edited', 'group.deleted']);
+
+  for (const request of receiver.received) {
+    const { headers, event, method, path } = request;
+    expect([method, path, headers['content-type']]).toStrictEqual(['POST', '/hooks', 'application/json']);
+    expect(headers['webhook-signature']).toMatch(/^v1,[A-Za-z0-9+/]{43}=$/);
+    expect(headers['webhook-id']).toBe(event.data.id);
+    expect(Math.abs(Number(headers['webhook-timestamp']) - Date.now() / 1000)).toBeLessThan(300);
+    expect(verify(secret, request)).toStrictEqual(event);
+    expect(() => verify(secret, { ...request, text: `${request.text} ` })).toThrow('No matching signature');
+  }
+  const [, edited, deleted] = receiver.received;
+  expect(edited!.event.data.group).toMatchObject({ id: groupId, price: '12.50' });
+  expect(deleted!.event).toStrictEqual({
+    type: 'group.deleted',
+    timestamp: expect.stringMatching(/Z$/),
+    data: {
+      id: expect.any(String),
+      account: 'admin',
+      requestId: 'req-7',
+      reason: 'replaced',
+      subscribersMoved: 0,
+      movedTo: null,
+      group: expect.objectContaining({ id: groupId, name: 'Gold' }),
+    },
+  });
+  await isQuiet();
+  expect(receiver.received).toHaveLength(3);
+  expect(await deliveries('--webhook', String(id))).toMatchObject([
+    {
+      eventType: 'group.deleted',
+      status: 'delivered',
+      attempts: 1,
+      responseStatus: 204,
+      lastError: null,
+      nextAttemptAt: null,
+    },
+    { eventType: 'group.edited', status: 'delivered' },
+    { eventType: 'group.created', status: 'delivered' },
+  ]);
+});
+
+test('--type restricts a webhook to the events of these types; rejected calls, dry runs and repeated calls are no events', async () => {
+  await create('--type', 'group.deleted');
+  const [one, two] = [await app.createGroup(), await app.createGroup()];
+  await app.post('/deleteGroup', { id: one, dryRun: true });
+  await app.post('/deleteGroup', { id: 2_000_000_000 });
+  for (let call = 0; call < 2; call++)
+    await app.post('/deleteGroup', { id: one }, { 'Idempotency-Key': `key ${one}` });
+  await app.post('/deleteGroups', { ids: [two] });
+  await receives(2);
+  await isQuiet();
+  expect(receiver.received.map(({ event }) => [event.type, event.data.group.id])).toStrictEqual([
+    ['group.deleted', one],
+    ['group.deleted', two],
+  ]);
+});
+
+test('one deleteGroups is one event a group; the events of a command are delivered too', async () => {
+  await create('--type', 'group.deleted');
+  const ids = [await app.createGroup(), await app.createGroup(), await app.createGroup()];
+  await app.post('/deleteGroups', { ids: ids.slice(0, 2) });
+  await run('groups', 'delete', String(ids[2]), '--yes');
+  await receives(3);
+  expect(new Set(receiver.received.map(({ event }) => event.data.group.id))).toStrictEqual(new Set(ids));
+  expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(3);
+});
+
+test.each([
+  [
+    'a redirect, which is not followed',
+    { status: 302, headers: { Location: '/elsewhere' } },
+    'HTTP 302: redirects are not followed',
+  ],
+  ['500', { status: 500, body: 'no' }, 'HTTP 500'],
+  ['a closed connection', 'reset', 'socket hang up (ECONNRESET)'],
+] as const)('%s is a failed attempt, which is repeated with the same id', async (_, reply, error) => {
+  await create();
+  receiver.reply = () => reply;
+  await app.createGroup();
+  await receives(1);
+  await isQuiet();
+  const [failed] = await deliveries('--failed');
+  expect(failed).toMatchObject({ status: 'pending', lastError: error });
+  const delayMs = Date.parse(failed.nextAttemptAt) - Date.parse(failed.lastAttemptAt);
+  expect(delayMs).toBeGreaterThanOrEqual(5000);
+  expect(await runJson('list')).toMatchObject([{ state: 'unavailable' }]);
+
+  receiver.reply = () => ({ status: 200 });
+  const count = receiver.received.length;
+  await retryNow();
+  await receives(count + 1);
+  const [first, second] = receiver.received;
+  expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
+  expect(receiver.received.every(({ path }) => path === '/hooks')).toBe(true);
+  await waitUntil(async () => (await runJson('list'))[0].state === 'enabled');
+  expect(await deliveries()).toMatchObject([{ status: 'delivered', lastError: null }]);
+});
+
+test('a later event of a group waits for an earlier one, which is repeated; those of other groups do not', async () => {
+  await create();
+  receiver.reply = ({ event }) => ({ status: event.data.group.name === 'Bad' ? 503 : 200 });
+  const bad = await app.createGroup({ name: 'Bad' });
+  await receives(1);
+  await app.post('/deleteGroup', { id: bad });
+  const good = await app.createGroup({ name: 'Good' });
+  await app.post('/deleteGroup', { id: good });
+  const ofGood = () => receiver.received.filter(({ event }) => event.data.group.id === good);
+  await waitUntil(() => ofGood().length === 2);
+  await isQuiet();
+  expect(ofGood().map(({ event }) => event.type)).toStrictEqual(['group.created', 'group.deleted']);
+  expect(
+    receiver.received.some(({ event }) => event.type === 'group.deleted' && event.data.group.id === bad),
+  ).toBe(false);
+
+  receiver.reply = () => ({ status: 200 });
+  await retryNow();
+  await waitUntil(() => types().filter((type) => type === 'group.deleted').length === 2);
+  const badOnly = receiver.received.filter(({ event }) => event.data.group.id === bad);
+  expect(badOnly.at(-1)!.event.type).toBe('group.deleted');
+  expect(badOnly.slice(0, -1).every(({ event }) => event.type === 'group.created')).toBe(true);
+});
+
+test('a receiver that never responds gets two attempts at a time, and does not delay the events of another one', async () => {
+  const slow = await openReceiver();
+  slow.reply = () => 'hang';
+  await runJson('create', slow.url);
+  await create();
+  const ids = [];
+  for (let index = 0; index < 6; index++) ids.push(await app.createGroup());
+  await receives(6);
+  expect(new Set(receiver.received.map(({ event }) => event.data.group.id))).toStrictEqual(new Set(ids));
+  await waitUntil(() => slow.received.length >= 2);
+  expect(slow.maxConcurrent()).toBe(2);
+  await slow.close();
+});
+
+test('Retry-After delays the next attempt beyond the schedule, up to a day', async () => {
+  await create();
+  const delayOf = async (header: string) => {
+    receiver.reply = () => ({ status: 429, headers: { 'Retry-After': header } });
+    await app.createGroup();
+    await receives(1);
+    await isQuiet();
+    const [delivery] = await deliveries();
+    receiver.received.length = 0;
+    return Math.round((Date.parse(delivery.nextAttemptAt) - Date.parse(delivery.lastAttemptAt)) / 1000);
+  };
+  expect(await delayOf('3600')).toBe(3600);
+  expect(await delayOf('999999')).toBe(86_400);
+  expect(Math.abs((await delayOf(new Date(Date.now() + 7_200_000).toUTCString())) - 7200)).toBeLessThan(60);
+  expect(await delayOf('soon')).toBeLessThan(3600);
+});
+
+test('410 disables the webhook, with an audit event; enable continues with the events since then', async () => {
+  const { id } = await create();
+  receiver.reply = () => ({ status: 410, body: 'gone' });
+  await app.createGroup({ name: 'One' });
+  await waitUntil(async () => (await runJson('list'))[0].state === 'disabled');
+  expect(await runJson('show', String(id))).toMatchObject({
+    state: 'disabled',
+    disabledReason: 'the endpoint returned 410 Gone',
+    pendingDeliveries: 1,
+  });
+  await app.createGroup({ name: 'Two' });
+  const { body } = await app.post('/auditEvents', {
+    filter: { operation: 'webhooks disable', targetId: String(id) },
+  });
+  expect(body.data.auditEvents.nodes).toMatchObject([
+    {
+      account: 'group-api',
+      outcome: 'done',
+      targetIds: [String(id)],
+      reason: 'the endpoint returned 410 Gone',
+    },
+  ]);
+  expect(receiver.received).toHaveLength(1);
+
+  receiver.reply = () => ({ status: 200 });
+  await runJson('enable', String(id));
+  await receives(3);
+  const names: string[] = receiver.received.map(({ event }) => event.data.group.name);
+  expect(names.filter((name) => name === 'One')).toHaveLength(2);
+  expect(names.filter((name) => name === 'Two')).toHaveLength(1);
+});
+
+test('enable --from-now skips the events until then', async () => {
+  const { id } = await create();
+  await runJson('disable', String(id));
+  await app.createGroup({ name: 'Skipped' });
+  await runJson('enable', String(id), '--from-now');
+  await app.createGroup({ name: 'Later' });
+  await receives(1);
+  await isQuiet();
+  expect(receiver.received.map(({ event }) => event.data.group.name)).toStrictEqual(['Later']);
+});
+
+test('the list has the first KiB of a response', async () => {
+  await create();
+  receiver.reply = () => ({ status: 500, body: `\0${'é'.repeat(100_000)}` });
+  await app.createGroup();
+  await receives(1);
+  await isQuiet();
+  const [{ responseBody }] = await deliveries();
+  expect(responseBody).toBe(`\uFFFD${'é'.repeat(511)}\uFFFD`);
+});
+
+test('redeliver sends deliveries again with the same ids: by their ids, or since a time', async () => {
+  const { id } = await create();
+  await app.createGroup({ name: 'One' });
+  const between = new Date().toISOString();
+  await app.createGroup({ name: 'Two' });
+  await receives(2);
+  await isQuiet();
+  const [two, one] = await deliveries();
+  expect(await runJson('redeliver', one.id)).toStrictEqual({ deliveries: 1 });
+  await receives(3);
+  await isQuiet();
+  expect(await runJson('redeliver', '--since', between, '--webhook', String(id))).toStrictEqual({
+    deliveries: 1,
+  });
+  await receives(4);
+  await isQuiet();
+  expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toStrictEqual([
+    one.eventId,
+    two.eventId,
+    one.eventId,
+    two.eventId,
+  ]);
+  const { code, stderr } = await run('webhooks', 'redeliver', one.id, '999999');
+  expect([code, stderr]).toStrictEqual([1, expect.stringContaining('There is no delivery 999999')]);
+});
+
+test('rotate: both secrets sign for 24 hours, with --now only the new one', async () => {
+  const { id, secret } = await create();
+  const rotated = await runJson('rotate', String(id));
+  expect(rotated.secret).not.toBe(secret);
+  expect(Date.parse(rotated.previousSecretExpiresAt) - Date.now()).toBeLessThanOrEqual(86_400_000);
+  await app.createGroup();
+  await receives(1);
+  const [request] = receiver.received;
+  expect(request!.headers['webhook-signature']!.split(' ')).toHaveLength(2);
+  for (const valid of [secret, rotated.secret]) verify(valid, request!);
+
+  const { secret: last } = await runJson('rotate', String(id), '--now');
+  await app.createGroup();
+  await receives(2);
+  expect(receiver.received[1]!.headers['webhook-signature']!.split(' ')).toHaveLength(1);
+  verify(last, receiver.received[1]!);
+  expect(() => verify(rotated.secret, receiver.received[1]!)).toThrow('No matching signature');
+});
+
+test('test sends a signed event at once, and shows the response; it fails unless the response is 2xx', async () => {
+  const { id, secret } = await create();
+  receiver.reply = () => ({ status: 200, body: 'thanks' });
+  expect(await runJson('test', String(id))).toMatchObject({ status: 200, body: 'thanks', error: null });
+  expect(verify(secret, receiver.received[0]!)).toMatchObject({ type: 'webhook.test' });
+  receiver.reply = () => ({ status: 404, body: 'which hook?' });
+  const { code, stdout, stderr } = await run('webhooks', 'test', String(id));
+  expect([code, stdout]).toStrictEqual([1, '']);
+  expect(stderr).toContain(`Webhook ${id} did not accept the event: HTTP 404`);
+  expect(stderr).toContain('which hook?');
+  expect(await deliveries()).toStrictEqual([]);
+});
+
+test('changes are audited; no list, audit event or output of another command has a secret', async () => {
+  const secrets: string[] = [];
+  const { id, secret } = await create();
+  secrets.push(secret);
+  const texts = [
+    await run('webhooks', 'list'),
+    await run('webhooks', 'show', String(id)),
+    await run('webhooks', 'list', '--json'),
+    await run(
+      'webhooks',
+      'edit',
+      String(id),
+      '--type',
+      'group.deleted',
+      '--url',
+      `${receiver.url}?token=t0k3n`,
+      '--json',
+    ),
+  ];
+  secrets.push((await runJson('rotate', String(id))).secret);
+  texts.push(
+    await run('webhooks', 'disable', String(id)),
+    await run('webhooks', 'enable', String(id)),
+    await run('webhooks', 'remove', String(id), '--yes'),
+  );
+  expect(texts.map(({ code }) => code)).toStrictEqual(texts.map(() => 0));
+  const { body } = await app.post('/auditEvents', { filter: { targetId: String(id) }, first: 20 });
+  const nodes = body.data.auditEvents.nodes.filter(({ operation }: Json) =>
+    operation.startsWith('webhooks '),
+  );
+  expect(nodes.map(({ operation, outcome }: Json) => `${operation} ${outcome}`)).toStrictEqual(
+    ['remove', 'enable', 'disable', 'rotate', 'edit', 'create'].map((name) => `webhooks ${name} done`),
+  );
+  const everything = JSON.stringify([texts, nodes]);
+  for (const part of ['whsec_', ...secrets.map((text) => text.slice(6))])
+    expect(everything).not.toContain(part);
+  expect(JSON.stringify(nodes)).not.toContain('t0k3n');
+  expect(nodes[4]).toMatchObject({
+    before: { types: [] },
+    after: { types: ['group.deleted'], url: `${receiver.url}?…` },
+  });
+});
+
+test('errors name the value and what to do', async () => {
+  const fails = async (...args: string[]) => {
+    const { code, stderr } = await run('webhooks', ...args);
+    expect(code).toBe(1);
+    return stderr;
+  };
+  expect(await fails('create', receiver.url, '--type', 'group.removed')).toMatch(
+    /There is no event type "group.removed"; the types are group.created, /,
+  );
+  expect(await fails('create', 'panel')).toContain(
+    'url must be a URL such as https://panel.example/webhooks',
+  );
+  expect(await fails('show', '99')).toContain('There is no webhook 99');
+  expect(await fails('edit', '99')).toContain('Pass --url, --type or --description');
+  expect(await fails('redeliver')).toContain('Pass either the ids of deliveries, or --since');
+  expect(await fails('deliveries', '--webhook', 'x')).toContain('Webhook id must be a positive integer');
+});
