@@ -19,6 +19,7 @@ export const exampleGroup = {
   createdAt: '2026-11-01T09:30:00.000Z',
   updatedAt: '2026-11-01T09:30:00.000Z',
   serviceGroupId: 1,
+  retiresAt: null,
 };
 export const exampleSubscription = {
   username: 'ali',

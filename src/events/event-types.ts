@@ -1,4 +1,5 @@
 import type { Scope } from '../accounts/scopes.ts';
+import { auditOperations } from '../mutations/audit-operations.ts';
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import {
   exampleCounts,
@@ -44,7 +45,7 @@ export const eventTypes = {
     meaning: '`editGroup`: `group` is the group after the edit, `before` before it',
     operations: ['editGroup', 'groups edit'],
     scope: 'groups:read',
-    contents: ({ before, after }) => aboutGroup(after, { before }),
+    contents: ({ before, after }) => aboutGroup(after, { before: groupOf(before) }),
     example: { group: { ...exampleGroup, price: '34.90', version: 2 }, before: exampleGroup },
   },
   'group.deleted': {
@@ -80,6 +81,33 @@ export const eventTypes = {
     scope: 'groups:read',
     contents: ({ before }) => aboutGroup(identityOf(before)),
     example: { group: { id: 7, name: 'Gold 30 days' } },
+  },
+  'group.retired': {
+    meaning:
+      '`retireGroup`: `group` is the group, to be deleted after its `retiresAt`; `moveSubscribersTo` is the group to which its ' +
+      'active subscribers move then, or null; `before` is the group before',
+    operations: auditOperations.retireGroup,
+    scope: 'groups:read',
+    contents: ({ before, after, reason }) => {
+      const { moveSubscribersTo = null } = fieldsOf(fieldsOf(after)['retirement']);
+      return aboutGroup(after, { reason, moveSubscribersTo, before: groupOf(before) });
+    },
+    example: {
+      group: { ...exampleGroup, hidden: true, retiresAt: '2026-12-31T20:30:00.000Z', version: 2 },
+      reason: 'replaced by Gold 2027',
+      moveSubscribersTo: 8,
+      before: exampleGroup,
+    },
+  },
+  'group.retirement_cancelled': {
+    meaning: '`cancelRetirement`: `group` is the group, which is not deleted, `before` before it',
+    operations: auditOperations.cancelRetirement,
+    scope: 'groups:read',
+    contents: ({ before, after }) => aboutGroup(after, { before: groupOf(before) }),
+    example: {
+      group: { ...exampleGroup, version: 3 },
+      before: { ...exampleGroup, hidden: true, retiresAt: '2026-12-31T20:30:00.000Z', version: 2 },
+    },
   },
   'group.subscribers_moved': {
     meaning:
@@ -233,8 +261,15 @@ function identityOf(json: unknown): Fields {
   return { id, name };
 }
 
-function aboutGroup(group: unknown, data: Fields = {}): readonly Content[] {
-  return [{ data: { group, ...data }, groupIds: [fieldsOf(group)['id'] as number] }];
+function aboutGroup(json: unknown, data: Fields = {}): readonly Content[] {
+  const group = groupOf(json);
+  return [{ data: { group, ...data }, groupIds: [group['id'] as number] }];
+}
+
+/** Without the column that describes a retirement, which is internal; `retiresAt` is its date. */
+function groupOf(json: unknown): Fields {
+  const { retirement: _retirement, ...group } = fieldsOf(json);
+  return group;
 }
 
 function aboutSubscription(json: unknown): readonly Content[] {

@@ -119,5 +119,5 @@ export const twelveFields =
   'id name description tagName duration price usernamePostfix usernamePostfixId dailyBandwidth multiLoginCount downloadUpload ip';
 
 /** All fields of a group, and all of its service group. */
-export const groupFields = `${twelveFields} hidden protected version createdAt updatedAt subscriberCount
+export const groupFields = `${twelveFields} hidden protected version isRetired retiresAt createdAt updatedAt subscriberCount
   serviceGroup { id name description language discount }`;
