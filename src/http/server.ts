@@ -38,7 +38,7 @@ const maxBodyBytes = 1024 * 1024;
 /**
  * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read,
  * in this order: overload, request head, security headers and CORS, rate limits and authentication; then the body.
- * Rate limits are counted by `counters`, or in this process.
+ * Rate limits are counted by `counters`; if unset, for this process alone.
  * @throws OperatorError if the certificate cannot be used
  */
 export async function createHttpServer(
