@@ -12,5 +12,4 @@ const files = reliabilityFiles.filter((name) => !isShallow || name !== 'database
 export default {
   ...common,
   testMatch: files.map((name) => `<rootDir>/test/${name}.test.ts`),
-  coverageDirectory: 'coverage/reliability',
 };
