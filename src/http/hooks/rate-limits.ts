@@ -42,8 +42,8 @@ const windowMs = 60_000;
 export const maxTracked = 10_000;
 
 /**
- * Creates rate limits with windows of one minute, counted by `counters`; if unset, for this process alone. IPv6 is counted per /64,
- * the network of one customer.
+ * Creates rate limits with windows of one minute, counted by `counters`; if unset, for this process alone. IPv6 is
+ * counted per /64, the network of one customer.
  */
 export async function openRateLimits(
   http: FastifyInstance,
