@@ -48,6 +48,16 @@ beforeAll(async () => {
     `INSERT INTO subscriber_history (group_id, username, starts_at, removed_at) VALUES (7, $1, '9999-12-31Z', '0001-01-01Z')`,
     [oddText],
   );
+  // Disabled, so that no server sends anything.
+  await app.sql(
+    `WITH endpoint AS (
+       INSERT INTO webhook_endpoints (url, secret, cursor, disabled_at)
+       VALUES ('https://example.com/', 'whsec_', '0-0', now()) RETURNING id
+     )
+     INSERT INTO webhook_deliveries (endpoint_id, event_id, event_type, event_at, order_key, data)
+     SELECT id, '1-0-0', 'group.deleted', now(), 'group 1', to_jsonb($1::text) FROM endpoint`,
+    [oddText],
+  );
   // Rolled back by `prisma migrate`, with an error that it has logged.
   await app.sql(
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs, rolled_back_at)

@@ -1,3 +1,5 @@
+import { listExpectedEvents } from '../support/expected-events.ts';
+import { subscribe } from '../support/subscription.ts';
 import type { Cluster } from './cluster.ts';
 import { send, type Call, type History } from './workload.ts';
 
@@ -17,6 +19,8 @@ export type Findings = {
   readonly repeatedIds: number;
   /** Repeated calls whose response is not the first one. */
   readonly differentReplays: number;
+  /** Executed calls that the feed of events lacks, and events of other calls, or in another order. */
+  readonly differentEvents: number;
 };
 
 const deletes = ['deleteGroup', 'deleteGroups'];
@@ -80,8 +84,24 @@ export async function findDisagreements(cluster: Cluster, { calls }: History): P
     }).length,
     orphans,
     repeatedIds: createdIds.length - new Set(createdIds).size,
+    differentEvents: await countDifferentEvents(cluster),
     differentReplays: await countDifferentReplays(cluster, answered),
   };
+}
+
+/** Reads all events after the first one from a server, and compares them with the audit log. */
+async function countDifferentEvents(cluster: Cluster): Promise<number> {
+  const [first, ...expected] = await listExpectedEvents(cluster.sql);
+  const listener = await subscribe(
+    `http://127.0.0.1:${cluster.servers[0]!.port}`,
+    'subscription ($after: ID) { groupEvents(after: $after) { id } }',
+    { variables: { after: first } },
+  );
+  const received = (await listener.receive(expected.length)).map(({ id }) => id);
+  listener.close();
+  const length = Math.max(received.length, expected.length);
+  return Array.from({ length }, (_, index) => index).filter((index) => received[index] !== expected[index])
+    .length;
 }
 
 async function countDifferentReplays(cluster: Cluster, answered: readonly Call[]): Promise<number> {

@@ -83,6 +83,7 @@ testUnlessMissing(
         orphans: 0,
         repeatedIds: 0,
         differentReplays: 0,
+        differentEvents: 0,
       });
       expect(Object.fromEntries(history.unexpected)).toStrictEqual({});
     } catch (error) {

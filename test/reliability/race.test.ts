@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { listExpectedEvents } from '../support/expected-events.ts';
 import { chooseSeed, createRandom } from '../support/random.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import { subscribe } from '../support/subscription.ts';
@@ -178,14 +179,10 @@ test(
 
     // A subscription to one server has received the events of both: one for each group of each executed call, once, in
     // the order of the audit log.
-    const events = await database.sql<{ id: string }>(
-      `SELECT audit_events.id || '-' || index AS id FROM audit_events,
-         generate_series(0, CASE jsonb_typeof(before) WHEN 'array' THEN jsonb_array_length(before) ELSE 1 END - 1) AS index
-       WHERE outcome = 'done' ORDER BY audit_events.id, index`,
-    );
-    const received = (await listener.receive(events.length)).map(({ id }) => id.replace(/-\d+$/, ''));
+    const events = await listExpectedEvents(database.sql);
+    const received = (await listener.receive(events.length)).map(({ id }) => id);
     listener.close();
-    expect(received).toStrictEqual(events.map(({ id }) => id));
+    expect(received).toStrictEqual(events);
   },
   (seconds + 120) * 1000,
 );

@@ -49,7 +49,8 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
   const { first, key } = await leaveTraces(username);
   await waitUntil(
     async () =>
-      (await app.sql(`SELECT FROM webhook_deliveries WHERE event_type ~ '^subscriber|deleted$'`)).length >= 4,
+      (await app.sql(`SELECT FROM webhook_deliveries WHERE event_type ~ '^subscriber|deleted$|retired$'`))
+        .length >= 5,
   );
   await app.post('/subscribe', { username: 'ali', groupId: first });
   const [before] = await app.sql('SELECT count(*)::int FROM audit_events');
@@ -66,7 +67,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     deletedGroups: 1,
     retiredGroups: 1,
     storedResponses: 1,
-    webhookDeliveries: 4,
+    webhookDeliveries: 5,
     auditEvents: 5,
     isDryRun: false,
   });

@@ -104,9 +104,9 @@ async function post(
 ): Promise<AttemptResult> {
   const isTls = url.protocol === 'https:';
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const send = () => {
+  const send = (connections: http.Agent | false) => {
     const request = (isTls ? https : http).request({
-      agent,
+      agent: connections,
       host: address,
       family,
       port: url.port || (isTls ? 443 : 80),
@@ -126,9 +126,9 @@ async function post(
     request.end(body);
     return readResponse(request);
   };
-  return send().catch((error: unknown) => {
-    // The receiver has closed an idle connection just now: a new one is no further attempt.
-    if (error instanceof StaleConnectionError) return send();
+  return send(agent).catch((error: unknown) => {
+    // The receiver has closed an idle connection just now, and maybe others: a new one is no further attempt.
+    if (error instanceof StaleConnectionError) return send(false);
     throw error;
   });
 }
