@@ -101,7 +101,7 @@ async function checkLeftConstraints(client: pg.Pool): Promise<CheckResult[]> {
     `SELECT c.oid::regclass::text AS table, relispartition AS is_partition, convalidated AS is_valid
      FROM pg_constraint JOIN pg_class c ON c.oid = conrelid
      WHERE conname = 'before_partitions_check' AND relname ~ '^(audit_events|subscriber_history)'
-       AND relnamespace = current_schema()::regnamespace ORDER BY 1`,
+       AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY 1`,
   );
   return rows.map(({ table, is_partition: isPartition, is_valid: isValid }) =>
     isPartition
