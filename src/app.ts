@@ -49,7 +49,7 @@ const acceptBacklog = 4096;
 type AppRole = {
   /** Does what is done once: sample data, the admin account, the purge. */
   readonly isFirst: boolean;
-  /** Replaces a process of this server: it creates no admin account, whose key nobody would see. */
+  /** Replaces a process of this server: it creates no admin account, whose key no one would see. */
   readonly isReplacement?: boolean;
   /** Counts for the rate limits of all processes. If unset, this process counts. */
   readonly counters?: RequestCounters;

@@ -2,7 +2,7 @@ import type { Config } from './settings.ts';
 
 type PoolSettings = Pick<Config, 'DATABASE_POOL_SIZE' | 'WORKERS'>;
 
-/** Two batches of deletes, and others beside them: see group-commit.ts. */
+/** Two batches of deletes, and other requests while both run: see group-commit.ts. */
 const minWorkerConnections = 5;
 
 /** Returns the number of database connections of one worker: an equal share of DATABASE_POOL_SIZE, at least 1. */

@@ -43,7 +43,8 @@ const stopTimeoutMs = 9000;
 
 /**
  * Starts WORKERS processes that share the port, and replaces each that ends unexpectedly, for as long as another one
- * serves. Returns once all of them serve. This process accepts the connections, passes them on round-robin, and counts for the rate limits.
+ * serves. Returns once all of them serve. This process accepts the connections, passes them on round-robin, and counts
+ * for the rate limits.
  * @throws OperatorError if the first worker cannot start; the reason of `signal` if that is aborted.
  */
 export async function openWorkers(config: Config, log: Logger, signal: AbortSignal): Promise<WorkersApp> {
