@@ -49,6 +49,8 @@ const acceptBacklog = 4096;
 type AppRole = {
   /** Does what is done once: sample data, the admin account, the purge. */
   readonly isFirst: boolean;
+  /** Replaces a process of this server: it creates no admin account, whose key no one would see. */
+  readonly isReplacement?: boolean;
   /** Counts for the rate limits of all processes. If unset, this process counts. */
   readonly counters?: RequestCounters;
 };
@@ -61,7 +63,7 @@ export async function openApp(
   config: Config,
   { prisma, readState, description }: Database,
   log: Logger,
-  { isFirst, counters }: AppRole = { isFirst: true },
+  { isFirst, isReplacement = false, counters }: AppRole = { isFirst: true },
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
@@ -90,7 +92,10 @@ export async function openApp(
     },
   );
   // Must come last: the generated key is shown once, and would be lost if the start failed later.
-  const createdKey = isFirst ? (await openAdminAccount(prisma, config.ADMIN_API_KEY)).createdKey : undefined;
+  const { createdKey } =
+    isFirst && !isReplacement
+      ? await openAdminAccount(prisma, config.ADMIN_API_KEY)
+      : { createdKey: undefined };
   const retentions = readRetentions(config);
   if (isFirst) await warnOfForeignTables(prisma, retentions, log);
   const jobs = isFirst

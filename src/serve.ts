@@ -7,8 +7,11 @@ import { openDatabase, type Database } from './database/database.ts';
 import type { OperatorError } from './errors.ts';
 import { createLogger, type Logger } from './log.ts';
 
-/** An app in this process, or in workers: `failed` resolves if one of them cannot be replaced. */
-type ServedApp = App & { readonly failed?: Promise<OperatorError> };
+/** An app in this process, or in workers: `failed` resolves if they cannot serve, with `failure` during the start. */
+type ServedApp = App & {
+  readonly failed?: Promise<OperatorError>;
+  readonly failure?: OperatorError | undefined;
+};
 type OpenApp = (config: Config, database: Database, log: Logger) => Promise<ServedApp>;
 
 /**
@@ -45,7 +48,8 @@ export async function serve(): Promise<void> {
     database = opened;
     const app = await open(config, database, log);
     // A key that was made is shown in any case: it is never shown again.
-    if (!stopping.isBegun() || app.createdKey) process.stdout.write(describeStart(app));
+    if (app.failure) process.stdout.write(describeKey(app));
+    else if (!stopping.isBegun() || app.createdKey) process.stdout.write(describeStart(app));
 
     const reason = await Promise.race([stopping.begun, app.failed ?? stopping.begun]);
     log.info({ reason: typeof reason === 'string' ? reason : reason.message }, 'stopping');
@@ -108,9 +112,14 @@ function describeStart({ url, database, createdKey, sampleGroupId }: App): strin
   GraphQL    ${url}/graphql
   Explorer   ${url}/${createdKey ? `#key=${encodeURIComponent(createdKey)}` : ''}
   Database   ${database}
-${createdKey ? `  Key        ${createdKey}   (shown only once: store it, or set ADMIN_API_KEY)\n` : ''}
+${describeKey({ createdKey })}
   ${title}${createdKey ? '' : ' (set ADMIN_API_KEY to your key; if it is lost: npx --no-install group-api accounts rotate admin)'}:
   ${curl}
 
 `;
+}
+
+/** Returns the line with the key that this start has created, if any. */
+function describeKey({ createdKey }: Pick<App, 'createdKey'>): string {
+  return createdKey ? `  Key        ${createdKey}   (shown only once: store it, or set ADMIN_API_KEY)\n` : '';
 }

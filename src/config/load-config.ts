@@ -4,6 +4,7 @@ import { parseDatabaseUrl, type DatabaseUrl } from '../postgres/database-url.ts'
 import { describeProblem, parseEnvFile, type EnvEntry } from './env-file.ts';
 import { findMisspeltNames } from './misspelt-names.ts';
 import { settings, type Config, type Setting } from './settings.ts';
+import { warnOfSmallShare } from './share-of-pool.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,12 +20,16 @@ export function loadConfig(host: NodeJS.Process): LoadedConfig {
 
 /** Like `loadConfig`, but returns the problems instead of throwing: an invalid setting is undefined. */
 export function inspectConfig(host: NodeJS.Process): InspectedConfig {
-  const warnings = findMisspelt(Object.keys(host.env)).map(
+  const misspelt = findMisspelt(Object.keys(host.env)).map(
     ({ name, meant }) => `${name} is not a setting and is ignored: did you mean ${meant}?`,
   );
   const fileProblems = loadEnvFile(host);
   const { config, problems } = inspectEnvironment(host.env, host.getuid?.() === 0);
-  return { config, problems: [...fileProblems, ...problems], warnings };
+  // An invalid setting is reported as a problem.
+  const { DATABASE_POOL_SIZE, WORKERS } = config;
+  const isValid = DATABASE_POOL_SIZE !== undefined && WORKERS !== undefined;
+  const small = isValid ? warnOfSmallShare({ DATABASE_POOL_SIZE, WORKERS }) : [];
+  return { config, problems: [...fileProblems, ...problems], warnings: [...misspelt, ...small] };
 }
 
 export type InspectedConfig = {

@@ -62,7 +62,7 @@ export const settings = {
   }),
   DATABASE_POOL_SIZE: setting({
     meaning:
-      'Maximum number of database connections. With several `WORKERS`, each process has an equal share, at least 1, and the process that starts them 1 more',
+      'Maximum number of database connections. Several `WORKERS` have an equal share each, which should be at least 5, and the process that starts them 1 more. Each process has another one for its watchdog',
     parse: parseInteger(1, 1000),
     default: ({ url }) => url?.poolSize ?? 10,
     defaultText: '`connection_limit` of the URL, else `10`',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { createServer, Server as TcpServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, Server as TcpServer, type AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 type ListenSettings = {
@@ -64,33 +64,8 @@ const secondListeners = new WeakMap<Server, TcpServer>();
  * limit apply to both addresses together.
  */
 function createSecondListener(server: Server): TcpServer {
-  const { maxConnections } = server;
-  let own = 0;
-  let open = 0;
-  const countOpen = (socket: Socket) => {
-    open++;
-    socket.once('close', () => open--);
-  };
-  // Node interprets 0 as unlimited.
-  const shareLimit = () => (server.maxConnections = maxConnections > own ? maxConnections - own : -1);
-
   // The socket options of Node's HTTP server.
-  const second = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    if (open >= maxConnections) {
-      socket.destroy();
-      return;
-    }
-    own++;
-    shareLimit();
-    socket.once('close', () => {
-      own--;
-      shareLimit();
-    });
-    server.emit('connection', socket);
-  });
-  server.on('connection', countOpen);
-  second.once('close', () => server.off('connection', countOpen));
-  return second;
+  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => server.emit('connection', socket));
 }
 
 /** Returns whether the machine has the address. @throws any other error of `listen` */

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { rejectConnect } from './broken-request.ts';
 import type { Certificate } from './tls.ts';
 
@@ -34,9 +35,28 @@ export function createNodeServer(
   const server = certificate
     ? createTlsServer({ ...options, ...certificate }, listener)
     : createServer(options, listener);
-  server.maxConnections = maxConnections;
+  limitConnections(server, maxConnections);
   // An unknown expectation may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   server.on('checkExpectation', listener);
   server.on('connect', rejectConnect);
   return server;
+}
+
+/**
+ * Closes further connections immediately. Not by `server.maxConnections`: a worker of the cluster module would decline
+ * the connection, and the primary would pass it from worker to worker without an end.
+ */
+function limitConnections(server: Server, maxConnections: number): void {
+  const acceptors = server.listeners('connection');
+  server.removeAllListeners('connection');
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    if (open >= maxConnections) {
+      socket.destroy();
+      return;
+    }
+    open++;
+    socket.once('close', () => open--);
+    for (const accept of acceptors) accept.call(server, socket);
+  });
 }

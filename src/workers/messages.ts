@@ -1,5 +1,8 @@
 import type { App } from '../app.ts';
 
+/** The argument after the number of a worker that replaces one which has served. */
+export const replacementArgument = 'replacement';
+
 /** What a worker reports of its app once it serves. */
 export type ServingApp = Pick<App, 'url' | 'database' | 'createdKey' | 'sampleGroupId'>;
 

@@ -5,28 +5,36 @@ type PassedHandle = { close(callback?: () => void): void };
 
 /**
  * Closes the connections that a worker has been passed and not yet accepted when it ends. The cluster module forgets
- * them, so that their clients would wait until they time out. @see lib/internal/cluster/round_robin_handle.js in Node
+ * them, so that their clients would wait until they time out. Returns a function to call with each new worker.
+ * @see lib/internal/cluster/round_robin_handle.js in Node
  */
-export function closeUnacceptedConnections(worker: Worker): void {
-  const passed = new Set<PassedHandle>();
-  const channel = worker.process as unknown as {
-    send(message: unknown, handle?: PassedHandle | (() => void) | null, ...rest: unknown[]): boolean;
-  };
-  const send = channel.send.bind(channel);
-  channel.send = (message, handle, ...rest) => {
-    // Without a connection, the second argument is null or the callback.
-    if (handle !== null && typeof handle === 'object') track(handle);
-    return send(message, handle, ...rest);
-  };
-  const track = (handle: PassedHandle) => {
+export function createUnacceptedConnections(): (worker: Worker) => void {
+  /** The worker to which each connection was passed last: one that stops declines a connection. */
+  const holders = new Map<PassedHandle, Worker>();
+
+  const assign = (handle: PassedHandle, worker: Worker) => {
+    const isKnown = holders.has(handle);
+    holders.set(handle, worker);
+    if (isKnown) return;
     const close = handle.close.bind(handle);
-    passed.add(handle);
     handle.close = (callback) => {
-      passed.delete(handle);
+      holders.delete(handle);
       close(callback);
     };
   };
-  worker.once('exit', () => {
-    for (const handle of passed) handle.close();
-  });
+
+  return (worker) => {
+    const channel = worker.process as unknown as {
+      send(message: unknown, handle?: PassedHandle | (() => void) | null, ...rest: unknown[]): boolean;
+    };
+    const send = channel.send.bind(channel);
+    channel.send = (message, handle, ...rest) => {
+      // Without a connection, the second argument is null or the callback.
+      if (handle !== null && typeof handle === 'object') assign(handle, worker);
+      return send(message, handle, ...rest);
+    };
+    worker.once('exit', () => {
+      for (const [handle, holder] of holders) if (holder === worker) handle.close();
+    });
+  };
 }

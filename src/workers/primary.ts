@@ -6,20 +6,23 @@ import type { Config } from '../config/settings.ts';
 import { OperatorError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createCounters } from './counters.ts';
-import type { PrimaryMessage, ServingApp, WorkerMessage } from './messages.ts';
-import { closeUnacceptedConnections } from './passed-connections.ts';
+import { replacementArgument, type PrimaryMessage, type ServingApp, type WorkerMessage } from './messages.ts';
+import { createUnacceptedConnections } from './passed-connections.ts';
 
 /** An app in several processes. */
 type WorkersApp = App & {
-  /** Resolves if a worker cannot be replaced. */
+  /** Resolves if the workers cannot serve: one of them during the start, or all of them later. */
   readonly failed: Promise<OperatorError>;
+  /** The reason if `failed` had resolved before the start was complete. */
+  readonly failure: OperatorError | undefined;
 };
 
-/** The place of a worker: one process at a time. The first one does what is done once. */
-type Place = {
+/** A slot for a worker: one process at a time. The first one does what is done once. */
+type Slot = {
   readonly number: number;
+  hasServed: boolean;
   failedStarts: number;
-  /** Resolves when a process at this place serves; rejects if the first one does not, during the start. */
+  /** Resolves when a process in this slot serves; rejects if the first one does not, during the start. */
   readonly serving: Promise<ServingApp>;
   readonly resolve: (app: ServingApp) => void;
   readonly reject: (error: Error) => void;
@@ -27,67 +30,99 @@ type Place = {
 
 /** Next to this file, with its extension. */
 const workerFile = fileURLToPath(import.meta.url.replace(/primary(\.\w+)$/, 'worker$1'));
-/** The pause before a worker is replaced; it doubles with each start that fails. */
+/** The pause before a worker is replaced; it doubles with each start that fails, up to the maximum. */
 const restartDelayMs = 100;
+const maxRestartDelayMs = 30_000;
+/** Fewer may be due to a database that is unavailable for some seconds. */
 const maxFailedStarts = 5;
-/** Longer than a worker waits for its requests: one whose event loop is blocked would never stop. */
-const stopTimeoutMs = 15_000;
+/**
+ * Longer than the 8 s for which a worker waits for its requests, shorter than the 10 s after which Docker kills all
+ * processes: a worker whose event loop is blocked would never stop.
+ */
+const stopTimeoutMs = 9000;
 
 /**
- * Starts WORKERS processes that share the port, and replaces each that ends unexpectedly. Returns once all of them
- * serve. This process accepts the connections, passes them on by turns, and counts for the rate limits.
+ * Starts WORKERS processes that share the port, and replaces each that ends unexpectedly, for as long as another one
+ * serves. Returns once all of them serve. This process accepts the connections, passes them on round-robin, and counts
+ * for the rate limits.
  * @throws OperatorError if the first worker cannot start; the reason of `signal` if that is aborted.
  */
 export async function openWorkers(config: Config, log: Logger, signal: AbortSignal): Promise<WorkersApp> {
   const counters = createCounters();
+  const closeUnacceptedConnections = createUnacceptedConnections();
   const workers = new Set<Worker>();
+  const servingWorkers = new Set<Worker>();
   const restarts = new Set<NodeJS.Timeout>();
   let state: 'starting' | 'serving' | 'stopping' = 'starting';
+  let haveAllServed = false;
+  let failure: OperatorError | undefined;
   let fail: (error: OperatorError) => void = () => undefined;
   const failed = new Promise<OperatorError>((resolve) => (fail = resolve));
 
-  const start = (place: Place) => {
-    cluster.setupPrimary({ exec: workerFile, args: [String(place.number)] });
-    const worker = cluster.fork();
+  const start = (slot: Slot) => {
+    const args = [String(slot.number), ...(slot.hasServed ? [replacementArgument] : [])];
+    cluster.setupPrimary({ exec: workerFile, args });
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      handleEnd(slot, {}, describeForkError(error), false);
+      return;
+    }
+    worker.on('error', (error) => {
+      // A message that could not be sent is reported as an error, too: that worker ends by itself.
+      if (worker.process.pid !== undefined) return;
+      delete cluster.workers?.[worker.id];
+      handleEnd(slot, {}, describeForkError(error), false);
+    });
+    // A process that the system could not create has neither a channel nor an exit.
+    if (worker.process.pid === undefined) return;
     closeUnacceptedConnections(worker);
     workers.add(worker);
-    let isServing = false;
-    let failure: string | undefined;
+    let reason: string | undefined;
     worker.on('message', (message: WorkerMessage) => {
       switch (message.type) {
         case 'count':
           send(worker, { type: 'counted', id: message.id, ...counters.count(message) });
           break;
         case 'serving':
-          isServing = true;
-          place.failedStarts = 0;
-          place.resolve(message.app);
+          servingWorkers.add(worker);
+          if (slot.hasServed) log.info({ worker: worker.process.pid }, 'a replaced worker serves');
+          slot.hasServed = true;
+          slot.failedStarts = 0;
+          slot.resolve(message.app);
           break;
         case 'failed':
-          failure = message.text;
+          reason = message.text;
       }
     });
     worker.once('exit', (code: number | null, exitSignal: string | null) => {
       workers.delete(worker);
-      const facts = { worker: worker.process.pid, code, signal: exitSignal };
-      failure ??= `A worker ended before it served: ${exitSignal ?? `exit code ${code}`}`;
-      if (state !== 'serving') place.reject(new OperatorError(failure));
-      else replace(place, isServing ? facts : { ...facts, reason: failure }, failure, isServing);
+      const hasServed = servingWorkers.delete(worker);
+      reason ??= `A worker ended before it served: ${exitSignal ?? `exit code ${code}`}`;
+      handleEnd(slot, { worker: worker.process.pid, code, signal: exitSignal }, reason, hasServed);
     });
   };
 
-  const replace = (place: Place, facts: object, failure: string, hasServed: boolean) => {
-    if (!hasServed) place.failedStarts++;
-    if (place.failedStarts === maxFailedStarts) {
+  const handleEnd = (slot: Slot, facts: object, reason: string, hasServed: boolean) => {
+    if (state !== 'serving') slot.reject(new OperatorError(reason));
+    else replace(slot, hasServed ? facts : { ...facts, reason }, reason, hasServed);
+  };
+
+  const replace = (slot: Slot, facts: object, reason: string, hasServed: boolean) => {
+    if (!hasServed) slot.failedStarts++;
+    const hasFailed = ({ failedStarts }: Slot) => failedStarts >= maxFailedStarts;
+    if (haveAllServed ? servingWorkers.size === 0 && slots.every(hasFailed) : hasFailed(slot)) {
       log.fatal(facts, 'a worker cannot be replaced');
-      fail(new OperatorError(`A worker could not be replaced in ${maxFailedStarts} attempts. ${failure}`));
+      failure = new OperatorError(`A worker could not be replaced in ${maxFailedStarts} attempts. ${reason}`);
+      fail(failure);
       return;
     }
-    const delayMs = restartDelayMs * 2 ** place.failedStarts;
+    const delayMs = Math.min(restartDelayMs * 2 ** slot.failedStarts, maxRestartDelayMs);
     log.error({ ...facts, restartInMilliseconds: delayMs }, 'a worker ended unexpectedly, and is replaced');
     const timer = setTimeout(() => {
       restarts.delete(timer);
-      start(place);
+      start(slot);
     }, delayMs);
     restarts.add(timer);
   };
@@ -98,8 +133,8 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
     await Promise.all([...workers].map((worker) => stopWorker(worker, log)));
   };
 
-  const places = Array.from({ length: config.WORKERS }, (_, index) => createPlace(index + 1));
-  const [first, ...others] = places as [Place, ...Place[]];
+  const slots = Array.from({ length: config.WORKERS }, (_, index) => createSlot(index + 1));
+  const [first, ...others] = slots as [Slot, ...Slot[]];
   const aborted = new Promise<void>((resolve) =>
     signal.addEventListener('abort', () => void close().then(resolve), { once: true }),
   );
@@ -111,20 +146,25 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
   });
   if (!signal.aborted) {
     state = 'serving';
-    for (const place of others) start(place);
-    await Promise.race([Promise.all(others.map(({ serving }) => serving)), failed, aborted]);
+    for (const slot of others) start(slot);
+    const allServe = Promise.all(others.map(({ serving }) => serving)).then(() => (haveAllServed = true));
+    await Promise.race([allServe, failed, aborted]);
   }
   // The app is returned in any case: it may have created the key, which is shown once.
-  return { ...app, failed, close };
+  return { ...app, failed, failure, close };
 }
 
-function createPlace(number: number): Place {
-  let resolve: Place['resolve'] = () => undefined;
-  let reject: Place['reject'] = () => undefined;
+function createSlot(number: number): Slot {
+  let resolve: Slot['resolve'] = () => undefined;
+  let reject: Slot['reject'] = () => undefined;
   const serving = new Promise<ServingApp>((...settle) => ([resolve, reject] = settle));
   // Not everything that is rejected is awaited: a stop ends the start.
   serving.catch(() => undefined);
-  return { number, failedStarts: 0, serving, resolve, reject };
+  return { number, hasServed: false, failedStarts: 0, serving, resolve, reject };
+}
+
+function describeForkError(error: unknown): string {
+  return `A worker process could not be created: ${(error as Error).message}`;
 }
 
 /** Lets a worker complete its requests, and waits until it has ended. */

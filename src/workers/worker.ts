@@ -1,18 +1,19 @@
 // One worker process, which the primary starts with its number as the argument: a server that shares the port.
 import { openApp } from '../app.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { readConfig } from '../config/load-config.ts';
+import { shareOfPool } from '../config/share-of-pool.ts';
 import { openDatabase, type Database } from '../database/database.ts';
 import { describeStartError } from '../database/missing-privilege.ts';
 import type { Counted, RequestCounters } from '../http/hooks/rate-limits.ts';
 import { createLogger } from '../log.ts';
 import { limitHeapGrowth } from '../process/heap-growth.ts';
 import { listenToStop } from '../process/stop-signals.ts';
-import type { PrimaryMessage, WorkerMessage } from './messages.ts';
-import { shareOfPool } from './share-of-pool.ts';
+import { replacementArgument, type PrimaryMessage, type WorkerMessage } from './messages.ts';
 
 limitHeapGrowth();
 
 const isFirst = process.argv[2] === '1';
+const isReplacement = process.argv[3] === replacementArgument;
 const starting = new AbortController();
 const stopping = new Promise<void>((resolve) => {
   // Ctrl-C reaches every process of a terminal.
@@ -25,7 +26,8 @@ void stopping.then(() => starting.abort());
 
 let database: Database | undefined;
 try {
-  const { config } = loadConfig(process);
+  // Not `.env`, which the primary has read: a replacement has the settings of the other workers, whatever it is now.
+  const config = readConfig(process.env, process.getuid?.() === 0);
   const log = await createLogger(config.LOG_LEVEL, process.stderr.isTTY, { showsPid: true });
   database = await openDatabase(
     {
@@ -38,7 +40,11 @@ try {
     },
     log,
   );
-  const app = await openApp(config, database, log, { isFirst, counters: createPrimaryCounters() });
+  const app = await openApp(config, database, log, {
+    isFirst,
+    isReplacement,
+    counters: createPrimaryCounters(),
+  });
   const { url, database: description, createdKey, sampleGroupId } = app;
   send({ type: 'serving', app: { url, database: description, createdKey, sampleGroupId } });
   await stopping;

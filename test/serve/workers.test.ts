@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { sendIncompleteRequest } from '../support/incomplete-request.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import { plainGroup, testKey, type Json } from '../support/test-app.ts';
@@ -14,7 +14,8 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 import { createTestFolder, useTestFolder } from '../support/test-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-// WORKERS: several processes that serve one port.
+// WORKERS: several processes that serve one port. Their starts take long on a busy machine.
+jest.setTimeout(300_000);
 
 const dataDir = useTestFolder();
 let database: TestDatabase;
@@ -30,15 +31,16 @@ afterEach(async () => {
   running = undefined;
 });
 
-const start = async (settings: Record<string, string>) => {
-  const server = startServer({
+const start = async (settings: Record<string, string>, folder?: string) => {
+  const all = {
     DATABASE_URL: database.url,
     ADMIN_API_KEY: testKey,
     // Not tests of overload: see openTestApp.
     MAX_EVENT_LOOP_DELAY_MS: '60000',
     REQUEST_TIMEOUT_SECONDS: '120',
     ...settings,
-  });
+  };
+  const server = startServer(all, [], undefined, folder);
   running = server;
   const { url } = await server.ready;
   return { server, url };
@@ -239,24 +241,101 @@ const place = async (name: string) => {
   await copyFile(`${certificates}${name}.key`, join(certificateDir, 'key'));
 };
 
-test('a renewed certificate reaches every worker; a worker that cannot be replaced stops the server with the reason', async () => {
+const startWithCertificate = async () => {
   await place('first');
   const { server } = await start({
     WORKERS: '2',
     TLS_CERT_FILE: join(certificateDir, 'crt'),
     TLS_KEY_FILE: join(certificateDir, 'key'),
   });
-  const workers = childrenOf(server.pid);
+  return server;
+};
+const replacementsOf = (server: ServerProcess) =>
+  linesOf(server, 'a worker ended unexpectedly, and is replaced').length;
+
+test('a renewed certificate reaches every worker', async () => {
+  const server = await startWithCertificate();
   await place('second');
   await waitUntil(() => pidsOf(server, 'reloaded the TLS certificate').size === 2);
+});
 
+test('if no worker serves and none can start, the server stops with the reason', async () => {
+  const server = await startWithCertificate();
+  const workers = childrenOf(server.pid);
   await writeFile(join(certificateDir, 'crt'), 'no certificate');
-  process.kill(workers[0]!, 'SIGKILL');
+  for (const worker of workers) process.kill(worker, 'SIGKILL');
   const { code, stderr } = await server.exited;
   expect(code).toBe(1);
   expect(stderr).toMatch(/^group-api: A worker could not be replaced in 5 attempts\. TLS_CERT_FILE and/m);
-  expect(linesOf(server, 'a worker ended unexpectedly, and is replaced')).toHaveLength(5);
   expect(workers.filter(isRunning)).toStrictEqual([]);
+});
+
+test('a process that the system cannot create is created later, and does not stop the server', async () => {
+  const { server, url } = await start({ WORKERS: '2' });
+  const [victim, survivor] = childrenOf(server.pid);
+  const limitFiles = (limit: string) =>
+    execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${limit}:`]);
+  const [, usual] = /^Max open files +(\d+)/m.exec(readFileSync(`/proc/${server.pid}/limits`, 'utf8'))!;
+  limitFiles('3');
+  process.kill(victim!, 'SIGKILL');
+  await waitUntil(() => /A worker process could not be created: spawn \S+ EMFILE/.test(server.stderr()));
+  limitFiles(usual!);
+  await waitUntil(() => linesOf(server, 'a replaced worker serves').length === 1);
+  const workers = childrenOf(server.pid);
+  expect(workers).toHaveLength(2);
+  expect(workers).toContain(survivor);
+  await waitUntil(async () => {
+    await post(url, 'allGroups', {});
+    return workers.every((pid) => pidsOf(server, 'request').has(pid));
+  });
+});
+
+/** Opens a connection and sends a request. Resolves to the socket, which is closed unless the server has responded. */
+const openConnection = (url: string) =>
+  new Promise<Socket>((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket
+      .on('error', () => undefined)
+      .once('data', () => resolve(socket))
+      .once('close', () => resolve(socket))
+      .write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  });
+
+test('MAX_CONNECTIONS applies to each worker: further connections are closed, and all processes remain', async () => {
+  const { server, url } = await start({ WORKERS: '2', MAX_CONNECTIONS: '3' });
+  const workers = childrenOf(server.pid);
+  const kept: Socket[] = [];
+  try {
+    await waitUntil(async () => {
+      const socket = await openConnection(url);
+      if (!socket.closed) kept.push(socket);
+      return kept.length === 6;
+    });
+    for (let further = 0; further < 20; further++) expect((await openConnection(url)).closed).toBe(true);
+  } finally {
+    for (const socket of kept) socket.destroy();
+  }
+  await waitUntil(async () => (await post(url, 'allGroups', {}).catch(() => undefined))?.status === 200);
+  expect(childrenOf(server.pid)).toStrictEqual(workers);
+});
+
+test('a replaced worker has the settings of the others, whatever .env is now, and creates no admin account', async () => {
+  const folder = await createTestFolder();
+  await writeFile(join(folder, '.env'), 'RATE_LIMIT_PER_ACCOUNT=1000\n');
+  const { server } = await start({ WORKERS: '2' }, folder);
+  const [first] = childrenOf(server.pid);
+  await writeFile(join(folder, '.env'), 'RATE_LIMIT_PER_ACCOUNT=1000\nMAX_CONNECTIONS=none\n');
+  await database.sql(`DELETE FROM accounts WHERE username = 'admin'`);
+  process.kill(first!, 'SIGKILL');
+  await waitUntil(() => linesOf(server, 'a replaced worker serves').length === 1);
+  expect(replacementsOf(server)).toBe(1);
+  expect(await database.sql(`SELECT username FROM accounts WHERE username = 'admin'`)).toStrictEqual([]);
+});
+
+test('a share of the pool below 5 connections a worker is a warning', async () => {
+  const { server } = await start({ WORKERS: '2', DATABASE_POOL_SIZE: '8' });
+  const warning = /DATABASE_POOL_SIZE=8 gives each of 2 WORKERS 4 of at least 5 connections.*to 10 or more/;
+  expect(server.stderr()).toMatch(warning);
 });
 
 test('with several workers, a first start creates one database and one admin key; a stop ends PostgreSQL too', async () => {

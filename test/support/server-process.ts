@@ -26,9 +26,10 @@ export function startServer(
   settings: Record<string, string>,
   nodeArguments: string[] = [],
   program: readonly string[] = [main],
+  folder = emptyDir,
 ): ServerProcess {
   const child = spawn(process.execPath, [...nodeArguments, ...program], {
-    cwd: emptyDir,
+    cwd: folder,
     env: { PATH: process.env['PATH'], PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -7,7 +7,7 @@ import { defaultSchema, searchPathOf } from '../../src/postgres/database-url.ts'
 export type TestDatabase = {
   readonly url: string;
   /** Runs SQL on a separate connection, to prepare or to read the database's state. */
-  sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  readonly sql: <Row = Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;
   drop(): Promise<void>;
 };
 
