@@ -46,6 +46,10 @@ const requests = {
     graphql(
       `{ ${Array.from({ length: 20 }, (_, n) => `a${n}: searchGroups(first: 200) { nodes { ${twelveFields} } }`).join(' ')} }`,
     ),
+  'searchGroups, 20 pages of 200 nodes under an alias': () =>
+    graphql(
+      `{ ${Array.from({ length: 20 }, (_, n) => `a${n}: searchGroups(first: 200) { list: nodes { ${twelveFields} } }`).join(' ')} }`,
+    ),
   'deleteGroups, 1,000 ids, 12 fields': () => {
     const ids = Array.from({ length: 1000 }, () => nextId++);
     return graphql(`mutation ($ids: [Int!]!) { deleteGroups(ids: $ids) { ${twelveFields} } }`, { ids });

@@ -13,7 +13,7 @@ import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
 import { createRetiredGroupDeletion } from './group-deletion/delete-retired-groups.ts';
-import { startRetirementJob } from './jobs/delete-retired-groups.ts';
+import { startRetirementJob } from './jobs/retirement-job.ts';
 import { startPurgeJob } from './jobs/purge-expired.ts';
 import type { RequestCounters } from './http/hooks/rate-limits.ts';
 import { registerExplorerRoutes } from './http/routes/explorer.ts';
@@ -127,9 +127,8 @@ export async function openApp(
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
     async close() {
-      await Promise.all([http.close(), webhooks.stop()]);
+      await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
-      await Promise.all(jobs.map((job) => job.stop()));
     },
   };
 }

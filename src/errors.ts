@@ -96,7 +96,7 @@ export const errorTable = {
     status: 409,
     meaning:
       'the group is retired: it accepts no new subscribers and stays hidden; `id` and `retiresAt` name it and its date, and ' +
-      '`argument` which argument; `cancelRetirement` ends that',
+      '`argument` which argument; of an import, `records` names the subscribers; `cancelRetirement` ends that',
     retry: 'after a change',
   },
   VERSION_CONFLICT: {

@@ -33,9 +33,8 @@ const warnings = {
  * Probes the database every second, over a separate connection, or over a new one if that has been closed. If there is
  * no response in time, for example because the machine or the network has failed silently, destroys the sockets of the
  * pool: pending queries then fail immediately instead of minutes later by TCP, unless the event loop of this process
- * was blocked meanwhile. If it is a standby, as after a failover,
- * replaces the connections of the pool, each second, until they lead to a primary. Calls `onUnavailable` after every
- * probe without a response.
+ * was blocked meanwhile. If it is a standby, as after a failover, replaces the connections of the pool, each second,
+ * until they lead to a primary. Calls `onUnavailable` after every probe without a response.
  */
 export function watchDatabase(
   connections: PoolConnections,

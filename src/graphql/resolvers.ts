@@ -29,7 +29,7 @@ import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
 import { mutationResolver, queryResolver } from './root-fields.ts';
 import { dateTimeScalar, jsonScalar } from './scalars.ts';
-import { inTurns, turnFor } from './turns.ts';
+import { inTurns, turnFor } from './event-loop-turns.ts';
 
 /** A page of subscribers that never waits for a turn of the event loop. */
 const shortPage = 10;

@@ -16,11 +16,13 @@ export function stringifyResult(result: FormattedExecutionResult): string | Prom
   return hasLongList(result.data) ? writeInTurns(result) : `${JSON.stringify(result)}\n`;
 }
 
-/** Looks for a long list in the root fields and in their pages only, since this is done for each request. */
+/** Looks for a long list in the root fields and in their fields only, since this is done for each request. */
 function hasLongList(data: FormattedExecutionResult['data']): boolean {
   for (const name in data) {
-    const field = data[name] as { nodes?: unknown; edges?: unknown } | null;
-    if (isLongList(field) || isLongList(field?.nodes) || isLongList(field?.edges)) return true;
+    const value: unknown = data[name];
+    if (isLongList(value)) return true;
+    // Whatever the names: those of the response are aliases, if there are any.
+    if (isResultObject(value)) for (const field in value) if (isLongList(value[field])) return true;
   }
   return false;
 }

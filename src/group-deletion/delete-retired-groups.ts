@@ -1,4 +1,4 @@
-import { isTimeLimit } from '../database/conflict.ts';
+import { isRolledBackByConflict, isTimeLimit } from '../database/conflict.ts';
 import { AppError } from '../errors.ts';
 import { GroupNotFoundError } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
@@ -24,8 +24,17 @@ const start: Position = { retiresAt: '-infinity', id: 0 };
 const codesOfChanges: readonly string[] = ['GROUP_PROTECTED', 'VERSION_CONFLICT', 'HAS_ACTIVE_SUBSCRIBERS'];
 
 /**
- * Creates the function that deletes one batch of the retired groups that are due, and returns their number, and whether
- * the batch was full: more may be due. Safe to run concurrently on several servers: the delete locks its group, and
+ * Deletes one batch of the retired groups that are due, calls `onDeleted` for each, and returns whether the batch was
+ * full, so that more may be due. After `signal` is aborted, no further move of subscribers starts.
+ * @throws AppError SERVICE_UNAVAILABLE; the groups that were deleted before stay deleted
+ */
+export type RetiredGroupDeletion = (options: {
+  readonly signal: AbortSignal;
+  readonly onDeleted: () => void;
+}) => Promise<boolean>;
+
+/**
+ * Creates the function that deletes batches of retired groups, one after the other. Safe to run concurrently on several servers: the delete locks its group, and
  * expects the version that was examined, so that a retirement that was cancelled or changed meanwhile deletes nothing.
  */
 export function createRetiredGroupDeletion(
@@ -33,23 +42,31 @@ export function createRetiredGroupDeletion(
   mutations: MutationRunner,
   { deleteGroup }: Pick<GroupDeletion, 'deleteGroup'>,
   log: Logger,
-) {
+): RetiredGroupDeletion {
   let position = start;
 
-  /** Deletes a group and returns whether it did. @throws AppError SERVICE_UNAVAILABLE */
-  const deleteDue = async (group: DueGroup): Promise<boolean> => {
+  /** Deletes a group, or stores why it cannot be. @throws AppError SERVICE_UNAVAILABLE, also if the group is locked */
+  const deleteDue = async (group: DueGroup, onDeleted: () => void): Promise<void> => {
     const { id, version: expectedVersion, hasSubscribers, retirement } = group;
     const target = hasSubscribers ? retirement.moveSubscribersTo : null;
     const call = createCall(group, target);
     const deletion = { id, expectedVersion, reason: retirement.reason, moveSubscribersTo: target };
     try {
       await deleteGroup(deletion, call);
-      return true;
+      onDeleted();
     } catch (error) {
-      if (isChange(error)) return false;
+      if (isChange(error)) return;
       if (isUnavailable(error)) throw error;
       await storeProblem(group, error, call);
-      return false;
+    }
+  };
+
+  /** Deletes a group unless it, or its target, stays locked: a later batch tries again. */
+  const tryToDelete = async (group: DueGroup, onDeleted: () => void): Promise<void> => {
+    try {
+      await deleteDue(group, onDeleted);
+    } catch (error) {
+      if (!isRolledBackByConflict(error)) throw error;
     }
   };
 
@@ -66,20 +83,21 @@ export function createRetiredGroupDeletion(
     else log.error({ ...fields, err: error }, 'failed to delete a retired group');
   };
 
-  return async (): Promise<{ readonly deleted: number; readonly isFull: boolean }> => {
+  return async ({ signal, onDeleted }) => {
     const { due, examinedCount, last } = await findDueGroups(client, position);
     const isFull = due.length === batchSize;
-    // Those that are not deleted wait, and the others are gone: a full batch is followed by one from the same position.
-    if (!isFull) position = examinedCount === maxExamined && last ? last : start;
+    // Also after those that cannot be deleted now, so that they do not delay the others.
+    if (isFull) position = due.at(-1)!;
+    else position = examinedCount === maxExamined && last ? last : start;
     // Concurrent deletes share a statement. One that moves subscribers has its own transaction, which may be long.
-    const moving = due.filter(({ hasSubscribers }) => hasSubscribers);
-    const results = await Promise.allSettled(
-      due.filter(({ hasSubscribers }) => !hasSubscribers).map((group) => deleteDue(group)),
-    );
-    for (const group of moving) results.push(...(await Promise.allSettled([deleteDue(group)])));
+    const withoutMove = due.filter(({ hasSubscribers }) => !hasSubscribers);
+    const results = await Promise.allSettled(withoutMove.map((group) => tryToDelete(group, onDeleted)));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    const deleted = results.filter((result) => result.status === 'fulfilled' && result.value).length;
-    return { deleted, isFull };
+    for (const group of due.filter(({ hasSubscribers }) => hasSubscribers)) {
+      if (signal.aborted) break;
+      await tryToDelete(group, onDeleted);
+    }
+    return isFull;
   };
 }
 

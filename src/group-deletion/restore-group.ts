@@ -23,9 +23,8 @@ export function createGroupRestoration(mutations: MutationRunner) {
   return {
     /**
      * Restores a group with the same id and fields, but without its service group if that has been deleted too, and
-     * without its retirement. With
-     * `moveSubscribersBack`, the subscribers that the delete moved and that are still active on the other group come
-     * back with their dates, in the same transaction.
+     * without its retirement. With `moveSubscribersBack`, the subscribers that the delete moved and that are still
+     * active on the other group come back with their dates, in the same transaction.
      * @throws AppError NOT_FOUND, also if the other group has been deleted; ALREADY_EXISTS if the group is not deleted;
      * BAD_USER_INPUT if the moved subscribers are unknown
      */

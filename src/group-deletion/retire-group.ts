@@ -59,7 +59,7 @@ export function createGroupRetirement(mutations: MutationRunner) {
         const before = await readRow(transaction, id);
         const [cancelled] = await transaction.$queryRaw<{ row: RowJson }[]>`
           UPDATE groups SET hidden = (retirement ->> 'was_hidden')::boolean, retires_at = NULL, retirement = NULL,
-            version = version + 1, updated_at = now()
+            version = version + 1, updated_at = clock_timestamp()
           WHERE id = ${id} AND retires_at IS NOT NULL RETURNING group_row(groups) AS row`;
         if (!cancelled) throw retirementNotFound(id);
         const result = await addGroupDetails(transaction, cancelled.row, call.selectedDetails);
@@ -110,7 +110,7 @@ async function storeRetirement(
       retirement = jsonb_build_object('retired_by', ${account}::text, 'request_id', ${requestId}::text,
         'reason', ${reason}::text, 'move_subscribers_to', ${moveSubscribersTo}::int,
         'was_hidden', coalesce((retirement ->> 'was_hidden')::boolean, hidden)),
-      version = version + 1, updated_at = now()
+      version = version + 1, updated_at = clock_timestamp()
     WHERE id = ${id} RETURNING group_row(groups) AS row`;
   return retired.row;
 }

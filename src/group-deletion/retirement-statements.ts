@@ -14,6 +14,8 @@ export const maxExamined = 1000;
 export type DueGroup = {
   readonly id: number;
   readonly version: number;
+  /** A timestamp as PostgreSQL formats it in JSON. */
+  readonly retiresAt: string;
   readonly hasSubscribers: boolean;
   readonly retirement: Retirement & { readonly reason: string | null };
 };
@@ -23,7 +25,8 @@ export type Position = { readonly retiresAt: string; readonly id: number };
 
 /**
  * Finds the groups that can be deleted among the first ones after a position whose date has come: those that are not
- * protected, whose last active subscriber has ended or can be moved, and whose next attempt is due.
+ * protected, whose last active subscriber has ended or can be moved, whose next attempt is due, and which no other
+ * transaction locks: it may take minutes, and would delay the groups after this one.
  */
 export async function findDueGroups(
   client: RetirementClient,
@@ -37,7 +40,8 @@ export async function findDueGroups(
       ORDER BY retires_at, id LIMIT ${maxExamined}
     ),
     due AS (
-      SELECT id, version, retirement, has_subscribers FROM examined
+      SELECT id, examined.version, examined.retires_at, examined.retirement, has_subscribers FROM examined
+      JOIN groups USING (id)
       CROSS JOIN LATERAL (
         SELECT EXISTS (
           SELECT FROM (
@@ -45,11 +49,12 @@ export async function findDueGroups(
           ) AS last_subscriber WHERE is_active(expires_at)
         ) AS has_subscribers
       ) AS state
-      WHERE NOT protected AND (NOT has_subscribers OR retirement ->> 'move_subscribers_to' IS NOT NULL)
-        AND coalesce((retirement -> 'problem' ->> 'retry_at')::timestamptz <= now(), true)
-      ORDER BY retires_at, id LIMIT ${batchSize}
+      WHERE NOT examined.protected AND (NOT has_subscribers OR examined.retirement ->> 'move_subscribers_to' IS NOT NULL)
+        AND coalesce((examined.retirement -> 'problem' ->> 'retry_at')::timestamptz <= now(), true)
+      ORDER BY examined.retires_at, id LIMIT ${batchSize}
+      FOR NO KEY UPDATE OF groups SKIP LOCKED
     )
-    SELECT (SELECT coalesce(jsonb_agg(to_jsonb(due)), '[]') FROM due) AS due,
+    SELECT (SELECT coalesce(jsonb_agg(to_jsonb(due) ORDER BY retires_at, id), '[]') FROM due) AS due,
       (SELECT count(*)::int FROM examined) AS "examinedCount",
       (SELECT jsonb_build_object('retires_at', retires_at, 'id', id) FROM examined
         ORDER BY retires_at DESC, id DESC LIMIT 1) AS last`;

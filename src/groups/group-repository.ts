@@ -11,7 +11,7 @@ import type { MutationCall } from '../mutations/mutation-call.ts';
 import { runChangeStatement } from '../mutations/change-statement.ts';
 import { foreignKeyViolation, sqlStateOf } from '../database/prisma-error.ts';
 import { isTimeLimit } from '../database/conflict.ts';
-import { createTurns } from '../database/turns.ts';
+import { createQueue } from '../database/queue.ts';
 import { badInput, type AppError } from '../errors.ts';
 import { Prisma, type Group as GroupRow, type PrismaClient } from '../generated/prisma/client.ts';
 import { readLongList } from '../validation/list-length.ts';
@@ -41,7 +41,7 @@ export type GroupRepository = ReturnType<typeof createGroupRepository>;
 
 /** The groups in the database. */
 export function createGroupRepository(prisma: PrismaClient, mutations: MutationRunner) {
-  const takeTurn = createTurns(maxWaitingSearches, tooManySearches);
+  const enqueue = createQueue(maxWaitingSearches, tooManySearches);
 
   async function runSearch<Row>(
     { filter }: Pick<GroupSearch, 'filter'>,
@@ -55,7 +55,7 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       return rows;
     };
     try {
-      return await (isIndexed(filter) ? run() : takeTurn(run));
+      return await (isIndexed(filter) ? run() : enqueue(run));
     } catch (error) {
       throw isTimeLimit(error) ? searchTooSlow(error) : error;
     }
@@ -140,8 +140,8 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
             SELECT id, group_row(groups) AS row FROM groups WHERE id = ${id} FOR NO KEY UPDATE
           ),
           edited AS (
-            -- The columns that the JSON lacks do not change.
-            UPDATE groups SET version = groups.version + 1, updated_at = now(),
+            -- The columns that the JSON lacks do not change. now() would be the time before a wait for the lock.
+            UPDATE groups SET version = groups.version + 1, updated_at = clock_timestamp(),
               (${inputColumns}) = (SELECT ${inputColumns} FROM jsonb_populate_record(groups, ${json}::jsonb))
             FROM locked WHERE groups.id = locked.id AND (locked.row ->> 'retires_at' IS NULL OR ${changes.hidden !== false})
             RETURNING locked.row AS before, group_row(groups) AS after

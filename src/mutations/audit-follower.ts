@@ -9,8 +9,8 @@ export type AuditFollower = {
 
 const batchSize = 500;
 /**
- * The ids before the start that are checked for events whose transactions were not committed yet. An id is assigned
- * immediately before the commit, so that few ids are assigned between both.
+ * The ids before the start that are checked for events whose transactions were not committed yet. An id is assigned by
+ * one of the last statements of a transaction, so that few ids are assigned between it and the commit.
  */
 const startWindow = 1000;
 const maxSkipped = 10_000n;

@@ -88,7 +88,10 @@ async function eraseFromReasons(transaction: Transaction, { username, pseudonym 
     UPDATE deleted_groups SET reason = regexp_replace(reason, ${word}, ${pseudonym}, 'g') WHERE reason ~ ${word}`;
 }
 
-/** Replaces the username as a whole word in the reasons of retirements, which are stored until the delete. */
+/**
+ * Replaces the username as a whole word in the reasons of retirements, which are stored until the delete. The version
+ * changes, so that no delete that has read the reason before writes it afterwards.
+ */
 async function eraseFromRetirements(
   transaction: Transaction,
   { username, pseudonym }: Names,
@@ -96,7 +99,7 @@ async function eraseFromRetirements(
   const word = wholeWord(username);
   return transaction.$executeRaw`
     UPDATE groups SET retirement = jsonb_set(retirement, '{reason}',
-      to_jsonb(regexp_replace(retirement ->> 'reason', ${word}, ${pseudonym}, 'g')))
+      to_jsonb(regexp_replace(retirement ->> 'reason', ${word}, ${pseudonym}, 'g'))), version = version + 1
     WHERE retires_at IS NOT NULL AND retirement ->> 'reason' ~ ${word}`;
 }
 

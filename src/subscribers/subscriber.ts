@@ -108,7 +108,7 @@ export function formatSubscriberCursor({ username }: Subscriber): string {
   return formatCursor([username]);
 }
 
-/** Parses a subscriber's row, with or without the fields that `addSubscriberDetails` of the repository adds to it. */
+/** Parses a subscriber's row, with or without the fields `status` and `group` that the repository adds to it. */
 export function parseSubscriberResult(row: RowJson): SubscriberResult {
   const { status, group } = row as { status?: SubscriberStatus; group?: RowJson };
   return {

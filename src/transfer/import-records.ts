@@ -59,6 +59,7 @@ export function createRecordImport(
   const highest = { serviceGroup: 0, group: 0 };
   const conflicts: Conflict[] = [];
   let conflictCount = 0;
+  let isEachRetired = true;
 
   let kind: RecordKind = recordKinds[0];
   let lastKey: RecordKey | undefined;
@@ -72,6 +73,7 @@ export function createRecordImport(
     const addOutcome = ({ outcome, count, keys }: OutcomeCount) => {
       if (isConflicting(outcome)) {
         conflictCount += count;
+        isEachRetired &&= outcome === 'retired';
         batchConflicts.push(...keys.map((key) => ({ kind, key, outcome })));
       } else if (outcome !== 'orphaned') {
         counts[countNames[kind]][outcome] += count;
@@ -140,9 +142,10 @@ export function createRecordImport(
       return read;
     },
 
-    /** @throws AppError ALREADY_EXISTS if records conflict with existing data. */
+    /** @throws AppError ALREADY_EXISTS if records conflict with existing data; GROUP_RETIRED if only by retirements. */
     finish(): ImportedRecords {
-      if (conflictCount > 0) throw conflictError(conflictCount, conflicts);
+      if (conflictCount > 0)
+        throw conflictError(isEachRetired ? 'GROUP_RETIRED' : 'ALREADY_EXISTS', conflictCount, conflicts);
       return { counts, highestIds: highest };
     },
   };
@@ -180,14 +183,18 @@ function nameRecord(kind: RecordKind, [id, username, removedAt]: RecordKey): str
   return `${kind} ${JSON.stringify(username)} of group ${id}${date}`;
 }
 
-function conflictError(count: number, conflicts: readonly Conflict[]): AppError {
+function conflictError(
+  code: 'ALREADY_EXISTS' | 'GROUP_RETIRED',
+  count: number,
+  conflicts: readonly Conflict[],
+): AppError {
   const problems = conflicts.map(({ kind, key, outcome }) => `${nameRecord(kind, key)} ${meanings[outcome]}`);
   const more = count > problems.length ? `; and ${count - problems.length} more` : '';
   const records = conflicts.map(({ kind, key: [id, username], outcome }) =>
     kind === 'subscriber' ? { kind, groupId: id, username, outcome } : { kind, id, outcome },
   );
   return new AppError(
-    'ALREADY_EXISTS',
+    code,
     `${count} ${count === 1 ? 'record conflicts' : 'records conflict'} with existing data, and nothing is overwritten: ${problems.join('; ')}${more}. Nothing was imported`,
     { count, records },
   );
@@ -197,4 +204,5 @@ const meanings: Record<ConflictOutcome, string> = {
   differs: 'exists with different content',
   archived: 'is deleted, and its archived content is different',
   live: 'exists: it is not deleted',
+  retired: 'would be added to a retired group, which accepts no subscribers: call cancelRetirement first',
 };

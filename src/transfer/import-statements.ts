@@ -4,17 +4,21 @@ import type { RecordKey, RecordKind } from './format.ts';
 
 /**
  * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`). It
- * conflicts with existing data if that `differs`, if its group is `archived` with different content, or if it is a
- * deleted group that is `live`. It is `orphaned` if the record that it refers to does not exist.
+ * conflicts with existing data if that `differs`, if its group is `archived` with different content, if it is a deleted
+ * group that is `live`, or if it would add a subscriber to a group that is `retired`. It is `orphaned` if the record that
+ * it refers to does not exist.
  */
-type ImportOutcome = 'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'orphaned';
+type ImportOutcome =
+  'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'retired' | 'orphaned';
 
 /** An outcome that rejects the import. */
-export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live'>;
+export type ConflictOutcome = Extract<ImportOutcome, 'differs' | 'archived' | 'live' | 'retired'>;
+
+const conflictOutcomes: ReadonlySet<string> = new Set(['differs', 'archived', 'live', 'retired']);
 
 /** Returns whether a record conflicts with existing data. */
 export function isConflicting(outcome: ImportOutcome): outcome is ConflictOutcome {
-  return outcome === 'differs' || outcome === 'archived' || outcome === 'live';
+  return conflictOutcomes.has(outcome);
 }
 
 /** The number of records of a batch with an outcome, and the keys of the first ten of them. */
@@ -93,6 +97,7 @@ export const importBatch: Record<
             THEN 'differs'
           WHEN present.group_id IS NOT NULL THEN 'unchanged'
           WHEN groups.id IS NULL THEN 'orphaned'
+          WHEN groups.retires_at IS NOT NULL THEN 'retired'
           ELSE 'added'
         END AS outcome
       FROM jsonb_array_elements(${rows}::jsonb) AS lines (line)

@@ -62,6 +62,16 @@ describe('a list of more than a thousand groups', () => {
   });
 });
 
+test('a page under aliases is complete, and JSON as any other', async () => {
+  const text = await textOf(
+    '{ page: searchGroups(first: 150) { list: nodes { number: id } total: totalCount } }',
+  );
+  const body = JSON.parse(text);
+  const rows = await app.sql('SELECT id AS number FROM groups ORDER BY id LIMIT 150');
+  expect(body).toStrictEqual({ data: { page: { list: rows, total: groupCount } } });
+  expect(text).toBe(`${JSON.stringify(body)}\n`);
+});
+
 test('a page of groups has the subscribers of each of them, read by several queries', async () => {
   const text = await textOf(
     '{ searchGroups(first: 150) { nodes { id subscribers(first: 5) { totalCount nodes { username } } } } }',

@@ -37,10 +37,14 @@ const problemOf = async (id: number): Promise<Json> => {
   return body.data.groupDeletionImpact.retirement.problem;
 };
 
-/** Returns after a server has examined the groups that are due now: it deletes one that is due after them. */
+/**
+ * Returns after a server has examined the groups that are due now, and has completed their deletes: a group with
+ * subscribers to move comes after all others of its batch, and after those with an earlier date.
+ */
 async function waitForExamination(): Promise<void> {
-  const id = await app.createGroup({ name: 'examined last' });
-  await retire(id);
+  const [id, target] = [await app.createGroup({ name: 'examined last' }), await app.createGroup()];
+  await subscribe(id, 'moved');
+  await retire(id, { moveSubscribersTo: target });
   await waitForDelete(id);
 }
 
@@ -83,12 +87,12 @@ test('of more groups than a batch has, two servers delete each one once', async 
 
 test('a retired group is deleted when its last subscription has expired, which moves to the history', async () => {
   const id = await app.createGroup();
-  const expiresAt = new Date(Date.now() + 2500);
-  await subscribe(id, 'ali', { expiresAt: expiresAt.toISOString() });
+  await subscribe(id, 'ali', { expiresAt: future });
   await retire(id);
+  await waitForExamination();
+  expect([await exists(id), await deletesOf(id)]).toStrictEqual([true, []]);
+  await app.sql('UPDATE subscribers SET expires_at = now() WHERE group_id = $1', [id]);
   await waitForDelete(id);
-  const [archived]: Json[] = await archiveRow(id);
-  expect(archived.deleted_at.getTime()).toBeGreaterThanOrEqual(expiresAt.getTime());
   const history = await app.sql('SELECT username FROM subscriber_history WHERE group_id = $1', [id]);
   expect(history).toStrictEqual([{ username: 'ali' }]);
 });
@@ -244,4 +248,79 @@ test('a due group is deleted although more groups wait before it than a server e
     { count: 2500 },
   ]);
   await app.sql(`DELETE FROM groups WHERE name = 'waiting'`);
+});
+
+test('a due group is deleted although more groups before it are locked than a batch has; those are deleted after that', async () => {
+  await app.sql(
+    `WITH locked AS (
+       INSERT INTO groups (name, tag_name, duration, price, retires_at, retirement)
+       SELECT 'locked', 'locked', 1, 1, '2020-01-01Z', '{"retired_by": "x", "request_id": "x"}' FROM generate_series(1, 150)
+       RETURNING id
+     )
+     INSERT INTO subscribers (group_id, username) SELECT id, 'ali' FROM locked`,
+  );
+  const count = async () => (await app.sql(`SELECT FROM groups WHERE name = 'locked'`)).length;
+  const second = await openSecondConnection(app);
+  try {
+    await second.query('BEGIN');
+    await second.query(`SELECT FROM groups WHERE name = 'locked' FOR UPDATE`);
+    await app.sql(
+      `UPDATE subscribers SET starts_at = '2020-01-01Z', expires_at = '2020-01-02Z'
+       WHERE group_id IN (SELECT id FROM groups WHERE name = 'locked')`,
+    );
+    const id = await app.createGroup();
+    await retire(id);
+    await waitForDelete(id);
+    expect(await count()).toBe(150);
+  } finally {
+    await second.close();
+  }
+  await waitUntil(async () => (await count()) === 0);
+});
+
+test('a move to a locked target is no failed attempt: the group is deleted once the target is free', async () => {
+  const [id, target] = [await app.createGroup(), await app.createGroup()];
+  await subscribe(id, 'ali');
+  await retire(id, { moveSubscribersTo: target, at: future });
+  const second = await openSecondConnection(app);
+  try {
+    await second.lockGroup(target);
+    await app.sql('UPDATE groups SET retires_at = now() WHERE id = $1', [id]);
+    await second.waitForBlocked();
+    // One that waits behind it is deleted after the first one's time limit.
+    await waitForExamination();
+    expect(await problemOf(id)).toBeNull();
+  } finally {
+    await second.close();
+  }
+  await waitForDelete(id);
+  expect(await deletesOf(id)).toMatchObject([{ outcome: 'done' }]);
+  expect((await subscribersOf(target)).length).toBe(1);
+});
+
+test('a server that stops completes the move that it has started, and starts no other', async () => {
+  const database = await createTestDatabase();
+  try {
+    const server = await openTestApp({}, { ...database, drop: async () => undefined });
+    const second = await openSecondConnection(database);
+    const ids: number[] = [];
+    const target = await server.createGroup();
+    for (let i = 0; i < 3; i++) {
+      const id = await server.createGroup();
+      ids.push(id);
+      await server.post('/subscribe', { groupId: id, username: `user-${i}` });
+      await server.post('/retireGroup', { id, at: future, moveSubscribersTo: target });
+    }
+    await second.lockGroup(target);
+    await database.sql('UPDATE groups SET retires_at = now() WHERE id = ANY ($1)', [ids]);
+    await second.waitForBlocked();
+    const closing = server.close();
+    await second.close();
+    await closing;
+    // The one that waited is deleted, unless it had reached its time limit.
+    const left = await database.sql('SELECT FROM groups WHERE id = ANY ($1)', [ids]);
+    expect(left.length).toBeGreaterThanOrEqual(2);
+  } finally {
+    await database.drop();
+  }
 });

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { Json } from '../support/test-app.ts';
 import { useTransferSource } from '../support/transfer-source.ts';
+import { future } from '../support/probes.ts';
 import { importEvents, readTables } from '../support/transfer.ts';
 
 const { app, ids, folder, file, here, exportAgain, readLines } = useTransferSource();
@@ -191,6 +192,28 @@ describe('rejected imports', () => {
       'group-api: 2 records conflict with existing data, and nothing is overwritten: ' +
         `group ${ids.plain} is deleted, and its archived content is different; deletedGroup ${ids.deleted} exists: it is not deleted. ` +
         'Nothing was imported (ALREADY_EXISTS)\n',
+    );
+    expect(await readTables(app)).toStrictEqual(before);
+  });
+
+  test('an import rejects subscribers of a group that is retired meanwhile, with GROUP_RETIRED; nothing is changed', async () => {
+    await app.post('/subscribe', { groupId: ids.plain, username: 'ali' });
+    const retired = await app.post('/retireGroup', { id: ids.plain, at: future });
+    expect(retired.status).toBe(200);
+    await exportAgain();
+    expect(await here.run('groups', 'import', file)).toMatchObject({ code: 0, stderr: '' });
+    await app.post('/removeUserSubscription', { groupId: ids.plain, username: 'ali' });
+    const before = await readTables(app);
+
+    const { code, stderr } = await here.run('groups', 'import', file, '--json');
+
+    const { error } = JSON.parse(stderr);
+    const records = [{ kind: 'subscriber', groupId: ids.plain, username: 'ali', outcome: 'retired' }];
+    expect([code, error]).toMatchObject([1, { code: 'GROUP_RETIRED', count: 1, records }]);
+    expect(error.message).toBe(
+      '1 record conflicts with existing data, and nothing is overwritten: ' +
+        `subscriber "ali" of group ${ids.plain} would be added to a retired group, which accepts no subscribers: ` +
+        'call cancelRetirement first. Nothing was imported',
     );
     expect(await readTables(app)).toStrictEqual(before);
   });

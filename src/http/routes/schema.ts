@@ -7,6 +7,6 @@ export function registerSchemaRoute(http: FastifyInstance, isOpen: boolean): voi
   const source = readSchemaSource();
   http.get('/schema.graphql', (_request, reply) => {
     if (!isOpen) throw new AppError('FORBIDDEN', 'Introspection is disabled by the settings of this server');
-    return reply.header('Cache-Control', 'no-store').type('text/plain; charset=utf-8').send(source);
+    return reply.type('text/plain; charset=utf-8').send(source);
   });
 }

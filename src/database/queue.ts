@@ -1,12 +1,12 @@
-/** The function that runs work in turn. */
-type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>;
+/** The function that runs work in its turn. */
+type Enqueue = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
  * Creates a function that runs asynchronous work one at a time, in the order of the calls, so that expensive statements
  * occupy one connection. If `maxWaiting` calls wait already, it throws the error that `rejection` creates: callers may
  * be gone before a longer queue reaches them.
  */
-export function createTurns(maxWaiting: number, rejection: () => Error): TakeTurn {
+export function createQueue(maxWaiting: number, rejection: () => Error): Enqueue {
   let last: Promise<unknown> = Promise.resolve();
   let unfinished = 0;
   return async (work) => {
