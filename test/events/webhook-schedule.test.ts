@@ -70,23 +70,40 @@ test('attempts follow the schedule of Standard Webhooks with up to 10 % jitter; 
   });
 });
 
-test('once a webhook accepts an event after an outage, the retries of the others are due at once', async () => {
-  receiver.received.length = 0;
-  const { id } = await readWebhook();
-  await run('webhooks', 'enable', String(id));
+test('once a webhook accepts an event after an outage, the retries are due at once that failed without a response or with 503, not one that was rejected with 500', async () => {
   await waitUntil(
     async () => (await app.sql('SELECT FROM webhook_deliveries WHERE is_claimed')).length === 0,
   );
+  receiver.received.length = 0;
+  const { id } = await readWebhook();
+  await run('webhooks', 'enable', String(id));
+  await waitUntil(() => receiver.received.length >= 2);
+  // Those whose attempt is running are changed once its result is stored.
+  await waitUntil(async () => {
+    await app.sql(
+      `UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL, next_attempt_at = now() + interval '1 day',
+         response_status = (ARRAY[500, 503, NULL])[(SELECT count(*) FROM webhook_deliveries AS earlier WHERE earlier.id <= d.id)]
+       FROM webhook_deliveries AS d WHERE webhook_deliveries.id = d.id AND NOT webhook_deliveries.is_claimed`,
+    );
+    const waiting = `next_attempt_at > now() + interval '1 hour'`;
+    return (await app.sql(`SELECT FROM webhook_deliveries WHERE ${waiting}`)).length === 3;
+  });
+  expect(await app.sql('SELECT response_status FROM webhook_deliveries ORDER BY id')).toStrictEqual([
+    { response_status: 500 },
+    { response_status: 503 },
+    { response_status: null },
+  ]);
   await app.sql(`UPDATE webhook_endpoints SET unavailable_since = now() - interval '2 hours'`);
-  await app.sql(
-    `UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL, next_attempt_at = now() + interval '1 day', is_claimed = false`,
-  );
   receiver.reply = () => ({ status: 200 });
   await app.createGroup();
-  await waitUntil(
-    async () => (await app.sql(`SELECT FROM webhook_deliveries WHERE status <> 'delivered'`)).length === 0,
-  );
-  expect(await readWebhook()).toMatchObject({ state: 'enabled', unavailableSince: null, failingSince: null });
+  const readStatuses = async () => {
+    const rows = await app.sql<{ status: string }>('SELECT status FROM webhook_deliveries ORDER BY id');
+    return rows.map(({ status }) => status);
+  };
+  await waitUntil(async () => (await readStatuses()).slice(1).every((status) => status === 'delivered'));
+  expect(await readStatuses()).toStrictEqual(['pending', 'delivered', 'delivered', 'delivered']);
+  await waitUntil(async () => (await readWebhook()).state === 'enabled');
+  expect(await readWebhook()).toMatchObject({ unavailableSince: null, failingSince: null });
 });
 
 test('a delivery whose server was killed is sent by another one once its lease has ended, not before', async () => {
@@ -97,6 +114,8 @@ test('a delivery whose server was killed is sent by another one once its lease h
   receiver.received.length = 0;
   await app.createGroup();
   await waitUntil(() => receiver.received.length === 1);
-  await app.sql(`UPDATE webhook_deliveries SET next_attempt_at = now() WHERE is_claimed`);
+  await app.sql(
+    `UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = (SELECT min(id) FROM webhook_deliveries)`,
+  );
   await waitUntil(() => receiver.received.length === 2);
 });

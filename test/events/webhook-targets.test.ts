@@ -32,6 +32,7 @@ const rejectedHosts = [
   ['192.168.1.1', 'private'],
   ['192.168.257', 'private'],
   ['3232235777', 'private'],
+  ['168.63.129.16', 'the platform of Azure'],
   ['100.64.0.1', 'shared address space'],
   ['100.127.255.255', 'shared address space'],
   ['169.254.169.254', 'link-local'],
@@ -163,11 +164,14 @@ describe('an attempt', () => {
       { allowedNetworks: ['127.0.0.0/8'], allowsHttp: true },
       resolveTo('127.0.0.1'),
     );
-    expect(await sender.send({ url: receiver.url, ...message })).toMatchObject({
-      isSuccess: false,
-      status: 307,
-    });
-    for (const name of names) delete process.env[name];
+    try {
+      expect(await sender.send({ url: receiver.url, ...message })).toMatchObject({
+        isSuccess: false,
+        status: 307,
+      });
+    } finally {
+      for (const name of names) delete process.env[name];
+    }
     expect([receiver.received.length, connections]).toStrictEqual([1, 0]);
     sender.close();
     await receiver.close();
@@ -199,6 +203,7 @@ describe('webhooks create', () => {
     const creates = async (url: string) => (await run('webhooks', 'create', url, '--json')).code;
     expect(await creates('https://8.8.8.8/hooks')).toBe(0);
     expect(await creates('https://[2606:4700::1111]/hooks')).toBe(0);
+    expect(await creates('https://8.8.8.8/%ff')).toBe(0);
     expect(await creates('https://10.1.2.3/hooks')).toBe(1);
     environment['WEBHOOK_ALLOWED_NETWORKS'] = '10.0.0.0/8,fd00::/8';
     expect(await creates('https://10.1.2.3/hooks')).toBe(0);

@@ -45,4 +45,4 @@ test('an event is sent over TLS with the name in SNI and Host; a certificate of 
     await new Promise((resolve) => server.close(resolve));
     await database.drop();
   }
-}, 60_000);
+});

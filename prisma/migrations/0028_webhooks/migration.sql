@@ -57,8 +57,7 @@ CREATE TABLE "webhook_deliveries" (
 );
 
 CREATE UNIQUE INDEX "webhook_deliveries_endpoint_id_event_id_key" ON "webhook_deliveries" ("endpoint_id", "event_id");
-CREATE INDEX "webhook_deliveries_endpoint_id_id_idx" ON "webhook_deliveries" ("endpoint_id", "id");
-CREATE INDEX "webhook_deliveries_finished_at_idx" ON "webhook_deliveries" ("finished_at");
+CREATE INDEX "webhook_deliveries_finished_at_idx" ON "webhook_deliveries" ("finished_at") WHERE "finished_at" IS NOT NULL;
 -- Those whose last attempt failed, for `webhooks deliveries --failed`.
 CREATE INDEX "webhook_deliveries_failed_idx" ON "webhook_deliveries" ("id") WHERE "last_error" IS NOT NULL;
 CREATE INDEX "webhook_deliveries_due_idx" ON "webhook_deliveries" ("endpoint_id", "next_attempt_at") WHERE "status" = 'pending';

@@ -1,6 +1,6 @@
 import { maxAttempts, readRetryDelay } from './retry-schedule.ts';
 import type { AttemptResult, AttemptSender } from './send-attempt.ts';
-import type { AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
+import type { ActiveEndpoint, AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import { writeEnvelope } from './envelope.ts';
 import type { Slots } from './slots.ts';
@@ -9,19 +9,27 @@ import type { Slots } from './slots.ts';
 export type DeliveryLane = {
   /** Starts workers, if deliveries may be due. */
   wake(): void;
-  /** Whether no worker is running. */
+  /** Takes over the state of the endpoint. If it was changed or disabled, its claimed deliveries are given back. */
+  update(endpoint: LaneEndpoint | undefined): void;
+  /** Whether no worker is running, and all results are stored. */
   isIdle(): boolean;
   /** Resolves once no worker is running, and all results are stored. */
   finish(): Promise<void>;
 };
 
-/** Attempts at a time, of a server at an endpoint. */
+type LaneEndpoint = Pick<ActiveEndpoint, 'id' | 'updatedAt' | 'isUnavailable'>;
+
+/** Attempts at a time, of a process at an endpoint. */
 const maxConcurrentAttempts = 2;
-const claimSize = 20;
+const claimSize = 50;
 /** Claimed deliveries are sent within this time, or given back: an attempt needs up to 15 s of the lease. */
 const claimUseMs = 10_000;
-/** A killed server's deliveries are sent again after this time. */
+/** A killed process's deliveries are sent again after this time. */
 const leaseMs = 40_000;
+/** Results are stored together, at the latest after this time. */
+const recordMs = 100;
+/** The delay after an error of the database. */
+const retryMs = 1000;
 const goneStatus = 410;
 
 /**
@@ -29,45 +37,70 @@ const goneStatus = 410;
  * running attempts, which are given back; `slots` limits the attempts of all endpoints.
  */
 export function createDeliveryLane(
-  endpointId: number,
+  initial: LaneEndpoint,
   store: DeliveryStore,
   sender: AttemptSender,
   slots: Slots,
   stop: { readonly isStopping: () => boolean; readonly signal: AbortSignal },
 ): DeliveryLane {
   const workers = new Set<Promise<void>>();
+  let endpoint = initial;
+  /** Whether an attempt of this lane has failed since its last success. */
+  let hasFailed = false;
   let queue: ClaimedDelivery[] = [];
   let queuedAt = 0;
   let claiming: Promise<void> | undefined;
+  /** Counts what makes claimed deliveries outdated. */
+  let changes = 0;
+  let releasing: Promise<unknown> = Promise.resolve();
 
   const results: { readonly delivery: ClaimedDelivery; readonly result: AttemptResult }[] = [];
   let recording: Promise<void> | undefined;
+  let recordTimer: NodeJS.Timeout | undefined;
 
   /** Stores results, together with those that arrive while the statement before runs. */
   const record = async () => {
     while (results.length > 0) {
       const batch = results.splice(0);
-      await store.record(
-        endpointId,
-        batch.map(({ delivery, result }) => toRecord(delivery, result)),
-        {
-          isAvailable: batch.at(-1)!.result.isSuccess,
-          wasUnavailable: batch.some(({ delivery }) => delivery.isUnavailable),
-          isGone: batch.some(({ result }) => result.status === goneStatus),
-        },
-      );
+      const isAvailable = batch.at(-1)!.result.isSuccess;
+      hasFailed ||= endpoint.isUnavailable || batch.some(({ delivery }) => delivery.isUnavailable);
+      try {
+        await store.record(
+          endpoint.id,
+          batch.map(({ delivery, result }) => toRecord(delivery, result)),
+          {
+            isAvailable,
+            wasUnavailable: hasFailed,
+            isGone: batch.some(({ result }) => result.status === goneStatus),
+          },
+        );
+      } catch (error) {
+        // The receiver has got these events: they would be sent again if their results were lost.
+        results.unshift(...batch);
+        recordLater(retryMs);
+        throw error;
+      }
+      hasFailed = !isAvailable;
     }
   };
-  const startRecording = () => {
+  const recordNow = () => {
+    clearTimeout(recordTimer);
+    recordTimer = undefined;
     recording ??= record().finally(() => (recording = undefined));
     return recording;
+  };
+  const recordLater = (delayMs: number) => {
+    recordTimer ??= setTimeout(() => void store.onError(recordNow()), delayMs);
   };
 
   const claim = async () => {
     // A delivery that waits for one of these is found once their results are stored.
-    await startRecording();
-    queue = await store.claim(endpointId, claimSize, leaseMs);
+    await recordNow();
+    const changesBefore = changes;
+    const claimed = await store.claim(endpoint.id, claimSize, leaseMs);
     queuedAt = performance.now();
+    if (changes !== changesBefore) await store.release(claimed);
+    else queue = claimed;
     if (queue.length > 1) wake();
   };
   const next = async (): Promise<ClaimedDelivery | undefined> => {
@@ -77,25 +110,27 @@ export function createDeliveryLane(
       await (claiming ??= claim().finally(() => (claiming = undefined)));
     return queue.shift();
   };
+  const send = async (delivery: ClaimedDelivery) => {
+    const { url, secret, previousSecret, eventId } = delivery;
+    const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
+    const result = await sender.send(
+      { url, secrets, id: eventId, body: writeEnvelope(delivery) },
+      stop.signal,
+    );
+    if (stop.signal.aborted && result.status === null) return store.release([delivery]);
+    if (!result.isSuccess) hasFailed = true;
+    if (result.status === goneStatus) drop();
+    results.push({ delivery, result });
+    recordLater(recordMs);
+  };
   const work = async () => {
     for (;;) {
-      const delivery = await next();
-      if (delivery === undefined) return;
-      const release = await slots.acquire();
+      // Before a claim, whose deliveries would wait for the slot during their lease.
+      const release = await slots.acquire(hasFailed || endpoint.isUnavailable);
       try {
-        if (stop.isStopping() || performance.now() - queuedAt > claimUseMs) {
-          await store.release([delivery]);
-          continue;
-        }
-        const { url, secret, previousSecret, eventId } = delivery;
-        const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
-        const body = writeEnvelope(delivery);
-        const result = await sender.send({ url, secrets, id: eventId, body }, stop.signal);
-        if (stop.signal.aborted && result.status === null) await store.release([delivery]);
-        else {
-          results.push({ delivery, result });
-          void store.onError(startRecording());
-        }
+        const delivery = await next();
+        if (delivery === undefined) return;
+        await send(delivery);
       } finally {
         release();
       }
@@ -107,12 +142,21 @@ export function createDeliveryLane(
       workers.add(worker);
     }
   };
+  const drop = () => {
+    changes++;
+    releasing = Promise.all([releasing, store.onError(store.release(queue.splice(0)))]);
+  };
   return {
     wake,
-    isIdle: () => workers.size === 0,
+    update(current) {
+      if (current?.updatedAt.getTime() !== endpoint.updatedAt.getTime()) drop();
+      if (current !== undefined) endpoint = current;
+    },
+    isIdle: () => workers.size === 0 && results.length === 0 && recording === undefined,
     async finish() {
-      await Promise.all(workers);
-      await store.onError(startRecording());
+      await Promise.all([...workers, releasing]);
+      await store.onError(recordNow());
+      clearTimeout(recordTimer);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import type { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
 import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
 import { countLimit, toTotalCount, type TotalCount } from '../../validation/total-count.ts';
@@ -96,11 +96,16 @@ export function createDeliveryRepository(prisma: PrismaClient, mutations: Mutati
         )
           throw new AppError('NOT_FOUND', `There is no webhook ${endpointId}`, { id: endpointId });
         if (since === undefined) await requireDeliveries(transaction, ids);
+        const isChosen =
+          since === undefined
+            ? Prisma.sql`id = ANY (${ids}::bigint[])`
+            : Prisma.sql`event_at >= ${since}::timestamptz`;
+        const isOfEndpoint =
+          endpointId === undefined ? Prisma.empty : Prisma.sql`AND endpoint_id = ${endpointId}`;
         const count = await transaction.$executeRaw`
           UPDATE webhook_deliveries
           SET status = 'pending', attempts = 0, is_claimed = false, next_attempt_at = now(), finished_at = NULL
-          WHERE CASE WHEN ${since ?? null}::timestamptz IS NULL THEN id = ANY (${ids}::bigint[]) ELSE event_at >= ${since ?? null} END
-            AND (${endpointId ?? null}::int IS NULL OR endpoint_id = ${endpointId ?? null})`;
+          WHERE ${isChosen} ${isOfEndpoint}`;
         const targetIds = ids.map(String);
         return {
           result: count,

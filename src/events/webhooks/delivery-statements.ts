@@ -43,33 +43,53 @@ export type AttemptRecord = {
   readonly error: string | null;
 };
 
-/** The maximum number of pending deliveries of an endpoint: until some are done, further events stay in the feed. */
-const maxPendingDeliveries = 10_000;
+/** While an endpoint has so many due deliveries, further events stay in the feed: the audit log is the queue. */
+const maxDueDeliveries = 500;
+/** The same for all pending deliveries, most of which are retries. */
+const maxPendingDeliveries = 50_000;
 
-/** The endpoints that are enabled. `isDue`: a delivery may be attempted now. */
+/** An endpoint that is enabled. */
 export type ActiveEndpoint = {
   readonly id: number;
   readonly cursor: string;
-  readonly isDue: boolean;
+  /** Changes whenever an operator has changed the endpoint. */
+  readonly updatedAt: Date;
+  /** Whether the endpoint's last attempt has failed. */
+  readonly isUnavailable: boolean;
+  /** How many deliveries may be attempted now, up to the maximum of an endpoint that receives further events. */
+  readonly dueCount: number;
+  /** Whether so many deliveries are due that further events wait. */
   readonly isFull: boolean;
 };
 
+const isUnavailable = sql`(e.unavailable_since IS NOT NULL OR e.failing_since IS NOT NULL)`;
+
 /** Selects the enabled endpoints; each is an `ActiveEndpoint`. */
 export const selectActiveEndpoints = sql`
-  SELECT id, cursor,
-    EXISTS (
+  SELECT id, cursor, updated_at AS "updatedAt", ${isUnavailable} AS "isUnavailable", due.count AS "dueCount",
+    due.count >= ${maxDueDeliveries} AS "isFull"
+  FROM webhook_endpoints AS e, LATERAL (
+    SELECT count(*)::int FROM (
       SELECT FROM webhook_deliveries WHERE endpoint_id = e.id AND status = 'pending' AND next_attempt_at <= now()
-    ) AS "isDue",
-    (
-      SELECT count(*) FROM (
-        SELECT FROM webhook_deliveries WHERE endpoint_id = e.id AND status = 'pending' LIMIT ${maxPendingDeliveries}
-      ) AS pending
-    ) >= ${maxPendingDeliveries} AS "isFull"
-  FROM webhook_endpoints e WHERE disabled_at IS NULL ORDER BY id`;
+      LIMIT ${maxDueDeliveries}
+    ) AS due
+  ) AS due
+  WHERE disabled_at IS NULL ORDER BY id`;
+
+/** Selects the ids of the enabled endpoints with the maximum of pending deliveries, as `id`. */
+export const selectOverfullEndpoints = sql`
+  SELECT id FROM webhook_endpoints AS e
+  WHERE disabled_at IS NULL AND (
+    SELECT count(*) FROM (
+      SELECT FROM webhook_deliveries WHERE endpoint_id = e.id AND status = 'pending' LIMIT ${maxPendingDeliveries}
+    ) AS pending
+  ) >= ${maxPendingDeliveries}`;
 
 /**
  * Moves the endpoints that are at `cursor` to `nextCursor`, and inserts a delivery of each event that they receive. Of
- * several servers that do so concurrently, one moves an endpoint; ids are assigned in the order of the events.
+ * several servers that do so concurrently, one moves an endpoint; ids are assigned in the order of the events. Returns
+ * the ids of the endpoints with new deliveries, as `id`. A delivery that waits for a failed one is due with it: while
+ * its row is locked, no result can be stored that would make the later deliveries due without seeing the new one.
  */
 export function fanOut(
   endpointIds: readonly number[],
@@ -84,13 +104,21 @@ export function fanOut(
       FOR NO KEY UPDATE SKIP LOCKED
     ), moved AS (
       UPDATE webhook_endpoints AS e SET cursor = ${nextCursor} FROM locked WHERE e.id = locked.id
+    ), inserted AS (
+      INSERT INTO webhook_deliveries (endpoint_id, event_id, event_type, event_at, order_key, data, next_attempt_at)
+      SELECT locked.id, event->>'eventId', event->>'eventType', (event->>'eventAt')::timestamptz, event->>'orderKey', event->'data',
+        greatest(now(), (
+          SELECT next_attempt_at FROM webhook_deliveries
+          WHERE endpoint_id = locked.id AND order_key = event->>'orderKey' AND status = 'pending' AND NOT is_claimed
+          ORDER BY id LIMIT 1 FOR SHARE SKIP LOCKED
+        ))
+      FROM jsonb_array_elements(${JSON.stringify(events)}::jsonb) WITH ORDINALITY AS list (event, position), locked
+      WHERE types = '{}' OR event->>'eventType' = ANY (types)
+      ORDER BY position, locked.id
+      ON CONFLICT (endpoint_id, event_id) DO NOTHING
+      RETURNING endpoint_id
     )
-    INSERT INTO webhook_deliveries (endpoint_id, event_id, event_type, event_at, order_key, data)
-    SELECT locked.id, event->>'eventId', event->>'eventType', (event->>'eventAt')::timestamptz, event->>'orderKey', event->'data'
-    FROM jsonb_array_elements(${JSON.stringify(events)}::jsonb) WITH ORDINALITY AS list (event, position), locked
-    WHERE types = '{}' OR event->>'eventType' = ANY (types)
-    ORDER BY position, locked.id
-    ON CONFLICT (endpoint_id, event_id) DO NOTHING`;
+    SELECT DISTINCT endpoint_id AS id FROM inserted`;
 }
 
 /**
@@ -117,7 +145,7 @@ export function claimDeliveries(endpointId: number, limit: number, leaseMs: numb
     RETURNING d.id, d.endpoint_id AS "endpointId", d.event_id AS "eventId", d.event_type AS "eventType",
       d.event_at AS "eventAt", d.data, d.attempts, e.url, e.secret,
       CASE WHEN e.previous_secret_expires_at > now() THEN e.previous_secret END AS "previousSecret",
-      e.unavailable_since IS NOT NULL OR e.failing_since IS NOT NULL AS "isUnavailable"`;
+      ${isUnavailable} AS "isUnavailable"`;
 }
 
 /** Gives claimed deliveries back whose attempt has not been made. */
@@ -134,7 +162,7 @@ export function releaseDeliveries(
 /**
  * Stores the results of attempts. The result of a claim that another server has renewed counts only if the receiver has
  * accepted the event. Later deliveries that wait for a failed one are due with it, so that claims do not read them
- * meanwhile, and with a finished one at once.
+ * meanwhile, and with a finished one at once. Those that are due anyway are not written.
  */
 export function recordAttempts(records: readonly AttemptRecord[]): Prisma.Sql {
   return sql`
@@ -148,17 +176,24 @@ export function recordAttempts(records: readonly AttemptRecord[]): Prisma.Sql {
         finished_at = CASE WHEN result.status <> 'pending' THEN now() END
       FROM result
       WHERE d.id = result.id AND d.status = 'pending' AND (d.attempts = result.attempts OR result.status = 'delivered')
-      RETURNING d.id, endpoint_id, order_key, coalesce(next_attempt_at, now()) AS due_at
+      RETURNING d.id, endpoint_id, order_key, next_attempt_at AS retry_at
     )
-    UPDATE webhook_deliveries AS d SET next_attempt_at = due_at FROM recorded
+    UPDATE webhook_deliveries AS d SET next_attempt_at = coalesce(retry_at, now()) FROM recorded
     WHERE d.endpoint_id = recorded.endpoint_id AND d.order_key = recorded.order_key AND d.id > recorded.id
-      AND status = 'pending' AND attempts = 0 AND next_attempt_at <> due_at`;
+      AND status = 'pending' AND attempts = 0
+      AND CASE WHEN retry_at IS NULL THEN next_attempt_at > now() ELSE next_attempt_at < retry_at END`;
 }
 
 /** The shortest outage after which the first successful attempt makes all retries of the endpoint due. */
 const outage = Prisma.raw(`interval '1 minute'`);
 
-/** Notes that an endpoint has accepted an event after failures. After an outage, all its retries are due. */
+/** The responses of a proxy whose server is unavailable. Others are about the event, and would be the same again. */
+const outageStatuses = Prisma.raw('502, 503, 504');
+
+/**
+ * Notes that an endpoint has accepted an event after failures. After an outage, the retries are due whose last attempt
+ * failed because of it; a delivery that was never sent waits for an earlier one, and is due with its result.
+ */
 export function noteSuccess(endpointId: number): Prisma.Sql {
   return sql`
     WITH before AS (
@@ -170,7 +205,8 @@ export function noteSuccess(endpointId: number): Prisma.Sql {
     )
     UPDATE webhook_deliveries AS d SET next_attempt_at = now() FROM before
     WHERE d.endpoint_id = before.id AND before.unavailable_since < now() - ${outage} AND status = 'pending'
-      AND NOT is_claimed AND next_attempt_at > now()`;
+      AND NOT is_claimed AND next_attempt_at > now() AND attempts > 0
+      AND (response_status IS NULL OR response_status IN (${outageStatuses}))`;
 }
 
 /** How long an endpoint may fail before it is disabled. */

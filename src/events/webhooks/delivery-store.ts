@@ -19,7 +19,7 @@ export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
 type EndpointOutcome = {
   /** Whether the last attempt has succeeded. */
   readonly isAvailable: boolean;
-  /** Whether the endpoint was unavailable when the batch was claimed. */
+  /** Whether an attempt may have failed since the last success. */
   readonly wasUnavailable: boolean;
   /** Whether an attempt got 410. */
   readonly isGone: boolean;
@@ -39,24 +39,23 @@ export function createDeliveryStore(prisma: PrismaClient, log: Logger) {
       if (deliveries.length > 0) await prisma.$executeRaw(releaseDeliveries(deliveries));
     },
 
-    /** Stores the results of attempts at one endpoint, and its state; may disable the endpoint. */
+    /** Stores the results of attempts at one endpoint, and its state; may disable the endpoint. Can be repeated. */
     async record(
       endpointId: number,
       records: readonly AttemptRecord[],
       { isAvailable, wasUnavailable, isGone }: EndpointOutcome,
     ): Promise<void> {
+      await prisma.$executeRaw(recordAttempts(records));
       if (!isAvailable || isGone) {
         const isFinal = records.some(({ status }) => status === 'failed');
         const requestId = randomUUID();
         const disabled = await prisma.$executeRaw(noteFailure(endpointId, { isFinal, isGone, requestId }));
         if (disabled > 0) log.warn({ webhook: endpointId, requestId }, 'a webhook was disabled');
       } else if (wasUnavailable) await prisma.$executeRaw(noteSuccess(endpointId));
-      await prisma.$executeRaw(recordAttempts(records));
     },
 
     /**
-     * Logs the error of background work, which is repeated: a claim whose result is not stored ends with its lease. The
-     * connection watchdog logs an unavailable database.
+     * Logs the error of background work, which is repeated. The connection watchdog logs an unavailable database.
      */
     async onError(work: Promise<void>): Promise<void> {
       try {

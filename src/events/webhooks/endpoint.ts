@@ -29,11 +29,9 @@ export function toEndpoint({
   return { ...row, state };
 }
 
-/** Returns an endpoint for the audit log, without the query of its URL, which may contain a password. */
+/** Returns an endpoint for the audit log, without the path and the query of its URL, which may contain a secret. */
 export function toAudited(endpoint: Endpoint): Endpoint {
-  const url = new URL(endpoint.url);
-  if (url.search !== '') url.search = '?…';
-  return { ...endpoint, url: decodeURI(url.href) };
+  return { ...endpoint, url: `${new URL(endpoint.url).origin}/…` };
 }
 
 /** Parses the id of an endpoint. @throws AppError BAD_USER_INPUT */

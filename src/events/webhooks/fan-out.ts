@@ -2,7 +2,12 @@ import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { EventPosition } from '../event-position.ts';
 import type { Event } from '../event-types.ts';
-import { fanOut, type ActiveEndpoint, type NewDelivery } from './delivery-statements.ts';
+import {
+  fanOut,
+  selectOverfullEndpoints,
+  type ActiveEndpoint,
+  type NewDelivery,
+} from './delivery-statements.ts';
 import { formatFeedCursor, parseFeedCursor } from './feed-cursor.ts';
 
 /** Turns the events of the feed into deliveries. */
@@ -15,12 +20,17 @@ type FanOut = {
 };
 
 type Advance = {
-  readonly hasInserted: boolean;
+  /** The endpoints with new deliveries. */
+  readonly insertedIds: readonly number[];
+  readonly eventCount: number;
   /** Whether more events can be read now. */
   readonly hasMore: boolean;
   /** Whether events wait for a transaction that is still running. */
   readonly isWaiting: boolean;
 };
+
+/** All pending deliveries of an endpoint are counted this often. */
+const countMs = 5000;
 
 /** Creates the fan-out. Endpoints at the same cursor, which is the rule, share one read of the feed. */
 export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
@@ -31,29 +41,41 @@ export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
     const after = read.get(cursor) ?? parseFeedCursor(cursor);
     const page = await feed.read(after);
     // After a failover to a standby that has lost the last transactions, the stored cursor is still right.
-    if (page.isLost && read.delete(cursor)) return { hasInserted: false, hasMore: true, isWaiting: false };
+    if (page.isLost && read.delete(cursor))
+      return { insertedIds: [], eventCount: 0, hasMore: true, isWaiting: false };
     const { hasMore, isWaiting } = page;
     if (page.events.length === 0 && !hasMore) {
       read.set(cursor, page.position);
-      return { hasInserted: false, hasMore, isWaiting };
+      return { insertedIds: [], eventCount: 0, hasMore, isWaiting };
     }
     const deliveries = page.events.map(toDelivery);
-    const inserted = await prisma.$executeRaw(
+    const inserted = await prisma.$queryRaw<{ id: number }[]>(
       fanOut(endpointIds, cursor, formatFeedCursor(page.position), deliveries),
     );
-    return { hasInserted: inserted > 0, hasMore, isWaiting };
+    return { insertedIds: inserted.map(({ id }) => id), eventCount: deliveries.length, hasMore, isWaiting };
+  };
+
+  let overfull = new Set<number>();
+  let countedAt = -Infinity;
+  const countPending = async () => {
+    if (performance.now() - countedAt < countMs) return;
+    const rows = await prisma.$queryRaw<{ id: number }[]>(selectOverfullEndpoints);
+    overfull = new Set(rows.map(({ id }) => id));
+    countedAt = performance.now();
   };
 
   return {
     async run(endpoints) {
+      await countPending();
       const idsByCursor = new Map<string, number[]>();
       for (const { id, cursor, isFull } of endpoints)
-        if (!isFull) idsByCursor.set(cursor, [...(idsByCursor.get(cursor) ?? []), id]);
+        if (!isFull && !overfull.has(id)) idsByCursor.set(cursor, [...(idsByCursor.get(cursor) ?? []), id]);
       read = new Map([...read].filter(([cursor]) => idsByCursor.has(cursor)));
       const results: Advance[] = [];
       for (const [cursor, ids] of idsByCursor) results.push(await advance(cursor, ids));
       return {
-        hasInserted: results.some(({ hasInserted }) => hasInserted),
+        insertedIds: results.flatMap(({ insertedIds }) => insertedIds),
+        eventCount: Math.max(0, ...results.map(({ eventCount }) => eventCount)),
         hasMore: results.some(({ hasMore }) => hasMore),
         isWaiting: results.some(({ isWaiting }) => isWaiting),
       };

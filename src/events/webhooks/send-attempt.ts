@@ -193,5 +193,5 @@ async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function describeError({ message, code }: NodeJS.ErrnoException): string {
   const text = code === undefined || message.includes(code) ? message : `${message} (${code})`;
-  return text.slice(0, maxStoredBytes).replaceAll('\0', '\uFFFD');
+  return text.slice(0, maxStoredBytes).toWellFormed().replaceAll('\0', '\uFFFD');
 }

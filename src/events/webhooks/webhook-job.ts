@@ -21,11 +21,16 @@ export type WebhookJob = {
 const pollMs = 250;
 /** The minimum time between two polls, so that one serves many commits of a busy server. */
 const minPollMs = 50;
+/** The same after a poll with more than `manyEvents`. */
+const busyPollMs = 200;
+const manyEvents = 20;
 /** Without an enabled endpoint, this is how long a new one waits at most. */
 const idlePollMs = 2000;
 /** The delay after an error. */
 const retryMs = 1000;
 const maxConcurrentAttempts = 16;
+/** Those at endpoints whose last attempt failed, which may wait for a timeout: they leave slots to the others. */
+const maxUnavailableAttempts = 8;
 /** A stop waits this long for running attempts: together with that of requests, it is less than the 10 s of Docker. */
 const stopTimeoutMs = 3000;
 
@@ -39,7 +44,7 @@ export function startWebhookJob(
 ): WebhookJob {
   const store = createDeliveryStore(prisma, log);
   const fanOut = createFanOut(prisma, feed);
-  const slots = createSlots(maxConcurrentAttempts);
+  const slots = createSlots(maxConcurrentAttempts, maxUnavailableAttempts);
   const abandoning = new AbortController();
   let isStopping = false;
   const stop = { isStopping: () => isStopping, signal: abandoning.signal };
@@ -47,26 +52,31 @@ export function startWebhookJob(
 
   let hasEndpoints = false;
   let polledAt = -Infinity;
+  let minDelayMs = minPollMs;
   let timer: NodeJS.Timeout | undefined;
   let polling: Promise<void> | undefined;
   let isWoken = false;
 
-  const laneOf = (endpointId: number): DeliveryLane => {
-    const lane = lanes.get(endpointId) ?? createDeliveryLane(endpointId, store, sender, slots, stop);
-    lanes.set(endpointId, lane);
+  const laneOf = (endpoint: ActiveEndpoint): DeliveryLane => {
+    const lane = lanes.get(endpoint.id) ?? createDeliveryLane(endpoint, store, sender, slots, stop);
+    lanes.set(endpoint.id, lane);
     return lane;
   };
   /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
   const poll = async (): Promise<number> => {
     const endpoints = await prisma.$queryRaw<ActiveEndpoint[]>(selectActiveEndpoints);
     hasEndpoints = endpoints.length > 0;
-    for (const [id, lane] of lanes) if (lane.isIdle()) lanes.delete(id);
+    for (const [id, lane] of lanes) {
+      lane.update(endpoints.find((endpoint) => endpoint.id === id));
+      if (lane.isIdle()) lanes.delete(id);
+    }
     if (!hasEndpoints) return idlePollMs;
-    const { hasInserted, hasMore, isWaiting } = await fanOut.run(endpoints);
-    // Which of them receives the events is not known here: a claim that finds nothing costs little.
-    for (const { id, isDue } of endpoints) if (isDue || hasInserted) laneOf(id).wake();
+    const { insertedIds, eventCount, hasMore, isWaiting } = await fanOut.run(endpoints);
+    for (const endpoint of endpoints)
+      if (endpoint.dueCount > 0 || insertedIds.includes(endpoint.id)) laneOf(endpoint).wake();
     if (hasMore) return 0;
-    return isWoken || isWaiting ? minPollMs : pollMs;
+    minDelayMs = eventCount > manyEvents ? busyPollMs : minPollMs;
+    return isWoken || isWaiting ? minDelayMs : pollMs;
   };
   const schedule = (delayMs: number) => {
     clearTimeout(timer);
@@ -93,7 +103,7 @@ export function startWebhookJob(
     wake() {
       if (!hasEndpoints || isWoken) return;
       isWoken = true;
-      if (polling === undefined) schedule(Math.max(0, polledAt + minPollMs - performance.now()));
+      if (polling === undefined) schedule(Math.max(0, polledAt + minDelayMs - performance.now()));
     },
     async stop() {
       isStopping = true;
