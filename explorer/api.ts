@@ -6,7 +6,7 @@ export type Account = {
 };
 
 /** The response of a GraphQL server. */
-type GraphQLResponse = {
+export type GraphQLResponse = {
   readonly data?: unknown;
   readonly errors?: readonly {
     readonly message: string;
@@ -16,7 +16,7 @@ type GraphQLResponse = {
 };
 
 /** An operation, and the headers that the user adds. */
-type OperationRequest = {
+export type OperationRequest = {
   readonly query: string;
   readonly operationName?: string | null | undefined;
   readonly variables?: unknown;
@@ -42,7 +42,7 @@ export class NotSentError extends Error {
 
 /** Fetches the account that a key belongs to. @throws WrongKeyError, NotSentError, or an Error that says what to do. */
 export async function fetchAccount(key: string): Promise<Account> {
-  const { status, body } = await send('whoami', { headers: withKey({}, key) });
+  const { status, body } = await readBody(await send('whoami', { headers: withKey({}, key) }));
   if (isObject(body) && Array.isArray(body['scopes'])) return body as Account;
   throw new Error(readMessage(body) ?? describeUnexpectedResponse(status));
 }
@@ -55,7 +55,12 @@ export async function sendOperation(
   const headers = withKey(added, key);
   headers.set('Content-Type', 'application/json');
   headers.set('Accept', 'application/graphql-response+json');
-  const { status, body } = await send('graphql', { method: 'POST', headers, body: JSON.stringify(request) });
+  return readResult(await send('graphql', { method: 'POST', headers, body: JSON.stringify(request) }));
+}
+
+/** Reads the result of an operation. @throws WrongKeyError, or an Error that says what to do. */
+export async function readResult(response: Response): Promise<GraphQLResponse> {
+  const { status, body } = await readBody(response);
   if (isObject(body) && ('data' in body || Array.isArray(body['errors']))) return body;
   throw new Error(describeUnexpectedResponse(status));
 }
@@ -71,7 +76,7 @@ export async function fetchData<Data>(key: string, query: string, variables?: ob
 }
 
 /** Headers with the key instead of other credentials. @throws NotSentError if a value is not valid in a header. */
-function withKey(added: Readonly<Record<string, string>>, key: string): Headers {
+export function withKey(added: Readonly<Record<string, string>>, key: string): Headers {
   try {
     const headers = new Headers(added);
     headers.delete('Authorization');
@@ -82,20 +87,21 @@ function withKey(added: Readonly<Record<string, string>>, key: string): Headers 
   }
 }
 
+/** Sends a request. @throws Error that says what to do, if there is no response. */
+export async function send(path: string, init: RequestInit): Promise<Response> {
+  return fetch(path, init).catch(throwNoResponse);
+}
+
 /** @throws WrongKeyError, or an Error that says what to do. */
-async function send(path: string, init: RequestInit): Promise<{ status: number; body: unknown }> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(path, init);
-    text = await response.text();
-  } catch {
-    throw new Error('The server does not respond. Check that it is running (npm start), then try again.');
-  }
-  const body = parseJson(text);
+async function readBody(response: Response): Promise<{ status: number; body: unknown }> {
+  const body = parseJson(await response.text().catch(throwNoResponse));
   // A proxy may respond with this status too.
   if (response.status === 401 && readMessage(body) !== undefined) throw new WrongKeyError();
   return { status: response.status, body };
+}
+
+function throwNoResponse(): never {
+  throw new Error('The server does not respond. Check that it is running (npm start), then try again.');
 }
 
 function parseJson(text: string): unknown {

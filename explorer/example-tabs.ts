@@ -124,6 +124,23 @@ query AuditEvents($filter: AuditFilter) {
 }`,
     { filter: { operation: 'deleteGroup' } },
   ),
+  createTab(
+    `# Listens for changes and shows the latest one,
+# also of other clients. The run button stops it.
+# Pass an event's id as "after" to continue.
+subscription GroupEvents(
+  $types: [EventType!]
+  $after: ID
+) {
+  groupEvents(types: $types, after: $after) {
+    id
+    type
+    timestamp
+    data
+  }
+}`,
+    { types: ['GROUP_CREATED', 'GROUP_EDITED', 'GROUP_DELETED', 'GROUP_RESTORED'] },
+  ),
 ];
 
 /** Creates a tab with formatted variables. */

@@ -37,6 +37,8 @@ function Editors({ signedIn, signOut }: Pick<Session, 'signedIn' | 'signOut'>) {
   const apiKey = signedIn?.key;
   const [storage] = useState(() => createClosableStorage(sharedStorage));
   useEffect(() => () => storage.close(), [storage]);
+  const [end] = useState(() => new AbortController());
+  useEffect(() => () => end.abort(), [end]);
   const [tabs] = useState(() => prepareTabs(storage, signedIn?.exampleIds));
   const [deletions, setDeletions] = useState<readonly Deletion[]>([]);
   const [question, setQuestion] = useState<Question>();
@@ -51,8 +53,9 @@ function Editors({ signedIn, signOut }: Pick<Session, 'signedIn' | 'signOut'>) {
         onWrongKey: (problem) => onWrongKey.current(problem),
         confirm,
         onDeleted: setDeletions,
+        signal: end.signal,
       }),
-    [apiKey, confirm],
+    [apiKey, confirm, end],
   );
 
   return (

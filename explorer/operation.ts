@@ -49,6 +49,7 @@ export type DestructiveField = {
 export type Operation = {
   readonly name: string | null | undefined;
   readonly isMutation: boolean;
+  readonly isSubscription: boolean;
   /** Without dry runs. */
   readonly destructiveFields: readonly DestructiveField[];
 };
@@ -70,11 +71,13 @@ export function readOperation(
     operations.length === 1
       ? operations[0]
       : operations.find((definition) => definition.name?.value === selectedName);
-  if (!document || !operation) return { name: selectedName, isMutation: true, destructiveFields: [] };
+  if (!document || !operation)
+    return { name: selectedName, isMutation: true, isSubscription: false, destructiveFields: [] };
   const values = { ...readDefaults(operation), ...(variables as object | null | undefined) };
   return {
     name: operation.name?.value,
     isMutation: operation.operation === OperationTypeNode.MUTATION,
+    isSubscription: operation.operation === OperationTypeNode.SUBSCRIPTION,
     destructiveFields: readFields(rootFields(document, operation.selectionSet), values),
   };
 }

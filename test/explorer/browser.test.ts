@@ -241,7 +241,7 @@ describeInBrowser('the explorer in Chromium', () => {
         expect(looked.foreignRequests).toStrictEqual([]);
         await looked.close();
       },
-      90_000,
+      300_000,
     );
   });
 });

@@ -32,6 +32,7 @@ const send = async (query: string, variables?: object | null, operationName?: st
       throw new Error(problem);
     },
     onDeleted: (deletions) => deleted.push(...deletions.map(({ id }) => id)),
+    signal: new AbortController().signal,
     confirm: async (_key, fields) => {
       asked.push(fields.map(({ name }) => name));
       return mayProceed ? {} : undefined;

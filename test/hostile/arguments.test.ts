@@ -167,6 +167,7 @@ const schema = createSchema();
 const wayTo: Record<string, (field: string) => string> = {
   Query: (field) => field,
   Mutation: (field) => field,
+  Subscription: (field) => field,
   Group: (field) => `allGroups { ${field} }`,
 };
 const objects = Object.values(schema.getTypeMap()).filter(
@@ -184,6 +185,22 @@ const tried = objects.flatMap((parent) =>
   ),
 );
 
+/** The errors of a response; those of a stream are in its first event. */
+async function readErrors(response: Response): Promise<{ extensions: { code: string } }[]> {
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
+    return ((await response.json()) as { errors?: [] }).errors ?? [];
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (!text.includes('\n\n')) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  await reader.cancel();
+  const [, data = '{}'] = /^data: (.+)$/m.exec(text) ?? [];
+  return JSON.parse(data).errors ?? [];
+}
+
 /** The selection of a field; of a connection its total and nodes too. */
 const selectionOf = ({ type }: GraphQLField<unknown, unknown>) =>
   getNamedType(type).name.endsWith('Connection') ? '{ totalCount nodes { __typename } }' : '{ __typename }';
@@ -197,7 +214,9 @@ describe('hostile values', () => {
         .join(', ');
       const passed = field.args.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
       const asked = wayTo[parent]!(`${field.name}(${passed}) ${selectionOf(field)}`);
-      const query = `${parent === 'Mutation' ? 'mutation' : 'query'} (${declared}) { ${asked} }`;
+      const kind = parent === 'Group' ? 'query' : parent.toLowerCase();
+      const accepted = parent === 'Subscription' ? 'text/event-stream' : 'application/json';
+      const query = `${kind} (${declared}) { ${asked} }`;
       const failing = otherFailingArguments[name] ?? failingArguments[field.name] ?? {};
 
       await fc.assert(
@@ -209,11 +228,11 @@ describe('hostile values', () => {
           place[path.at(-1)!] = value;
           const response = await fetch(`${url}/graphql`, {
             method: 'POST',
-            headers: { 'X-APIKEY': testKey, 'Content-Type': 'application/json' },
+            headers: { 'X-APIKEY': testKey, 'Content-Type': 'application/json', Accept: accepted },
             body: JSON.stringify({ query, variables }),
           });
           requests++;
-          const { errors = [] } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
+          const errors = await readErrors(response);
           expect([response.status, ...errors.map(({ extensions }) => extensions.code)]).not.toContain(
             'INTERNAL_SERVER_ERROR',
           );

@@ -7,6 +7,7 @@ import { createSchema } from '../../src/graphql/schema.ts';
 import { bin, cwd } from '../support/command-line.ts';
 import { openCuttingProxy, type CuttingProxy, type Fault } from '../support/cutting-proxy.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
+import { future } from '../support/probes.ts';
 import { openTestApp, plainGroup, type Json, type TestApp } from '../support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -39,6 +40,12 @@ const operations: Readonly<Record<string, () => Promise<object>>> = {
   restoreGroup: async () => {
     const id = await app.createGroup();
     await app.post('/deleteGroup', { id });
+    return { id };
+  },
+  retireGroup: async () => ({ id: await app.createGroup(), at: future }),
+  cancelRetirement: async () => {
+    const id = await app.createGroup();
+    await app.post('/retireGroup', { id, at: future });
     return { id };
   },
   purgeDeletedGroup: async () => {

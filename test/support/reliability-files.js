@@ -62,4 +62,5 @@ export const reliabilityFiles = [
   'explorer/browser',
   'explorer/example-ids',
   'explorer/signing-in',
+  'explorer/subscription',
 ];
