@@ -82,8 +82,8 @@ export async function openApp(
   registerHealthRoutes(http, readState);
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
-  const { openEvents } = await import('./events/open-events.ts');
-  const serveSubscription = openEvents({ config, prisma, mutations, schema, limits, log });
+  const { createSubscriptionHandler } = await import('./events/subscription-handler.ts');
+  const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(

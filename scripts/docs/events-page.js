@@ -51,6 +51,8 @@ In \`types\` the names are in upper case with \`_\` instead of the dot: \`GROUP_
 when the server stops, within five seconds when the account is disabled, expires or loses \`groups:read\`, and when the client reads nothing for
 30 seconds while there is something to read. A browser opens at most six connections to a server over HTTP/1.1: use HTTP/2 at the proxy.
 
+**Webhooks.** The servers send each event to your URLs, signed: [webhooks.md](webhooks.md).
+
 **Command line.** \`group-api events\` prints events as they are committed, \`group-api events --json\` one a line.
 
 ## Catching up after an outage
@@ -61,9 +63,9 @@ Store the id of the last event that you have processed, and continue after it, o
 subscription ($after: ID) { groupEvents(after: $after) { id type timestamp data } }
 \`\`\`
 
-Events can be read for seven days, and as long as \`AUDIT_RETENTION_DAYS\` keeps the audit log. With an id that is older, or that the database does
+Events can be read for seven days; an \`AUDIT_RETENTION_DAYS\` below 7 shortens that. With an id that is older, or that the database does
 not have, the subscription ends with \`NOT_FOUND\`: read the groups again with \`searchGroups\`, and subscribe without \`after\`. To miss nothing in
-between, subscribe first, then read the groups.
+between, subscribe first, and read the groups when the response has begun: it begins when no later event can be missed.
 
 **After a restore or a failover.** A restored database continues its own events: what was restored is not sent again. If the database has lost
 its last changes (a restore to an earlier time, a failover with asynchronous replication), open subscriptions end with \`NOT_FOUND\`, and so

@@ -1,7 +1,6 @@
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError, badInput } from '../errors.ts';
 import { parseGroupId } from '../groups/group.ts';
-import { quoteValue } from '../validation/quote-value.ts';
 import { eventTypeNames, eventTypes, type Event, type EventType } from './event-types.ts';
 
 /** The maximum number of groups in a filter. */
@@ -12,23 +11,6 @@ export type EventFilter = {
   readonly types: ReadonlySet<EventType> | undefined;
   readonly groupIds: ReadonlySet<number> | undefined;
 };
-
-/**
- * Parses the names of types, such as `group.deleted`; undefined for all.
- * @throws AppError BAD_USER_INPUT
- */
-export function parseEventTypes(
-  names: readonly string[] | undefined,
-  argument: string,
-): ReadonlySet<EventType> | undefined {
-  const allNames: ReadonlySet<string> = new Set(eventTypeNames);
-  const unknown = names?.find((name) => !allNames.has(name));
-  if (unknown !== undefined) {
-    const list = eventTypeNames.join(', ');
-    throw badInput(argument, `There is no event type ${quoteValue(unknown)}; the types are ${list}`);
-  }
-  return names && new Set(names as EventType[]);
-}
 
 /** Returns the name of a type in GraphQL, whose names have no dots: `GROUP_DELETED` for `group.deleted`. */
 function toGraphQLName(type: EventType): string {

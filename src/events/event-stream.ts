@@ -1,14 +1,12 @@
-import type { EventFeed, FeedPage } from './event-feed.ts';
+import type { FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 import type { Event } from './event-types.ts';
 import type { FeedPoller } from './feed-poller.ts';
 
-/** How many pages wait for a slow reader. They are shared by all streams; further ones are read again. */
-const maxWaitingPages = 10;
-
 type StreamOptions = {
-  readonly feed: EventFeed;
   readonly poller: FeedPoller;
+  /** Reads pages that the poller does not store any more. */
+  readonly readFeed: (position: EventPosition) => Promise<FeedPage>;
   /** Where to start; undefined: with the next event. */
   readonly after: EventPosition | undefined;
   /** Ends the stream. */
@@ -24,25 +22,22 @@ export class LostEventsError extends Error {
 
 /**
  * Returns the events after a position, a page at a time, as they become readable: each of them once. A page may be
- * empty. Memory is bounded however slowly the stream is read. @throws LostEventsError; AppError SERVICE_UNAVAILABLE
+ * empty. The first page is empty, and comes when no event that is committed later can be missed. A stream stores no
+ * pages, however slowly it is read. @throws LostEventsError; AppError SERVICE_UNAVAILABLE
  */
 export async function* streamEvents({
-  feed,
   poller,
+  readFeed,
   after,
   signal,
   onIdle,
 }: StreamOptions): AsyncGenerator<readonly Event[], void> {
-  const pages: { readonly page: FeedPage; readonly after: EventPosition }[] = [];
   let isLost = false;
   let wakeUp = () => {};
   onIdle(() => wakeUp());
   signal.addEventListener('abort', () => wakeUp());
   const listening = await poller.listen({
-    onPage(page, pageAfter) {
-      if (pages.length < maxWaitingPages) pages.push({ page, after: pageAfter });
-      wakeUp();
-    },
+    onPage: () => wakeUp(),
     onLost() {
       isLost = true;
       wakeUp();
@@ -50,18 +45,17 @@ export async function* streamEvents({
   });
   let position = after ?? listening.position;
   try {
+    yield [];
     while (!signal.aborted) {
       if (isLost) throw new LostEventsError();
-      const next = pages.shift();
-      // A page after a dropped one is read again.
-      const isNext = next !== undefined && !isAfter(next.after, position);
+      const recentPage = poller.findPage(position);
       const isBehind = poller.position !== undefined && isAfter(poller.position, position);
-      if (!isNext && !isBehind) {
+      if (!recentPage && !isBehind) {
         await new Promise<void>((resolve) => (wakeUp = resolve));
-        if (pages.length === 0) yield [];
+        yield [];
         continue;
       }
-      const page = isNext ? next.page : await feed.read(position);
+      const page = recentPage ?? (await readFeed(position));
       if (page.isLost) throw new LostEventsError();
       const previous = position;
       if (isAfter(page.position, position)) position = page.position;

@@ -2,6 +2,18 @@ import type { Scope } from '../accounts/scopes.ts';
 import { auditOperations } from '../mutations/audit-operations.ts';
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import {
+  aboutGroup,
+  aboutNumberGroup,
+  aboutSubscription,
+  fieldsOf,
+  groupOf,
+  identityOf,
+  numberGroupOf,
+  rowsOf,
+  type EventContent,
+  type Fields,
+} from './event-contents.ts';
+import {
   exampleCounts,
   exampleGroup,
   exampleNumberGroup,
@@ -9,12 +21,6 @@ import {
   exampleSubscription,
 } from './event-examples.ts';
 import { formatEventId, type EventPosition } from './event-position.ts';
-
-/** Fields of a row, or of several rows, as the audit log has them: with the API's names. */
-type Fields = { readonly [field: string]: unknown };
-
-/** What an event says about one thing: the fields of `data`, and the groups that the event is about. */
-type Content = { readonly data: Fields; readonly groupIds: readonly number[] };
 
 type EventDescription = {
   /** When the event occurs, in Markdown: docs/events.md and the descriptions of the API are generated from it. */
@@ -24,7 +30,7 @@ type EventDescription = {
   /** The scope that an account needs to receive it. */
   readonly scope: Scope;
   /** Returns the contents of the events of one audit event, in a fixed order. */
-  readonly contents: (event: AuditEvent) => readonly Content[];
+  readonly contents: (event: AuditEvent) => readonly EventContent[];
   /** The fields of `data` in docs/events.md, in addition to those of each event. */
   readonly example: Fields;
 };
@@ -245,44 +251,4 @@ export function eventsOf(auditEvent: AuditEvent): Event[] {
     const timestamp = at.toISOString();
     return { id, type, timestamp, data: { id, account, requestId, ...data }, groupIds, position };
   });
-}
-
-function fieldsOf(json: unknown): Fields {
-  return (json ?? {}) as Fields;
-}
-
-/** The rows of a call with one group or several. */
-function rowsOf(json: unknown): readonly unknown[] {
-  return Array.isArray(json) ? json : [json];
-}
-
-function identityOf(json: unknown): Fields {
-  const { id, name } = fieldsOf(json);
-  return { id, name };
-}
-
-function aboutGroup(json: unknown, data: Fields = {}): readonly Content[] {
-  const group = groupOf(json);
-  return [{ data: { group, ...data }, groupIds: [group['id'] as number] }];
-}
-
-/** Without the column that describes a retirement, which is internal; `retiresAt` is its date. */
-function groupOf(json: unknown): Fields {
-  const { retirement: _retirement, ...group } = fieldsOf(json);
-  return group;
-}
-
-function aboutSubscription(json: unknown): readonly Content[] {
-  const { username, groupId, startsAt, expiresAt } = fieldsOf(json);
-  return [{ data: { username, groupId, startsAt, expiresAt }, groupIds: [groupId as number] }];
-}
-
-function aboutNumberGroup(json: unknown, data: Fields = {}): readonly Content[] {
-  return [{ data: { numberGroup: numberGroupOf(json), ...data }, groupIds: [] }];
-}
-
-/** Without the id of the list of numbers, which is internal. */
-function numberGroupOf(json: unknown): Fields {
-  const { listId: _listId, ...numberGroup } = fieldsOf(json);
-  return numberGroup;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../log.ts';
 import type { EventFeed, FeedPage } from './event-feed.ts';
-import type { EventPosition } from './event-position.ts';
+import { isAfter, type EventPosition } from './event-position.ts';
 
 /** How often the feed is read while someone listens: the delay of events that other servers and commands write. */
 const pollMs = 250;
@@ -9,11 +9,14 @@ const minPollMs = 20;
 /** The delay after a failed read. */
 const retryMs = 1000;
 
-/** Receives the pages of the feed. Must not throw. */
+/** How many pages are stored, once for all listeners; earlier ones are read again. */
+const maxRecentPages = 10;
+
+/** Is notified of the changes of the feed. Must not throw. */
 type FeedListener = {
-  /** Receives the events from the position `after` to that of the page; pages follow each other without a gap. */
-  readonly onPage: (page: FeedPage, after: EventPosition) => void;
-  /** The database has lost the position: see `FeedPage`. The listener receives no further pages. */
+  /** There is a page after the last position. */
+  readonly onPage: () => void;
+  /** The database has lost the position: see `FeedPage`. The listener is notified of no further pages. */
   readonly onLost: () => void;
 };
 
@@ -29,6 +32,8 @@ export function createFeedPoller(
   log: Logger,
 ) {
   const listeners = new Set<FeedListener>();
+  /** The last pages, in their order and without a gap, each with the position from which it was read. */
+  const recent: { readonly page: FeedPage; readonly after: EventPosition }[] = [];
   let position: EventPosition | undefined;
   let starting: Promise<void> | undefined;
   let isPolling = false;
@@ -62,6 +67,7 @@ export function createFeedPoller(
     clearTimeout(timer);
     stopListening?.();
     stopListening = undefined;
+    recent.length = 0;
     position = undefined;
     starting = undefined;
   };
@@ -75,7 +81,10 @@ export function createFeedPoller(
       return;
     }
     position = page.position;
-    for (const listener of listeners) listener.onPage(page, after);
+    if (!isAfter(position, after)) return;
+    recent.push({ page, after });
+    if (recent.length > maxRecentPages) recent.shift();
+    for (const listener of listeners) listener.onPage();
   };
 
   const nextDelay = ({ hasMore, isWaiting }: FeedPage) => {
@@ -106,7 +115,7 @@ export function createFeedPoller(
 
   return {
     /**
-     * Adds a listener and returns, with the function that removes it, the position after which its pages start.
+     * Adds a listener and returns, with the function that removes it, the position after which its events start.
      * @throws AppError SERVICE_UNAVAILABLE if the database is unavailable
      */
     async listen(listener: FeedListener): Promise<{ position: EventPosition; stop: () => void }> {
@@ -123,7 +132,17 @@ export function createFeedPoller(
       return { position: position!, stop: remove };
     },
 
-    /** The position up to which all listeners have received events. */
+    /**
+     * Returns the first stored page that ends after a position, and does not start after it. Its first events may be
+     * before the position.
+     */
+    findPage(streamPosition: EventPosition): FeedPage | undefined {
+      return recent.find(
+        ({ page, after }) => isAfter(page.position, streamPosition) && !isAfter(after, streamPosition),
+      )?.page;
+    },
+
+    /** The position up to which the feed has been read. */
     get position(): EventPosition | undefined {
       return position;
     },

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { onResponseClosed } from '../http/hooks/graceful-shutdown.ts';
 
 /** How often the open streams are checked. */
 const tickMs = 1000;
 /** How often credentials are checked again: a disabled account loses its streams within five seconds. */
-const authenticationMs = 3000;
+const authenticationMs = 2000;
 /** A stream without events sends a heartbeat after this time, so that proxies do not close it. */
 const heartbeatMs = 15_000;
 /** How long a piece of a response may stay unread; then the connection is closed. */
@@ -83,7 +84,8 @@ export function createOpenStreams(maximum: number) {
       const end = () => controller.abort();
       closing.addEventListener('abort', end);
       if (closing.aborted) end();
-      reply.raw.once('close', () => {
+      // The client may have gone while the subscription was prepared.
+      onResponseClosed(request.raw, reply.raw, () => {
         remove(tick);
         closing.removeEventListener('abort', end);
         end();

@@ -2,7 +2,7 @@ import type { AuditFilter } from './audit-event-search.ts';
 import type { AuditEvent, AuditRepository } from './audit-events.ts';
 
 /** Returns the audit events in the order in which they become visible, each of them once. */
-export type AuditFollower = {
+type AuditFollower = {
   /** Returns the new events that match the filter, and whether more follow immediately. */
   next(): Promise<{ events: AuditEvent[]; hasMore: boolean }>;
 };

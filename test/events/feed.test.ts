@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '../../src/database/database.ts';
-import { createEventFeed, type EventFeed } from '../../src/events/event-feed.ts';
+import { createEventFeed, type EventFeed, type FeedPage } from '../../src/events/event-feed.ts';
 import { createFeedPoller } from '../../src/events/feed-poller.ts';
 import type { EventPosition } from '../../src/events/event-position.ts';
 import type { Event } from '../../src/events/event-types.ts';
@@ -159,32 +159,55 @@ test('a position is lost if the database has lost its audit event, whose id anot
   expect(await feed.read(position)).toMatchObject({ isLost: true, events: [] });
 });
 
-test('one read serves all listeners, and only a commit or the next interval causes it', async () => {
+test('one read of the poller serves all listeners, and without listeners it reads nothing', async () => {
   let commit = () => {};
-  let readCount = 0;
-  const counting: EventFeed = { ...feed, read: (position) => (readCount++, feed.read(position)) };
+  const pages: FeedPage[] = [];
+  const read = async (position: EventPosition) => {
+    pages.push(await feed.read(position));
+    return pages.at(-1)!;
+  };
   const removed: string[] = [];
   const onCommit = (listener: () => void) => {
     commit = listener;
     return () => removed.push('commit');
   };
-  const poller = createFeedPoller(counting, onCommit, await createLogger('silent', false));
-  expect(readCount).toBe(0);
-  const received: string[][] = [[], []];
+  const poller = createFeedPoller({ ...feed, read }, onCommit, await createLogger('silent', false));
+  const notified: string[][] = [[], [], []];
   const listening = await Promise.all(
-    received.map((types) =>
-      poller.listen({
-        onPage: ({ events }) => types.push(...events.map(({ type }) => type)),
-        onLost: () => types.push('lost'),
-      }),
+    notified.map((calls) =>
+      poller.listen({ onPage: () => calls.push('page'), onLost: () => calls.push('lost') }),
     ),
   );
-  expect(listening.map(({ position }) => position)).toStrictEqual([poller.position, poller.position]);
-  await app.createGroup();
+  const start = listening[0]!.position;
+  expect(listening.map(({ position }) => position)).toStrictEqual([start, start, start]);
+  const id = await app.createGroup();
   commit();
-  await waitUntil(() => received.every((types) => types.length > 0));
-  expect(received).toStrictEqual([['group.created'], ['group.created']]);
+  await waitUntil(() => notified.every((calls) => calls.length > 0));
+  expect(notified).toStrictEqual([['page'], ['page'], ['page']]);
+  const page = poller.findPage(start)!;
+  expect(page.events.map(({ type, groupIds }) => [type, groupIds])).toStrictEqual([['group.created', [id]]]);
+  // The event was read once, and the same page is there for each listener.
+  expect(pages.filter(({ events }) => events.length > 0)).toStrictEqual([page]);
   for (const { stop } of listening) stop();
   expect(removed).toStrictEqual(['commit']);
-  expect(poller.position).toBeUndefined();
+  expect([poller.position, poller.findPage(start)]).toStrictEqual([undefined, undefined]);
+});
+
+test('the poller stores its last ten pages only', async () => {
+  const poller = createFeedPoller(feed, () => () => undefined, await createLogger('silent', false));
+  const { position: start, stop } = await poller.listen({
+    onPage: () => undefined,
+    onLost: () => undefined,
+  });
+  const ends = [start];
+  while (ends.length <= 11) {
+    await app.createGroup();
+    const end = ends.at(-1)!;
+    await waitUntil(() => poller.position!.auditId > end.auditId);
+    ends.push(poller.position!);
+  }
+  expect(poller.findPage(start)).toBeUndefined();
+  expect(poller.findPage(ends[1]!)?.position).toStrictEqual(ends[2]);
+  expect(poller.findPage(ends[11]!)).toBeUndefined();
+  stop();
 });

@@ -215,10 +215,23 @@ describe('rejected requests', () => {
 
   test('without credentials: 401; above MAX_SUBSCRIPTIONS: 503; requests are served while all are open', async () => {
     expect((await open(all, { key: 'wrong' })).status).toBe(401);
-    const streams = await Promise.all(Array.from({ length: 2 }, () => open()));
+    const streams: Subscription[] = [];
     // One after the other: open requests count among MAX_CONCURRENT_REQUESTS, open streams do not.
-    while (streams.at(-1)!.status === 200) streams.push(await open());
-    expect(streams.at(-1)!.status).toBe(503);
+    await waitUntil(async () => {
+      const stream = await open();
+      if (stream.status === 200) streams.push(stream);
+      else await stream.waitForEnd();
+      return stream.status === 503 && stream.rest().includes('(MAX_SUBSCRIPTIONS)');
+    });
+    expect(JSON.parse(opened.at(-1)!.rest()).errors).toMatchObject([
+      {
+        message:
+          'The server has 12 subscriptions, and its operator allows no more (MAX_SUBSCRIPTIONS). Try again later',
+        extensions: { code: 'SERVICE_UNAVAILABLE' },
+      },
+    ]);
+    expect(streams.length).toBeGreaterThan(0);
+    expect(streams.length).toBeLessThanOrEqual(12);
     expect(await app.createGroup()).toBeGreaterThan(0);
     for (const stream of streams) stream.close();
     await waitUntil(async () => {

@@ -10,6 +10,8 @@ export type Subscription = {
   /** The events of the results of `groupEvents`. */
   readonly events: () => Json[];
   readonly isComplete: () => boolean;
+  /** The end of the body that is no whole result: all of an error response. */
+  readonly rest: () => string;
   /** Waits until a number of events have been received, and returns all. */
   readonly receive: (count: number) => Promise<Json[]>;
   readonly waitForEnd: () => Promise<void>;
@@ -39,15 +41,15 @@ export async function subscribe(
     signal: controller.signal,
   });
   const results: Json[] = [];
+  let rest = '';
   let isComplete = false;
   let isEnded = false;
   const read = async () => {
-    let text = '';
     const decoder = new TextDecoder();
     for await (const bytes of response.body!) {
-      text += decoder.decode(bytes, { stream: true });
-      const blocks = text.split('\n\n');
-      text = blocks.pop()!;
+      rest += decoder.decode(bytes, { stream: true });
+      const blocks = rest.split('\n\n');
+      rest = blocks.pop()!;
       for (const block of blocks) {
         const [, data] = /^event: next\ndata: (.*)$/s.exec(block) ?? [];
         if (data !== undefined) results.push(JSON.parse(data));
@@ -65,6 +67,7 @@ export async function subscribe(
     results,
     events,
     isComplete: () => isComplete,
+    rest: () => rest,
     async receive(count) {
       await waitUntil(() => events().length >= count || isEnded);
       return events();

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../../errors.ts';
 import type { AuditFilter } from '../../mutations/audit-event-search.ts';
 import type { AuditEvent } from '../../mutations/audit-events.ts';
-import type { AuditFollower } from '../../mutations/audit-follower.ts';
 import { withDatabase } from '../command-context.ts';
+import { retryMs, retryWhileUnavailable, writeLines } from '../follow-output.ts';
 import { formatRow } from '../output.ts';
 import { describeEvent, eventCells, eventColumns } from './describe-event.ts';
 
@@ -35,36 +33,12 @@ export async function followEvents(filter: AuditFilter, asJson: true | undefined
     const format = asJson
       ? (event: AuditEvent) => JSON.stringify(describeEvent(event))
       : (event: AuditEvent) => formatRow(eventCells(event), widths);
-    const read = createEventReader(follower);
+    const read = retryWhileUnavailable(() => follower.next());
     while (!stop.aborted) {
-      const { events, hasMore } = await read();
-      await writeLines(events.map(format), stop);
-      if (!hasMore) await sleep(intervalMs, undefined, { signal: stop }).catch(() => undefined);
+      const next = await read();
+      await writeLines((next?.events ?? []).map(format), stop);
+      if (!next?.hasMore)
+        await sleep(next ? intervalMs : retryMs, undefined, { signal: stop }).catch(() => undefined);
     }
   });
-}
-
-/** Returns what reads the next events: none while the database is unavailable, which it reports once. */
-function createEventReader(follower: AuditFollower): AuditFollower['next'] {
-  let isReported = false;
-  return async () => {
-    try {
-      const next = await follower.next();
-      isReported = false;
-      return next;
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'SERVICE_UNAVAILABLE') throw error;
-      if (!isReported)
-        process.stderr.write('group-api: The database is unavailable: retrying every second\n');
-      isReported = true;
-      return { events: [], hasMore: false };
-    }
-  };
-}
-
-/** Waits for a slow reader of the output, so that events do not pile up in memory. */
-async function writeLines(lines: readonly string[], stop: AbortSignal): Promise<void> {
-  if (lines.length === 0 || stop.aborted) return;
-  const hasSpace = process.stdout.write(lines.map((line) => `${line}\n`).join(''));
-  if (!hasSpace) await once(process.stdout, 'drain', { signal: stop }).catch(() => undefined);
 }

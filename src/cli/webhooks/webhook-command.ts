@@ -3,9 +3,9 @@ import { badInput } from '../../errors.ts';
 import type { DeliveryRepository } from '../../events/webhooks/delivery-repository.ts';
 import type { EndpointRepository } from '../../events/webhooks/endpoint-repository.ts';
 import { eventTypeNames, type EventType } from '../../events/event-types.ts';
+import { parseEventTypes } from '../../events/parse-event-types.ts';
 import type { TargetPolicy } from '../../events/webhooks/target-url.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
-import { quoteValue } from '../../validation/quote-value.ts';
 import { runMutation, withDatabase, type CommandDatabase } from '../command-context.ts';
 import { writeLine } from '../output.ts';
 
@@ -71,14 +71,7 @@ export async function readTargetUrl(text: string, policy: TargetPolicy): Promise
 /** Parses the values of --type; `any` alone means all types, stored as none. @throws AppError BAD_USER_INPUT */
 export function readTypes(values: readonly string[]): EventType[] {
   if (values.join() === 'any') return [];
-  const isType = (value: string): value is EventType => (eventTypeNames as readonly string[]).includes(value);
-  const unknown = values.find((value) => !isType(value));
-  if (unknown !== undefined)
-    throw badInput(
-      'type',
-      `There is no event type ${quoteValue(unknown)}; the types are ${eventTypeNames.join(', ')}`,
-    );
-  return [...new Set(values.filter(isType))];
+  return parseEventTypes(values, 'type');
 }
 
 /** Lists the event types in the help of a command. */

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from '../config/settings.ts';
+import { limitConcurrency } from '../database/limit-concurrency.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { formatError, isExpectedError } from '../graphql/format-error.ts';
@@ -11,13 +12,14 @@ import type { Logger } from '../log.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { createEventFeed } from './event-feed.ts';
 import { isReceived } from './event-filter.ts';
+import type { EventPosition } from './event-position.ts';
 import { LostEventsError, streamEvents } from './event-stream.ts';
 import { createFeedPoller } from './feed-poller.ts';
 import { createOpenStreams, type OpenStream } from './open-streams.ts';
 import { chooseResponseFormat, type ResponseFormat } from './response-formats.ts';
 import { readSubscription, type SubscriptionQuery } from './subscription-query.ts';
 
-type EventsOptions = {
+type HandlerOptions = {
   readonly config: Config;
   readonly prisma: PrismaClient;
   readonly mutations: MutationRunner;
@@ -26,6 +28,9 @@ type EventsOptions = {
   readonly log: Logger;
 };
 
+/** How many streams at a time read earlier events from the database, which serves the other requests too. */
+const maxConcurrentReads = 2;
+
 /** The size of a piece of the response: the results of a page are written together up to it. */
 const pieceLength = 64 * 1024;
 
@@ -33,16 +38,17 @@ const pieceLength = 64 * 1024;
  * The subscription `groupEvents` over HTTP, by Server-Sent Events or Apollo's multipart protocol. Returns the function
  * that serves a request.
  */
-export function openEvents({
+export function createSubscriptionHandler({
   config,
   prisma,
   mutations,
   schema,
   limits,
   log,
-}: EventsOptions): ServeSubscription {
+}: HandlerOptions): ServeSubscription {
   const feed = createEventFeed(prisma);
   const poller = createFeedPoller(feed, (listener) => mutations.onCommit(listener), log);
+  const readFeed = limitConcurrency((position: EventPosition) => feed.read(position), maxConcurrentReads);
   const requireWithinLimits = createLimitCheck(schema, limits);
   const streams = createOpenStreams(config.MAX_SUBSCRIPTIONS);
 
@@ -71,7 +77,7 @@ export function openEvents({
     // From here on it is an open stream, which has another limit.
     request.releaseSlot();
     const { query, after } = prepared;
-    const events = streamEvents({ feed, poller, after, signal: stream.signal, onIdle: stream.onIdle });
+    const events = streamEvents({ poller, readFeed, after, signal: stream.signal, onIdle: stream.onIdle });
     return sendText(reply, format, writeResponse(events, { format, query, stream, request }));
   };
 }
@@ -88,10 +94,10 @@ async function* writeResponse(
   events: ReturnType<typeof streamEvents>,
   { format, query, stream, request }: ResponseParts,
 ): AsyncGenerator<string, void> {
-  yield format.start;
+  // Sent after the first page: a client that sees the response may rely on receiving all later events.
+  let piece = format.start;
   try {
     for await (const page of events) {
-      let piece = '';
       for (const event of page) {
         if (!isReceived(event, query.filter, stream.scopes())) continue;
         piece += format.next(query.writeResult(event));
@@ -101,12 +107,13 @@ async function* writeResponse(
       }
       if (piece === '' && stream.isQuiet()) piece = format.heartbeat;
       if (piece !== '') yield stream.sent(piece);
+      piece = '';
     }
-    if (stream.endError() !== undefined) yield format.next(writeErrors(stream.endError(), request));
+    if (stream.endError() !== undefined) piece += format.next(writeErrors(stream.endError(), request));
   } catch (error) {
-    yield format.next(writeErrors(error instanceof LostEventsError ? lostEvents() : error, request));
+    piece += format.next(writeErrors(error instanceof LostEventsError ? lostEvents() : error, request));
   }
-  yield format.complete;
+  yield piece + format.complete;
 }
 
 function sendText(
