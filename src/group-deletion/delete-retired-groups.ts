@@ -34,8 +34,9 @@ export type RetiredGroupDeletion = (options: {
 }) => Promise<boolean>;
 
 /**
- * Creates the function that deletes batches of retired groups, one after the other. Safe to run concurrently on several servers: the delete locks its group, and
- * expects the version that was examined, so that a retirement that was cancelled or changed meanwhile deletes nothing.
+ * Creates the function that deletes batches of retired groups, one after the other. Safe to run concurrently on several
+ * servers: the delete locks its group, and expects the version that was examined, so that a retirement that was
+ * cancelled or changed meanwhile deletes nothing.
  */
 export function createRetiredGroupDeletion(
   client: RetirementClient,

@@ -5,8 +5,8 @@ import type { RecordKey, RecordKind } from './format.ts';
 /**
  * The outcome of a record. It was `added`, restored from the archive (`restored`), or existed already (`unchanged`). It
  * conflicts with existing data if that `differs`, if its group is `archived` with different content, if it is a deleted
- * group that is `live`, or if it would add a subscriber to a group that is `retired`. It is `orphaned` if the record that
- * it refers to does not exist.
+ * group that is `live`, or if it would add a subscriber to a group that is `retired`. It is `orphaned` if the record
+ * that it refers to does not exist.
  */
 type ImportOutcome =
   'added' | 'restored' | 'unchanged' | 'differs' | 'archived' | 'live' | 'retired' | 'orphaned';

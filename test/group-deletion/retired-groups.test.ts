@@ -287,7 +287,7 @@ test('a move to a locked target is no failed attempt: the group is deleted once 
     await second.lockGroup(target);
     await app.sql('UPDATE groups SET retires_at = now() WHERE id = $1', [id]);
     await second.waitForBlocked();
-    // One that waits behind it is deleted after the first one's time limit.
+    // A later one is deleted after the first one's time limit.
     await waitForExamination();
     expect(await problemOf(id)).toBeNull();
   } finally {

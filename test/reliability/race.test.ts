@@ -179,7 +179,7 @@ test(
 
     // A subscription to one server has received the events of both: one for each group of each executed call, once, in
     // the order of the audit log.
-    const events = await listExpectedEvents(database.sql);
+    const events = await listExpectedEvents((text) => database.sql(text));
     const received = (await listener.receive(events.length)).map(({ id }) => id);
     listener.close();
     expect(received).toStrictEqual(events);
