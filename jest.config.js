@@ -12,8 +12,14 @@ export const common = {
   maxWorkers: 2,
   // Collected with --coverage only, as `.ci/run` does.
   coverageProvider: 'v8',
-  // These run in the processes that serve/start.test.ts spawns, out of sight of the count.
-  collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts', '!src/serve.ts'],
+  // These run in the processes that the tests of serve/ spawn, out of sight of the count.
+  collectCoverageFrom: [
+    'src/**/*.ts',
+    '!src/generated/**',
+    '!src/main.ts',
+    '!src/serve.ts',
+    '!src/workers/**',
+  ],
   coverageReporters: ['text-summary'],
 };
 
