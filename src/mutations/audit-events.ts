@@ -70,8 +70,10 @@ export function createAuditRepository(prisma: PrismaClient) {
      */
     async summarizeTimes(): Promise<void> {
       await prisma.$queryRaw`
-        SELECT brin_summarize_new_values(inhrelid)::int FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
-        WHERE inhparent = to_regclass('audit_events_time_idx') AND pg_has_role(relowner, 'USAGE')`;
+        SELECT brin_summarize_new_values(indexrelid)::int
+        FROM pg_partition_tree(to_regclass('audit_events')) JOIN pg_index ON indrelid = relid
+          JOIN pg_class c ON c.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+        WHERE amname = 'brin' AND relkind = 'i' AND pg_has_role(relowner, 'USAGE')`;
     },
   };
 }

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { countAuditBlocks } from '../support/audit-blocks.ts';
 import { openTestApp, useTestApp, type Json } from '../support/test-app.ts';
 import { useTestDatabase } from '../support/test-database.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const entryCount = 3000;
@@ -206,12 +206,24 @@ describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s
     // The table has 43,000 events; reading each by an index would read as many blocks.
     expect(await countAuditBlocks(app.url, filter)).toBeLessThan(5000);
   });
+});
 
-  test('a page with a time filter reads few blocks after the clean-up has summarized the index', async () => {
-    const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
-    // The table has 864 blocks. The page reads one range of 128 of them, its events, and in each partition a few blocks for
-    // each of the 60 steps by which it finds the time among ids up to 2^60: 700 blocks, and 1,400 with statistics.
-    while ((await countAuditBlocks(app.url, { to: '2026-01-01T12:00:00Z' })) > 1600) await sleep(50);
-    await other.close();
-  });
+test('the clean-up summarizes the index of the times, so that a page does not read the later events of the month', async () => {
+  const filter = { to: '2026-01-01T12:00:00Z' };
+  const [january] = await app.sql<{ partition: string }>(
+    `SELECT DISTINCT tableoid::regclass::text AS partition FROM audit_events WHERE at < '2026-01-02Z'`,
+  );
+  // Autovacuum would summarize the index as well.
+  await app.sql(`ALTER TABLE ${january!.partition} SET (autovacuum_enabled = off)`);
+  await app.sql(
+    `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome)
+     SELECT '2026-01-15Z', 'later', 'api-key', '127.0.0.1', 'later', 'editGroup', ARRAY['later'], 'done'
+     FROM generate_series(1, 40000)`,
+  );
+  await app.sql('ANALYZE audit_events');
+  // These events have more than 600 blocks, all but the first and the last range of 128 of which are skipped then.
+  const before = await countAuditBlocks(app.url, filter);
+  const other = await openTestApp({ DATABASE_URL: app.url }, { ...useTestDatabase(app.url), url: app.url });
+  await waitUntil(async () => (await countAuditBlocks(app.url, filter)) < before - 300);
+  await other.close();
 });
