@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +13,7 @@ import { plainGroup, testKey, type Json } from '../support/test-app.ts';
 import { urlOf, useTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { createTestFolder } from '../support/test-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { findFreePort } from '../support/tcp-postgres.ts';
 
 // `WEBHOOK_KILL_DELETES=10000 WEBHOOK_KILLS=5` is the long form.
 const deleteCount = Number(process.env['WEBHOOK_KILL_DELETES'] ?? 300);
@@ -79,15 +79,6 @@ async function stopReceiver(): Promise<void> {
   const closed = once(receiver, 'close');
   receiver.kill('SIGKILL');
   await closed;
-}
-
-async function findFreePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }
 
 /** PostgreSQL's "immediate shutdown", as in a crash. */

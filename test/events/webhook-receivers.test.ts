@@ -1,11 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { useTestApp } from '../support/test-app.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { findFreePort } from '../support/tcp-postgres.ts';
 
 const app = useTestApp({ WEBHOOK_ALLOW_HTTP: true, WEBHOOK_ALLOWED_NETWORKS: ['127.0.0.0/8'] });
 const { run, environment } = createCommandLine(() => app);
@@ -30,15 +30,6 @@ afterEach(async () => {
     await closed;
   }
 });
-
-async function findFreePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  listener.close();
-  await once(listener, 'close');
-  return port;
-}
 
 const receivers = [
   ['Node', process.execPath, () => [fileOf('receiver.js')]],

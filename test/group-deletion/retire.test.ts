@@ -106,7 +106,7 @@ test('registrationGroups has no retired group, and isRetired of searchGroups sel
   }
 });
 
-test('a retired group is deleted after its date, by the account, request and reason of its retirement', async () => {
+test('a retired group is deleted after its date and not before, by the account, request and reason of its retirement', async () => {
   const id = await app.createGroup();
   const requestId = nextRequestId();
   const at = new Date(Date.now() + 500);
@@ -121,6 +121,8 @@ test('a retired group is deleted after its date, by the account, request and rea
     { operation: 'retireGroup', outcome: 'done' },
     { operation: 'deleteGroup', outcome: 'done', target_ids: [String(id)], reason: 'replaced' },
   ]);
+  const { body } = await app.post('/auditEvents', { filter: { requestId }, first: 1 });
+  expect(body.data.auditEvents.nodes).toMatchObject([{ account: 'admin', credential: 'none' }]);
 });
 
 describe('a retired group accepts no subscribers', () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   otherServer = await openTestApp({}, { ...app, drop: async () => undefined });
 });
 
-const { archiveRow, groupRow, nextRequestId, subscribe, subscribersOf } = createProbes(() => app);
+const { groupRow, subscribe, subscribersOf } = createProbes(() => app);
 
 const retire = async (id: number, args: object = {}, headers = {}): Promise<void> => {
   const { status, body } = await app.post('/retireGroup', { id, ...args }, headers);
@@ -47,29 +47,6 @@ async function waitForExamination(): Promise<void> {
   await retire(id, { moveSubscribersTo: target });
   await waitForDelete(id);
 }
-
-test('a retired group is deleted after its date, by its account, request and reason, and not before', async () => {
-  const id = await app.createGroup();
-  const requestId = nextRequestId();
-  const at = new Date(Date.now() + 1500);
-  await retire(id, { at: at.toISOString(), reason: 'replaced' }, { 'X-Request-Id': requestId });
-
-  await waitForDelete(id);
-
-  const [archived]: Json[] = await archiveRow(id);
-  expect(archived).toMatchObject({ deleted_by: 'admin', reason: 'replaced' });
-  expect(archived.deleted_at.getTime()).toBeGreaterThanOrEqual(at.getTime());
-  expect(await deletesOf(id)).toMatchObject([
-    {
-      account: 'admin',
-      credential: 'none',
-      request_id: requestId,
-      target_ids: [String(id)],
-      outcome: 'done',
-      reason: 'replaced',
-    },
-  ]);
-});
 
 test('of more groups than a batch has, two servers delete each one once', async () => {
   await app.sql(
