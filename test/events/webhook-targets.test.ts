@@ -120,7 +120,7 @@ describe('an attempt', () => {
     expect(connections).toBe(0);
   });
 
-  test('connects to the address that was judged: the name is resolved once, and not again by the connection', async () => {
+  test('connects to the address that was checked: the name is resolved once, and not again by the connection', async () => {
     connections = 0;
     const answers = [['127.0.0.1'], ['169.254.169.254']];
     let resolutions = 0;
@@ -134,7 +134,7 @@ describe('an attempt', () => {
     expect(await sender.send({ url, ...message })).toMatchObject({ isSuccess: true, status: 204 });
     expect(resolutions).toBe(1);
     expect(receiver.received[0]!.headers['host']).toBe(new URL(url).host);
-    // The next attempt is judged again, although a connection to the old address is open.
+    // The next attempt is checked again, although a connection to the old address is open.
     expect((await sender.send({ url, ...message })).error).toContain(
       '169.254.169.254, which is not a public address',
     );

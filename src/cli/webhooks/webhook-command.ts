@@ -51,7 +51,7 @@ async function readPolicy(config: Config): Promise<TargetPolicy> {
 }
 
 /**
- * Parses and judges the URL of an endpoint, with the addresses of its name. A name that cannot be resolved is accepted
+ * Parses and checks the URL of an endpoint, with the addresses of its name. A name that cannot be resolved is accepted
  * with a warning, since the servers may know it.
  * @throws AppError BAD_USER_INPUT
  */

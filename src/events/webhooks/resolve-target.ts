@@ -14,7 +14,7 @@ export type Resolve = (hostname: string) => Promise<readonly TargetAddress[]>;
 export const resolveBySystem: Resolve = (hostname) => lookup(hostname, { all: true, order: 'verbatim' });
 
 /**
- * Resolves the host of a URL, judges all of its addresses, and returns them to connect to: no second resolution may
+ * Resolves the host of a URL, checks all of its addresses, and returns them to connect to: no second resolution may
  * follow, since its result could be another one (DNS rebinding).
  * @throws TargetRejection if the URL or one of the addresses is not allowed; the resolver's error
  */

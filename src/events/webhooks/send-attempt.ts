@@ -45,11 +45,11 @@ const idleSocketMs = 5000;
 const maxAddresses = 3;
 
 /**
- * Creates a sender of attempts, which connects to the very address that was judged. `resolve` resolves names. The
+ * Creates a sender of attempts, which connects to the very address that was checked. `resolve` resolves names. The
  * agents honor no proxy variables, and redirects are not followed.
  */
 export function createAttemptSender(policy: TargetPolicy, resolve: Resolve): AttemptSender {
-  // The key of a connection in an agent contains the address, so that one that is reused has been judged, too.
+  // The key of a connection in an agent contains the address, so that one that is reused has been checked, too.
   const options = { keepAlive: true, timeout: idleSocketMs, maxFreeSockets: 32 };
   const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
   return {

@@ -63,7 +63,7 @@ globalUnicast.addSubnet('2000::', 3, 'ipv6');
 
 /**
  * Parses the URL of an endpoint as WHATWG URL does, which turns each spelling of an IPv4 address into the usual one,
- * and judges it. The addresses of a name are judged by `requireAllowedAddresses`.
+ * and checks it. The addresses of a name are checked by `requireAllowedAddresses`.
  * @throws AppError BAD_USER_INPUT with the rule and the value
  */
 export function parseTargetUrl(text: string, policy: TargetPolicy): URL {
@@ -82,7 +82,7 @@ export function parseTargetUrl(text: string, policy: TargetPolicy): URL {
   return url;
 }
 
-/** Judges the scheme of a URL, and its host if it is a literal address. @throws TargetRejection */
+/** Checks the scheme of a URL, and its host if it is a literal address. @throws TargetRejection */
 export function requireAllowedUrl(url: URL, policy: TargetPolicy): void {
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new TargetRejection(`url must start with https://, not ${url.protocol}`);
@@ -101,7 +101,7 @@ export function literalAddressOf({ hostname }: URL): TargetAddress['address'] | 
 }
 
 /**
- * Judges all addresses of a host: one that is not allowed rejects the host, since its owner chooses which of them is
+ * Checks all addresses of a host: one that is not allowed rejects the host, since its owner chooses which of them is
  * returned first.
  * @throws TargetRejection
  */
