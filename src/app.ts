@@ -83,7 +83,8 @@ export async function openApp(
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   const { createSubscriptionHandler } = await import('./events/subscription-handler.ts');
-  const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
+  const subscriptions = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
+  const { serve: serveSubscription } = subscriptions;
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(

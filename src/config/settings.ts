@@ -264,6 +264,12 @@ export const settings = {
     parse: parseInteger(1, 600),
     default: 30,
   }),
+  SLOW_REQUEST_MS: setting({
+    meaning:
+      'Milliseconds after which the log line of a request is a warning, with the parts of its time; the receipt of its body does not count',
+    parse: parseInteger(1, 3_600_000),
+    default: 1000,
+  }),
   LOG_LEVEL: setting({
     meaning: 'Minimum level of log lines: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
     parse: parseOneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

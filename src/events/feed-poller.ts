@@ -1,4 +1,5 @@
 import type { Logger } from '../log.ts';
+import { eventsRead } from '../measurements/channels.ts';
 import type { EventFeed, FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 
@@ -82,6 +83,11 @@ export function createFeedPoller(
     }
     position = page.position;
     if (!isAfter(position, after)) return;
+    const [oldest] = page.events;
+    if (oldest && eventsRead.hasSubscribers) {
+      const lagMs = Date.now() - Date.parse(oldest.timestamp);
+      eventsRead.publish({ reader: 'subscriptions', count: page.events.length, lagMs });
+    }
     recent.push({ page, after });
     if (recent.length > maxRecentPages) recent.shift();
     for (const listener of listeners) listener.onPage();

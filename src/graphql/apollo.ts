@@ -16,6 +16,7 @@ import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context } from './context.ts';
 import { formatError, isExpectedError } from './format-error.ts';
+import { rootFieldsOf } from './operation-root-fields.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
 import { stringifyResult } from './stringify-result.ts';
@@ -84,6 +85,7 @@ function createRequestPlugin(
     async didResolveOperation({ schema, document, operation, request: { variables = {} }, contextValue }) {
       // Apollo reports an operation name that is not in the document.
       if (!operation) return;
+      contextValue.summary.rootFields = rootFieldsOf(operation, document);
       try {
         // For each request, since a variable may contain the size of a list.
         requireWithinLimits({ document, operation, variables });

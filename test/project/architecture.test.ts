@@ -28,7 +28,7 @@ const order = [
   ['embedded-postgres'],
   ['config'],
   ['postgres', 'validation'],
-  ['process'],
+  ['process', 'measurements'],
   ['errors', 'log'],
 ];
 

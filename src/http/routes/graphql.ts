@@ -74,25 +74,36 @@ export function registerGraphQLRoutes(
   const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
 
   const methods = ['GET', 'POST'];
-  http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
+  const graphqlConfig = { methods, endpoint: 'graphql' as const };
+  http.all('/graphql', { config: graphqlConfig, onError: auditThrown(undefined) }, async (request, reply) => {
     requireMethod(request, reply, methods);
     const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
-    if (!isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
+    if (!isSubscription(parsed.request)) {
+      const { trace } = request.summary;
+      if (!trace) return execute(request, reply, parsed, undefined);
+      return trace.runOperation(() => execute(request, reply, parsed, undefined));
+    }
     requireMethod(request, reply, ['POST']);
     return serveSubscription(request, reply, parsed.request);
   });
   for (const name of Object.keys(schema.getSubscriptionType()?.getFields() ?? {})) {
-    http.all(`/${name}`, { config: { isBodyOptional: true, methods: [] } }, async () => {
+    const config = { isBodyOptional: true, methods: [], endpoint: 'operation' as const };
+    http.all(`/${name}`, { config }, async () => {
       throw badInput('path', `Send the subscription ${name} to POST /graphql: it has no endpoint`);
     });
   }
 
   for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
-    const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };
-    http.all(`/${fieldName}`, options, async (request, reply) => {
+    const config = { isBodyOptional: true, methods: ['POST'], endpoint: 'operation' as const };
+    const rootFields = [fieldName];
+    http.all(`/${fieldName}`, { config, onError: auditThrown(fieldName) }, async (request, reply) => {
+      request.summary.rootFields = rootFields;
       requireMethod(request, reply, ['POST']);
       const { request: body, isDefaultQuery } = parseOperation(request.body);
-      return execute(request, reply, { body, request: body, isDefaultQuery }, fieldName);
+      const parsed = { body, request: body, isDefaultQuery };
+      const { trace } = request.summary;
+      if (!trace) return execute(request, reply, parsed, fieldName);
+      return trace.runOperation(() => execute(request, reply, parsed, fieldName));
     });
   }
 
@@ -127,6 +138,7 @@ export function registerGraphQLRoutes(
     const text = response.body.string;
     const failed = parseFailedResult(text);
     if (failed === undefined) return reply.send(text);
+    request.summary.errorCode = codeOf(failed.errors[0]);
 
     const endpoint = pathField === undefined ? 'graphql' : 'operation';
     const isMutation = context.reachedFields.size > 0;
@@ -175,7 +187,11 @@ function contextInputOf(
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
     log: request.log,
-    markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
+    summary: request.summary,
+    markReplayed: () => {
+      request.summary.isReplayed = true;
+      reply.header('Idempotency-Replayed', 'true');
+    },
   };
 }
 
@@ -259,6 +275,10 @@ function errorOfFields({ errors, data }: FailedResult): (responseName: string) =
 }
 
 function toAppError(error: GraphQLFormattedError | undefined): AppError | undefined {
+  return error && new AppError(codeOf(error), 'rejected');
+}
+
+function codeOf(error: GraphQLFormattedError | undefined): ErrorCode {
   const code = error?.extensions?.['code'];
-  return error && new AppError(isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR', 'rejected');
+  return isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR';
 }

@@ -12,7 +12,7 @@ const reasons = {
  * mutations. Both are public.
  */
 export function registerHealthRoutes(http: FastifyInstance, readState: () => Promise<DatabaseState>): void {
-  const config = { isPublic: true };
+  const config = { isPublic: true, endpoint: 'health' as const };
 
   http.get('/livez', { config }, () => ({ status: 'live' }));
 
