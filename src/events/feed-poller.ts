@@ -1,5 +1,6 @@
 import type { Logger } from '../log.ts';
 import { eventsRead } from '../measurements/channels.ts';
+import { tracer } from '../measurements/tracer.ts';
 import type { EventFeed, FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 
@@ -56,7 +57,7 @@ export function createFeedPoller(
   };
 
   const start = async () => {
-    stopListening ??= onCommit(wake);
+    stopListening ??= onCommit(tracer?.detach(wake) ?? wake);
     const end = await feed.findEnd();
     // The last listener may have left meanwhile, and another start may have come first.
     if (listeners.size === 0 || position !== undefined) return;

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestSummary } from './request-summary.ts';
 
-// The spans of a trace, by hand: observability/ implements them with OpenTelemetry while tracing is on. Otherwise there
-// is no tracer, and the code that would call one does nothing for it.
+// The spans of a trace, by hand: observability/ records them with OpenTelemetry while tracing is on. Otherwise there is
+// no tracer, and a caller does nothing for it: not even a closure is created.
 
 /** The trace of one request. */
 export type RequestTrace = {
@@ -10,33 +10,51 @@ export type RequestTrace = {
   readonly traceId: string;
   /** Begins the span of the sign-in, and returns the function that ends it. */
   startSignIn(): (isSuccess: boolean) => void;
-  /** Executes the operation of the request within its span. */
+  /** Executes the operation of the request within its span, which is active meanwhile. */
   runOperation<T>(operation: () => Promise<T>): Promise<T>;
-  /** Ends the span of the request. */
-  end(summary: Readonly<RequestSummary>): void;
+  /** Ends the span of the request, whose summary is complete. */
+  end(): void;
 };
 
-/** Records spans. A step within which no span is active has none: background work would be nothing but noise. */
+/** The request whose trace begins. */
+type TracedRequest = {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly summary: Readonly<RequestSummary>;
+};
+
+/** The result of an attempt to send a webhook. */
+type AttemptOutcome = { readonly isSuccess: boolean; readonly status: number | null };
+
+/** Records spans. */
 export type Tracer = {
   /** Begins the span of a request, as a child of the one in its `traceparent`. */
-  startRequest(request: { readonly method: string; readonly headers: IncomingHttpHeaders }): RequestTrace;
-  /** Executes the statement of a batch in a span that is linked to all requests that the batch carries. */
+  startRequest(request: TracedRequest): RequestTrace;
+  /**
+   * Executes the statement of a batch within a span that is linked to all requests that the batch carries. It belongs
+   * to the trace of the first one that is sampled.
+   */
   runBatch<T>(requests: readonly (RequestTrace | undefined)[], statement: () => Promise<T>): Promise<T>;
-  /** Executes a statement within a span. The summary is its verb and its table: no text, no parameters. */
+  /**
+   * Executes a statement within a span, if it is part of an operation, a batch or a job: the polls of the background
+   * work would be noise. The summary has no values: see `summarizeStatement`.
+   */
   runStatement<T>(summary: string, statement: () => Promise<T>): Promise<T>;
-  /** Makes an attempt to send a webhook within the span of a new trace. */
-  runAttempt<T extends { readonly status: number | null; readonly isSuccess: boolean }>(
+  /** Makes an attempt to send a webhook within the only span of a new trace. */
+  runAttempt<T extends AttemptOutcome>(
     attempt: { readonly webhookId: number; readonly eventType: string },
     send: () => Promise<T>,
   ): Promise<T>;
-  /** Executes a background job within the span of a new trace. */
+  /** Executes a background job within the first span of a new trace. */
   runJob<T>(name: 'purge', job: () => Promise<T>): Promise<T>;
+  /** Binds a callback to no trace: for work in the background that a request wakes. */
+  detach(callback: () => void): () => void;
 };
 
-/** The tracer of this process, while tracing is on. */
+/** The tracer of this process while tracing is on. */
 export let tracer: Tracer | undefined;
 
-/** Turns tracing on, or off. */
+/** Turns tracing on, or off with undefined. */
 export function setTracer(next: Tracer | undefined): void {
   tracer = next;
 }

@@ -14,6 +14,7 @@ const order = [
   ['serve', 'doctor'],
   ['workers'],
   ['app'],
+  ['observability'],
   ['autodialer', 'events'],
   ['http'],
   ['graphql'],

@@ -5,7 +5,7 @@ import {
   type Endpoint,
   type RequestSummary,
 } from '../../measurements/request-summary.ts';
-import { tracer } from '../../measurements/tracer.ts';
+import { tracer, type Tracer } from '../../measurements/tracer.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,7 +30,7 @@ export function summarizeRequests(
   http.decorateRequest('summary', null as unknown as RequestSummary);
   http.addHook('onRequest', (request, _reply, done) => {
     request.summary = createRequestSummary();
-    if (tracer) request.summary.trace = tracer.startRequest(request);
+    if (tracer) startTrace(tracer, request);
     done();
   });
   http.addHook('onResponse', (request, reply, done) => {
@@ -49,10 +49,16 @@ export function summarizeRequests(
     summary.account = request.principal?.account;
     summary.durationMs = reply.elapsedTime;
     writeLogLine(request, slowRequestMs);
-    summary.trace?.end(summary);
+    summary.trace?.end();
     if (requestFinished.hasSubscribers) requestFinished.publish(summary);
   }
   return finish;
+}
+
+/** Begins a trace, except for the checks of load balancers, which would be most of all traces of an idle server. */
+function startTrace(tracing: Tracer, request: FastifyRequest): void {
+  if (request.routeOptions.config.endpoint !== 'health')
+    request.summary.trace = tracing.startRequest(request);
 }
 
 /** Writes the log line of a request: a warning with the parts of its time if it was slow. */
