@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import type { Config } from '../config/settings.ts';
 import { limitConcurrency } from '../database/limit-concurrency.ts';
-import { AppError, isErrorCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { formatError, isExpectedError } from '../graphql/format-error.ts';
+import { codeOf, formatError, isExpectedError } from '../graphql/format-error.ts';
 import { createLimitCheck, type OperationLimits } from '../graphql/limits/operation-limits.ts';
 import type { ServeSubscription } from '../http/routes/graphql.ts';
 import type { Logger } from '../log.ts';
@@ -145,7 +145,6 @@ function writeErrors(error: unknown, request: FastifyRequest): string {
     if (!isExpectedError(one)) request.log.error({ err: one }, 'unexpected error');
     return formatError(one instanceof GraphQLError ? one.toJSON() : { message: '' }, one);
   });
-  const code = errors[0]?.extensions?.['code'];
-  request.summary.errorCode = isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR';
+  request.summary.errorCode = codeOf(errors[0]);
   return JSON.stringify({ errors });
 }

@@ -1,3 +1,4 @@
+import { mutationFinished } from '../measurements/channels.ts';
 import { keyInProgress, keyReused } from '../mutations/idempotency.ts';
 import { reportOutcome, type MutationRunner, type Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
@@ -82,7 +83,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
       const row = requireRow(result, deletion);
       const isReplayed = result.outcome === 'replayed';
       if (isReplayed) call.markReplayed();
-      reportOutcome(call, isReplayed ? 'replayed' : 'done');
+      if (mutationFinished.hasSubscribers) reportOutcome(call, isReplayed ? 'replayed' : 'done');
       return parseGroupRow(row);
     },
 

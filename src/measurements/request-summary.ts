@@ -43,30 +43,6 @@ export type RequestSummary = {
   durationMs: number;
 };
 
-const noFields: readonly string[] = [];
-
-/** Creates the summary of a request that has just begun. */
-export function createRequestSummary(): RequestSummary {
-  return {
-    rootFields: noFields,
-    errorCode: undefined,
-    isReplayed: false,
-    isStream: false,
-    receiveMs: 0,
-    batchSize: 0,
-    waitMs: 0,
-    statementMs: 0,
-    trace: undefined,
-    isFinished: false,
-    endpoint: 'other',
-    method: '',
-    route: undefined,
-    status: undefined,
-    account: undefined,
-    durationMs: 0,
-  };
-}
-
 /** Adds the milliseconds since `startedAt`, by the clock of `performance.now()`, to the database work of a request. */
 export function addStatementTime(summary: RequestSummary | undefined, startedAt: number): void {
   if (summary) summary.statementMs += performance.now() - startedAt;

@@ -79,6 +79,6 @@ function logDiagnostics(log: Logger): void {
 
 /** The SDK passes errors as JSON, with their stack. */
 function readMessage(text: string): string {
-  const [, message] = /"message":"((?:[^"\\\\]|\\\\.)*)"/.exec(text) ?? [];
+  const [, message] = /"message":"((?:[^"\\]|\\.)*)"/.exec(text) ?? [];
   return message ?? text;
 }

@@ -1,10 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { requestFinished } from '../../measurements/channels.ts';
-import {
-  createRequestSummary,
-  type Endpoint,
-  type RequestSummary,
-} from '../../measurements/request-summary.ts';
+import type { Endpoint, RequestSummary } from '../../measurements/request-summary.ts';
 import { tracer, type Tracer } from '../../measurements/tracer.ts';
 
 declare module 'fastify' {
@@ -53,6 +49,31 @@ export function summarizeRequests(
     if (requestFinished.hasSubscribers) requestFinished.publish(summary);
   }
   return finish;
+}
+
+/** Shared by all requests without root fields. */
+const noFields: readonly string[] = [];
+
+/** Creates the summary of a request that has just begun. */
+export function createRequestSummary(): RequestSummary {
+  return {
+    rootFields: noFields,
+    errorCode: undefined,
+    isReplayed: false,
+    isStream: false,
+    receiveMs: 0,
+    batchSize: 0,
+    waitMs: 0,
+    statementMs: 0,
+    trace: undefined,
+    isFinished: false,
+    endpoint: 'other',
+    method: '',
+    route: undefined,
+    status: undefined,
+    account: undefined,
+    durationMs: 0,
+  };
 }
 
 /** Begins a trace, except for the checks of load balancers, which would be most of all traces of an idle server. */
