@@ -28,7 +28,7 @@ export const signInFailed = declareChannel<{ readonly credential: 'token' | 'bas
 /** The statement of one or more concurrent deletes has ended, successfully or not. */
 export type FinishedBatch = {
   readonly size: number;
-  /** `joint`: a batch of the group commit. `alone`: a delete that is repeated alone, because its batch has failed it. */
+  /** `joint`: a batch of the group commit. `alone`: a delete that its batch could not execute, and that is repeated. */
   readonly kind: 'joint' | 'alone';
   /** How long each delete waited for this statement. */
   readonly waitsMs: readonly number[];

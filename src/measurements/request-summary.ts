@@ -35,8 +35,10 @@ export type RequestSummary = {
   method: string;
   /** The path of the route, with its placeholders; undefined if no route matched. */
   route: string | undefined;
-  /** The HTTP status; undefined if the client had closed the connection before the response was sent. */
+  /** The HTTP status; undefined if the client had closed the connection before the response began. */
   status: number | undefined;
+  /** Whether the connection was closed before the response was complete; false for a stream, which has no other end. */
+  isAborted: boolean;
   /** Undefined if the request was not authenticated. */
   account: string | undefined;
   /** The whole time of the request in milliseconds. */

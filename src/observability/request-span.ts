@@ -83,7 +83,8 @@ export function startRequestTrace(
 }
 
 function describeRequest(span: Span, method: string | undefined, summary: Readonly<RequestSummary>): void {
-  const { route, status, errorCode, endpoint, isReplayed, batchSize, waitMs, statementMs } = summary;
+  const { route, status, isAborted, errorCode, endpoint, isReplayed, batchSize, waitMs, statementMs } =
+    summary;
   span.updateName([method ?? 'HTTP', route].filter(Boolean).join(' '));
   span.setAttributes({
     'http.request.method': method ?? '_OTHER',
@@ -91,7 +92,7 @@ function describeRequest(span: Span, method: string | undefined, summary: Readon
     'http.response.status_code': status,
     'group_api.endpoint': endpoint,
     'group_api.is_replayed': isReplayed || undefined,
-    'group_api.is_aborted': status === undefined || undefined,
+    'group_api.is_aborted': isAborted || undefined,
     'group_api.batch_size': batchSize || undefined,
     'group_api.wait_ms': batchSize > 0 ? waitMs : undefined,
     'group_api.statement_ms': statementMs || undefined,

@@ -37,8 +37,8 @@ const maxRestartDelayMs = 30_000;
 /** Fewer may be due to a database that is unavailable for some seconds. */
 const maxFailedStarts = 5;
 /**
- * After SHUTDOWN_DELAY_SECONDS. Longer than the 8 s for which a worker waits for its requests, shorter than the 10 s after which Docker kills all
- * processes: a worker whose event loop is blocked would never stop.
+ * The time that a worker has after SHUTDOWN_DELAY_SECONDS: longer than the 8 s for which it waits for its requests,
+ * shorter than the 10 s after which Docker kills all processes. If its event loop is blocked, it would never stop.
  */
 const stopTimeoutMs = 9000;
 

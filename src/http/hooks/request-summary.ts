@@ -41,7 +41,8 @@ export function summarizeRequests(
     summary.endpoint = routeOptions.config.endpoint ?? 'other';
     summary.method = request.method;
     summary.route = routeOptions.url;
-    summary.status = reply.raw.writableFinished ? reply.statusCode : undefined;
+    summary.status = reply.raw.headersSent ? reply.statusCode : undefined;
+    summary.isAborted = !reply.raw.writableFinished && !summary.isStream;
     summary.account = request.principal?.account;
     summary.durationMs = reply.elapsedTime;
     writeLogLine(request, slowRequestMs);
@@ -71,6 +72,7 @@ export function createRequestSummary(): RequestSummary {
     method: '',
     route: undefined,
     status: undefined,
+    isAborted: false,
     account: undefined,
     durationMs: 0,
   };
@@ -96,7 +98,7 @@ function writeLogLine({ summary, log, ip }: FastifyRequest, slowRequestMs: numbe
     milliseconds: round(durationMs),
     ...(batchSize > 0 && { batchSize }),
     ...(summary.isReplayed && { replayed: true }),
-    ...(summary.status === undefined && { aborted: true }),
+    ...(summary.isAborted && { aborted: true }),
     ip,
     traceId: summary.trace?.traceId,
   };
