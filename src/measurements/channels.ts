@@ -7,7 +7,7 @@ import type { RequestSummary } from './request-summary.ts';
 // change the message. Texts are from closed sets, unless their comment says otherwise. Times are in milliseconds.
 
 /** A channel of Node with the type of its messages. There is one for the process, whatever number of apps it has. */
-export type MeasurementChannel<Message> = {
+type MeasurementChannel<Message> = {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;
   subscribe(listener: (message: Message) => void): void;
@@ -48,7 +48,7 @@ export type FinishedMutation = {
 export const mutationFinished = declareChannel<FinishedMutation>('mutation-finished');
 
 /** An attempt to send an event to a webhook has ended. */
-export type WebhookAttempt = {
+type WebhookAttempt = {
   readonly webhookId: number;
   readonly isSuccess: boolean;
   /** The HTTP status, any number that a receiver sends; null without a response. */
@@ -66,7 +66,7 @@ export const deliveriesStored = declareChannel<
 export const webhookDisabled = declareChannel<{ readonly webhookId: number }>('webhook-disabled');
 
 /** New events of the feed were read, at least one. */
-export type ReadEvents = {
+type ReadEvents = {
   readonly reader: 'webhooks' | 'subscriptions';
   readonly count: number;
   /** The age of the oldest of them. */
@@ -78,7 +78,7 @@ export const eventsRead = declareChannel<ReadEvents>('events-read');
 export type JobOutcome = 'done' | 'blocked' | 'unavailable' | 'failed';
 
 /** A run of the purge has ended. */
-export type FinishedPurge = {
+type FinishedPurge = {
   readonly outcome: JobOutcome;
   readonly durationMs: number;
   /** The number of removed rows by kind, as far as the run came. */

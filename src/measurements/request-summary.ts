@@ -1,8 +1,19 @@
 import type { ErrorCode } from '../errors.ts';
-import type { RequestTrace } from './tracer.ts';
 
 /** The kinds of endpoints. `other`: `/whoami`, the schema's text, and paths that do not exist. */
 export type Endpoint = 'graphql' | 'operation' | 'autodialer' | 'page' | 'health' | 'other';
+
+/** The trace of one request. */
+export type RequestTrace = {
+  /** 32 hexadecimal digits, as in `traceparent`. */
+  readonly traceId: string;
+  /** Begins the span of the sign-in, and returns the function that ends it. */
+  startSignIn(): (isSuccess: boolean) => void;
+  /** Executes the operation of the request within its span, which is active meanwhile. */
+  runOperation<T>(operation: () => Promise<T>): Promise<T>;
+  /** Ends the span of the request, whose summary is complete. */
+  end(): void;
+};
 
 /**
  * What one request did: filled in where the facts are known, and read once, when the request has ended, for the log

@@ -1,20 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RequestSummary } from './request-summary.ts';
+import type { RequestSummary, RequestTrace } from './request-summary.ts';
 
 // The spans of a trace, by hand: observability/ records them with OpenTelemetry while tracing is on. Otherwise there is
 // no tracer, and a caller does nothing for it: not even a closure is created.
-
-/** The trace of one request. */
-export type RequestTrace = {
-  /** 32 hexadecimal digits, as in `traceparent`. */
-  readonly traceId: string;
-  /** Begins the span of the sign-in, and returns the function that ends it. */
-  startSignIn(): (isSuccess: boolean) => void;
-  /** Executes the operation of the request within its span, which is active meanwhile. */
-  runOperation<T>(operation: () => Promise<T>): Promise<T>;
-  /** Ends the span of the request, whose summary is complete. */
-  end(): void;
-};
 
 /** The request whose trace begins. */
 type TracedRequest = {

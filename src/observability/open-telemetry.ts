@@ -17,9 +17,14 @@ import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
 import { setTracer } from '../measurements/tracer.ts';
 import { createSpanTracer } from './spans.ts';
-import type { Tracing } from './tracing.ts';
 
 // Loaded only while tracing is on: its packages are optional, and many.
+
+/** Tracing while it is on. */
+export type Tracing = {
+  /** Sends the spans that are not sent yet, within a second, and turns tracing off. Never throws. */
+  close(): Promise<void>;
+};
 
 /** Together with the time that requests may take, it is less than what a worker has for its end. */
 const flushTimeoutMs = 1000;

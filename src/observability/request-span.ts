@@ -9,8 +9,8 @@ import {
   type Span,
   type Tracer as SpanTracer,
 } from '@opentelemetry/api';
-import type { RequestSummary } from '../measurements/request-summary.ts';
-import type { RequestTrace, Tracer } from '../measurements/tracer.ts';
+import type { RequestSummary, RequestTrace } from '../measurements/request-summary.ts';
+import type { Tracer } from '../measurements/tracer.ts';
 import { runWithin, setError } from './run-within.ts';
 
 /** A span, and the context within which its children begin. */

@@ -8,7 +8,8 @@ import {
   type SpanOptions,
   type Tracer as SpanTracer,
 } from '@opentelemetry/api';
-import type { RequestTrace, Tracer } from '../measurements/tracer.ts';
+import type { RequestTrace } from '../measurements/request-summary.ts';
+import type { Tracer } from '../measurements/tracer.ts';
 import { startRequestTrace, type OpenRequestTrace } from './request-span.ts';
 import { runWithin } from './run-within.ts';
 

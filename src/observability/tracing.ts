@@ -1,11 +1,6 @@
 import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
-
-/** Tracing while it is on. */
-export type Tracing = {
-  /** Sends the spans that are not sent yet, within a second, and turns tracing off. Never throws. */
-  close(): Promise<void>;
-};
+import type { Tracing } from './open-telemetry.ts';
 
 /** The optional peer dependencies, in the versions that package.json requires. */
 const packages = [
