@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openAdminAccount } from './accounts/admin-account.ts';
 import { createAuthenticator } from './accounts/authentication.ts';
 import type { JwtVerifier } from './accounts/jwt/verifier.ts';
@@ -35,8 +36,11 @@ export type App = {
   readonly createdKey: string | undefined;
   /** A sample group for a first delete. */
   readonly sampleGroupId: number | undefined;
-  /** Stops accepting requests, and completes those in flight. */
-  close(): Promise<void>;
+  /**
+   * Stops accepting requests after SHUTDOWN_DELAY_SECONDS, in which `/readyz` is 503 already, and completes those in
+   * flight. Aborting `hurry` ends the delay.
+   */
+  close(hurry?: AbortSignal): Promise<void>;
 };
 
 /**
@@ -67,6 +71,8 @@ export async function openApp(
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
+  const { openTracing } = await import('./observability/tracing.ts');
+  const tracing = await openTracing(config, log);
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
   const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;
   const schema = createSchema();
@@ -79,11 +85,13 @@ export async function openApp(
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticator, log, counters);
   await registerExplorerRoutes(http);
-  registerHealthRoutes(http, readState);
+  let isStopping = false;
+  registerHealthRoutes(http, { readDatabaseState: readState, isStopping: () => isStopping });
   registerWhoamiRoute(http);
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   const { createSubscriptionHandler } = await import('./events/subscription-handler.ts');
-  const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
+  const subscriptions = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
+  const { serve: serveSubscription } = subscriptions;
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
@@ -126,9 +134,12 @@ export async function openApp(
     database: description,
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
-    async close() {
+    async close(hurry) {
+      isStopping = true;
+      await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000, undefined, { signal: hurry }).catch(() => undefined);
       await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
+      await tracing?.close();
     },
   };
 }

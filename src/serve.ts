@@ -53,7 +53,9 @@ export async function serve(): Promise<void> {
 
     const reason = await Promise.race([stopping.begun, app.failed ?? stopping.begun]);
     log.info({ reason: typeof reason === 'string' ? reason : reason.message }, 'stopping');
-    await app.close();
+    // Nothing is served that load balancers could still send requests to.
+    if (typeof reason !== 'string') stopping.hurry.abort();
+    await app.close(stopping.hurry.signal);
     await database.close();
     log.info('stopped');
     if (typeof reason !== 'string') exitWithError(reason);
@@ -83,18 +85,24 @@ async function loadWorkers(signal: AbortSignal): Promise<OpenApp> {
 }
 
 /**
- * Listens from the beginning, so that a signal during the start leaves no database running. Signals after the first
- * are ignored: npm passes on those that the terminal has sent already.
+ * Listens from the beginning, so that a signal during the start leaves no database running. A second signal aborts
+ * `hurry`, if it comes at least a second later: npm passes on those that the terminal has sent already.
  */
-function awaitStop(): { readonly begun: Promise<string>; isBegun(): boolean } {
+function awaitStop(): {
+  readonly begun: Promise<string>;
+  isBegun(): boolean;
+  readonly hurry: AbortController;
+} {
   let isBegun = false;
+  const hurry = new AbortController();
   const begun = new Promise<string>((resolve) => {
-    listenToStop((reason) => {
+    const onStop = (reason: string) => {
       isBegun = true;
       resolve(reason);
-    });
+    };
+    listenToStop(onStop, { onRepeat: () => hurry.abort() });
   });
-  return { begun, isBegun: () => isBegun };
+  return { begun, isBegun: () => isBegun, hurry };
 }
 
 /** Returns the text for the operator when the server is ready, with a command to paste. */

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { hasScope, type Scope } from '../accounts/scopes.ts';
 import { noDetails, type MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
@@ -28,6 +28,23 @@ const mediaType = 'application/json';
 function requireAcceptedResponse({ headers }: FastifyRequest): void {
   if (acceptsMediaType(headers.accept, mediaType)) return;
   throw new AppError('NOT_ACCEPTABLE', `Send "Accept: ${mediaType}". Nothing was executed`);
+}
+
+/** Creates a hook that notes the service of a request in its summary. */
+export function createSummaryHook(service: ServiceName) {
+  const rootFields = [operationOf(service)];
+  return async (request: FastifyRequest): Promise<void> => {
+    request.summary.rootFields = rootFields;
+  };
+}
+
+/** Executes a handler within the span of its operation, if tracing is on. */
+export function tracedHandler(handler: RouteHandlerMethod): RouteHandlerMethod {
+  return function (request, reply) {
+    const handle = async () => handler.call(this, request, reply);
+    const { trace } = request.summary;
+    return trace ? trace.runOperation(handle) : handle();
+  };
 }
 
 /** Creates a hook that requires the scope of a service, and audits rejected calls of services that change something. */
@@ -120,7 +137,11 @@ function createCall(
     idempotencyKey: readKey(request) ?? null,
     fingerprint: fingerprintOf(args),
     selectedDetails: noDetails,
-    markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
+    summary: request.summary,
+    markReplayed: () => {
+      request.summary.isReplayed = true;
+      reply.header('Idempotency-Replayed', 'true');
+    },
   };
 }
 

@@ -37,6 +37,9 @@ export default async function openAutodialer(
   await http.register(
     async (api) => {
       api.setErrorHandler(sendError);
+      api.addHook('onRoute', (route) => {
+        route.config = { ...route.config, endpoint: 'autodialer' };
+      });
       await registerOpenApi(api);
       await api.register((groups) => registerGroupRoutes(groups, dependencies), {
         prefix: '/autodialer/groups',

@@ -24,7 +24,9 @@ import {
   createAcceptCheck,
   createRepeatedKeyAudit,
   createScopeCheck,
+  createSummaryHook,
   auditedHandler,
+  tracedHandler,
   type ServiceName,
 } from './audited-handler.ts';
 import { missing, requireValid } from './request-validation.ts';
@@ -162,7 +164,7 @@ export async function registerGroupRoutes(
   ): void {
     const url = `/${service}`;
     const methods = ['POST', ...(olderMethod ? [olderMethod] : [])];
-    const onRequest = [createScopeCheck(service, mutations)];
+    const onRequest = [createSummaryHook(service), createScopeCheck(service, mutations)];
     if (service === 'upload') onRequest.push(async (request) => requireAllowedOrigin(request, corsOrigins));
     const config = { isStreamed: service !== 'remove' && service !== 'search', methods };
     const route = {
@@ -170,7 +172,7 @@ export async function registerGroupRoutes(
       onRequest: [...onRequest, createAcceptCheck(service, mutations)],
       onError: createRepeatedKeyAudit(service, mutations),
       config,
-      handler,
+      handler: tracedHandler(handler),
     };
     scope.route({ ...route, method: 'POST' });
     if (olderMethod) scope.route({ ...route, method: olderMethod, exposeHeadRoute: false });

@@ -85,6 +85,14 @@ export function parseJwksUrl(text: string): URL {
   return url;
 }
 
+/** Parses the URL of a collector of traces. Its text is not quoted if it may contain a password. */
+export function parseHttpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new Error(`a URL such as http://localhost:4318${notText(text)}`);
+  return url;
+}
+
 /** Parses the name of a time zone of the IANA database, such as `Asia/Tehran`. */
 export function parseTimeZone(text: string): string {
   try {

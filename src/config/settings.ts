@@ -6,6 +6,7 @@ import {
   parseApiKey,
   parseBoolean,
   parseInteger,
+  parseHttpUrl,
   parseJwksUrl,
   parseNetworks,
   parseOneOf,
@@ -263,6 +264,40 @@ export const settings = {
     meaning: 'Time limit for receiving a whole request, in seconds; a third of it applies to the headers',
     parse: parseInteger(1, 600),
     default: 30,
+  }),
+  SLOW_REQUEST_MS: setting({
+    meaning:
+      'Milliseconds after which the log line of a request is a warning, with the parts of its time; the receipt of its body does not count',
+    parse: parseInteger(1, 3_600_000),
+    default: 1000,
+  }),
+  SHUTDOWN_DELAY_SECONDS: setting({
+    meaning:
+      'Seconds for which the server still accepts and serves requests after a signal to stop, while `/readyz` is 503, so that load balancers stop sending them',
+    parse: parseInteger(0, 600),
+    default: 0,
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: setting<URL | undefined>({
+    meaning:
+      'URL of an OpenTelemetry collector, such as `http://localhost:4318`: traces are sent to `/v1/traces` below it, as JSON. If unset, and so are the next two, nothing is traced',
+    parse: parseHttpUrl,
+    default: undefined,
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: setting<URL | undefined>({
+    meaning: 'Complete URL for traces, instead of `OTEL_EXPORTER_OTLP_ENDPOINT`',
+    parse: parseHttpUrl,
+    default: undefined,
+  }),
+  OTEL_TRACES_EXPORTER: setting<'otlp' | 'console' | 'none' | undefined>({
+    meaning:
+      '`otlp` sends traces, also without a URL: then to `http://localhost:4318`; `console` prints them; `none` turns them off',
+    parse: parseOneOf(['otlp', 'console', 'none']),
+    default: undefined,
+  }),
+  OTEL_SDK_DISABLED: setting({
+    meaning: '`true` turns traces off',
+    parse: parseBoolean,
+    default: false,
   }),
   LOG_LEVEL: setting({
     meaning: 'Minimum level of log lines: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',

@@ -3,6 +3,8 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
+import { tracer } from '../measurements/tracer.ts';
+import { summarizeStatement } from './statement-summary.ts';
 import type { Logger } from '../log.ts';
 import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
 import { createPool } from '../postgres/connection.ts';
@@ -34,7 +36,18 @@ export type Database = {
   readonly migrations: readonly string[];
   /** Returns the state of the database; `unavailable` if it does not respond within two seconds. */
   readonly readState: () => Promise<DatabaseState>;
+  /** Returns the state that the watchdog has found last, and the numbers of connections, without a query. */
+  readonly readPool: () => PoolState;
   close(): Promise<void>;
+};
+
+/** The connections of the pool, and the queries that wait for one. */
+type PoolState = {
+  readonly state: DatabaseState;
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+  readonly maximum: number;
 };
 
 const readyTimeoutMs = 2000;
@@ -126,6 +139,13 @@ export async function openDatabase(location: DatabaseLocation, log: Logger): Pro
       if (state === 'standby') watchdog.reportStandby();
       return state === 'available' && watchdog.state() === 'standby' ? 'standby' : state;
     },
+    readPool: () => ({
+      state: watchdog.state(),
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      maximum: poolSize,
+    }),
     async close() {
       await watchdog.close();
       await restarter?.close();
@@ -162,9 +182,11 @@ function explainUnavailable(error: unknown, description: string): unknown {
 function withUnavailableErrors(prisma: PrismaClient, onReadOnly: () => void): PrismaClient {
   return prisma.$extends({
     query: {
-      async $allOperations({ args, query }) {
+      async $allOperations({ model, operation, args, query }) {
         try {
-          return await query(args);
+          if (!tracer) return await query(args);
+          const summary = summarizeStatement(model, operation, args);
+          return await tracer.runStatement(summary, async () => (await query(args)) as unknown);
         } catch (error) {
           if (sqlStateOf(error) === readOnlyTransaction) onReadOnly();
           throw toUnavailableError(error);

@@ -1,4 +1,6 @@
 import type { Logger } from '../log.ts';
+import { eventsRead } from '../measurements/channels.ts';
+import { tracer } from '../measurements/tracer.ts';
 import type { EventFeed, FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 
@@ -55,7 +57,7 @@ export function createFeedPoller(
   };
 
   const start = async () => {
-    stopListening ??= onCommit(wake);
+    stopListening ??= onCommit(tracer?.detach(wake) ?? wake);
     const end = await feed.findEnd();
     // The last listener may have left meanwhile, and another start may have come first.
     if (listeners.size === 0 || position !== undefined) return;
@@ -82,6 +84,11 @@ export function createFeedPoller(
     }
     position = page.position;
     if (!isAfter(position, after)) return;
+    const [oldest] = page.events;
+    if (oldest && eventsRead.hasSubscribers) {
+      const lagMs = Date.now() - Date.parse(oldest.timestamp);
+      eventsRead.publish({ reader: 'subscriptions', count: page.events.length, lagMs });
+    }
     recent.push({ page, after });
     if (recent.length > maxRecentPages) recent.shift();
     for (const listener of listeners) listener.onPage();

@@ -39,6 +39,9 @@ export function createOpenStreams(maximum: number) {
   };
 
   return {
+    /** Returns the number of open streams. */
+    count: () => ticks.size,
+
     /** Opens a stream; it is closed with the response. @throws AppError SERVICE_UNAVAILABLE above the limit */
     open(request: FastifyRequest, reply: FastifyReply): OpenStream {
       if (ticks.size >= maximum) {

@@ -5,7 +5,7 @@ import type { Config } from '../config/settings.ts';
 import { limitConcurrency } from '../database/limit-concurrency.ts';
 import { AppError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { formatError, isExpectedError } from '../graphql/format-error.ts';
+import { codeOf, formatError, isExpectedError } from '../graphql/format-error.ts';
 import { createLimitCheck, type OperationLimits } from '../graphql/limits/operation-limits.ts';
 import type { ServeSubscription } from '../http/routes/graphql.ts';
 import type { Logger } from '../log.ts';
@@ -35,8 +35,8 @@ const maxConcurrentReads = 2;
 const pieceLength = 64 * 1024;
 
 /**
- * The subscription `groupEvents` over HTTP, by Server-Sent Events or Apollo's multipart protocol. Returns the function
- * that serves a request.
+ * The subscription `groupEvents` over HTTP, by Server-Sent Events or Apollo's multipart protocol. `serve` serves a
+ * request; `countOpen` returns the number of open subscriptions.
  */
 export function createSubscriptionHandler({
   config,
@@ -45,14 +45,14 @@ export function createSubscriptionHandler({
   schema,
   limits,
   log,
-}: HandlerOptions): ServeSubscription {
+}: HandlerOptions): { readonly serve: ServeSubscription; readonly countOpen: () => number } {
   const feed = createEventFeed(prisma);
   const poller = createFeedPoller(feed, (listener) => mutations.onCommit(listener), log);
   const readFeed = limitConcurrency((position: EventPosition) => feed.read(position), maxConcurrentReads);
   const requireWithinLimits = createLimitCheck(schema, limits);
   const streams = createOpenStreams(config.MAX_SUBSCRIPTIONS);
 
-  return async (request, reply, subscription) => {
+  const serve: ServeSubscription = async (request, reply, subscription) => {
     const format = chooseResponseFormat(request.headers.accept);
     if (!format) {
       throw new AppError(
@@ -67,6 +67,7 @@ export function createSubscriptionHandler({
         hideSuggestions: !config.INTROSPECTION,
         requireWithinLimits,
       });
+      request.summary.rootFields = query.rootFields;
       return { query, after: query.after === undefined ? undefined : await feed.find(query.after) };
     };
     const prepared = await prepare().catch((error: unknown) => writeErrors(error, request));
@@ -76,10 +77,12 @@ export function createSubscriptionHandler({
     const stream = streams.open(request, reply);
     // From here on it is an open stream, which has another limit.
     request.releaseSlot();
+    request.summary.isStream = true;
     const { query, after } = prepared;
     const events = streamEvents({ poller, readFeed, after, signal: stream.signal, onIdle: stream.onIdle });
     return sendText(reply, format, writeResponse(events, { format, query, stream, request }));
   };
+  return { serve, countOpen: () => streams.count() };
 }
 
 type ResponseParts = {
@@ -142,5 +145,6 @@ function writeErrors(error: unknown, request: FastifyRequest): string {
     if (!isExpectedError(one)) request.log.error({ err: one }, 'unexpected error');
     return formatError(one instanceof GraphQLError ? one.toJSON() : { message: '' }, one);
   });
+  request.summary.errorCode = codeOf(errors[0]);
   return JSON.stringify({ errors });
 }

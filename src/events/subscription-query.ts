@@ -11,6 +11,7 @@ import {
 } from 'graphql';
 import { badInput } from '../errors.ts';
 import type { Operation } from '../graphql/limits/operation-cost.ts';
+import { rootFieldsOf } from '../graphql/operation-root-fields.ts';
 import type { SubscriptionRequest } from '../graphql/request/subscription-request.ts';
 import { requireScopes } from '../graphql/root-fields.ts';
 import { parseEventFilter, type EventFilter } from './event-filter.ts';
@@ -18,6 +19,7 @@ import type { Event } from './event-types.ts';
 
 /** A validated subscription: which events it asks for, and how a result is written. */
 export type SubscriptionQuery = {
+  readonly rootFields: readonly string[];
   readonly filter: EventFilter;
   /** The id of the event to continue after. */
   readonly after: string | undefined;
@@ -92,6 +94,7 @@ export function readSubscription(
   });
   const start = `{"data":{${JSON.stringify(rootName)}:{`;
   return {
+    rootFields: rootFieldsOf(operation, document),
     filter: parseEventFilter(args, scopes),
     after: args.after ?? undefined,
     writeResult: (event) => `${start}${parts.map((write) => write(event)).join(',')}}}}`,

@@ -15,7 +15,8 @@ import { hasScope } from '../accounts/scopes.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Context } from './context.ts';
-import { formatError, isExpectedError } from './format-error.ts';
+import { codeOf, formatError, isExpectedError } from './format-error.ts';
+import { rootFieldsOf } from './operation-root-fields.ts';
 import { createLimitCheck, type OperationLimits } from './limits/operation-limits.ts';
 import type { Operation } from './limits/operation-cost.ts';
 import { stringifyResult } from './stringify-result.ts';
@@ -84,6 +85,9 @@ function createRequestPlugin(
     async didResolveOperation({ schema, document, operation, request: { variables = {} }, contextValue }) {
       // Apollo reports an operation name that is not in the document.
       if (!operation) return;
+      const { summary } = contextValue;
+      // At `/<root field>` it is the path.
+      if (summary.rootFields.length === 0) summary.rootFields = rootFieldsOf(operation, document);
       try {
         // For each request, since a variable may contain the size of a list.
         requireWithinLimits({ document, operation, variables });
@@ -109,6 +113,7 @@ function createRequestPlugin(
         ...(locations && !contextValue.isDefaultQuery && { locations }),
         extensions: completeExtensions(error.extensions ?? {}, contextValue),
       }));
+      contextValue.summary.errorCode = codeOf(body.singleResult.errors[0]);
     },
   };
   return { requestDidStart: async () => listener };

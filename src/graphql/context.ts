@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { Group } from '../groups/group.ts';
 import type { Logger } from '../log.ts';
+import type { RequestSummary } from '../measurements/request-summary.ts';
 import type { Repositories } from '../repositories.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
 import type { Subscriber } from '../subscribers/subscriber.ts';
@@ -24,6 +25,8 @@ export type Context = Repositories & {
   readonly reachedFields: Set<string | number>;
   /** Called if a mutation was not executed because the stored response of an earlier call is returned. */
   readonly markReplayed: () => void;
+  /** What the request did so far. */
+  readonly summary: RequestSummary;
 };
 
 export type Loaders = ReturnType<typeof createLoaders>;

@@ -1,5 +1,5 @@
 import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
-import { AppError, isErrorCode } from '../errors.ts';
+import { AppError, isErrorCode, type ErrorCode } from '../errors.ts';
 
 /**
  * Converts an error to the form that the caller may see: our own errors and Apollo's errors about the request
@@ -35,6 +35,12 @@ export function isExpectedError(error: unknown): boolean {
   if (unwrapAppError(error) || nameBadArgument(error) !== undefined) return true;
   const code = error instanceof GraphQLError ? error.extensions['code'] : undefined;
   return isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR';
+}
+
+/** Returns the code of an error that was formatted for the caller. */
+export function codeOf(error: GraphQLFormattedError | undefined): ErrorCode {
+  const code = error?.extensions?.['code'];
+  return isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR';
 }
 
 /** Returns the AppError that an error is or wraps. Resolvers' errors are wrapped by graphql-js. */

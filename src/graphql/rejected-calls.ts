@@ -51,8 +51,8 @@ export function createRejectedCallAuditor(
   return async ({ request, pathField, errorOf }, context) => {
     // A rejected call does not use its key, and arguments that were not coerced may be nested too deeply for a
     // fingerprint.
-    const { caller, markReplayed } = context;
-    const withoutKey = { caller, markReplayed, idempotencyKey: undefined };
+    const { caller, markReplayed, summary } = context;
+    const withoutKey = { caller, markReplayed, summary, idempotencyKey: undefined };
     const calls = parseCalls(request, pathField).slice(0, limits.rootFields);
     // One after the other, so that the entries are in the order of the calls.
     for (const { fieldName, responseName, args } of calls) {

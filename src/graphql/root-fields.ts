@@ -22,10 +22,15 @@ export function queryResolver<Args extends object, Result>(
   return markAsRootResolver(
     async (_: unknown, args: Args, context: Context, info: GraphQLResolveInfo): Promise<Result> => {
       requireScopes(info, context.scopes);
+      const startedAt = performance.now();
       try {
         return await resolve(args, context);
       } catch (error) {
         throw await explainError(error, context);
+      } finally {
+        // Not the sum: the root fields of a query are resolved concurrently.
+        const { summary } = context;
+        summary.statementMs = Math.max(summary.statementMs, performance.now() - startedAt);
       }
     },
   );
@@ -79,7 +84,12 @@ type RootFieldCall = MutationCall & { selectedDetails: SelectedDetails };
 /** Creates the call of a root field. Its arguments are not validated yet and may have any type. */
 export function createMutationCall(
   args: object,
-  { caller, idempotencyKey: key, markReplayed }: Pick<Context, 'caller' | 'idempotencyKey' | 'markReplayed'>,
+  {
+    caller,
+    idempotencyKey: key,
+    markReplayed,
+    summary,
+  }: Pick<Context, 'caller' | 'idempotencyKey' | 'markReplayed' | 'summary'>,
   { fieldName, path }: Pick<GraphQLResolveInfo, 'fieldName' | 'path'>,
 ): RootFieldCall {
   const { id, ids, groupId, fromGroupId, toGroupId, moveSubscribersTo, reason, dryRun } = args as Record<
@@ -105,6 +115,7 @@ export function createMutationCall(
     fingerprint: key === undefined ? '' : fingerprintOf(args),
     selectedDetails: noDetails,
     markReplayed,
+    summary,
   };
 }
 

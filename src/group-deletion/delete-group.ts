@@ -1,5 +1,6 @@
+import { mutationFinished } from '../measurements/channels.ts';
 import { keyInProgress, keyReused } from '../mutations/idempotency.ts';
-import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import { reportOutcome, type MutationRunner, type Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isLockTimeout } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
@@ -30,7 +31,7 @@ export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
  * `retentionDays`; with 0 they are not archived.
  */
 export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRunner, retentionDays: number) {
-  const enqueue = createGroupCommit(prisma, retentionDays, mutations.commitListeners);
+  const groupCommit = createGroupCommit(prisma, retentionDays, mutations.commitListeners);
 
   /** Deletes a group in a transaction, and moves its subscribers if they are all that blocks the delete. */
   const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {
@@ -59,6 +60,9 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
   };
 
   return {
+    /** Returns the number of deletes that wait for a statement, and of running statements. */
+    readQueue: groupCommit.readQueue,
+
     /**
      * Deletes a group and returns the deleted row.
      * @throws AppError NOT_FOUND, GROUP_PROTECTED, VERSION_CONFLICT, HAS_ACTIVE_SUBSCRIBERS, IDEMPOTENCY_KEY_REUSED,
@@ -72,13 +76,14 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
         );
       }
 
-      const result = await enqueue({ ...deletion, call, isAudited: true, ...noMove }).catch(
-        (error: unknown) => {
-          throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
-        },
-      );
+      const request = { ...deletion, call, isAudited: true, ...noMove };
+      const result = await groupCommit.run(request).catch((error: unknown) => {
+        throw isLockTimeout(error) && call.idempotencyKey !== null ? keyInProgress() : error;
+      });
       const row = requireRow(result, deletion);
-      if (result.outcome === 'replayed') call.markReplayed();
+      const isReplayed = result.outcome === 'replayed';
+      if (isReplayed) call.markReplayed();
+      if (mutationFinished.hasSubscribers) reportOutcome(call, isReplayed ? 'replayed' : 'done');
       return parseGroupRow(row);
     },
 

@@ -5,6 +5,7 @@ import { AppError, lockTimeout } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { deleteExpiredKey } from '../mutations/idempotency.ts';
+import { measureBatch } from './batch-times.ts';
 import { findCommittedDeletions } from './committed-deletions.ts';
 import { runDeletionStatement, type DeletionRequest, type DeletionResult } from './delete-statement.ts';
 
@@ -25,6 +26,8 @@ const maxBatchSize = 256;
 
 type PendingRequest = {
   readonly request: DeletionRequest;
+  /** Since when the request waits for a statement. */
+  waitingSince: number;
   readonly resolve: (result: DeletionResult) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -34,13 +37,17 @@ type PendingRequest = {
  * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. After a batch,
  * the next one waits a moment for the same clients. A delete on an idle server starts immediately: it never waits to
  * fill a batch. If a batch fails, its deletes are retried individually. The listeners are called after each statement.
- * Returns the function that runs a delete; it rejects if the database is unavailable or the group stays locked.
+ * `run` runs a delete; it rejects if the database is unavailable or the group stays locked. `readQueue` returns the
+ * number of deletes that wait for a statement, and of running statements.
  */
 export function createGroupCommit(
   prisma: PrismaClient,
   retentionDays: number,
   commitListeners: ReadonlySet<() => void>,
-): (request: DeletionRequest) => Promise<DeletionResult> {
+): {
+  run(request: DeletionRequest): Promise<DeletionResult>;
+  readQueue(): { readonly waiting: number; readonly running: number };
+} {
   const reportCommit = () => {
     for (const listener of commitListeners) listener();
   };
@@ -60,10 +67,10 @@ export function createGroupCommit(
   const runSingly = (...requests: PendingRequest[]) => {
     singles.push(...requests);
     while (singlesInFlight < maxSinglesInFlight && singles.length > 0) {
-      const { request, resolve, reject } = singles.shift()!;
+      const single = singles.shift()!;
       singlesInFlight++;
-      void runSingle(prisma, request, retentionDays)
-        .then(resolve, reject)
+      void measureBatch([single], 'alone', () => runSingle(prisma, single.request, retentionDays))
+        .then(single.resolve, single.reject)
         .finally(() => {
           singlesInFlight--;
           reportCommit();
@@ -73,12 +80,9 @@ export function createGroupCommit(
   };
 
   const executeBatch = async (batch: PendingRequest[]) => {
+    const requests = batch.map(({ request }) => request);
     try {
-      const results = await runBatch(
-        prisma,
-        batch.map(({ request }) => request),
-        retentionDays,
-      );
+      const results = await measureBatch(batch, 'joint', () => runBatch(prisma, requests, retentionDays));
       reportCommit();
       for (const [index, result] of results.entries()) {
         if (result === undefined) runSingly(batch[index]!);
@@ -136,11 +140,17 @@ export function createGroupCommit(
     expected = 0;
   };
 
-  return (request) =>
-    new Promise((resolve, reject) => {
-      pending.push({ request, resolve, reject });
-      flush();
-    });
+  return {
+    run: (request) =>
+      new Promise((resolve, reject) => {
+        pending.push({ request, waitingSince: performance.now(), resolve, reject });
+        flush();
+      }),
+    readQueue: () => ({
+      waiting: pending.length + singles.length,
+      running: inFlight + singlesInFlight,
+    }),
+  };
 }
 
 /**

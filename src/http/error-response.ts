@@ -25,8 +25,15 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 
 /**
  * Converts an error for the caller: ours unchanged, Fastify's with our own messages. Any other is logged and masked.
+ * Notes its code in the summary of the request.
  */
 export function toAppError(error: unknown, request: FastifyRequest): AppError {
+  const appError = convertError(error, request);
+  request.summary.errorCode = appError.code;
+  return appError;
+}
+
+function convertError(error: unknown, request: FastifyRequest): AppError {
   const appError = error instanceof AppError ? error : convertFastifyError(error);
   if (appError) return appError;
   request.log.error({ err: error }, 'unexpected error');

@@ -10,9 +10,10 @@ import { registerSecurityHeaders } from './hooks/security-headers.ts';
 import { sendError, sendStatus, toAppError } from './error-response.ts';
 import { acceptOnlyJson } from './hooks/json-body.ts';
 import { drainOnClose } from './hooks/graceful-shutdown.ts';
+import { createRequestSummary, summarizeRequests } from './hooks/request-summary.ts';
 import { createNodeServer } from './node-server.ts';
 import { trackPathMethods } from './path-methods.ts';
-import { openOverloadGuard, type WriteErrorBody } from './hooks/load-shedding.ts';
+import { openOverloadGuard, type Load, type WriteErrorBody } from './hooks/load-shedding.ts';
 import { openRateLimits, type RequestCounters } from './hooks/rate-limits.ts';
 import { findRequestHeadError, requestIdOf } from './request-head.ts';
 import { lazySchemaCompilers } from './schema-compilers.ts';
@@ -26,6 +27,8 @@ declare module 'fastify' {
      * custom format. A plugin adds its own.
      */
     readonly earlyErrorBodies: Map<string, (error: AppError) => string>;
+    /** Returns the current load, as the overload protection measures it. */
+    readonly readLoad: () => Load;
   }
   interface FastifyRequest {
     /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
@@ -80,6 +83,7 @@ export async function createHttpServer(
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
+      request.summary = createRequestSummary();
       const appError = toAppError(error, request);
       const body = writeErrorBody(request.url, appError);
       if (body === undefined) sendError(error, request, reply);
@@ -88,6 +92,7 @@ export async function createHttpServer(
     clientErrorHandler: handleClientError,
   }) as unknown as FastifyInstance; // Routes do not depend on the logger type.
   http.decorate('earlyErrorBodies', earlyErrorBodies);
+  http.decorate('readLoad', () => overload.readLoad());
   http.addHook('onClose', async () => overload.close());
   // Register every method, so that known paths return 405 instead of 404.
   for (const method of METHODS) {
@@ -102,6 +107,7 @@ export async function createHttpServer(
     sendError(paths.missingRouteError(request, reply), request, reply),
   );
 
+  const finishRequest = summarizeRequests(http, { slowRequestMs: config.SLOW_REQUEST_MS });
   http.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
     // Responses contain private data. The explorer's files override this header.
@@ -109,17 +115,11 @@ export async function createHttpServer(
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
     done(findRequestHeadError(request.raw));
   });
-  http.addHook('onResponse', (request, reply, done) => {
-    const { method, routeOptions, ip } = request;
-    const milliseconds = Math.round(reply.elapsedTime * 10) / 10;
-    request.log.info(
-      { method, path: routeOptions.url, status: reply.statusCode, milliseconds, ip },
-      'request',
-    );
+  http.addHook('onResponse', (request, _reply, done) => {
     if (!request.raw.complete) markResponseSent(request.raw.socket);
     done();
   });
-  drainOnClose(http);
+  drainOnClose(http, finishRequest);
   await registerSecurityHeaders(http, {
     corsOrigins: config.CORS_ORIGINS,
     isTls: certificateFiles !== undefined,
@@ -137,6 +137,7 @@ export async function createHttpServer(
   acceptOnlyJson(http);
   http.decorateRequest('releaseSlot', () => {});
   http.addHook('preValidation', (request, reply, done) => {
+    request.summary.receiveMs = reply.elapsedTime;
     const { isPublic, isStreamed } = request.routeOptions.config;
     if (!isPublic) {
       request.releaseSlot = overload.acquireSlot(

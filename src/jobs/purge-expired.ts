@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { isRolledBackByConflict, isTimeLimit } from '../database/conflict.ts';
 import { AppError } from '../errors.ts';
+import { purgeFinished, type JobOutcome } from '../measurements/channels.ts';
+import { tracer } from '../measurements/tracer.ts';
 import type { Logger } from '../log.ts';
 
 /** The caller of the purge in the audit log. */
@@ -23,20 +25,32 @@ export function startPurgeJob(
   const stopping = new AbortController();
 
   const purge = async () => {
+    const startedAt = performance.now();
+    const counts: Record<string, number> = {};
+    const outcome = await purgeEach(counts);
+    if (purgeFinished.hasSubscribers) {
+      const durationMs = performance.now() - startedAt;
+      purgeFinished.publish({ outcome, durationMs, removed: counts });
+    }
+  };
+  /** Fills in the counts as far as it comes. */
+  const purgeEach = async (counts: Record<string, number>): Promise<JobOutcome> => {
     try {
       const caller = { account: 'group-api', requestId: randomUUID() };
-      const counts: Record<string, number> = {};
       for (const [name, purgeBatch] of Object.entries(batches))
         counts[name] = await repeat(() => purgeBatch(caller));
       if (Object.values(counts).some((count) => count > 0)) log.info(counts, 'purged expired rows');
+      return 'done';
     } catch (error) {
       // Retried in a minute. The connection watchdog logs an unavailable database.
-      if (isRolledBackByConflict(error) || isTimeLimit(error))
+      const outcome = toJobOutcome(error);
+      if (outcome === 'blocked')
         log.warn(
           { reason: (error as Error).message },
           'the purge of expired rows was blocked, and is retried',
         );
-      else if (!(error instanceof AppError)) log.error({ err: error }, 'the purge of expired rows failed');
+      else if (outcome === 'failed') log.error({ err: error }, 'the purge of expired rows failed');
+      return outcome;
     }
   };
   /** Runs batches until one is empty. A purge that is stopped still runs one batch of each kind. */
@@ -50,7 +64,7 @@ export function startPurgeJob(
     return removed;
   };
   const tick = () => {
-    running ??= purge().finally(() => (running = undefined));
+    running ??= (tracer ? tracer.runJob('purge', purge) : purge()).finally(() => (running = undefined));
   };
 
   tick();
@@ -62,4 +76,10 @@ export function startPurgeJob(
       await running;
     },
   };
+}
+
+/** Returns the outcome of a job that has failed with an error. */
+export function toJobOutcome(error: unknown): JobOutcome {
+  if (isRolledBackByConflict(error) || isTimeLimit(error)) return 'blocked';
+  return error instanceof AppError ? 'unavailable' : 'failed';
 }

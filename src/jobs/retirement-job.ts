@@ -1,6 +1,8 @@
 import { AppError } from '../errors.ts';
 import type { RetiredGroupDeletion } from '../group-deletion/delete-retired-groups.ts';
 import type { Logger } from '../log.ts';
+import { retirementFinished, type JobOutcome } from '../measurements/channels.ts';
+import { toJobOutcome } from './purge-expired.ts';
 
 /** How often retired groups are examined: a group is deleted within this time after its date, on an idle server. */
 const intervalMs = 2000;
@@ -23,14 +25,17 @@ export function startRetirementJob(
   const deleteDue = async () => {
     let count = 0;
     const onDeleted = () => void count++;
+    let outcome: JobOutcome = 'done';
     try {
       while ((await deleteBatch({ signal, onDeleted })) && !signal.aborted);
       failures = 0;
     } catch (error) {
       failures++;
+      outcome = toJobOutcome(error);
       // The connection watchdog logs an unavailable database.
       if (!(error instanceof AppError)) log.error({ err: error }, 'the delete of retired groups failed');
     }
+    if (retirementFinished.hasSubscribers) retirementFinished.publish({ outcome, deleted: count });
     if (count > 0) log.info({ count }, 'deleted retired groups');
     if (!signal.aborted) timer = setTimeout(run, Math.min(intervalMs * 2 ** failures, maxIntervalMs));
   };

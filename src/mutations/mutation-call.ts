@@ -1,3 +1,5 @@
+import type { RequestSummary } from '../measurements/request-summary.ts';
+
 /** The sender of a request, as stored in the audit log. */
 export type Caller = {
   readonly account: string;
@@ -44,4 +46,6 @@ export type MutationCall = Caller & {
   readonly selectedDetails: SelectedDetails;
   /** Called if the stored response of an earlier call with the same key is returned. */
   readonly markReplayed: () => void;
+  /** Where the times of the call are noted; undefined if it is part of no request. */
+  readonly summary?: RequestSummary | undefined;
 };

@@ -1,9 +1,11 @@
 import { retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
 import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import { mutationFinished, type FinishedMutation } from '../measurements/channels.ts';
+import { addStatementTime, addWaitTime } from '../measurements/request-summary.ts';
 import { hasAuditEvent, writeAuditEvent, type AuditOutcome } from './audit-log.ts';
 import { findStoredResponse, storeResponse, waitForFirstCall } from './idempotency.ts';
 import type { MutationCall } from './mutation-call.ts';
@@ -58,13 +60,17 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
     ): Promise<Result> {
       /** The result being committed, and the id of its audit event, which shows later whether the commit succeeded. */
       let committing: { readonly result: Result; readonly eventId: bigint } | undefined;
+      let outcome: FinishedMutation['outcome'] = 'done';
       const attempt = async () => {
         committing = undefined;
-        return prisma.$transaction(
+        outcome = 'done';
+        const startedAt = performance.now();
+        const transaction = prisma.$transaction(
           async (transaction) => {
             const stored = await findStoredResponse<Result>(transaction, call);
             if (stored) {
               call.markReplayed();
+              outcome = 'replayed';
               const targetIds = targetsOf(call, stored.response);
               const eventId = await writeAuditEvent(transaction, call, { outcome: 'replayed', targetIds });
               committing = { result: stored.response, eventId };
@@ -81,14 +87,19 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
           },
           { timeout: timeoutMs, maxWait: connectionWaitMs },
         );
+        return transaction.finally(() => addStatementTime(call.summary, startedAt));
       };
       try {
-        const result = await waitForFirstCall(() => retryOnConflict(attempt));
+        const result = await addWaitTime(call.summary, () =>
+          waitForFirstCall(() => retryOnConflict(attempt)),
+        );
         reportCommit();
+        reportOutcome(call, outcome);
         return result;
       } catch (error) {
         if (error instanceof DryRunRollback) {
           await writeAuditEvent(prisma, call, { outcome: 'dry-run', ...error.mutation });
+          reportOutcome(call, 'dry-run');
           return error.mutation.result as Result;
         }
         const failure = toUnavailableError(error);
@@ -99,6 +110,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         // Not by the id alone: after a failover the new primary may give an id that was lost to another event.
         const where = { id: eventId, requestId, account, operation };
         await waitForCommit(prisma, failure, async () => (await prisma.auditEvent.count({ where })) > 0);
+        reportOutcome(call, outcome);
         return result;
       }
     },
@@ -110,6 +122,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
      */
     async auditRejection(call: MutationCall, error: unknown): Promise<void> {
       const errorCode = error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
+      reportOutcome(call, 'rejected', errorCode);
       const isUnavailable = errorCode === 'SERVICE_UNAVAILABLE';
       const write = async (mayHaveEvent: boolean) => {
         // Clients choose request ids as they like: an earlier call may have the same one.
@@ -129,6 +142,16 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
       if (!isUnavailable) await writing;
     },
   };
+}
+
+/** Publishes the end of a call. */
+export function reportOutcome(
+  { operation }: MutationCall,
+  outcome: FinishedMutation['outcome'],
+  errorCode?: ErrorCode,
+): void {
+  if (mutationFinished.hasSubscribers)
+    mutationFinished.publish({ operation, outcome, ...(errorCode && { errorCode }) });
 }
 
 /** Rolls back the transaction of a dry run and carries its result to the caller. */

@@ -8,19 +8,21 @@ const duplicateSignalMs = 1000;
 
 /**
  * Calls `onStop` once, with the reason, when the process should stop: on a signal, or when the npm that started it has
- * ended. Later signals are ignored, or end the process immediately if `endsAtSecond`. Returns a function that removes
- * the listeners.
+ * ended. Signals at least a second later call `onRepeat`, or end the process immediately if `endsAtSecond`. Returns a
+ * function that removes the listeners.
  */
 export function listenToStop(
   onStop: (reason: string) => void,
-  { endsAtSecond = false }: { endsAtSecond?: boolean } = {},
+  { endsAtSecond = false, onRepeat }: { endsAtSecond?: boolean; onRepeat?: () => void } = {},
 ): () => void {
   let stoppedAt: number | undefined;
   const stop = (reason: string) => {
     if (stoppedAt === undefined) {
       stoppedAt = Date.now();
       onStop(reason);
-    } else if (endsAtSecond && Date.now() - stoppedAt > duplicateSignalMs) {
+    } else if (Date.now() - stoppedAt > duplicateSignalMs) {
+      onRepeat?.();
+      if (!endsAtSecond) return;
       end();
       process.kill(process.pid, reason);
     }

@@ -22,5 +22,7 @@ export type WorkerMessage =
 /** A message from the primary to a worker. */
 export type PrimaryMessage =
   | { readonly type: 'stop' }
+  /** Ends the delay of a stop. */
+  | { readonly type: 'hurry' }
   /** The reply to `count` with the same id. */
   | { readonly type: 'counted'; readonly id: number; readonly current: number; readonly ttl: number };

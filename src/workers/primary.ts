@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { App } from '../app.ts';
 import type { Config } from '../config/settings.ts';
@@ -36,8 +37,8 @@ const maxRestartDelayMs = 30_000;
 /** Fewer may be due to a database that is unavailable for some seconds. */
 const maxFailedStarts = 5;
 /**
- * Longer than the 8 s for which a worker waits for its requests, shorter than the 10 s after which Docker kills all
- * processes: a worker whose event loop is blocked would never stop.
+ * The time that a worker has after SHUTDOWN_DELAY_SECONDS: longer than the 8 s for which it waits for its requests,
+ * shorter than the 10 s after which Docker kills all processes. If its event loop is blocked, it would never stop.
  */
 const stopTimeoutMs = 9000;
 
@@ -127,10 +128,25 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
     restarts.add(timer);
   };
 
-  const close = async () => {
+  const delay = new AbortController();
+  const endDelay = () => {
+    delay.abort();
+    for (const worker of workers) send(worker, { type: 'hurry' });
+  };
+  let stopped: Promise<unknown> | undefined;
+  const stopAll = () => {
     state = 'stopping';
     for (const timer of restarts) clearTimeout(timer);
-    await Promise.all([...workers].map((worker) => stopWorker(worker, log)));
+    const delayMs = config.SHUTDOWN_DELAY_SECONDS * 1000;
+    return Promise.all(
+      [...workers].map((worker) => stopWorker(worker, { delayMs, signal: delay.signal }, log)),
+    );
+  };
+  /** Called by a signal during the start, and at the end: then with the signal that ends the delay. */
+  const close = async (hurry?: AbortSignal) => {
+    hurry?.addEventListener('abort', endDelay);
+    if (hurry?.aborted) endDelay();
+    await (stopped ??= stopAll());
   };
 
   const slots = Array.from({ length: config.WORKERS }, (_, index) => createSlot(index + 1));
@@ -167,11 +183,16 @@ function describeForkError(error: unknown): string {
   return `A worker process could not be created: ${(error as Error).message}`;
 }
 
-/** Lets a worker complete its requests, and waits until it has ended. */
-async function stopWorker(worker: Worker, log: Logger): Promise<void> {
+/** Lets a worker complete its requests, and waits until it has ended. `signal` ends the delay before that. */
+async function stopWorker(
+  worker: Worker,
+  { delayMs, signal }: { readonly delayMs: number; readonly signal: AbortSignal },
+  log: Logger,
+): Promise<void> {
   if (worker.isDead()) return;
   const ended = once(worker, 'exit');
   send(worker, { type: 'stop' });
+  await Promise.race([ended, sleep(delayMs, undefined, { signal }).catch(() => undefined)]);
   const timer = setTimeout(() => {
     log.warn({ worker: worker.process.pid }, 'a worker does not stop, and is killed');
     worker.process.kill('SIGKILL');

@@ -15,11 +15,13 @@ limitHeapGrowth();
 const isFirst = process.argv[2] === '1';
 const isReplacement = process.argv[3] === replacementArgument;
 const starting = new AbortController();
+const hurry = new AbortController();
 const stopping = new Promise<void>((resolve) => {
   // Ctrl-C reaches every process of a terminal.
-  listenToStop(() => resolve());
+  listenToStop(() => resolve(), { onRepeat: () => hurry.abort() });
   onMessage((message) => {
     if (message.type === 'stop') resolve();
+    if (message.type === 'hurry') hurry.abort();
   });
 });
 void stopping.then(() => starting.abort());
@@ -48,7 +50,7 @@ try {
   const { url, database: description, createdKey, sampleGroupId } = app;
   send({ type: 'serving', app: { url, database: description, createdKey, sampleGroupId } });
   await stopping;
-  await app.close();
+  await app.close(hurry.signal);
   await database.close();
   process.exit(0);
 } catch (error) {

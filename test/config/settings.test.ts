@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { readConfig } from '../../src/config/load-config.ts';
+import { findMisspeltNames } from '../../src/config/misspelt-names.ts';
+import { settings } from '../../src/config/settings.ts';
 
 test.each([
   [{ TLS_CERT_FILE: '/crt' }, 'TLS_CERT_FILE must be set together with TLS_KEY_FILE'],
@@ -34,4 +36,54 @@ test.each([
   ['127.example', []],
 ])('the default CORS origins of a server on %s are %j', (HOST, origins) => {
   expect(readConfig({ HOST }, false).CORS_ORIGINS).toStrictEqual(origins);
+});
+
+test("OpenTelemetry's other variables are not reported as misspelt; misspelt ones that the server reads are", () => {
+  const standard = [
+    'OTEL_SERVICE_NAME',
+    'OTEL_RESOURCE_ATTRIBUTES',
+    'OTEL_PROPAGATORS',
+    'OTEL_LOG_LEVEL',
+    'OTEL_TRACES_SAMPLER',
+    'OTEL_TRACES_SAMPLER_ARG',
+    'OTEL_METRICS_EXPORTER',
+    'OTEL_LOGS_EXPORTER',
+    ...['SCHEDULE_DELAY', 'EXPORT_TIMEOUT', 'MAX_QUEUE_SIZE', 'MAX_EXPORT_BATCH_SIZE'].map(
+      (name) => `OTEL_BSP_${name}`,
+    ),
+    ...['', 'TRACES_', 'METRICS_', 'LOGS_'].flatMap((signal) =>
+      [
+        'ENDPOINT',
+        'PROTOCOL',
+        'HEADERS',
+        'TIMEOUT',
+        'COMPRESSION',
+        'CERTIFICATE',
+        'CLIENT_KEY',
+        'INSECURE',
+      ].map((name) => `OTEL_EXPORTER_OTLP_${signal}${name}`),
+    ),
+    'OTEL_SPAN_LINK_COUNT_LIMIT',
+    'OTEL_ATTRIBUTE_COUNT_LIMIT',
+    'OTEL_NODE_RESOURCE_DETECTORS',
+    'OTEL_SDK_DISABLED',
+  ];
+  expect(findMisspeltNames(standard, Object.keys(settings))).toStrictEqual([]);
+  expect(findMisspeltNames(['OTEL_EXPORTER_OTLP_ENDPONT'], Object.keys(settings))).toStrictEqual([
+    { name: 'OTEL_EXPORTER_OTLP_ENDPONT', meant: 'OTEL_EXPORTER_OTLP_ENDPOINT' },
+  ]);
+});
+
+test.each([
+  [
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'collector:4318',
+    'a URL such as http://localhost:4318, not "collector:4318"',
+  ],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'ftp://u:secret@collector', 'a URL such as http://localhost:4318'],
+  ['OTEL_TRACES_EXPORTER', 'zipkin', 'one of otlp, console, none, not "zipkin"'],
+  ['SHUTDOWN_DELAY_SECONDS', '601', 'a whole number from 0 to 600, not "601"'],
+])('%s=%s is rejected with what it must be', (name, text, problem) => {
+  expect(() => readConfig({ [name]: text }, false)).toThrow(`${name} must be ${problem}`);
+  expect(() => readConfig({ [name]: text }, false)).not.toThrow('secret');
 });

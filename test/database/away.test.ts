@@ -94,6 +94,7 @@ test('calls get 503 within 5 s while PostgreSQL is stopped, and succeed after it
     });
   }
   expect(answers[2].body).not.toHaveProperty('data');
+  expect(answers[4].body).toStrictEqual({ status: 'unavailable', reason: 'database' });
   expect((await app.send('/livez')).status).toBe(200);
 
   postgres = await openEmbeddedPostgres(dataDir);

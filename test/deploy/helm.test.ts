@@ -92,6 +92,7 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
       AUTODIALER: 'false',
       MAX_CONCURRENT_REQUESTS: '256',
       MAX_QUERY_COST: '3000000',
+      SHUTDOWN_DELAY_SECONDS: '5',
       TRUST_PROXY: '10.0.0.0/8',
     });
     const url = 'postgresql://group_api:x@db/plans';
@@ -123,19 +124,24 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
     }
   });
 
-  test('a pod is restarted by /livez only, gets requests by /readyz, and has the time to finish them when it stops', () => {
+  test('a pod is restarted by /livez only, gets requests by /readyz, and has the time to finish them when it stops', async () => {
     const { containers, terminationGracePeriodSeconds } = podsOf()[1];
-    const [{ livenessProbe, readinessProbe, startupProbe, lifecycle }] = containers;
+    const [{ livenessProbe, readinessProbe, startupProbe, env }] = containers;
     expect([startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path)).toStrictEqual([
       '/livez',
       '/livez',
       '/readyz',
     ]);
-    const waitSeconds = Number(lifecycle.preStop.exec.command[1]);
+    const delaySeconds = Number(
+      env.find(({ name }: { name: string }) => name === 'SHUTDOWN_DELAY_SECONDS').value,
+    );
+    expect(delaySeconds).toBe(5);
     const [, closeTimeoutMs] = /closeTimeoutMs = (\d+)/.exec(
       readFileSync('src/http/hooks/graceful-shutdown.ts', 'utf8'),
     )!;
-    expect(terminationGracePeriodSeconds).toBeGreaterThan(waitSeconds + Number(closeTimeoutMs) / 1000 + 5);
+    expect(terminationGracePeriodSeconds).toBeGreaterThan(delaySeconds + Number(closeTimeoutMs) / 1000 + 5);
+    const [, undelayed] = podsOf(await render('--set', 'settings.SHUTDOWN_DELAY_SECONDS=0'));
+    expect(undelayed.terminationGracePeriodSeconds).toBe(terminationGracePeriodSeconds - delaySeconds);
   });
 
   test('service, disruption budget, network policy and spread select the servers, and not the migration', () => {

@@ -14,6 +14,7 @@ const order = [
   ['serve', 'doctor'],
   ['workers'],
   ['app'],
+  ['observability'],
   ['autodialer', 'events'],
   ['http'],
   ['graphql'],
@@ -28,7 +29,7 @@ const order = [
   ['embedded-postgres'],
   ['config'],
   ['postgres', 'validation'],
-  ['process'],
+  ['process', 'measurements'],
   ['errors', 'log'],
 ];
 

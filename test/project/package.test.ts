@@ -87,7 +87,7 @@ test('the command is executable in the build, too', async () => {
   expect(mode & 0o111).toBe(0o111);
 });
 
-test('the npm package runs in an empty folder with its dependencies only', async () => {
+test('the npm package runs in an empty folder with its dependencies only, and says what traces need', async () => {
   const bin = join(dir, 'package/dist/main.js');
   const cwd = join(dir, 'empty');
   await mkdir(cwd);
@@ -97,9 +97,17 @@ test('the npm package runs in an empty folder with its dependencies only', async
 
   const server = spawn(process.execPath, [bin, 'serve'], {
     cwd,
-    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: join(dir, 'data') },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      DATA_DIR: join(dir, 'data'),
+      // Its packages are optional peer dependencies.
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let log = '';
+  server.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   let text = '';
   const key = await new Promise<string>((resolve, reject) => {
     server.stdout.on('data', (chunk: Buffer) => {
@@ -118,5 +126,16 @@ test('the npm package runs in an empty folder with its dependencies only', async
   });
   expect(await deleted.json()).toMatchObject({ data: { deleteGroup: { id: 1, name: 'Trial' } } });
   server.kill('SIGTERM');
-  expect(await once(server, 'exit')).toStrictEqual([0, null]);
+  expect(await once(server, 'close')).toStrictEqual([0, null]);
+
+  const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+    await readFile(join(root, 'package.json'), 'utf8'),
+  ) as { peerDependencies: Record<string, string>; peerDependenciesMeta: Record<string, object> };
+  expect(log).toContain('Traces are off, since packages are missing');
+  const [, command = ''] = /npm install ([^"]+)/.exec(log) ?? [];
+  expect(command.split(' ').toSorted()).toStrictEqual(
+    Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`),
+  );
+  for (const name of Object.keys(peerDependencies))
+    expect([name, peerDependenciesMeta[name]]).toStrictEqual([name, { optional: true }]);
 });

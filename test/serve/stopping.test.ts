@@ -1,6 +1,10 @@
-import { expect, test } from '@jest/globals';
-import { startServer } from '../support/server-process.ts';
-import { createTestDatabase } from '../support/test-database.ts';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { readLogLines } from '../support/log-lines.ts';
+import { startServer, type ServerProcess } from '../support/server-process.ts';
+import { plainGroup, testKey, type Json } from '../support/test-app.ts';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 test('a signal ends a start that waits for the migration of another server, and nothing is migrated', async () => {
@@ -17,3 +21,100 @@ test('a signal ends a start that waits for the migration of another server, and 
     await database.drop();
   }
 });
+
+describe.each(['1', '2'])('with WORKERS=%s, SHUTDOWN_DELAY_SECONDS', (workers) => {
+  // Several processes take long to start on a busy machine.
+  jest.setTimeout(180_000);
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(() => database.drop());
+
+  const start = async (delaySeconds: number) => {
+    const server = startServer({
+      DATABASE_URL: database.url,
+      ADMIN_API_KEY: testKey,
+      WORKERS: workers,
+      SHUTDOWN_DELAY_SECONDS: String(delaySeconds),
+      MAX_EVENT_LOOP_DELAY_MS: '60000',
+      REQUEST_TIMEOUT_SECONDS: '120',
+    });
+    return { server, url: (await server.ready).url };
+  };
+  const isStopping = async (url: string) => (await send(url, '/readyz')).status === 503;
+  const exitsWithin = async ({ exited }: ServerProcess, sentAt: number) => {
+    expect(await exited).toMatchObject({ code: 0 });
+    return Date.now() - sentAt;
+  };
+
+  test('requests on new connections are served while /readyz is 503 and /livez 200; then the server stops', async () => {
+    const { server, url } = await start(4);
+    expect(await send(url, '/readyz')).toStrictEqual({ status: 200, body: { status: 'ready' } });
+    const sentAt = Date.now();
+    server.kill('SIGTERM');
+    await waitUntil(() => isStopping(url));
+    // Each on a new connection: of several workers the next one.
+    for (let count = 0; count < 4; count++) {
+      expect(await send(url, '/readyz')).toStrictEqual({
+        status: 503,
+        body: { status: 'unavailable', reason: 'shutting-down' },
+      });
+      expect((await send(url, '/livez')).status).toBe(200);
+      const created = await send(url, '/createGroup', { group: plainGroup });
+      expect(created.status).toBe(200);
+      const { id } = created.body.data.createGroup;
+      expect((await send(url, '/deleteGroup', { id })).status).toBe(200);
+    }
+    expect(await exitsWithin(server, sentAt)).toBeGreaterThanOrEqual(4000);
+    await expect(send(url, '/livez')).rejects.toThrow();
+  });
+
+  test('a second signal ends the delay, and requests in flight are completed', async () => {
+    const { server, url } = await start(600);
+    const created = await send(url, '/createGroup', { group: plainGroup });
+    const { id } = created.body.data.createGroup;
+    server.kill('SIGTERM');
+    // A key stroke may arrive twice.
+    server.kill('SIGINT');
+    await waitUntil(() => isStopping(url));
+    const sent = request(`${url}/deleteGroup`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, Expect: '100-continue' },
+    });
+    sent.flushHeaders();
+    await once(sent, 'continue');
+    await waitUntil(async () => {
+      server.kill('SIGINT');
+      return send(url, '/livez').then(
+        () => false,
+        () => true,
+      );
+    });
+    const responded = once(sent, 'response');
+    sent.end(JSON.stringify({ id }));
+    const [response] = await responded;
+    response.resume();
+    expect(response.statusCode).toBe(200);
+    expect(await server.exited).toMatchObject({ code: 0 });
+    expect(readLogLines(server).filter(({ msg }) => /killed/.test(msg))).toStrictEqual([]);
+  });
+});
+
+/** Sends a request on a new connection. */
+function send(url: string, path: string, body?: object): Promise<{ status: number; body: Json }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json', 'X-APIKEY': testKey };
+    const options = { method: body ? 'POST' : 'GET', headers, agent: new Agent({ keepAlive: false }) };
+    request(url + path, options)
+      .on('response', (response) => {
+        let text = '';
+        response
+          .on('data', (chunk: Buffer) => (text += chunk.toString()))
+          .on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }))
+          .on('error', reject);
+      })
+      .on('error', reject)
+      .end(body && JSON.stringify(body));
+  });
+}

@@ -55,6 +55,7 @@ export const reliabilityFiles = [
   'serve/signals',
   'serve/stopping',
   'serve/workers',
+  'observability/tracing-lifetime',
   // The server checks the files of a certificate every five seconds.
   'http/tls-renewal',
   // A browser: themes, sizes and accessibility.

@@ -1,3 +1,5 @@
+import { webhookAttempted } from '../../measurements/channels.ts';
+import { tracer } from '../../measurements/tracer.ts';
 import { maxAttempts, readRetryDelay } from './retry-schedule.ts';
 import type { AttemptResult, AttemptSender } from './send-attempt.ts';
 import type { ActiveEndpoint, AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
@@ -113,11 +115,17 @@ export function createDeliveryLane(
   const send = async (delivery: ClaimedDelivery) => {
     const { url, secret, previousSecret, eventId } = delivery;
     const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
-    const result = await sender.send(
-      { url, secrets, id: eventId, body: writeEnvelope(delivery) },
-      stop.signal,
-    );
+    const request = { url, secrets, id: eventId, body: writeEnvelope(delivery) };
+    const attempt = () => sender.send(request, stop.signal);
+    const startedAt = performance.now();
+    const about = { webhookId: endpoint.id, eventType: delivery.eventType };
+    const result = await (tracer ? tracer.runAttempt(about, attempt) : attempt());
     if (stop.signal.aborted && result.status === null) return store.release([delivery]);
+    if (webhookAttempted.hasSubscribers) {
+      const { isSuccess, status } = result;
+      const durationMs = performance.now() - startedAt;
+      webhookAttempted.publish({ webhookId: endpoint.id, isSuccess, status, durationMs });
+    }
     if (!result.isSuccess) hasFailed = true;
     if (result.status === goneStatus) drop();
     results.push({ delivery, result });

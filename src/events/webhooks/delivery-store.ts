@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.ts';
+import { deliveriesStored, webhookDisabled } from '../../measurements/channels.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
 import {
@@ -46,11 +47,19 @@ export function createDeliveryStore(prisma: PrismaClient, log: Logger) {
       { isAvailable, wasUnavailable, isGone }: EndpointOutcome,
     ): Promise<void> {
       await prisma.$executeRaw(recordAttempts(records));
+      if (deliveriesStored.hasSubscribers) {
+        const counts = { delivered: 0, pending: 0, failed: 0 };
+        for (const { status } of records) counts[status]++;
+        deliveriesStored.publish({ webhookId: endpointId, ...counts });
+      }
       if (!isAvailable || isGone) {
         const isFinal = records.some(({ status }) => status === 'failed');
         const requestId = randomUUID();
         const disabled = await prisma.$executeRaw(noteFailure(endpointId, { isFinal, isGone, requestId }));
-        if (disabled > 0) log.warn({ webhook: endpointId, requestId }, 'a webhook was disabled');
+        if (disabled > 0) {
+          log.warn({ webhook: endpointId, requestId }, 'a webhook was disabled');
+          if (webhookDisabled.hasSubscribers) webhookDisabled.publish({ webhookId: endpointId });
+        }
       } else if (wasUnavailable) await prisma.$executeRaw(noteSuccess(endpointId));
     },
 

@@ -1,4 +1,5 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import { eventsRead } from '../../measurements/channels.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { EventPosition } from '../event-position.ts';
 import type { Event } from '../event-types.ts';
@@ -47,6 +48,11 @@ export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
     if (page.events.length === 0 && !hasMore) {
       read.set(cursor, page.position);
       return { insertedIds: [], eventCount: 0, hasMore, isWaiting };
+    }
+    const [oldest] = page.events;
+    if (oldest && eventsRead.hasSubscribers) {
+      const lagMs = Date.now() - Date.parse(oldest.timestamp);
+      eventsRead.publish({ reader: 'webhooks', count: page.events.length, lagMs });
     }
     const deliveries = page.events.map(toDelivery);
     const inserted = await prisma.$queryRaw<{ id: number }[]>(

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/settings.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
+import { tracer } from '../../measurements/tracer.ts';
 import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import { createEventFeed } from '../event-feed.ts';
 import { resolveBySystem, shareResolutions } from './resolve-target.ts';
@@ -23,7 +24,8 @@ export function startWebhooks(
 ): Pick<WebhookJob, 'stop'> {
   const sender = createAttemptSender(readTargetPolicy(config), shareResolutions(resolveBySystem));
   const job = startWebhookJob({ prisma, feed: createEventFeed(prisma), sender }, log);
-  const stopListening = mutations.onCommit(() => job.wake());
+  const wake = () => job.wake();
+  const stopListening = mutations.onCommit(tracer?.detach(wake) ?? wake);
   return {
     async stop() {
       stopListening();

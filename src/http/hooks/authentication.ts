@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts';
 import type { Caller } from '../../mutations/mutation-call.ts';
 import { isRepeated, normalizeIp } from '../request-head.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { signInFailed } from '../../measurements/channels.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -44,11 +45,18 @@ export function requireAuthentication(
       done();
       return;
     }
+    const endSignIn = request.summary.trace?.startSignIn();
     // Without a promise, if nothing has to be waited for: most requests have a key whose account is cached.
     const credentials = hasRates ? undefined : parseCredentials(request.raw);
     request.principal = credentials && authenticator.findCached(credentials, normalizeIp(request.ip));
-    if (request.principal) done();
-    else requirePrincipal(request, reply).then(() => done(), done);
+    if (request.principal) {
+      endSignIn?.(true);
+      done();
+      return;
+    }
+    requirePrincipal(request, reply)
+      .finally(() => endSignIn?.(request.principal !== undefined))
+      .then(() => done(), done);
   });
 
   async function requirePrincipal(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -67,6 +75,8 @@ export function requireAuthentication(
     } catch (error) {
       const isAttempt = credentials.token !== undefined || credentials.basic !== undefined;
       if (isAttempt && error instanceof AppError && error.code === 'UNAUTHENTICATED') {
+        if (signInFailed.hasSubscribers)
+          signInFailed.publish({ credential: credentials.basic ? 'basic' : 'token' });
         await limits.recordFailure(request, reply);
       }
       throw error;

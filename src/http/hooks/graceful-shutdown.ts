@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { stopListening } from '../listen.ts';
 
 declare module 'fastify' {
@@ -18,9 +18,12 @@ const closeTimeoutMs = 8000;
 /**
  * Graceful shutdown: `close()` waits for in-flight requests up to the time-out before it closes connections, and
  * responses have `Connection: close`. Node's own `close()` cuts responses that are not read yet, and waits forever for
- * incomplete requests.
+ * incomplete requests. `onClosed` is called for each request once its response was sent, or its connection is closed.
  */
-export function drainOnClose(http: FastifyInstance): void {
+export function drainOnClose(
+  http: FastifyInstance,
+  onClosed: (request: FastifyRequest, reply: FastifyReply) => void,
+): void {
   const inFlight = new Set<ServerResponse>();
   const closing = new AbortController();
   // One listener for each response that stays open.
@@ -28,11 +31,13 @@ export function drainOnClose(http: FastifyInstance): void {
   http.decorate('closing', closing.signal);
   let onIdle = () => {};
 
-  http.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
+  http.addHook('onRequest', (request, reply, done) => {
+    const { raw: response } = reply;
     inFlight.add(response);
     if (closing.signal.aborted) closeAfter(response);
-    onResponseClosed(request, response, () => {
+    onResponseClosed(request.raw, response, () => {
       inFlight.delete(response);
+      onClosed(request, reply);
       if (inFlight.size === 0) onIdle();
     });
     done();

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { requestRejected } from '../../measurements/channels.ts';
 import { requestIdOf } from '../request-head.ts';
 import { onResponseClosed } from './graceful-shutdown.ts';
 
@@ -35,10 +36,14 @@ type OverloadGuard = {
    * @throws AppError SERVICE_UNAVAILABLE
    */
   acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): () => void;
+  readLoad(): Load;
   close(): void;
 };
 
 type RequestKind = 'buffered' | 'streamed';
+
+/** The occupied slots, and the mean event-loop delay of the last second. */
+export type Load = Readonly<Record<RequestKind, number>> & { readonly eventLoopDelayMs: number };
 
 /**
  * The interval over which the event-loop delay is averaged, and the number of late intervals that count as overload:
@@ -60,16 +65,20 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
   const concurrent: Record<RequestKind, number> = { buffered: 0, streamed: 0 };
   let rejected = 0;
   let lateInARow = 0;
+  let meanMs = 0;
   const isOverloaded = (kind: RequestKind) => {
-    const isOver = lateInARow >= lateSamples || concurrent[kind] >= maxConcurrentRequests;
-    if (isOver) rejected++;
-    return isOver;
+    const isLate = lateInARow >= lateSamples;
+    if (!isLate && concurrent[kind] < maxConcurrentRequests) return false;
+    rejected++;
+    if (requestRejected.hasSubscribers)
+      requestRejected.publish({ reason: isLate ? 'event-loop-delay' : 'concurrent-requests' });
+    return true;
   };
 
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   const timer = setInterval(() => {
-    const meanMs = Math.round(delay.mean / 1e6 - resolutionMs);
+    meanMs = Math.round(delay.mean / 1e6 - resolutionMs);
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
     // Once per second: a line per request would add to the load.
@@ -95,6 +104,7 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
       onResponseClosed(request, response, release);
       return release;
     },
+    readLoad: () => ({ ...concurrent, eventLoopDelayMs: meanMs }),
     close() {
       clearInterval(timer);
       delay.disable();

@@ -13,7 +13,7 @@ const explorerDir = fileURLToPath(new URL('../../../dist/explorer/', import.meta
 export async function registerExplorerRoutes(http: FastifyInstance): Promise<void> {
   await http.register(async (open) => {
     open.addHook('onRoute', (route) => {
-      route.config = { ...route.config, isPublic: true };
+      route.config = { ...route.config, isPublic: true, endpoint: 'page' };
     });
     addPageHeaders(open);
     await open.register(serveFiles, {

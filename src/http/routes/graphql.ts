@@ -1,7 +1,8 @@
-import { HeaderMap, type ApolloServer } from '@apollo/server';
+import type { ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import { AppError, badInput, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
+import { AppError, badInput, httpStatusOf, type ErrorCode } from '../../errors.ts';
+import { codeOf } from '../../graphql/format-error.ts';
 import { createContext, type Context } from '../../graphql/context.ts';
 import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
@@ -13,10 +14,10 @@ import {
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { isSubscription, type SubscriptionRequest } from '../../graphql/request/subscription-request.ts';
-import { graphQLHeaders } from '../../graphql/apollo.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
 import { chooseMediaType } from '../media-type.ts';
+import { apolloHeadersOf } from './apollo-headers.ts';
 import { parseSearch, parseSearchParams } from './graphql-search.ts';
 
 /** The dependencies of the GraphQL endpoints. */
@@ -74,7 +75,8 @@ export function registerGraphQLRoutes(
   const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
 
   const methods = ['GET', 'POST'];
-  http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
+  const graphqlConfig = { methods, endpoint: 'graphql' as const };
+  http.all('/graphql', { config: graphqlConfig, onError: auditThrown(undefined) }, async (request, reply) => {
     requireMethod(request, reply, methods);
     const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
     if (!isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
@@ -82,14 +84,17 @@ export function registerGraphQLRoutes(
     return serveSubscription(request, reply, parsed.request);
   });
   for (const name of Object.keys(schema.getSubscriptionType()?.getFields() ?? {})) {
-    http.all(`/${name}`, { config: { isBodyOptional: true, methods: [] } }, async () => {
+    const config = { isBodyOptional: true, methods: [], endpoint: 'operation' as const };
+    http.all(`/${name}`, { config }, async () => {
       throw badInput('path', `Send the subscription ${name} to POST /graphql: it has no endpoint`);
     });
   }
 
   for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
-    const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };
-    http.all(`/${fieldName}`, options, async (request, reply) => {
+    const config = { isBodyOptional: true, methods: ['POST'], endpoint: 'operation' as const };
+    const rootFields = [fieldName];
+    http.all(`/${fieldName}`, { config, onError: auditThrown(fieldName) }, async (request, reply) => {
+      request.summary.rootFields = rootFields;
       requireMethod(request, reply, ['POST']);
       const { request: body, isDefaultQuery } = parseOperation(request.body);
       return execute(request, reply, { body, request: body, isDefaultQuery }, fieldName);
@@ -112,7 +117,8 @@ export function registerGraphQLRoutes(
     pathField: string | undefined,
   ) {
     const context = createContext(repositories, contextInputOf(request, reply, isDefaultQuery));
-    const response = await graphql.executeHTTPGraphQLRequest({
+    const { summary } = request;
+    const operation = {
       httpGraphQLRequest: {
         method: request.method,
         headers: apolloHeadersOf(request),
@@ -120,13 +126,17 @@ export function registerGraphQLRoutes(
         body,
       },
       context: async () => context,
-    });
+    };
+    const response = await (summary.trace
+      ? summary.trace.runOperation(() => graphql.executeHTTPGraphQLRequest(operation))
+      : graphql.executeHTTPGraphQLRequest(operation));
     // Incremental delivery needs @defer or @stream, which the schema does not have.
     if (response.body.kind !== 'complete') throw new Error('an incremental response');
     for (const [name, value] of response.headers) reply.header(name, value);
     const text = response.body.string;
     const failed = parseFailedResult(text);
     if (failed === undefined) return reply.send(text);
+    summary.errorCode = codeOf(failed.errors[0]);
 
     const endpoint = pathField === undefined ? 'graphql' : 'operation';
     const isMutation = context.reachedFields.size > 0;
@@ -175,37 +185,13 @@ function contextInputOf(
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
     canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
     log: request.log,
-    markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
+    summary: request.summary,
+    markReplayed: () => {
+      request.summary.isReplayed = true;
+      reply.header('Idempotency-Replayed', 'true');
+    },
   };
 }
-
-/**
- * Returns the headers that Apollo Server reads. Of a request with a JSON body it needs none but `accept`: browsers send
- * such a body to another site only after a preflight (CSRF).
- */
-function apolloHeadersOf(request: FastifyRequest): HeaderMap {
-  // The media type is chosen once, so that errors before GraphQL have the same one.
-  const mediaType = chooseMediaType(request.headers.accept) ?? 'application/json';
-  if (request.body !== undefined) return jsonBodyHeaders[mediaType];
-  const headers = new HeaderMap([['accept', mediaType]]);
-  for (const name of graphQLHeaders) {
-    const value = request.headers[name];
-    // CSRF: browsers attach cached Basic credentials to cross-site requests, so Basic auth does not prove that a
-    // request was intended.
-    if (value === undefined || (name === 'authorization' && !/^bearer /i.test(String(value)))) continue;
-    headers.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
-  return headers;
-}
-
-/** By the media type of the response. `application/json` is the default of Apollo Server, without a negotiation. */
-const jsonBodyHeaders = {
-  'application/json': new HeaderMap([['apollo-require-preflight', 'true']]),
-  'application/graphql-response+json': new HeaderMap([
-    ['accept', 'application/graphql-response+json'],
-    ['apollo-require-preflight', 'true'],
-  ]),
-};
 
 /**
  * Returns the result if it has errors, which come first in the text.
@@ -259,6 +245,5 @@ function errorOfFields({ errors, data }: FailedResult): (responseName: string) =
 }
 
 function toAppError(error: GraphQLFormattedError | undefined): AppError | undefined {
-  const code = error?.extensions?.['code'];
-  return error && new AppError(isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR', 'rejected');
+  return error && new AppError(codeOf(error), 'rejected');
 }

@@ -1,0 +1,45 @@
+import type { Config } from '../config/settings.ts';
+import type { Logger } from '../log.ts';
+import type { Tracing } from './open-telemetry.ts';
+
+/** The optional peer dependencies, in the versions that package.json requires. */
+const packages = [
+  '@opentelemetry/sdk-trace-node@^2.12.1',
+  '@opentelemetry/exporter-trace-otlp-http@^0.223.1',
+  '@opentelemetry/resources@^2.12.1',
+];
+
+/**
+ * Turns tracing on if the standard variables of OpenTelemetry ask for it, and loads its packages only then. Without
+ * these packages it logs what to install, and tracing stays off.
+ * @returns undefined if tracing is off
+ */
+export async function openTracing(config: Config, log: Logger): Promise<Tracing | undefined> {
+  if (!isTracingOn(config)) return undefined;
+  try {
+    const { startOpenTelemetry } = await import('./open-telemetry.ts');
+    return startOpenTelemetry(config, log);
+  } catch (error) {
+    if (!isMissingPackage(error)) throw error;
+    log.warn(
+      `Traces are off, since packages are missing. Install them next to group-api: npm install ${packages.join(' ')}`,
+    );
+    return undefined;
+  }
+}
+
+/** @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+function isTracingOn({
+  OTEL_SDK_DISABLED: isDisabled,
+  OTEL_TRACES_EXPORTER: exporter,
+  OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: tracesEndpoint,
+}: Config): boolean {
+  if (isDisabled || exporter === 'none') return false;
+  return (exporter ?? endpoint ?? tracesEndpoint) !== undefined;
+}
+
+function isMissingPackage(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_MODULE_NOT_FOUND' && message.includes('@opentelemetry/');
+}

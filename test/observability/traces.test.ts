@@ -1,0 +1,172 @@
+import { expect, test } from '@jest/globals';
+import { createCommandLine } from '../support/command-line.ts';
+import { openSecondConnection } from '../support/second-connection.ts';
+import { createTestAccount } from '../support/test-accounts.ts';
+import { drawTree, type ReceivedSpan } from '../support/trace-collector.ts';
+import { useTracedServer } from '../support/traced-server.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { openReceiver } from '../support/webhook-receiver.ts';
+
+const webhookSettings = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' };
+const server = useTracedServer(webhookSettings);
+const { run, environment } = createCommandLine(() => server.database);
+Object.assign(environment, webhookSettings);
+
+test('the trace of a delete has its sign-in, its operation, its batch and its statement', async () => {
+  const id = await server.createGroup();
+  const answer = await server.post('/deleteGroup', { id });
+  expect(answer.status).toBe(200);
+  const root = await server.rootOf(answer);
+  const spans = server.collector.spans.filter(({ traceId }) => traceId === root.traceId);
+  expect(drawTree(spans, root)).toBe(
+    ['POST /deleteGroup', '  sign-in', '  deleteGroup', '    batch', '      DELETE groups'].join('\n'),
+  );
+  expect(root).toMatchObject({ parentSpanId: undefined, isError: false });
+  expect(root.attributes).toMatchObject({
+    'http.request.method': 'POST',
+    'http.route': '/deleteGroup',
+    'http.response.status_code': 200,
+    'group_api.endpoint': 'operation',
+    'group_api.batch_size': 1,
+  });
+  const [batch, statement] = ['batch', 'DELETE groups'].map((name) =>
+    spans.find((span) => span.name === name)!,
+  );
+  expect(batch!.attributes).toStrictEqual({ 'group_api.batch_size': 1 });
+  expect(batch!.links).toStrictEqual([{ traceId: root.traceId, spanId: root.spanId }]);
+  expect(statement).toMatchObject({
+    kind: 3,
+    attributes: { 'db.system.name': 'postgresql', 'db.query.summary': 'DELETE groups' },
+  });
+  expect(server.collector.resource()).toMatchObject({ 'service.name': 'group-api' });
+});
+
+test('two concurrent deletes are one batch, which is linked to both requests, and both lead to it', async () => {
+  const idsOf = ({ traceId, spanId }: ReceivedSpan) => ({ traceId, spanId });
+  // Another round if the last delete came too late on a busy machine.
+  await waitUntil(async () => {
+    const ids = await Promise.all([1, 2, 3, 4].map(() => server.createGroup()));
+    const [first, second, third, fourth] = ids.map((id) => () => server.post('/deleteGroup', { id }));
+    const blocker = await openSecondConnection(server.database);
+    await blocker.query('BEGIN');
+    await blocker.query('LOCK TABLE groups IN EXCLUSIVE MODE');
+    // Two statements may run: the deletes that come then wait together.
+    const alone = [first!()];
+    await blocker.waitForBlocked(1);
+    alone.push(second!());
+    await blocker.waitForBlocked(2);
+    const together = [third!(), fourth!()];
+    for (let turn = 0; turn < 3; turn++) await fetch(`${server.httpUrl}/livez`);
+    await blocker.close();
+    const answers = await Promise.all([...alone, ...together]);
+    expect(answers.map(({ status }) => status)).toStrictEqual([200, 200, 200, 200]);
+    const roots = await Promise.all(answers.slice(2).map((answer) => server.rootOf(answer)));
+    const batch = server.named('batch').find(({ links }) => links.length === 2);
+    if (!batch) return false;
+
+    expect(batch.attributes).toStrictEqual({ 'group_api.batch_size': 2 });
+    expect(batch.links).toEqual(expect.arrayContaining(roots.map(idsOf)));
+    const operations = server
+      .named('deleteGroup')
+      .filter(({ traceId }) => roots.some((root) => root.traceId === traceId));
+    const leading = operations.find(({ spanId }) => spanId === batch.parentSpanId)!;
+    const [other] = operations.filter((operation) => operation !== leading);
+    expect(leading.links).toStrictEqual([]);
+    expect(other!.links).toStrictEqual([idsOf(batch)]);
+    expect(drawTree(server.collector.spans, leading)).toBe('deleteGroup\n  batch\n    DELETE groups');
+    return true;
+  });
+});
+
+test('a request continues the trace of its traceparent, whose id is in the log line; its baggage is ignored', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const answer = await server.post(
+    '/graphql',
+    { query: '{ groups: allGroups { id } registrationGroups { id } }' },
+    { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, baggage: 'customer=secret-of-the-baggage' },
+  );
+  const root = await server.rootOf(answer);
+  expect([root.traceId, root.parentSpanId]).toStrictEqual([traceId, '00f067aa0ba902b7']);
+  const rootFields = ['allGroups', 'registrationGroups'];
+  expect(await server.lineOf(answer)).toMatchObject({ traceId, endpoint: 'graphql', rootFields });
+  const [operation] = server.named('operation');
+  expect(operation!.attributes).toMatchObject({ 'group_api.root_fields': rootFields });
+  expect(drawTree(server.collector.spans, operation!)).toBe('operation\n  findMany Group\n  findMany Group');
+  expect(server.collector.texts.join() + server.process.stderr()).not.toContain('secret-of-the-baggage');
+});
+
+test('a request that its caller does not sample has no spans, and its trace id is in the log line', async () => {
+  const traceId = 'a'.repeat(32);
+  const unsampled = await server.post(
+    '/allGroups',
+    {},
+    { traceparent: `00-${traceId}-${'b'.repeat(16)}-00` },
+  );
+  await server.rootOf(await server.post('/allGroups', {}));
+  expect(await server.lineOf(unsampled)).toMatchObject({ traceId });
+  expect(server.collector.spans.filter((span) => span.traceId === traceId)).toStrictEqual([]);
+});
+
+test('a rejection has its code and is no failure of the server; spans have no names, values, SQL or paths', async () => {
+  const account = await createTestAccount(server.database, { username: 'clerk-of-traces' });
+  const id = await server.createGroup({ name: 'name-of-a-group' });
+  await server.post('/subscribe', { groupId: id, username: 'name-of-a-subscriber' }, account.byKey);
+  const blocked = await server.post('/deleteGroup', { id, reason: 'a-reason' }, account.byKey);
+  const root = await server.rootOf(blocked);
+  expect([root.isError, root.attributes]).toMatchObject([
+    false,
+    { 'group_api.error_code': 'HAS_ACTIVE_SUBSCRIBERS', 'http.response.status_code': 409 },
+  ]);
+  const wrongKey = { 'X-APIKEY': 'wrong-key-of-traces' };
+  const denied = await server.post('/allGroups', {}, wrongKey);
+  const deniedRoot = await server.rootOf(denied);
+  expect(drawTree(server.collector.spans, deniedRoot)).toBe('POST /allGroups\n  sign-in');
+  const [signIn] = server.named('sign-in').filter(({ parentSpanId }) => parentSpanId === deniedRoot.spanId);
+  expect(signIn!.attributes).toStrictEqual({ 'group_api.is_success': false });
+  expect((await server.rootOf(await server.post('/some-path', {}, wrongKey))).name).toBe('POST');
+
+  const secrets = ['clerk-of-traces', account.apiKey!, 'name-of-a-group', 'name-of-a-subscriber', 'a-reason'];
+  for (const secret of [...secrets, 'wrong-key-of-traces', 'some-path', 'INSERT INTO', 'RETURNING'])
+    expect([secret, server.collector.texts.join().includes(secret)]).toStrictEqual([secret, false]);
+});
+
+test('an internal error marks the spans of the request as failed, without its message', async () => {
+  await server.database.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
+  const answer = await server.post('/allGroups', {});
+  await server.database.sql('ALTER TABLE groups RENAME COLUMN cost TO price');
+  expect(answer.status).toBe(500);
+  expect(await server.rootOf(answer)).toMatchObject({
+    isError: true,
+    attributes: { 'error.type': 'INTERNAL_SERVER_ERROR', 'http.response.status_code': 500 },
+  });
+  expect(server.named('allGroups')).toMatchObject([{ isError: true }]);
+  expect(server.collector.texts.join()).not.toContain('does not exist');
+});
+
+test('the trace of a request to the autodialer has its service as the operation', async () => {
+  const answer = await server.post('/api/v4/autodialer/groups/add', { name: 'a', numbers: ['1111'] });
+  expect(answer.body.success).toBe(1);
+  expect(drawTree(server.collector.spans, await server.rootOf(answer))).toMatch(
+    /^POST \/api\/v4\/autodialer\/groups\/add\n {2}sign-in\n {2}autodialer\/groups\/add\n {4}\S/,
+  );
+});
+
+test('each attempt to send a webhook has a trace without the receiver; health checks and polls have none', async () => {
+  const receiver = await openReceiver();
+  const { code } = await run('webhooks', 'create', receiver.url);
+  expect(code).toBe(0);
+  await server.createGroup();
+  await fetch(`${server.httpUrl}/readyz`);
+  await waitUntil(() => server.named('webhook attempt').length > 0);
+  await receiver.close();
+  await server.database.sql('DELETE FROM webhook_endpoints');
+  expect(server.named('webhook attempt')[0]).toMatchObject({
+    parentSpanId: undefined,
+    attributes: { 'http.response.status_code': 204, 'group_api.event_type': 'group.created' },
+  });
+  const { spans, texts } = server.collector;
+  expect(texts.join()).not.toMatch(new RegExp(`${new URL(receiver.url).host}|readyz|webhook_deliveries`));
+  // The trace of the mutation has no statement of the work in the background that it wakes.
+  const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined).map(({ name }) => name);
+  expect(new Set(roots)).toStrictEqual(new Set(['POST /createGroup', 'webhook attempt']));
+});
