@@ -7,6 +7,8 @@ import { writePageWithFiles } from './docs/page-with-files.js';
 import { writeDatabaseUrlPage } from './docs/database-url-page.js';
 import { writeErrorsPage } from './docs/errors-page.js';
 import { writeEventsPage } from './docs/events-page.js';
+import { writeGrafanaDashboard } from './docs/grafana-dashboard.js';
+import { writeMetricsPage } from './docs/metrics-page.js';
 import { writeEnvExample } from './docs/env-example.js';
 import { writeSettingsPage } from './docs/settings-page.js';
 
@@ -17,6 +19,8 @@ const documents = [
   ['docs/database-url.md', await inFormat('docs/database-url.md', writeDatabaseUrlPage())],
   ['docs/errors.md', await inFormat('docs/errors.md', writeErrorsPage())],
   ['docs/events.md', await inFormat('docs/events.md', writeEventsPage())],
+  ['docs/grafana-dashboard.json', await inFormat('docs/grafana-dashboard.json', writeGrafanaDashboard())],
+  ['docs/metrics.md', await inFormat('docs/metrics.md', writeMetricsPage())],
   ['docs/settings.md', await inFormat('docs/settings.md', writeSettingsPage())],
   ['docs/webhooks.md', await inFormat('docs/webhooks.md', writePageWithFiles('docs/webhooks.md'))],
   ['.env.example', await writeEnvExample()],

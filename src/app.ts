@@ -25,6 +25,7 @@ import { registerSchemaRoute } from './http/routes/schema.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/routes/whoami.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './observability/metrics/open-metrics.ts';
 import { createRepositories } from './repositories.ts';
 
 /** The running server. */
@@ -36,6 +37,8 @@ export type App = {
   readonly createdKey: string | undefined;
   /** A sample group for a first delete. */
   readonly sampleGroupId: number | undefined;
+  /** Reads the metrics of this process; undefined without METRICS_PORT. */
+  readonly readMetrics?: Metrics['collect'] | undefined;
   /**
    * Stops accepting requests after SHUTDOWN_DELAY_SECONDS, in which `/readyz` is 503 already, and completes those in
    * flight. Aborting `hurry` ends the delay.
@@ -57,6 +60,8 @@ type AppRole = {
   readonly isReplacement?: boolean;
   /** Counts for the rate limits of all processes. If unset, this process counts. */
   readonly counters?: RequestCounters;
+  /** Another process serves the metrics, and reads those of this one. */
+  readonly isWorker?: boolean;
 };
 
 /**
@@ -65,9 +70,9 @@ type AppRole = {
  */
 export async function openApp(
   config: Config,
-  { prisma, readState, description }: Database,
+  { prisma, readState, readPool, description }: Database,
   log: Logger,
-  { isFirst, isReplacement = false, counters }: AppRole = { isFirst: true },
+  { isFirst, isReplacement = false, counters, isWorker = false }: AppRole = { isFirst: true },
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
@@ -94,6 +99,26 @@ export async function openApp(
   const { serve: serveSubscription } = subscriptions;
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
+  const metrics =
+    config.METRICS_PORT === undefined
+      ? undefined
+      : await (
+          await import('./observability/metrics/open-metrics.ts')
+        ).openMetrics(
+          config,
+          {
+            prisma,
+            readPool,
+            readLoad: http.readLoad,
+            readQueue: () => groupDeletion.readQueue(),
+            countSubscriptions: subscriptions.countOpen,
+            readCertificate: http.readCertificate,
+            schema,
+            eventOperations: (await import('./events/event-types.ts')).eventOperations,
+          },
+          log,
+          { isWorker, isFirst },
+        );
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
     (error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
@@ -134,12 +159,14 @@ export async function openApp(
     database: description,
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
+    readMetrics: metrics?.collect,
     async close(hurry) {
       isStopping = true;
       await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000, undefined, { signal: hurry }).catch(() => undefined);
       await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
       await tracing?.close();
+      await metrics?.close();
     },
   };
 }

@@ -7,6 +7,7 @@ export const { errorTable } = await load('src/errors.ts');
 export const { eventTypes } = await load('src/events/event-types.ts');
 export const { describeParameters } = await load('src/postgres/url-parameters.ts');
 export const { describeSettings } = await load('src/config/settings.ts');
+export const { metrics } = await load('src/observability/metrics/metric-table.ts');
 
 /** Below node_modules, so that the compiled file finds the packages that it imports. */
 async function load(entryPoint) {

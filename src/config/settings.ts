@@ -271,6 +271,17 @@ export const settings = {
     parse: parseInteger(1, 3_600_000),
     default: 1000,
   }),
+  METRICS_PORT: setting<number | undefined>({
+    meaning:
+      'Port that serves metrics for Prometheus at `/metrics`, without credentials; `0` selects any free port, which the log has. If unset, nothing is measured',
+    parse: parseInteger(0, 65_535),
+    default: undefined,
+  }),
+  METRICS_HOST: setting({
+    meaning: 'Address to listen on for `METRICS_PORT`: only Prometheus should reach it',
+    parse: (text) => text,
+    default: '127.0.0.1',
+  }),
   SHUTDOWN_DELAY_SECONDS: setting({
     meaning:
       'Seconds for which the server still accepts and serves requests after a signal to stop, while `/readyz` is 503, so that load balancers stop sending them',

@@ -42,7 +42,7 @@ export type Database = {
 };
 
 /** The connections of the pool, and the queries that wait for one. */
-type PoolState = {
+export type PoolState = {
   readonly state: DatabaseState;
   readonly total: number;
   readonly idle: number;

@@ -219,6 +219,9 @@ const typeByOperation = new Map(
   ),
 );
 
+/** The operations of the audit log whose executed calls are events. */
+export const eventOperations: readonly string[] = [...typeByOperation.keys()];
+
 /** An event for receivers: `type`, `timestamp` and `data` are the body of a webhook. */
 export type Event = {
   readonly id: string;

@@ -18,7 +18,7 @@ import { openRateLimits, type RequestCounters } from './hooks/rate-limits.ts';
 import { findRequestHeadError, requestIdOf } from './request-head.ts';
 import { lazySchemaCompilers } from './schema-compilers.ts';
 import { requireAuthentication } from './hooks/authentication.ts';
-import { watchCertificate, readCertificate, type CertificateFiles } from './tls.ts';
+import { watchCertificate, readCertificate, type Certificate, type CertificateFiles } from './tls.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -29,6 +29,8 @@ declare module 'fastify' {
     readonly earlyErrorBodies: Map<string, (error: AppError) => string>;
     /** Returns the current load, as the overload protection measures it. */
     readonly readLoad: () => Load;
+    /** Returns the certificate chain in use, as PEM; undefined without TLS. */
+    readonly readCertificate: () => Buffer | undefined;
   }
   interface FastifyRequest {
     /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
@@ -55,10 +57,11 @@ export async function createHttpServer(
     [...earlyErrorBodies].find(([prefix]) => url.startsWith(prefix))?.[1](error);
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const certificateFiles = certFile && keyFile ? { certFile, keyFile } : undefined;
+  let certificate = certificateFiles && readCertificate(certificateFiles);
   const settings = {
     requestTimeoutMs: config.REQUEST_TIMEOUT_SECONDS * 1000,
     maxConnections: config.MAX_CONNECTIONS,
-    certificate: certificateFiles && readCertificate(certificateFiles),
+    certificate,
   };
   const overload = openOverloadGuard(
     {
@@ -93,12 +96,13 @@ export async function createHttpServer(
   }) as unknown as FastifyInstance; // Routes do not depend on the logger type.
   http.decorate('earlyErrorBodies', earlyErrorBodies);
   http.decorate('readLoad', () => overload.readLoad());
+  http.decorate('readCertificate', () => certificate?.cert);
   http.addHook('onClose', async () => overload.close());
   // Register every method, so that known paths return 405 instead of 404.
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !http.supportedMethods.includes(method)) http.addHttpMethod(method);
   }
-  if (certificateFiles) reloadCertificate(http, certificateFiles, log);
+  if (certificateFiles) reloadCertificate(http, certificateFiles, log, (changed) => (certificate = changed));
 
   // Before any route, including those of plugins: a route uses the handler that is set when it is registered.
   http.setErrorHandler(sendError);
@@ -152,7 +156,12 @@ export async function createHttpServer(
   return http;
 }
 
-function reloadCertificate(http: FastifyInstance, files: CertificateFiles, log: Logger): void {
-  const stopWatching = watchCertificate(http.server as unknown as TlsServer, files, log);
+function reloadCertificate(
+  http: FastifyInstance,
+  files: CertificateFiles,
+  log: Logger,
+  onReload: (certificate: Certificate) => void,
+): void {
+  const stopWatching = watchCertificate(http.server as unknown as TlsServer, files, log, onReload);
   http.addHook('onClose', async () => stopWatching());
 }

@@ -27,11 +27,21 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
   return certificate;
 }
 
-/** Reloads the certificate when its files change. Returns a function that stops watching them. */
-export function watchCertificate(server: Server, files: CertificateFiles, log: Logger): () => void {
+/**
+ * Reloads the certificate when its files change, and calls `onReload` with the one that is in use then. Returns a
+ * function that stops watching them.
+ */
+export function watchCertificate(
+  server: Server,
+  files: CertificateFiles,
+  log: Logger,
+  onReload: (certificate: Certificate) => void,
+): () => void {
   const reload = () => {
     try {
-      server.setSecureContext(readCertificate(files));
+      const certificate = readCertificate(files);
+      server.setSecureContext(certificate);
+      onReload(certificate);
       log.info('reloaded the TLS certificate');
     } catch (error) {
       // One of the two files may be written before the other.

@@ -7,7 +7,7 @@ import type { RequestSummary } from './request-summary.ts';
 // change the message. Texts are from closed sets, unless their comment says otherwise. Times are in milliseconds.
 
 /** A channel of Node with the type of its messages. There is one for the process, whatever number of apps it has. */
-type MeasurementChannel<Message> = {
+export type MeasurementChannel<Message> = {
   readonly hasSubscribers: boolean;
   publish(message: Message): void;
   subscribe(listener: (message: Message) => void): void;

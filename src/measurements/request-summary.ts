@@ -28,7 +28,7 @@ export type RequestSummary = {
   isReplayed: boolean;
   /** Whether the response stayed open, as that of a subscription: its duration says nothing. */
   isStream: boolean;
-  /** The time until the body had arrived, in milliseconds, or until the request was rejected before that. */
+  /** The time until the body had arrived, in milliseconds; 0 if the request was rejected before, or is streamed. */
   receiveMs: number;
   /** The size of the largest batch of deletes that the request was part of; 0 if it was part of none. */
   batchSize: number;

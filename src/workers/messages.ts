@@ -1,4 +1,5 @@
 import type { App } from '../app.ts';
+import type { Snapshot } from '../observability/metrics/registry.ts';
 
 /** The argument after the number of a worker that replaces one which has served. */
 export const replacementArgument = 'replacement';
@@ -11,6 +12,8 @@ export type WorkerMessage =
   | { readonly type: 'serving'; readonly app: ServingApp }
   /** The worker could not start, with the text for the operator. It exits. */
   | { readonly type: 'failed'; readonly text: string }
+  /** The reply to `read-metrics`. */
+  | { readonly type: 'metrics'; readonly snapshot: Snapshot }
   | {
       readonly type: 'count';
       readonly id: number;
@@ -22,6 +25,7 @@ export type WorkerMessage =
 /** A message from the primary to a worker. */
 export type PrimaryMessage =
   | { readonly type: 'stop' }
+  | { readonly type: 'read-metrics' }
   /** Ends the delay of a stop. */
   | { readonly type: 'hurry' }
   /** The reply to `count` with the same id. */

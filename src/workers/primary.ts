@@ -50,6 +50,10 @@ const stopTimeoutMs = 9000;
  */
 export async function openWorkers(config: Config, log: Logger, signal: AbortSignal): Promise<WorkersApp> {
   const counters = createCounters();
+  const metrics =
+    config.METRICS_PORT === undefined
+      ? undefined
+      : await (await import('./metrics.ts')).openWorkerMetrics(config, log);
   const closeUnacceptedConnections = createUnacceptedConnections();
   const workers = new Set<Worker>();
   const servingWorkers = new Set<Worker>();
@@ -86,8 +90,12 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
         case 'count':
           send(worker, { type: 'counted', id: message.id, ...counters.count(message) });
           break;
+        case 'metrics':
+          metrics?.receive(worker, message.snapshot);
+          break;
         case 'serving':
           servingWorkers.add(worker);
+          metrics?.add(worker, () => send(worker, { type: 'read-metrics' }));
           if (slot.hasServed) log.info({ worker: worker.process.pid }, 'a replaced worker serves');
           slot.hasServed = true;
           slot.failedStarts = 0;
@@ -99,6 +107,7 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
     });
     worker.once('exit', (code: number | null, exitSignal: string | null) => {
       workers.delete(worker);
+      metrics?.remove(worker);
       const hasServed = servingWorkers.delete(worker);
       reason ??= `A worker ended before it served: ${exitSignal ?? `exit code ${code}`}`;
       handleEnd(slot, { worker: worker.process.pid, code, signal: exitSignal }, reason, hasServed);
@@ -111,6 +120,7 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
   };
 
   const replace = (slot: Slot, facts: object, reason: string, hasServed: boolean) => {
+    if (hasServed) metrics?.countRestart();
     if (!hasServed) slot.failedStarts++;
     const hasFailed = ({ failedStarts }: Slot) => failedStarts >= maxFailedStarts;
     if (haveAllServed ? servingWorkers.size === 0 && slots.every(hasFailed) : hasFailed(slot)) {
@@ -140,7 +150,7 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
     const delayMs = config.SHUTDOWN_DELAY_SECONDS * 1000;
     return Promise.all(
       [...workers].map((worker) => stopWorker(worker, { delayMs, signal: delay.signal }, log)),
-    );
+    ).then(() => metrics?.close());
   };
   /** Called by a signal during the start, and at the end: then with the signal that ends the delay. */
   const close = async (hurry?: AbortSignal) => {

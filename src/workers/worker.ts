@@ -45,7 +45,17 @@ try {
   const app = await openApp(config, database, log, {
     isFirst,
     isReplacement,
+    isWorker: true,
     counters: createPrimaryCounters(),
+  });
+  const { readMetrics } = app;
+  onMessage((message) => {
+    if (message.type !== 'read-metrics' || !readMetrics) return;
+    readMetrics().then(
+      (snapshot) => send({ type: 'metrics', snapshot }),
+      // The primary uses the counts that it has.
+      (error: unknown) => log.error({ err: error }, 'the metrics cannot be read'),
+    );
   });
   const { url, database: description, createdKey, sampleGroupId } = app;
   send({ type: 'serving', app: { url, database: description, createdKey, sampleGroupId } });

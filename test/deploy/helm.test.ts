@@ -36,8 +36,13 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
   });
 
   test('all manifests are valid for the Kubernetes API, with all options and with defaults only', async () => {
-    const defaults = await render('--set', 'autoscaling.enabled=false,networkPolicy.enabled=false');
-    expect(await checkManifests([...manifests, ...defaults], folder)).toBe('');
+    const defaults = await render(
+      '--set',
+      'autoscaling.enabled=false,networkPolicy.enabled=false,metrics.enabled=false',
+    );
+    // The Kubernetes API has no ServiceMonitor: the Prometheus Operator adds it.
+    const ofKubernetes = manifests.filter(({ apiVersion }) => !apiVersion.startsWith('monitoring.'));
+    expect(await checkManifests([...ofKubernetes, ...defaults], folder)).toBe('');
     expect(manifests.map((manifest) => manifest.kind).toSorted()).toStrictEqual([
       'Deployment',
       'HorizontalPodAutoscaler',
@@ -45,6 +50,8 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
       'NetworkPolicy',
       'PodDisruptionBudget',
       'Service',
+      'Service',
+      'ServiceMonitor',
     ]);
     expect(defaults.map((manifest) => manifest.kind).toSorted()).toStrictEqual([
       'Deployment',
@@ -92,6 +99,8 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
       AUTODIALER: 'false',
       MAX_CONCURRENT_REQUESTS: '256',
       MAX_QUERY_COST: '3000000',
+      METRICS_HOST: '0.0.0.0',
+      METRICS_PORT: '9464',
       SHUTDOWN_DELAY_SECONDS: '5',
       TRUST_PROXY: '10.0.0.0/8',
     });
@@ -148,7 +157,7 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
     const matches = (selector: Record<string, string>, labels: Record<string, string>) =>
       Object.entries(selector).every(([name, value]) => labels[name] === value);
     const selectors = [
-      kind('Service').spec.selector,
+      ...manifests.filter((manifest) => manifest.kind === 'Service').map(({ spec }) => spec.selector),
       kind('Deployment').spec.selector.matchLabels,
       kind('PodDisruptionBudget').spec.selector.matchLabels,
       kind('NetworkPolicy').spec.podSelector.matchLabels,
@@ -159,6 +168,41 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
       expect(matches(selector, kind('Job').spec.template.metadata.labels)).toBe(false);
     }
     expect(kind('NetworkPolicy').spec.egress).toContainEqual({ ports: [{ port: 6432 }] });
+  });
+
+  test('the metrics have a separate Service, which the ServiceMonitor selects; only the peers of metrics.from reach them', async () => {
+    const [api, metrics] = ['plans', 'plans-metrics'].map((name) =>
+      manifests.find((manifest) => manifest.kind === 'Service' && manifest.metadata.name === name)!,
+    );
+    expect(api!.spec.ports).toStrictEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
+    expect(metrics!.spec).toMatchObject({
+      clusterIP: 'None',
+      // A server without its database is not ready, and its metrics say why.
+      publishNotReadyAddresses: true,
+      selector: kind('Deployment').spec.selector.matchLabels,
+      ports: [{ name: 'metrics', port: 9464, targetPort: 'metrics' }],
+    });
+    const { metadata, spec } = kind('ServiceMonitor');
+    expect(metadata.labels).toMatchObject({ release: 'prometheus' });
+    expect(spec).toStrictEqual({
+      jobLabel: 'app.kubernetes.io/name',
+      selector: { matchLabels: expect.any(Object) },
+      endpoints: [{ port: 'metrics', interval: '30s' }],
+    });
+    expect(metrics!.metadata.labels).toMatchObject(spec.selector.matchLabels);
+    expect(api!.metadata.labels).not.toMatchObject(spec.selector.matchLabels);
+    // The job of the alerts.
+    expect(metrics!.metadata.labels[spec.jobLabel]).toBe('group-api');
+    const [{ ports }] = podsOf()[1].containers;
+    expect(ports).toContainEqual({ name: 'metrics', containerPort: 9464 });
+    expect(kind('NetworkPolicy').spec.ingress).toContainEqual({
+      ports: [{ port: 'metrics' }],
+      from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
+    });
+    const without = await render('--set', 'metrics.enabled=false');
+    expect(JSON.stringify(without)).not.toMatch(
+      /METRICS_|plans-metrics|ServiceMonitor|9464|"port":"metrics"/,
+    );
   });
 
   test('the chart is installed with the values that docs/kubernetes.md gives, and with the same names of Secrets', async () => {

@@ -157,8 +157,29 @@ test('removing the events is their folder, their commands, and statements of app
   const others = importers.map(({ name }) => name).filter((name) => !name.startsWith('cli/webhooks/'));
   expect(others.toSorted()).toStrictEqual(['app.ts', 'cli/events.ts']);
   const { source } = files.find(({ name }) => name === 'app.ts')!;
-  expect(source.match(/import\('\.\/events\/[^']*'\)/g)).toHaveLength(3);
+  expect(source.match(/import\('\.\/events\/[^']*'\)/g)).toHaveLength(4);
   expect(source).not.toMatch(/^import .*\.\/events\//m);
+});
+
+test('removing the metrics is their folder, that of the workers, and statements of app.ts and the workers, on demand', () => {
+  const importers = files.filter(
+    (file) =>
+      moduleOf(file.name) !== 'observability' &&
+      importsOf(file).some((target) => target.startsWith('observability/metrics/')),
+  );
+  expect(importers.map(({ name }) => name).toSorted()).toStrictEqual([
+    'app.ts',
+    'workers/messages.ts',
+    'workers/metrics.ts',
+  ]);
+  for (const name of ['app.ts', 'workers/messages.ts', 'workers/primary.ts', 'workers/worker.ts']) {
+    const { source } = files.find((file) => file.name === name)!;
+    // Without METRICS_PORT none of it is loaded: only types are imported statically.
+    expect([name, /^import (?!type).*(?:observability\/|\.\/metrics\.ts)/m.test(source)]).toStrictEqual([
+      name,
+      false,
+    ]);
+  }
 });
 
 test.each([
@@ -214,17 +235,17 @@ describe('libraries', () => {
     for (const name of usersOf(/^(graphql|@apollo\/.*|graphql-.*)$/))
       expect(name).toMatch(/^(graphql|http|events)\//);
     for (const name of usersOf(/^(node:http|fastify|@fastify\/.*)$/))
-      expect(name).toMatch(/^(http|autodialer|events)\//);
+      expect(name).toMatch(/^(http|autodialer|events|observability)\//);
     for (const name of usersOf(/^pg(-copy-streams)?$/)) expect(name).toMatch(/^(postgres|database|backup)\//);
   });
 
-  test('only serve.ts, the command line, what listens to signals and what starts the embedded PostgreSQL touch the process', () => {
+  test('only serve.ts, the command line, what listens to signals, measures the process or starts the embedded PostgreSQL touches the process', () => {
     const touching = files
       .filter(({ source }) => /\bprocess\.(?!uptime|hrtime)/.test(source))
       .map(({ name }) => name);
     for (const name of touching)
       expect(name).toMatch(
-        /^(main|serve)\.ts$|^(cli|process|workers)\/|^embedded-postgres\/(cluster|create-cluster|binaries|postmaster-lock|service-user)\.ts$/,
+        /^(main|serve)\.ts$|^(cli|process|workers)\/|^embedded-postgres\/(cluster|create-cluster|binaries|postmaster-lock|service-user)\.ts$|^observability\/metrics\/process-metrics\.ts$/,
       );
   });
 });

@@ -14,6 +14,11 @@ test('the log has no key, password, token or variable value, and the audit no cr
     wrongPassword: 'Wrong-pass-word-2',
     variable: 'value-of-a-variable',
     inQuery: 'value-in-a-query',
+    operation: 'NameOfAnOperation',
+    alias: 'aliasOfAField',
+    path: 'path-of-a-client',
+    baggage: 'value-in-the-baggage',
+    collectorKey: 'key-of-the-collector',
   };
   const account = await createTestAccount(app, { username: 'clerk', password: secrets.password });
   const token = await issuer.issue({ scope: '*' });
@@ -26,6 +31,13 @@ test('the log has no key, password, token or variable value, and the audit no cr
     JWT_PUBLIC_KEY: issuer.settings.JWT_PUBLIC_KEY.export({ type: 'spki', format: 'pem' }) as string,
     JWT_ISSUER: issuer.settings.JWT_ISSUER,
     JWT_AUDIENCE: issuer.settings.JWT_AUDIENCE,
+    // Nothing listens there: the log has a line about it.
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=${secrets.collectorKey}`,
+    OTEL_BSP_SCHEDULE_DELAY: '100',
+    SLOW_REQUEST_MS: '1',
+    // Not a test of overload: a rejected request has no line.
+    MAX_EVENT_LOOP_DELAY_MS: '60000',
   });
   const { url } = await server.ready;
   const callers: Record<string, string>[] = [
@@ -47,6 +59,10 @@ test('the log has no key, password, token or variable value, and the audit no cr
     JSON.stringify({ variables: { id: 1, reason: secrets.variable } }),
     JSON.stringify({ query: `mutation { deleteGroup(id: "${secrets.inQuery}") { id } }` }),
     `{"id":"${secrets.variable}`,
+    JSON.stringify({
+      query: `query ${secrets.operation} { ${secrets.alias}: allGroups { id } }`,
+      operationName: secrets.operation,
+    }),
   ];
   // Each caller's requests one after the other, and the callers concurrently.
   await Promise.all(
@@ -57,10 +73,15 @@ test('the log has no key, password, token or variable value, and the audit no cr
           '/graphql',
           `/graphql?key=${secrets.key}&query=${secrets.inQuery}`,
           `/nothing?key=${secrets.key}`,
+          `/${secrets.path}`,
         ]) {
           await fetch(url + path, {
             method: 'POST',
-            headers: { 'Content-Type': 'application/json', ...headers },
+            headers: {
+              'Content-Type': 'application/json',
+              baggage: `customer=${secrets.baggage}`,
+              ...headers,
+            },
             body,
           });
         }
@@ -81,6 +102,8 @@ test('the log has no key, password, token or variable value, and the audit no cr
 
   expect(stderr.split('\n').length).toBeGreaterThan(callers.length * bodies.length * 4);
   expect(stderr).toContain('unexpected error');
+  expect(stderr).toContain('traces could not be sent');
+  expect(stderr).toContain('"level":40');
   const audit = JSON.stringify(
     await app.sql(
       `SELECT account, credential, address, user_agent, request_id, error_code FROM audit_events`,

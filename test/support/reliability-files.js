@@ -2,7 +2,9 @@
 export const reliabilityFiles = [
   // Concurrency, crashes and lost connections, for a time or many times over.
   'reliability/crash',
+  'reliability/dashboard',
   'reliability/ended-sessions',
+  'reliability/incidents',
   'reliability/lost-commit',
   'reliability/mixed-load',
   'reliability/race',
@@ -29,6 +31,8 @@ export const reliabilityFiles = [
   'database/released-schemas',
   // Every operation, for every kind of caller.
   'accounts/matrix',
+  // Thousands of requests.
+  'observability/closed-labels',
   // Real processes, one or more a test: every way to start, stop and install, and everything that doctor finds.
   'doctor/command',
   'doctor/embedded-postgres',
@@ -55,6 +59,7 @@ export const reliabilityFiles = [
   'serve/signals',
   'serve/stopping',
   'serve/workers',
+  'observability/workers',
   'observability/tracing-lifetime',
   // The server checks the files of a certificate every five seconds.
   'http/tls-renewal',
