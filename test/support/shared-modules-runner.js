@@ -11,11 +11,11 @@ const eventHandlers = Symbol.for('EVENT_HANDLERS');
 
 /**
  * Jest's test runner, in the realm of the process instead of a new one for each test file: the modules of src and the
- * packages are loaded once for all files of a process. With --coverage each file loads its own, as Jest does, which counts
- * by file.
+ * packages are loaded once for all files of a process. With --coverage, which counts by file, and with --watch, which has to
+ * load what has changed, each file loads its own, as Jest does.
  */
 export default async function runTestFile(globalConfig, config, environment, runtime, testPath, sendMessage) {
-  if (globalConfig.collectCoverage)
+  if (globalConfig.collectCoverage || globalConfig.watch || globalConfig.watchAll)
     return runWithCircus(globalConfig, config, environment, runtime, testPath, sendMessage);
 
   const transformer = await createScriptTransformer(config);

@@ -16,6 +16,9 @@ const sharedModules = new Map();
 const packages = new Map();
 const sharedSourceMaps = new Map();
 
+/** The transformer and the source maps of the current test file. */
+let current;
+
 /** A module must not be linked twice, which two concurrent imports would do. */
 let linking = Promise.resolve();
 
@@ -25,6 +28,7 @@ let linking = Promise.resolve();
  */
 export function createLoader({ transformer, globals, sourceMaps }) {
   const ownModules = new Map();
+  current = { transformer, sourceMaps };
   for (const [path, map] of sharedSourceMaps) sourceMaps.set(path, map);
   const globalsModule = toModule('@jest/globals', globals);
 
@@ -32,9 +36,9 @@ export function createLoader({ transformer, globals, sourceMaps }) {
     const modules = path.startsWith(testFolder) ? ownModules : sharedModules;
     let module = modules.get(path);
     if (module) return module;
-    const { code, sourceMapPath } = transformer.transform(path, syntax, readFileSync(path, 'utf8'));
+    const { code, sourceMapPath } = current.transformer.transform(path, syntax, readFileSync(path, 'utf8'));
     if (sourceMapPath) {
-      sourceMaps.set(path, sourceMapPath);
+      current.sourceMaps.set(path, sourceMapPath);
       if (modules === sharedModules) sharedSourceMaps.set(path, sourceMapPath);
     }
     module = new SourceTextModule(code, {
@@ -65,8 +69,14 @@ export function createLoader({ transformer, globals, sourceMaps }) {
         : undefined,
     );
     linking = linked.catch(() => undefined);
-    await linked;
-    await module.evaluate();
+    try {
+      await linked;
+      await module.evaluate();
+    } catch (error) {
+      // An import that fails leaves modules half linked, which would fail in the next test file too.
+      for (const [path, { status }] of sharedModules) if (status !== 'evaluated') sharedModules.delete(path);
+      throw error;
+    }
     return module;
   }
 
