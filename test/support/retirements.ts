@@ -11,12 +11,12 @@ export function createRetirements(openedApp: () => TestApp) {
     cancel: (id: number, headers = {}): Promise<ApiResponse> =>
       openedApp().post('/cancelRetirement', { id }, headers),
     /** Creates a group that is retired as of a date in the future. */
-    async createRetired(group: object = {}): Promise<number> {
+    createRetired: async (group: object = {}): Promise<number> => {
       const id = await openedApp().createGroup(group);
       expect((await retire(id)).status).toBe(200);
       return id;
     },
-    async readGroup(id: number): Promise<Json> {
+    readGroup: async (id: number): Promise<Json> => {
       const { body } = await openedApp().graphql(
         `{ group(id: ${id}) { hidden isRetired retiresAt version } }`,
       );
@@ -30,7 +30,7 @@ export function createRetirements(openedApp: () => TestApp) {
         [String(id)],
       ),
     /** Why the last delete of a retired group failed. */
-    async problemOf(id: number): Promise<Json> {
+    problemOf: async (id: number): Promise<Json> => {
       const { body } = await openedApp().graphql(
         `{ groupDeletionImpact(id: ${id}) { retirement { problem { code message attempts retryAt } } } }`,
       );
