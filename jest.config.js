@@ -4,6 +4,7 @@ import { reliabilityFiles } from './test/support/reliability-files.js';
 export const common = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023' } }] },
+  testRunner: '<rootDir>/test/support/shared-modules-runner.js',
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],

@@ -6,7 +6,7 @@ import { startTemporaryServer } from './temporary-server.js';
 
 /** What timers run: the purge, which app.ts composes, and the watchdog of the database. */
 const background =
-  /^(jobs|autodialer|embedded-postgres)\/|^(app|database\/(connection-watchdog|month-partitions)|mutations\/audit-events|groups\/archive)\.ts$/;
+  /^(jobs|autodialer|embedded-postgres)\/|^(app|process\/loop-clock|database\/(connection-watchdog|month-partitions)|mutations\/audit-events|groups\/archive)\.ts$/;
 
 const tracer = pathToFileURL(resolve('scripts/coverage-on-message.js')).href;
 const distUrl = `${pathToFileURL(resolve('dist')).href}/`;

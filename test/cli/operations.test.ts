@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getNamedType, isInputObjectType, type GraphQLArgument } from 'graphql';
-import { commandTable, type CommandRow } from '../support/command-table.ts';
+import type { CommandRow } from '../support/command-row.ts';
+import { commandTable } from '../support/command-table.ts';
 import { createCommandLine, listCommands } from '../support/command-line.ts';
 import { rootFields, schema, writeOperation } from '../support/selections.ts';
 import { openTestApp, type Json, type TestApp } from '../support/test-app.ts';

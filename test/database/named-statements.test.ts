@@ -1,22 +1,19 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { openRenamingProxy, type RenamingProxy } from '../support/renaming-proxy.ts';
-import { startTcpPostgres, type TcpPostgres } from '../support/tcp-postgres.ts';
 import { openTestApp } from '../support/test-app.ts';
-import { useTestDatabase } from '../support/test-database.ts';
+import { createTestDatabase, useTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
-let postgres: TcpPostgres;
+let database: TestDatabase;
 let pooler: RenamingProxy;
-let url = '';
-const { run, environment } = createCommandLine(() => ({ url }));
+const { run, environment } = createCommandLine(() => pooler);
 beforeAll(async () => {
-  postgres = await startTcpPostgres();
-  pooler = await openRenamingProxy(postgres.port);
-  url = `postgresql://postgres@127.0.0.1:${pooler.port}/postgres`;
+  database = await createTestDatabase({ isEmpty: true });
+  pooler = await openRenamingProxy(database.url);
 });
 afterAll(async () => {
   await pooler.close();
-  await postgres.close();
+  await database.drop();
 });
 
 test.each([
@@ -30,7 +27,10 @@ test.each([
     const { stdout } = await run('doctor');
     expect(stdout).toMatch(line);
 
-    const app = await openTestApp({ DATABASE_PREPARED_STATEMENTS: value === 'true' }, useTestDatabase(url));
+    const app = await openTestApp(
+      { DATABASE_PREPARED_STATEMENTS: value === 'true' },
+      useTestDatabase(pooler.url),
+    );
     try {
       const before = pooler.names.size;
       const ids = await Promise.all([1, 2, 3, 4].map(() => app.createGroup()));

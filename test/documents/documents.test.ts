@@ -5,15 +5,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { validate } from 'dockerfile-utils';
-import { parse as parseYaml } from 'yaml';
-import { readConfig } from '../../src/config/load-config.ts';
 import { describeSettings } from '../../src/config/settings.ts';
 import { errorTable } from '../../src/errors.ts';
 import { rejections } from '../support/client-cases.ts';
 import { createCommandLine, listCommands } from '../support/command-line.ts';
 import { startServer } from '../support/server-process.ts';
-import { testKey } from '../support/test-app.ts';
 import { createTestFolder } from '../support/test-folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -167,6 +163,8 @@ describe('how documents and messages call the command', () => {
   test('npx --no-install group-api runs this version in the folder of the installation', async () => {
     const { stdout } = await promisify(execFile)('npx', ['--no-install', 'group-api', '--version'], {
       cwd: root,
+      // The first npx in a clone would run its `prepare`: a build, while other tests use the files.
+      env: { ...process.env, npm_config_ignore_scripts: 'true' },
     });
     expect(stdout).toBe(`${JSON.parse(read('package.json')).version}\n`);
   });
@@ -262,50 +260,4 @@ test('every dependency has a line with its reason in docs/dependencies.md, and t
   const needed = names.filter((name) => !name.startsWith('@types/'));
   expect(listed).toHaveLength(new Set(listed).size);
   expect(new Set(listed)).toStrictEqual(new Set(needed));
-});
-
-describe('container files', () => {
-  test('the Dockerfile is valid, and does not run as root', () => {
-    expect(validate(read('Dockerfile'))).toStrictEqual([]);
-    expect(read('Dockerfile')).toMatch(/^USER node$/m);
-  });
-
-  test('the files that the Dockerfile copies exist and are not ignored', () => {
-    const included = read('.dockerignore')
-      .split('\n')
-      .filter((line) => line.startsWith('!'))
-      .map((line) => line.slice(1));
-    for (const name of included) expect(existsSync(join(root, name))).toBe(true);
-
-    const copies = [...read('Dockerfile').matchAll(/^COPY (--from=build )?(.+) \S+$/gm)];
-    const sources = copies.flatMap(([, fromBuild, names]) =>
-      names!.split(' ').map((name) => (fromBuild ? name.replace('/app/', '') : name)),
-    );
-    expect(sources).toEqual(
-      expect.arrayContaining(['package.json', 'dist', 'node_modules', 'schema.graphql']),
-    );
-    for (const name of sources) expect([name, existsSync(join(root, name))]).toStrictEqual([name, true]);
-    for (const name of ['package-lock.json', 'tsconfig.build.json', 'scripts', 'prisma', 'src'])
-      expect(included).toContain(name);
-  });
-
-  test('docker-compose.yml passes its linter', async () => {
-    const bin = join(root, 'node_modules/.bin/dclint');
-    const { stdout } = await promisify(execFile)(bin, ['--formatter', 'json', 'docker-compose.yml'], {
-      cwd: root,
-    });
-    expect(JSON.parse(stdout)).toMatchObject([{ errorCount: 0 }]);
-  });
-
-  test('docker-compose.yml starts the server with valid settings, after a healthy database', () => {
-    const { services, volumes } = parseYaml(read('docker-compose.yml'));
-    const { environment, depends_on } = services.api;
-    expect(() => readConfig({ ...environment, ADMIN_API_KEY: testKey }, false)).not.toThrow();
-    expect(environment.ADMIN_API_KEY).toMatch(/^\$\{ADMIN_API_KEY:\?/);
-    expect(depends_on.postgres.condition).toBe('service_healthy');
-    expect(services.postgres.image).toBe('postgres:18');
-    expect(Object.keys(volumes)).toStrictEqual(
-      services.postgres.volumes.map((volume: string) => volume.split(':')[0]),
-    );
-  });
 });

@@ -1,43 +1,12 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { createCommandLine } from '../support/command-line.ts';
-import { useTestApp, type Json } from '../support/test-app.ts';
-import { openReceiver, verify, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { expect, test } from '@jest/globals';
 import { waitUntil } from '../support/wait-until.ts';
+import { openReceiver, verify } from '../support/webhook-receiver.ts';
+import { useWebhooks } from '../support/webhooks.ts';
 
-const app = useTestApp({ WEBHOOK_ALLOW_HTTP: true, WEBHOOK_ALLOWED_NETWORKS: ['127.0.0.0/8'] });
-const { run, environment } = createCommandLine(() => app);
-Object.assign(environment, { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' });
+// What is delivered when, and what follows from the response. webhook-commands.test.ts has the commands.
 
-let receiver: WebhookReceiver;
-beforeAll(async () => {
-  receiver = await openReceiver();
-});
-beforeEach(() => {
-  receiver.received.length = 0;
-  receiver.reply = () => ({ status: 204 });
-});
-afterEach(() => app.sql('DELETE FROM webhook_endpoints'));
-afterAll(() => receiver.close());
+const { app, receiver, run, runJson, create, list, deliveries, receives, isQuiet } = useWebhooks();
 
-const runJson = async (...args: string[]): Promise<Json> => {
-  const { code, stdout, stderr } = await run('webhooks', ...args, '--json');
-  expect([code, stderr]).toStrictEqual([0, '']);
-  return JSON.parse(stdout);
-};
-const create = (...args: string[]): Promise<Json> => runJson('create', receiver.url, ...args);
-const deliveries = async (...args: string[]): Promise<Json> =>
-  (await runJson('deliveries', ...args)).deliveries;
-const receives = (count: number) => waitUntil(() => receiver.received.length >= count);
-/** Waits until the results of all attempts are stored, and no delivery is due but those that wait for an earlier one. */
-const isQuiet = () =>
-  waitUntil(async () => {
-    const [row] = await app.sql<{ count: number }>(
-      `SELECT count(*)::int AS count FROM webhook_deliveries d
-       WHERE is_claimed OR status = 'pending' AND next_attempt_at <= now() AND NOT EXISTS (
-         SELECT FROM webhook_deliveries WHERE order_key = d.order_key AND id < d.id AND status = 'pending')`,
-    );
-    return row!.count === 0;
-  });
 /** Makes all retries due, also those whose attempt is running now, until a condition is true. */
 const retryUntil = (condition: () => boolean) =>
   waitUntil(async () => {
@@ -147,7 +116,7 @@ test.each([
   expect(failed).toMatchObject({ status: 'pending', lastError: error });
   const delayMs = Date.parse(failed.nextAttemptAt) - Date.parse(failed.lastAttemptAt);
   expect(delayMs).toBeGreaterThanOrEqual(5000);
-  expect(await runJson('list')).toMatchObject([{ state: 'unavailable' }]);
+  expect(await list()).toMatchObject([{ state: 'unavailable' }]);
 
   receiver.reply = () => ({ status: 200 });
   const count = receiver.received.length;
@@ -155,7 +124,7 @@ test.each([
   const [first, second] = receiver.received;
   expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
   expect(receiver.received.every(({ path }) => path === '/hooks')).toBe(true);
-  await waitUntil(async () => (await runJson('list'))[0].state === 'enabled');
+  await waitUntil(async () => (await list())[0].state === 'enabled');
   expect(await deliveries()).toMatchObject([{ status: 'delivered', lastError: null }]);
 });
 
@@ -218,7 +187,7 @@ test('410 disables the webhook, with an audit event; enable continues with the e
   const { id } = await create();
   receiver.reply = () => ({ status: 410, body: 'gone' });
   await app.createGroup({ name: 'One' });
-  await waitUntil(async () => (await runJson('list'))[0].state === 'disabled');
+  await waitUntil(async () => (await list())[0].state === 'disabled');
   expect(await runJson('show', String(id))).toMatchObject({
     state: 'disabled',
     disabledReason: 'the endpoint returned 410 Gone',
@@ -256,147 +225,9 @@ test('after 410, deliveries that a server has claimed are not sent, and count no
     const [row] = await app.sql<{ count: number }>(
       'SELECT count(*)::int AS count FROM webhook_deliveries WHERE NOT is_claimed AND attempts = 0',
     );
-    return row!.count >= 4 && (await runJson('list'))[0].state === 'disabled';
+    return row!.count >= 4 && (await list())[0].state === 'disabled';
   });
   // Two attempts run at a time.
   expect(receiver.received.length).toBeLessThanOrEqual(2);
   expect(await runJson('show', String(id))).toMatchObject({ state: 'disabled', pendingDeliveries: 6 });
-});
-
-test('enable --from-now skips the events until then', async () => {
-  const { id } = await create();
-  await runJson('disable', String(id));
-  await app.createGroup({ name: 'Skipped' });
-  await runJson('enable', String(id), '--from-now');
-  await app.createGroup({ name: 'Later' });
-  await receives(1);
-  await isQuiet();
-  expect(receiver.received.map(({ event }) => event.data.group.name)).toStrictEqual(['Later']);
-});
-
-test('the list has the first KiB of a response', async () => {
-  await create();
-  receiver.reply = () => ({ status: 500, body: `\0${'é'.repeat(100_000)}` });
-  await app.createGroup();
-  await receives(1);
-  await isQuiet();
-  const [{ responseBody }] = await deliveries();
-  expect(responseBody).toBe(`\uFFFD${'é'.repeat(511)}\uFFFD`);
-});
-
-test('redeliver sends deliveries again with the same ids: by their ids, or since a time', async () => {
-  const { id } = await create();
-  await app.createGroup({ name: 'One' });
-  const between = new Date().toISOString();
-  await app.createGroup({ name: 'Two' });
-  await receives(2);
-  await isQuiet();
-  const [two, one] = await deliveries();
-  expect(await runJson('redeliver', one.id)).toStrictEqual({ deliveries: 1 });
-  await receives(3);
-  await isQuiet();
-  expect(await runJson('redeliver', '--since', between, '--webhook', String(id))).toStrictEqual({
-    deliveries: 1,
-  });
-  await receives(4);
-  await isQuiet();
-  const ids = receiver.received.map(({ headers }) => headers['webhook-id']);
-  // Events of different groups arrive in any order.
-  expect(new Set(ids.slice(0, 2))).toStrictEqual(new Set([one.eventId, two.eventId]));
-  expect(ids.slice(2)).toStrictEqual([one.eventId, two.eventId]);
-  const { code, stderr } = await run('webhooks', 'redeliver', one.id, '999999');
-  expect([code, stderr]).toStrictEqual([1, expect.stringContaining('There is no delivery 999999')]);
-});
-
-test('rotate: both secrets sign for 24 hours, with --now only the new one', async () => {
-  const { id, secret } = await create();
-  const rotated = await runJson('rotate', String(id));
-  expect(rotated.secret).not.toBe(secret);
-  expect(Date.parse(rotated.previousSecretExpiresAt) - Date.now()).toBeLessThanOrEqual(86_400_000);
-  await app.createGroup();
-  await receives(1);
-  const [request] = receiver.received;
-  expect(request!.headers['webhook-signature']!.split(' ')).toHaveLength(2);
-  for (const valid of [secret, rotated.secret]) verify(valid, request!);
-
-  const { secret: last } = await runJson('rotate', String(id), '--now');
-  await app.createGroup();
-  await receives(2);
-  expect(receiver.received[1]!.headers['webhook-signature']!.split(' ')).toHaveLength(1);
-  verify(last, receiver.received[1]!);
-  expect(() => verify(rotated.secret, receiver.received[1]!)).toThrow('No matching signature');
-});
-
-test('test sends a signed event at once, and shows the response; it fails unless the response is 2xx', async () => {
-  const { id, secret } = await create();
-  receiver.reply = () => ({ status: 200, body: 'thanks' });
-  expect(await runJson('test', String(id))).toMatchObject({ status: 200, body: 'thanks', error: null });
-  expect(verify(secret, receiver.received[0]!)).toMatchObject({ type: 'webhook.test' });
-  receiver.reply = () => ({ status: 404, body: 'which hook?' });
-  const { code, stdout, stderr } = await run('webhooks', 'test', String(id));
-  expect([code, stdout]).toStrictEqual([1, '']);
-  expect(stderr).toContain(`Webhook ${id} did not accept the event: HTTP 404`);
-  expect(stderr).toContain('which hook?');
-  expect(await deliveries()).toStrictEqual([]);
-});
-
-test('changes are audited; no list, audit event or output of another command has a secret', async () => {
-  const secrets: string[] = [];
-  const { id, secret } = await create();
-  secrets.push(secret);
-  const texts = [
-    await run('webhooks', 'list'),
-    await run('webhooks', 'show', String(id)),
-    await run('webhooks', 'list', '--json'),
-    await run(
-      'webhooks',
-      'edit',
-      String(id),
-      '--type',
-      'group.deleted',
-      '--url',
-      `${receiver.url}?token=t0k3n`,
-      '--json',
-    ),
-  ];
-  secrets.push((await runJson('rotate', String(id))).secret);
-  texts.push(
-    await run('webhooks', 'disable', String(id)),
-    await run('webhooks', 'enable', String(id)),
-    await run('webhooks', 'remove', String(id), '--yes'),
-  );
-  expect(texts.map(({ code }) => code)).toStrictEqual(texts.map(() => 0));
-  const { body } = await app.post('/auditEvents', { filter: { targetId: String(id) }, first: 20 });
-  const nodes = body.data.auditEvents.nodes.filter(({ operation }: Json) =>
-    operation.startsWith('webhooks '),
-  );
-  expect(nodes.map(({ operation, outcome }: Json) => `${operation} ${outcome}`)).toStrictEqual(
-    ['remove', 'enable', 'disable', 'rotate', 'edit', 'create'].map((name) => `webhooks ${name} done`),
-  );
-  const everything = JSON.stringify([texts, nodes]);
-  for (const part of ['whsec_', ...secrets.map((text) => text.slice(6))])
-    expect(everything).not.toContain(part);
-  expect(JSON.stringify(nodes)).not.toContain('t0k3n');
-  expect(nodes[4]).toMatchObject({
-    before: { types: [] },
-    after: { types: ['group.deleted'], url: `${new URL(receiver.url).origin}/…` },
-  });
-});
-
-test('errors name the value and what to do', async () => {
-  const fails = async (...args: string[]) => {
-    const { code, stderr } = await run('webhooks', ...args);
-    expect(code).toBe(1);
-    return stderr;
-  };
-  expect(await fails('create', receiver.url, '--type', 'group.removed')).toMatch(
-    /There is no event type "group.removed"; the types are group.created, /,
-  );
-  expect(await fails('create', 'panel')).toContain(
-    'url must be a URL such as https://panel.example/webhooks',
-  );
-  expect(await fails('show', '99')).toContain('There is no webhook 99');
-  expect(await fails('edit', '99')).toContain('Pass --url, --type or --description');
-  expect(await fails('redeliver')).toContain('Pass either the ids of deliveries, or --since');
-  expect(await fails('deliveries', '--webhook', 'x')).toContain('Webhook id must be a positive integer');
 });

@@ -1,6 +1,5 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
-  buildSchema,
   getIntrospectionQuery,
   getNamedType,
   isLeafType,
@@ -10,24 +9,13 @@ import {
   type GraphQLInputType,
   type GraphQLObjectType,
 } from 'graphql';
-import { createCostCalculator } from '../../src/graphql/limits/operation-cost.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
-import { declareScopes } from '../../src/graphql/scopes.ts';
-import { openTestApp, twelveFields, useTestApp, type Json, type TestApp } from '../support/test-app.ts';
+import { introspectionQuery, repeat } from '../support/query-text.ts';
+import { twelveFields, useTestApp, type Json } from '../support/test-app.ts';
 
 const app = useTestApp();
 
-const repeat = (count: number, write: (index: number) => string) =>
-  Array.from({ length: count }, (_, index) => write(index)).join(' ');
 const unknownId = (index: number) => String(2_000_000_000 + index);
-/** The query that GraphiQL, Apollo Sandbox and code generators send, with everything that they may ask for. */
-const introspectionQuery = getIntrospectionQuery({
-  inputValueDeprecation: true,
-  specifiedByUrl: true,
-  directiveIsRepeatable: true,
-  schemaDescription: true,
-  oneOf: true,
-});
 /** Ten levels of fields, with a selection below them. */
 const below = (fields: string) =>
   `{ group(id: 1) { ${'subscribers(first: 1) { nodes { group { '.repeat(3)} ${fields} ${'} } }'.repeat(3)} } }`;
@@ -117,16 +105,6 @@ describe('the text of a query', () => {
   );
 });
 
-test('the default of MAX_QUERY_COST accepts an operation at the limit, and rejects one above it', async () => {
-  // An object costs one for each field, and a list one more.
-  const lists = (count: number, fields: string) => repeat(count, (i) => `a${i}: allGroups { ${fields} }`);
-  const atLimit = `{ ${lists(15, 'id name')} }`.replace('a0: allGroups { id name }', 'a0: allGroups { id }');
-  expect((await app.graphql(atLimit)).body.errors).toBeUndefined();
-  expect((await app.graphql(`{ ${lists(15, 'id name')} }`)).body.errors).toMatchObject([
-    { extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', maximum: 300_000, value: 300_015 } },
-  ]);
-});
-
 describe('documented maximums', () => {
   test('deleteGroups accepts 1,000 ids in the query text, with every field of the result', async () => {
     const [id, other] = [await app.createGroup(), await app.createGroup()];
@@ -214,142 +192,6 @@ describe('every operation of the schema with all fields, nested objects and __ty
   );
 });
 
-test('an operation is executed at the cost limit, and rejected above it', async () => {
-  const strict = await openTestApp({ MAX_QUERY_COST: 12 });
-  expect((await strict.graphql('{ searchGroups(first: 10) { nodes { id } } }')).body.errors).toBeUndefined();
-  expect((await strict.graphql('{ searchGroups(first: 11) { nodes { id } } }')).body).toStrictEqual({
-    errors: [
-      {
-        message:
-          'The query may return 13 values; 12 are allowed. Request smaller pages with "first", or fewer fields',
-        extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', maximum: 12, value: 13 },
-      },
-    ],
-  });
-  await strict.close();
-});
-
-describe('the cost', () => {
-  const costOf = async (query: string, variables = {}) => {
-    const strict = await openStrict();
-    const { body } = await strict.graphql(query, variables);
-    return body.errors?.[0].extensions.value;
-  };
-  let strictApp: TestApp | undefined;
-  const openStrict = async () => (strictApp ??= await openTestApp({ MAX_QUERY_COST: 1 }));
-  afterAll(() => strictApp?.close());
-
-  test.each([
-    ['a list without pages', '{ allGroups { id } }', {}, 1 + 10_000],
-    ['a page of the default size', '{ searchGroups { nodes { id } } }', {}, 1 + 1 + 50],
-    ['a page with a literal size', '{ searchGroups(first: 200) { nodes { id name } } }', {}, 1 + 1 + 200 * 2],
-    [
-      'a size in a variable',
-      'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
-      { n: 7 },
-      1 + 1 + 7,
-    ],
-    [
-      "a variable's default",
-      'query ($n: Int = 9) { searchGroups(first: $n) { nodes { id } } }',
-      {},
-      1 + 1 + 9,
-    ],
-    ['an absent variable', 'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }', {}, 1 + 1 + 50],
-    [
-      '__typename next to another field not at all',
-      '{ __typename searchGroups(first: 10) { __typename nodes { __typename id serviceGroup { __typename id } } } }',
-      {},
-      1 + 1 + 10 * (1 + 1 + 1),
-    ],
-    [
-      '__typename alone, of each object',
-      '{ searchGroups(first: 10) { nodes { __typename } __typename } }',
-      {},
-      1 + 1 + 10,
-    ],
-    [
-      '__typename alone in fragments, of each object',
-      '{ searchGroups(first: 10) { nodes { ...F ... { __typename } } } } fragment F on Group { __typename }',
-      {},
-      1 + 1 + 10,
-    ],
-    [
-      '__typename with an alias',
-      '{ searchGroups(first: 10) { nodes { id a: __typename b: __typename __typename } } }',
-      {},
-      1 + 1 + 10 * 3,
-    ],
-    ['a size below one', '{ searchGroups(first: -1000) { nodes { id } } }', {}, 1 + 1 + 1],
-    [
-      'a size that is rejected later',
-      '{ searchGroups(first: 2000000000) { nodes { id } } }',
-      {},
-      1 + 1 + 200,
-    ],
-    [
-      'pages within pages',
-      '{ searchGroups(first: 10) { nodes { subscribers(first: 20) { nodes { username } totalCount } } } }',
-      {},
-      1 + 1 + 10 * (1 + 1 + 1 + 20),
-    ],
-    [
-      'edges',
-      '{ searchGroups(first: 10) { edges { cursor node { id } } pageInfo { hasNextPage } } }',
-      {},
-      1 + 1 + 10 * (1 + 1 + 1) + 1 + 1,
-    ],
-    [
-      'a field that is selected twice and returned once',
-      '{ searchGroups(first: 10) { nodes { id id ...F } nodes { id } } } fragment F on Group { id }',
-      {},
-      1 + 1 + 10,
-    ],
-    [
-      "a null, which is no default of the variable's",
-      'query ($n: Int = 1) { searchGroups(first: $n) { nodes { id } } }',
-      { n: null },
-      1 + 1 + 50,
-    ],
-    ['JSON', '{ auditEvents(first: 10) { nodes { before targetIds } } }', {}, 1 + 1 + 10 * (100 + 10)],
-    [
-      'a size of null',
-      'query ($n: Int) { searchGroups(first: $n) { nodes { id } } }',
-      { n: null },
-      1 + 1 + 50,
-    ],
-  ])('the cost counts %s', async (_what, query, variables, cost) => {
-    expect(await costOf(query, variables)).toBe(cost);
-  });
-
-  /** The number of values in a response: one for each field, and for each entry of a list of scalars. */
-  const countValues = (data: Json): number =>
-    Object.values(data)
-      .map((value) => (Array.isArray(data) && value instanceof Object ? 0 : 1) + countBelow(value))
-      .reduce((sum, count) => sum + count, 0);
-  const countBelow = (value: Json) => (value instanceof Object ? countValues(value) : 0);
-
-  test.each([
-    ['of explorers', introspectionQuery],
-    ['of types below fields', '{ __schema { types { fields { type { fields { name args { name } } } } } } }'],
-    [
-      'of lists of types',
-      '{ __schema { types { interfaces { fields { name } } possibleTypes { name fields { name } } } } }',
-    ],
-    ['of directives', '{ __schema { directives { a: locations b: locations args { name } } } }'],
-    ['of single types', '{ __schema { queryType { fields { name } } mutationType { fields { name } } } }'],
-    ['of a type by its name', '{ __type(name: "Mutation") { fields { name args { name type { name } } } } }'],
-    [
-      'with aliases',
-      '{ a: __schema { ...S } b: __schema { ...S } } fragment S on __Schema { c: types { name } d: types { enumValues { name } inputFields { name } } }',
-    ],
-  ])('the cost of introspection %s is at least the number of values in its response', async (_, query) => {
-    const { body } = await app.graphql(query);
-    expect(body.errors).toBeUndefined();
-    expect(await costOf(query)).toBeGreaterThanOrEqual(countValues(body.data));
-  });
-});
-
 test("an exceeded limit at an operation's path has its status", async () => {
   const query = `mutation { deleteGroup(id: 1) { ${repeat(31, (i) => `a${i}: id`)} } }`;
   const answer = await app.post('/deleteGroup', { query });
@@ -363,92 +205,4 @@ test('the longest lists and the introspection of explorers are within the limits
     (name) => `{ ${name} { ${twelveFields} serviceGroup { id name } } }`,
   );
   for (const query of lists) expect((await app.graphql(query)).body.errors).toBeUndefined();
-});
-
-test.each([
-  ['20 aliases of __schema', `{ ${repeat(20, (i) => `a${i}: __schema { types { ...FullType } }`)} }`],
-  ['20 aliases of types', `{ __schema { ${repeat(20, (i) => `a${i}: types { ...FullType }`)} } }`],
-  [
-    '5 aliases of fields, below other fields',
-    `{ __schema { types { fields { type { ${repeat(5, (i) => `a${i}: fields { type { ...TypeRef } args { ...InputValue } }`)} } } } } }`,
-  ],
-])('introspection with %s is rejected by its cost, and returns nothing', async (_, query) => {
-  const fragments = introspectionQuery.slice(
-    introspectionQuery.indexOf(query.includes('FullType') ? 'fragment FullType' : 'fragment InputValue'),
-  );
-  const { body } = await app.graphql(`${query} ${fragments}`);
-  expect(body).toStrictEqual({
-    errors: [
-      expect.objectContaining({
-        extensions: expect.objectContaining({ code: 'QUERY_TOO_COMPLEX', limit: 'cost' }),
-      }),
-    ],
-  });
-});
-
-test('circular introspection is rejected', async () => {
-  const circle = (levels: number): string =>
-    levels === 0 ? 'name' : `fields { type { ${circle(levels - 1)} } }`;
-  const { body } = await app.graphql(`{ __schema { types { ${circle(6)} } } }`);
-  expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
-});
-
-describe('INTROSPECTION=false', () => {
-  const closed = useTestApp({ INTROSPECTION: false });
-
-  test.each([
-    '{ __schema { types { name } } }',
-    '{ __type(name: "Group") { name } }',
-    getIntrospectionQuery(),
-  ])('INTROSPECTION=false rejects introspection', async (query) => {
-    const { body } = await closed.graphql(query);
-    expect(body).not.toHaveProperty('data');
-    expect(body.errors[0].extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
-  });
-
-  test('INTROSPECTION=false removes suggestions from errors, and names the setting', async () => {
-    const { body } = await closed.graphql('{ allGroup { id } }');
-    expect(body.errors[0].message).not.toContain('allGroups');
-    const refused = await closed.graphql('{ __schema { types { name } } }');
-    expect(refused.body.errors[0].message).toBe('Introspection is disabled (INTROSPECTION=false)');
-  });
-
-  test('INTROSPECTION=false accepts __typename and operations', async () => {
-    expect((await closed.graphql('{ __typename allGroups { __typename } }')).body.errors).toBeUndefined();
-  });
-});
-
-test('errors have suggestions for authenticated callers only', async () => {
-  const body = JSON.stringify({ query: '{ allGroup { id } }' });
-  const headers = { 'Content-Type': 'application/json' };
-  const stranger = await fetch(`${app.httpUrl}/graphql`, { method: 'POST', headers, body });
-  expect(await stranger.text()).not.toContain('allGroups');
-  expect((await app.graphql('{ allGroup { id } }')).body.errors[0].message).toContain(
-    'Did you mean "allGroups"',
-  );
-});
-
-describe('a schema', () => {
-  const directives = `directive @requiresScope(scope: String!) on FIELD_DEFINITION
-    directive @listSize(assumedSize: Int!, slicingArguments: [String!], sizedFields: [String!]) on FIELD_DEFINITION`;
-
-  test('a schema with a root field without a scope, or with an unknown scope, stops the start', () => {
-    const schema = buildSchema(`${directives}
-      type Query { a: Int @requiresScope(scope: "groups:read") b: Thing c: Int @requiresScope(scope: "groups:raed") }
-      type Mutation { d: Int }
-      type Thing { e: Int @requiresScope(scope: "everything") f: Int }`);
-    expect(() => declareScopes(schema)).toThrow(
-      /^schema\.graphql must give each of these fields @requiresScope with one of .*: Query\.b, Query\.c, Mutation\.d, Thing\.e$/,
-    );
-  });
-
-  test('a schema with a list without a size stops the start', () => {
-    const schema = buildSchema(`${directives}
-      type Query { things: [Thing!]! sized: [Thing] @listSize(assumedSize: 5) page: Page @listSize(assumedSize: 5, sizedFields: ["nodes"]) words: [String!] }
-      type Page { nodes: [Thing] edges: [Thing] }
-      type Thing { id: Int }`);
-    expect(() => createCostCalculator(schema, 1)).toThrow(
-      'schema.graphql must give these lists a @listSize: Query.things, Page.edges',
-    );
-  });
 });

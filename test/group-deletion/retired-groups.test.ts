@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createProbes, future } from '../support/probes.ts';
+import { createRetirements } from '../support/retirements.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
-import { openTestApp, useTestApp, type Json, type TestApp } from '../support/test-app.ts';
+import { openTestApp, useTestApp, type TestApp } from '../support/test-app.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -16,6 +17,7 @@ beforeAll(async () => {
 });
 
 const { groupRow, subscribe, subscribersOf } = createProbes(() => app);
+const { deletesOf, problemOf } = createRetirements(() => app);
 
 const retire = async (id: number, args: object = {}, headers = {}): Promise<void> => {
   const { status, body } = await app.post('/retireGroup', { id, ...args }, headers);
@@ -24,18 +26,6 @@ const retire = async (id: number, args: object = {}, headers = {}): Promise<void
 const edit = (id: number, group: object) => app.post('/editGroup', { id, group });
 const exists = async (id: number) => (await groupRow(id)).length === 1;
 const waitForDelete = (id: number) => waitUntil(async () => !(await exists(id)));
-const deletesOf = (id: number) =>
-  app.sql(
-    `SELECT account, credential, request_id, target_ids, outcome, error_code, reason, after FROM audit_events
-     WHERE operation = 'deleteGroup' AND target_ids[1] = $1 ORDER BY id`,
-    [String(id)],
-  );
-const problemOf = async (id: number): Promise<Json> => {
-  const { body } = await app.graphql(
-    `{ groupDeletionImpact(id: ${id}) { retirement { problem { code message attempts retryAt } } } }`,
-  );
-  return body.data.groupDeletionImpact.retirement.problem;
-};
 
 /**
  * Returns after a server has examined the groups that are due now, and has completed their deletes: a group with

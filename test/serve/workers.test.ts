@@ -1,102 +1,20 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, writeFile } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
+import { existsSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { sendIncompleteRequest } from '../support/incomplete-request.ts';
-import { startServer, type ServerProcess } from '../support/server-process.ts';
-import { plainGroup, testKey, type Json } from '../support/test-app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
-import { createTestFolder, useTestFolder } from '../support/test-folder.ts';
+import { startServer } from '../support/server-process.ts';
+import { plainGroup, testKey } from '../support/test-app.ts';
+import { useTestFolder } from '../support/test-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { childrenOf, isRunning, linesOf, pidsOf, post, useServersWithWorkers } from '../support/workers.ts';
 
 // WORKERS: several processes that serve one port. Their starts take long on a busy machine.
 jest.setTimeout(300_000);
 
 const dataDir = useTestFolder();
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-afterAll(() => database.drop());
-
-let running: ServerProcess | undefined;
-afterEach(async () => {
-  running?.kill('SIGTERM');
-  await running?.exited;
-  running = undefined;
-});
-
-const start = async (settings: Record<string, string>, folder?: string) => {
-  const all = {
-    DATABASE_URL: database.url,
-    ADMIN_API_KEY: testKey,
-    // Not tests of overload: see openTestApp.
-    MAX_EVENT_LOOP_DELAY_MS: '60000',
-    REQUEST_TIMEOUT_SECONDS: '120',
-    ...settings,
-  };
-  const server = startServer(all, [], undefined, folder);
-  running = server;
-  const { url } = await server.ready;
-  return { server, url };
-};
-
-/** Sends a POST on a new connection, so that the next worker receives it. */
-const post = (url: string, path: string, body: object, key = testKey) =>
-  new Promise<{ status: number; remaining: string | undefined; body: Json }>((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json', 'X-APIKEY': key };
-    request(`${url}/${path}`, { method: 'POST', headers, agent: new Agent({ keepAlive: false }) })
-      .on('response', (response) => {
-        let text = '';
-        response
-          .on('data', (chunk: Buffer) => (text += chunk.toString()))
-          .on('end', () => {
-            const remaining = response.headers['ratelimit-remaining'] as string | undefined;
-            resolve({ status: response.statusCode!, remaining, body: JSON.parse(text) });
-          })
-          .on('error', reject);
-      })
-      .on('error', reject)
-      .end(JSON.stringify(body));
-  });
-
-const readLog = (process: ServerProcess): Json[] =>
-  process
-    .stderr()
-    .split('\n')
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line));
-const linesOf = (process: ServerProcess, message: string) =>
-  readLog(process).filter(({ msg }) => msg === message);
-/** The processes that have written a line. */
-const pidsOf = (process: ServerProcess, message: string) =>
-  new Set(linesOf(process, message).map(({ pid }) => pid as number));
-/** The children that run, without those that have ended and wait to be collected. */
-const childrenOf = (pid: number): number[] => {
-  try {
-    return execFileSync('ps', ['-o', 'pid=,stat=', '--ppid', String(pid)])
-      .toString()
-      .trim()
-      .split('\n')
-      .filter((line) => !/ Z/.test(line))
-      .map((line) => Number.parseInt(line, 10));
-  } catch {
-    return []; // ps has found none.
-  }
-};
-const isRunning = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const { database, start, endAfterTest } = useServersWithWorkers();
 
 test('WORKERS=3: three processes share the port, and each log line names its process', async () => {
   const { server, url } = await start({ WORKERS: '3' });
@@ -147,46 +65,6 @@ test('with several workers, the rates of an account and of an address each have 
   await waitUntil(() => pidsOf(server, 'request').size === 2);
 });
 
-test('a killed worker is replaced, while the other one serves; every successful call was executed once', async () => {
-  const { server, url } = await start({ WORKERS: '2' });
-  const before = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
-  const [victim, survivor] = childrenOf(server.pid);
-  const outcomes = { created: 0, failed: 0 };
-  const ended = new AbortController();
-  // Connections are lost, or rejected while no worker is free, but none hangs.
-  const create = async () => {
-    while (!ended.signal.aborted) {
-      const status = await post(url, 'createGroup', { group: plainGroup }).then(
-        (response) => response.status,
-        () => undefined,
-      );
-      if (status === 200) outcomes.created++;
-      else outcomes.failed++;
-    }
-  };
-  const clients = [1, 2, 3, 4].map(create);
-  await waitUntil(() => outcomes.created > 5);
-  process.kill(victim!, 'SIGKILL');
-  const createdBefore = outcomes.created;
-  await waitUntil(() => linesOf(server, 'a worker ended unexpectedly, and is replaced').length === 1);
-  await waitUntil(() => childrenOf(server.pid).length === 2 && outcomes.created > createdBefore + 5);
-  const [replacement] = childrenOf(server.pid).filter((pid) => pid !== survivor);
-  await waitUntil(() => pidsOf(server, 'request').has(replacement!));
-  ended.abort();
-  await Promise.all(clients);
-
-  const [after] = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
-  const created = after!.count - before[0]!.count;
-  // A call whose connection was lost may have been executed.
-  expect(created).toBeGreaterThanOrEqual(outcomes.created);
-  expect(created).toBeLessThanOrEqual(outcomes.created + outcomes.failed);
-  expect(linesOf(server, 'a worker ended unexpectedly, and is replaced')[0]).toMatchObject({
-    pid: server.pid,
-    worker: victim,
-    signal: 'SIGKILL',
-  });
-});
-
 test.each(['SIGTERM', 'SIGINT'] as const)(
   'on %s each worker completes its request in flight, then all processes end with exit code 0',
   async (signal) => {
@@ -231,65 +109,6 @@ test('a start that no worker can complete ends with its reason and exit code 1, 
   }
 });
 
-const certificates = fileURLToPath(new URL('../support/certificates/', import.meta.url));
-let certificateDir: string;
-beforeEach(async () => {
-  certificateDir = await createTestFolder();
-});
-const place = async (name: string) => {
-  await copyFile(`${certificates}${name}.crt`, join(certificateDir, 'crt'));
-  await copyFile(`${certificates}${name}.key`, join(certificateDir, 'key'));
-};
-
-const startWithCertificate = async () => {
-  await place('first');
-  const { server } = await start({
-    WORKERS: '2',
-    TLS_CERT_FILE: join(certificateDir, 'crt'),
-    TLS_KEY_FILE: join(certificateDir, 'key'),
-  });
-  return server;
-};
-const replacementsOf = (server: ServerProcess) =>
-  linesOf(server, 'a worker ended unexpectedly, and is replaced').length;
-
-test('a renewed certificate reaches every worker', async () => {
-  const server = await startWithCertificate();
-  await place('second');
-  await waitUntil(() => pidsOf(server, 'reloaded the TLS certificate').size === 2);
-});
-
-test('if no worker serves and none can start, the server stops with the reason', async () => {
-  const server = await startWithCertificate();
-  const workers = childrenOf(server.pid);
-  await writeFile(join(certificateDir, 'crt'), 'no certificate');
-  for (const worker of workers) process.kill(worker, 'SIGKILL');
-  const { code, stderr } = await server.exited;
-  expect(code).toBe(1);
-  expect(stderr).toMatch(/^group-api: A worker could not be replaced in 5 attempts\. TLS_CERT_FILE and/m);
-  expect(workers.filter(isRunning)).toStrictEqual([]);
-});
-
-test('a process that the system cannot create is created later, and does not stop the server', async () => {
-  const { server, url } = await start({ WORKERS: '2' });
-  const [victim, survivor] = childrenOf(server.pid);
-  const limitFiles = (limit: string) =>
-    execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${limit}:`]);
-  const [, usual] = /^Max open files +(\d+)/m.exec(readFileSync(`/proc/${server.pid}/limits`, 'utf8'))!;
-  limitFiles('3');
-  process.kill(victim!, 'SIGKILL');
-  await waitUntil(() => /A worker process could not be created: spawn \S+ EMFILE/.test(server.stderr()));
-  limitFiles(usual!);
-  await waitUntil(() => linesOf(server, 'a replaced worker serves').length === 1);
-  const workers = childrenOf(server.pid);
-  expect(workers).toHaveLength(2);
-  expect(workers).toContain(survivor);
-  await waitUntil(async () => {
-    await post(url, 'allGroups', {});
-    return workers.every((pid) => pidsOf(server, 'request').has(pid));
-  });
-});
-
 /** Opens a connection and sends a request. Resolves to the socket, which is closed unless the server has responded. */
 const openConnection = (url: string) =>
   new Promise<Socket>((resolve) => {
@@ -319,19 +138,6 @@ test('MAX_CONNECTIONS applies to each worker: further connections are closed, an
   expect(childrenOf(server.pid)).toStrictEqual(workers);
 });
 
-test('a replaced worker has the settings of the others, whatever .env is now, and creates no admin account', async () => {
-  const folder = await createTestFolder();
-  await writeFile(join(folder, '.env'), 'RATE_LIMIT_PER_ACCOUNT=1000\n');
-  const { server } = await start({ WORKERS: '2' }, folder);
-  const [first] = childrenOf(server.pid);
-  await writeFile(join(folder, '.env'), 'RATE_LIMIT_PER_ACCOUNT=1000\nMAX_CONNECTIONS=none\n');
-  await database.sql(`DELETE FROM accounts WHERE username = 'admin'`);
-  process.kill(first!, 'SIGKILL');
-  await waitUntil(() => linesOf(server, 'a replaced worker serves').length === 1);
-  expect(replacementsOf(server)).toBe(1);
-  expect(await database.sql(`SELECT username FROM accounts WHERE username = 'admin'`)).toStrictEqual([]);
-});
-
 test('a share of the pool below 5 connections a worker is a warning', async () => {
   const { server } = await start({ WORKERS: '2', DATABASE_POOL_SIZE: '8' });
   const warning = /DATABASE_POOL_SIZE=8 gives each of 2 WORKERS 4 of at least 5 connections.*to 10 or more/;
@@ -339,8 +145,7 @@ test('a share of the pool below 5 connections a worker is a warning', async () =
 });
 
 test('with several workers, a first start creates one database and one admin key; a stop ends PostgreSQL too', async () => {
-  const server = startServer({ WORKERS: '2', DATA_DIR: join(dataDir, 'data') });
-  running = server;
+  const server = endAfterTest(startServer({ WORKERS: '2', DATA_DIR: join(dataDir, 'data') }));
   const { text, url, key } = await server.ready;
   expect(text.match(/Key /g)).toHaveLength(1);
   const { status, body } = await post(url, 'allGroups', {}, key);

@@ -52,7 +52,8 @@ async function runProcess(input: string, args: readonly string[], env: Environme
 async function runHere(input: string, args: readonly string[], env: Environment): Promise<Result> {
   isBusy = true;
   const folder = process.cwd();
-  const names = ['stdin', 'stdout', 'stderr', 'env', 'exitCode'] as const;
+  const { exitCode } = process;
+  const names = ['stdin', 'stdout', 'stderr', 'env'] as const;
   const before = names.map((name) => Object.getOwnPropertyDescriptor(process, name));
   const [out, err] = [new PassThrough(), new PassThrough()];
   const [stdout, stderr] = [collect(out), collect(err)];
@@ -61,10 +62,10 @@ async function runHere(input: string, args: readonly string[], env: Environment)
     stdout: out,
     stderr: err,
     env: { ...env },
-    exitCode: undefined,
   };
   for (const [name, value] of Object.entries(own))
     Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
+  process.exitCode = undefined;
   process.chdir(cwd);
   try {
     const code = await runProgram(args);
@@ -75,6 +76,7 @@ async function runHere(input: string, args: readonly string[], env: Environment)
     return { code, stdout: stdout(), stderr: stderr() };
   } finally {
     process.chdir(folder);
+    process.exitCode = exitCode;
     names.forEach((name, index) => {
       const descriptor = before[index];
       if (descriptor) Object.defineProperty(process, name, descriptor);

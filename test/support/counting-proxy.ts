@@ -1,4 +1,5 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connectTo, urlThrough } from './proxied-database.ts';
 
 /** A proxy between a server and its PostgreSQL that counts the statements. */
 export type CountingProxy = {
@@ -11,15 +12,11 @@ export type CountingProxy = {
 
 /** Opens a proxy on a free port, or on that of a proxy that was closed. */
 export async function openCountingProxy(databaseUrl: string, port = 0): Promise<CountingProxy> {
-  const target = new URL(databaseUrl);
-  const folder = target.searchParams.get('host');
   const sockets = new Set<Socket>();
   let statements = 0;
 
   const proxy = createServer((client) => {
-    const server = folder
-      ? connect(`${folder}/.s.PGSQL.5432`)
-      : connect(Number(target.port || 5432), target.hostname);
+    const server = connectTo(databaseUrl);
     for (const socket of [client, server]) sockets.add(socket.on('error', () => undefined));
     const countIn = createMessageReader((type) => (statements += type === 'E' || type === 'Q' ? 1 : 0));
     client.on('data', countIn);
@@ -27,13 +24,8 @@ export async function openCountingProxy(databaseUrl: string, port = 0): Promise<
   });
   await new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
 
-  const url = new URL(databaseUrl);
-  url.hostname = '127.0.0.1';
-  url.port = String((proxy.address() as AddressInfo).port);
-  url.username ||= url.searchParams.get('user') ?? '';
-  url.search = '';
   return {
-    url: url.href,
+    url: urlThrough((proxy.address() as AddressInfo).port, databaseUrl),
     count: () => statements,
     async close() {
       for (const socket of sockets) socket.destroy();

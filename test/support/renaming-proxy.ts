@@ -1,14 +1,17 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connectTo, urlThrough } from './proxied-database.ts';
 
 /** A pooler as clients see PgBouncer since version 1.21: it has its own process ids, and its own names of statements. */
 export type RenamingProxy = {
-  readonly port: number;
+  /** The database's URL through the pooler. */
+  readonly url: string;
   /** The names that clients have sent. */
   readonly names: ReadonlySet<string>;
   close(): Promise<void>;
 };
 
-export async function openRenamingProxy(target: number): Promise<RenamingProxy> {
+/** Opens a pooler in front of a database. */
+export async function openRenamingProxy(databaseUrl: string): Promise<RenamingProxy> {
   const names = new Set<string>();
   const sockets = new Set<Socket>();
   const rename = (name: string) => {
@@ -17,7 +20,7 @@ export async function openRenamingProxy(target: number): Promise<RenamingProxy> 
     return `POOLER_${name.slice(0, 40)}`;
   };
   const server = createServer((client) => {
-    const database = connect(target, '127.0.0.1');
+    const database = connectTo(databaseUrl);
     for (const socket of [client, database]) {
       sockets.add(socket.on('error', () => undefined));
       socket.on('close', () => {
@@ -45,7 +48,7 @@ export async function openRenamingProxy(target: number): Promise<RenamingProxy> 
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    port: (server.address() as AddressInfo).port,
+    url: urlThrough((server.address() as AddressInfo).port, databaseUrl),
     names,
     async close() {
       for (const socket of sockets) socket.destroy();
