@@ -14,7 +14,7 @@ import type { Operation } from '../graphql/limits/operation-cost.ts';
 import type { SubscriptionRequest } from '../graphql/request/subscription-request.ts';
 import { requireScopes } from '../graphql/root-fields.ts';
 import { parseEventFilter, type EventFilter } from './event-filter.ts';
-import type { Event } from './event-types.ts';
+import type { Event } from './event.ts';
 
 /** A validated subscription: which events it asks for, and how a result is written. */
 export type SubscriptionQuery = {

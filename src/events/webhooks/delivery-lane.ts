@@ -1,7 +1,8 @@
 import { maxAttempts, readRetryDelay } from './retry-schedule.ts';
 import type { AttemptResult, AttemptSender } from './send-attempt.ts';
-import type { ActiveEndpoint, AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
+import type { AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
+import type { ActiveEndpoint } from './endpoint-statements.ts';
 import { writeEnvelope } from './envelope.ts';
 import type { Slots } from './slots.ts';
 
