@@ -15,7 +15,7 @@ export type AuditedChange = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'>
 };
 type MutationResult<Result> = AuditedChange & { readonly result: Result };
 
-/** Reports the commits of this process. */
+/** Reports the commits of this server. */
 export type Commits = EventEmitter<{ commit: [] }>;
 export type Transaction = Prisma.TransactionClient;
 export type MutationRunner = ReturnType<typeof createMutationRunner>;
@@ -29,7 +29,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
   const commits: Commits = new EventEmitter();
 
   return {
-    /** Emits `commit` after each commit of a mutation of this process. Writers that do not use `run` emit it, too. */
+    /** Emits `commit` after each commit of a mutation by this server. Writers that do not use `run` emit it, too. */
     commits,
 
     /**
