@@ -53,8 +53,8 @@ export function writeFeedStatement({ auditId, atMs, index }: EventPosition): Pri
 }
 
 /**
- * A position without an audit event, or with one that may have been dropped, counts as known: an old one, or one that is
- * older than all that are stored.
+ * A position without an audit event, or with one that may have been dropped, counts as known: an old one, or one before
+ * all that are stored.
  */
 function writeIsKnown({ auditId, atMs }: Pick<EventPosition, 'auditId' | 'atMs'>): Prisma.Sql {
   const at = sql`${new Date(atMs).toISOString()}::timestamptz`;

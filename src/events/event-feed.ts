@@ -35,7 +35,7 @@ export type FeedPage = {
    * lost its last transactions (asynchronous replication, a restore), and the position is of no use.
    */
   readonly isLost: boolean;
-  /** If events between the position and this page cannot be read any more, since they are too old: between which times. */
+  /** Set if events between the position and this page are too old to be read: the times before and after them. */
   readonly missed: MissedEvents | undefined;
 };
 

@@ -31,9 +31,9 @@ export const preparePage = sql`
  *
  * For `ORDER BY id LIMIT 50`, the planner may scan the primary key until 50 events match: all events, if the value is
  * rare. So each part of this statement permits one index only. The newest `recentCount` ids are read by the primary
- * key: of a frequent value, they fill the page. Otherwise, the indexes are read that have some filter columns first, then
- * the id. The statement finds the existing combinations of these columns by a skip scan, reads the newest events of each
- * in index order, and merges them: its cost depends on the page size and the number of months alone.
+ * key: of a frequent value, they fill the page. Otherwise, the indexes are read that have some filter columns first,
+ * then the id. The statement finds the existing combinations of these columns by a skip scan, reads the newest events
+ * of each in index order, and merges them: its cost depends on the page size and the number of months alone.
  */
 export function writeAuditPageStatement({ filter, first, after }: AuditSearch): Prisma.Sql {
   const limit = first + 1;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
-/** An address and a port where connections are neither accepted nor rejected, as behind a firewall that drops packets. */
+/** An address and a port where connections are neither accepted nor rejected, as those that a firewall drops. */
 export type BlackHole = {
   readonly address: string;
   readonly port: number;

@@ -17,7 +17,7 @@ type Webhooks = {
   readonly policy: TargetPolicy;
   /** Returns the cursor of an endpoint that receives the events from now on. */
   readonly findCursor: () => Promise<string>;
-  /** Returns which events after a cursor cannot be sent any more, since they are too old; undefined if there are none. */
+  /** Returns which events after a cursor are too old to be sent; undefined if there are none. */
   readonly findMissed: (cursor: string) => Promise<MissedEvents | undefined>;
 };
 

@@ -43,7 +43,7 @@ const maxReadBytes = 64 * 1024;
 const idleSocketMs = 5000;
 /** The addresses of a name that an attempt tries. */
 const maxAddresses = 3;
-/** A connection that is not open after this time is given up if the name has another address: RFC 8305, without a race. */
+/** A connection that is not open after this time is given up if the name has another address. */
 const connectTimeoutMs = 4000;
 
 /**
@@ -57,8 +57,8 @@ export function createAttemptSender(policy: TargetPolicy, resolve: Resolve): Att
   /** The address of a name that accepted a connection after others did not: the next attempt tries it first. */
   const reachable = new Map<string, string>();
   const inOrder = (hostname: string, addresses: readonly TargetAddress[]) => {
-    const known = addresses.find(({ address }) => address === reachable.get(hostname));
-    return known === undefined ? addresses : [known, ...addresses.filter((address) => address !== known)];
+    const last = addresses.find(({ address }) => address === reachable.get(hostname));
+    return last === undefined ? addresses : [last, ...addresses.filter((address) => address !== last)];
   };
   return {
     async send(request, signal) {
