@@ -1,6 +1,6 @@
 // node bench/webhooks.js [--before <dist>]: what events cost deletes, and how long one takes. Bursts of deletes run by turns
 // without anyone who is told, and with a webhook and ten subscriptions; with --before, also on another build, such as one
-// without events, on the same database. All servers run all the time, so that a disturbance of the machine affects all
+// without events, which has a database of the same PostgreSQL. All servers run all the time, so that a disturbance of the machine affects all
 // alike. Then single commits are timed until they reach the webhook and a subscription: those of the server that sends
 // them, and those of another process, which it finds by polling. Requires `npm run build`.
 import { once } from 'node:events';
@@ -8,6 +8,8 @@ import { createServer, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { fillSql } from './group-row.js';
 import { openBenchDatabase } from './database.js';
 import { median } from './median.js';
 import { adminKey, patient, peers } from './peers.js';
@@ -50,16 +52,36 @@ const settings = {
   WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
   SAMPLE_DATA: 'false',
 };
-const start = (script) => startPeer(patient({ ...ours, settings, script }), database.url);
+const start = async (script, { url, sql } = database) => ({
+  ...(await startPeer(patient({ ...ours, settings, script }), url)),
+  sql,
+});
+
+/** Opens an empty database in the same PostgreSQL, for a build that does not know the migrations of this one. */
+async function openEmptyDatabase() {
+  await database.sql('CREATE DATABASE other_build');
+  const url = new URL(database.url);
+  url.pathname = '/other_build';
+  const pool = new pg.Pool({ host: database.host, user: url.username, database: 'other_build', max: 2 });
+  pool.on('error', () => undefined);
+  return {
+    url: url.href,
+    sql: async (text, values) => (await pool.query(text, values)).rows,
+    close: () => pool.end(),
+  };
+}
 
 /** Creates groups by SQL, without events, and returns the first id. */
-async function createGroups(count) {
-  const [{ id }] = await database.sql(
-    `WITH created AS (
-       INSERT INTO groups (name, tag_name, duration, price)
-       SELECT 'Plan ' || n, 'plan', 30, 9.9 FROM generate_series(1, $1::int) n RETURNING id
-     ) SELECT min(id) AS id FROM created`,
+async function createGroups(count, { sql } = database) {
+  const [{ id }] = await sql(
+    `SELECT setval('groups_id_seq', nextval('groups_id_seq') + $1::int)::int - $1::int AS id`,
     [count],
+  );
+  await sql(
+    fillSql(count)
+      .replace('INTO groups (', 'INTO groups (id, ')
+      .replace("SELECT '", "OVERRIDING SYSTEM VALUE SELECT id, '")
+      .replace('generate_series(1, ', `generate_series(${id}, ${id} - 1 + `),
   );
   return id;
 }
@@ -107,7 +129,7 @@ async function tell(port) {
 
 async function burst(server) {
   const count = seconds * 3500;
-  const firstId = await createGroups(count);
+  const firstId = await createGroups(count, server);
   const before = { server: server.cpuSeconds(), database: database.cpuSeconds() };
   const run = await runCheckedLoad(ours, [server], { firstId, connections, seconds, requests: count });
   const cpuMs = (name, after) => ((after - before[name]) * 1000) / run.answered;
@@ -136,6 +158,7 @@ async function timeCommits(commit) {
 }
 
 const servers = [];
+let otherDatabase;
 try {
   const own = await start(ours.script);
   servers.push(own);
@@ -144,7 +167,8 @@ try {
     { name: `a webhook and ${options.listeners} subscriptions`, server: own, isTold: true },
   ];
   if (options.before !== undefined) {
-    const other = await start(join(resolve(options.before), 'main.js'));
+    otherDatabase = await openEmptyDatabase();
+    const other = await start(join(resolve(options.before), 'main.js'), otherDatabase);
     servers.push(other);
     kinds.unshift({ name: 'the other build', server: other });
   }
@@ -206,6 +230,7 @@ try {
   await Promise.all(servers.map((server) => server.stop()));
   receiver.closeAllConnections();
   receiver.close();
+  await otherDatabase?.close();
   await database.close();
 }
 
