@@ -1,239 +1,148 @@
-// node bench/webhooks.js [--before <dist>]: what events cost deletes, and how long one takes. Bursts of deletes run by turns
-// without anyone who is told, and with a webhook and ten subscriptions; with --before, also on another build, such as one
-// without events, which has a database of the same PostgreSQL. All servers run all the time, so that a disturbance of the machine affects all
-// alike. Then single commits are timed until they reach the webhook and a subscription: those of the server that sends
-// them, and those of another process, which it finds by polling. Requires `npm run build`.
+// node bench/webhooks.js: measures what a webhook costs deletes, and how long an event takes to its receiver. Bursts of
+// deletes without and with a webhook run by turns, on one server and its embedded PostgreSQL, in a new folder. Requires
+// `npm run build`.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
-import { join, resolve } from 'node:path';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { Agent, createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { fillSql } from './group-row.js';
-import { openBenchDatabase } from './database.js';
-import { median } from './median.js';
-import { adminKey, patient, peers } from './peers.js';
-import { runCheckedLoad } from './run-load.js';
-import { startPeer } from './server.js';
 
 const { values: options } = parseArgs({
   options: {
-    before: { type: 'string' },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '6' },
     connections: { type: 'string', default: '32' },
-    listeners: { type: 'string', default: '10' },
-    /** Single commits that are timed, of each kind. */
+    /** Deletes one at a time, whose events are timed. */
     timed: { type: 'string', default: '200' },
   },
 });
-const [seconds, rounds, connections, timed] = ['seconds', 'rounds', 'connections', 'timed'].map((name) =>
-  Number(options[name]),
-);
-const ours = peers.find(({ name }) => name === 'ours');
-/** Servers look for webhooks every two seconds. */
-const webhookPollMs = 2500;
-
-/** When the deletes of groups have reached the webhook and a subscription, by the id of the group. */
-const arrivals = { webhook: new Map(), subscription: new Map() };
+const key = 'a-key-for-the-benchmark-of-webhooks-........';
+const folder = await mkdtemp(join(tmpdir(), 'group-api-webhooks-'));
+// For the user of PostgreSQL, if the benchmark runs as root.
+await chmod(folder, 0o755);
+const arrivals = new Map();
 const receiver = createServer(async (message, response) => {
   const chunks = [];
   for await (const chunk of message) chunks.push(chunk);
   const { type, data } = JSON.parse(Buffer.concat(chunks));
-  if (type === 'group.deleted') arrivals.webhook.set(data.group.id, performance.now());
+  if (type === 'group.deleted') arrivals.set(data.group.id, performance.now());
   response.writeHead(204).end();
 }).listen(0, '127.0.0.1');
 await once(receiver, 'listening');
 
-const database = await openBenchDatabase(1);
-const settings = {
-  ...ours.settings,
-  WEBHOOK_ALLOW_HTTP: 'true',
-  WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
-  SAMPLE_DATA: 'false',
-};
-const start = async (script, { url, sql } = database) => ({
-  ...(await startPeer(patient({ ...ours, settings, script }), url)),
-  sql,
+const server = spawn(process.execPath, [fileURLToPath(new URL('../dist/main.js', import.meta.url))], {
+  cwd: folder,
+  env: {
+    PATH: process.env.PATH,
+    PORT: '0',
+    DATA_DIR: join(folder, 'data'),
+    ADMIN_API_KEY: key,
+    LOG_LEVEL: 'error',
+    SAMPLE_DATA: 'false',
+    MAX_EVENT_LOOP_DELAY_MS: '60000',
+    WEBHOOK_ALLOW_HTTP: 'true',
+    WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
+  },
+  stdio: ['ignore', 'pipe', 'inherit'],
 });
+let output = '';
+for await (const chunk of server.stdout) if (/GraphQL +\S+\/graphql/.test((output += chunk))) break;
+const { port } = new URL(/GraphQL +(\S+)\/graphql/.exec(output)[1]);
+const database = new pg.Client({
+  host: join(folder, 'data', 'postgres'),
+  user: 'postgres',
+  database: 'postgres',
+});
+await database.connect();
+const agent = new Agent({ keepAlive: true });
 
-/** Opens an empty database in the same PostgreSQL, for a build that does not know the migrations of this one. */
-async function openEmptyDatabase() {
-  await database.sql('CREATE DATABASE other_build');
-  const url = new URL(database.url);
-  url.pathname = '/other_build';
-  const pool = new pg.Pool({ host: database.host, user: url.username, database: 'other_build', max: 2 });
-  pool.on('error', () => undefined);
-  return {
-    url: url.href,
-    sql: async (text, values) => (await pool.query(text, values)).rows,
-    close: () => pool.end(),
-  };
+/** Deletes a group, and returns whether it was deleted. */
+async function deleteGroup(id) {
+  const body = JSON.stringify({ id });
+  const headers = { 'Content-Type': 'application/json', 'X-APIKEY': key, 'Content-Length': body.length };
+  const sent = request({ host: '127.0.0.1', port, path: '/deleteGroup', method: 'POST', headers, agent });
+  sent.end(body);
+  const [response] = await once(sent, 'response');
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode === 200;
 }
 
 /** Creates groups by SQL, without events, and returns the first id. */
-async function createGroups(count, { sql } = database) {
-  const [{ id }] = await sql(
-    `SELECT setval('groups_id_seq', nextval('groups_id_seq') + $1::int)::int - $1::int AS id`,
+async function createGroups(count) {
+  const { rows } = await database.query(
+    `INSERT INTO groups (name, tag_name, duration, price)
+     SELECT 'Plan ' || n, 'plan', 30, 9.9 FROM generate_series(1, $1::int) n RETURNING id`,
     [count],
   );
-  await sql(
-    fillSql(count)
-      .replace('INTO groups (', 'INTO groups (id, ')
-      .replace("SELECT '", "OVERRIDING SYSTEM VALUE SELECT id, '")
-      .replace('generate_series(1, ', `generate_series(${id}, ${id} - 1 + `),
-  );
-  return id;
+  return Math.min(...rows.map(({ id }) => id));
 }
 
-/** Opens a subscription to the deletes, and returns what ends it. */
-async function listen(port) {
-  const body = JSON.stringify({ query: 'subscription { groupEvents(types: [GROUP_DELETED]) { data } }' });
-  const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream', 'X-APIKEY': adminKey };
-  const sent = request({ host: '127.0.0.1', port, path: '/graphql', method: 'POST', headers, agent: false });
-  sent.on('error', () => undefined).end(body);
-  const [response] = await once(sent, 'response');
-  if (response.statusCode !== 200) throw new Error(`The subscription was rejected: ${response.statusCode}`);
-  let rest = '';
-  response
-    .on('error', () => undefined)
-    .on('data', (chunk) => {
-      const results = (rest + chunk).split('\n\n');
-      rest = results.pop();
-      for (const result of results) {
-        const [, id] = /"group":\{[^{}]*?"id":(\d+)/.exec(result) ?? [];
-        if (id && !arrivals.subscription.has(Number(id)))
-          arrivals.subscription.set(Number(id), performance.now());
-      }
-    });
-  return () => sent.destroy();
+async function setWebhook(isOn) {
+  await database.query('DELETE FROM webhook_endpoints');
+  if (isOn)
+    await database.query(
+      `INSERT INTO webhook_endpoints (url, secret, cursor)
+       SELECT $1, 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0', coalesce(
+         (SELECT id || '-' || (extract(epoch FROM at) * 1000)::bigint FROM audit_events ORDER BY id DESC LIMIT 1), '0-0')`,
+      [`http://127.0.0.1:${receiver.address().port}/`],
+    );
+  // A server looks for webhooks every two seconds.
+  await sleep(2500);
 }
 
-/** Tells a webhook and the subscriptions about the deletes of a server from now on; returns what ends that. */
-async function tell(port) {
-  await database.sql(
-    `INSERT INTO webhook_endpoints (url, secret, cursor)
-     SELECT $1, 'whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0', coalesce(
-       (SELECT id || '-' || (extract(epoch FROM at) * 1000)::bigint FROM audit_events ORDER BY id DESC LIMIT 1), '0-0')`,
-    [`http://127.0.0.1:${receiver.address().port}/`],
-  );
-  const closing = [];
-  for (let count = 0; count < Number(options.listeners); count++) closing.push(await listen(port));
-  await sleep(webhookPollMs);
-  return async () => {
-    for (const close of closing) close();
-    await database.sql('DELETE FROM webhook_endpoints');
-    await sleep(webhookPollMs);
+async function burst() {
+  const first = await createGroups(Number(options.seconds) * 8000);
+  let next = first;
+  let count = 0;
+  const end = performance.now() + Number(options.seconds) * 1000;
+  const work = async () => {
+    while (performance.now() < end) if (await deleteGroup(next++)) count++;
   };
+  await Promise.all(Array.from({ length: Number(options.connections) }, work));
+  return count / Number(options.seconds);
 }
 
-async function burst(server) {
-  const count = seconds * 3500;
-  const firstId = await createGroups(count, server);
-  const before = { server: server.cpuSeconds(), database: database.cpuSeconds() };
-  const run = await runCheckedLoad(ours, [server], { firstId, connections, seconds, requests: count });
-  const cpuMs = (name, after) => ((after - before[name]) * 1000) / run.answered;
-  return {
-    perSecond: run.perSecond,
-    serverMs: cpuMs('server', server.cpuSeconds()),
-    databaseMs: cpuMs('database', database.cpuSeconds()),
-  };
-}
-
-/** Times single commits until they arrive, in milliseconds, as sorted lists. */
-async function timeCommits(commit) {
-  const first = await createGroups(timed);
-  const delays = { webhook: [], subscription: [] };
-  for (let id = first; id < first + timed; id++) {
-    await commit(id);
-    const committedAt = performance.now();
-    while (!arrivals.webhook.has(id) || !arrivals.subscription.has(id)) await sleep(1);
-    for (const [name, times] of Object.entries(arrivals))
-      delays[name].push(Math.max(0, times.get(id) - committedAt));
-    // So that the polls of the server are at any phase.
-    await sleep(50 + 200 * Math.random());
-  }
-  for (const list of Object.values(delays)) list.sort((one, other) => one - other);
-  return delays;
-}
-
-const servers = [];
-let otherDatabase;
 try {
-  const own = await start(ours.script);
-  servers.push(own);
-  const kinds = [
-    { name: 'no one is told', server: own },
-    { name: `a webhook and ${options.listeners} subscriptions`, server: own, isTold: true },
-  ];
-  if (options.before !== undefined) {
-    otherDatabase = await openEmptyDatabase();
-    const other = await start(join(resolve(options.before), 'main.js'), otherDatabase);
-    servers.push(other);
-    kinds.unshift({ name: 'the other build', server: other });
-  }
-  for (const server of servers) await burst(server);
-
-  const bursts = new Map(kinds.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const { name, server, isTold } of round % 2 ? kinds.toReversed() : kinds) {
-      const stop = isTold ? await tell(server.port) : undefined;
-      bursts.get(name).push(await burst(server));
-      await stop?.();
+  await burst();
+  const ratios = [];
+  for (let round = 0; round < Number(options.rounds); round++) {
+    const rates = {};
+    for (const isOn of round % 2 ? [true, false] : [false, true]) {
+      await setWebhook(isOn);
+      rates[isOn ? 'with' : 'without'] = await burst();
     }
-    const rates = [...bursts].map(([name, list]) => `${name} ${list.at(-1).perSecond.toFixed(0)}`);
-    process.stderr.write(`round ${round + 1}, deletes/s: ${rates.join(', ')}\n`);
+    ratios.push(rates.with / rates.without);
+    console.log(`deletes/s without ${rates.without.toFixed(0)}, with a webhook ${rates.with.toFixed(0)}`);
   }
-  const [base] = bursts.values();
-  console.log(`Medians of ${rounds} rounds; the ratio is to the first line, round by round:`);
-  console.table(
-    [...bursts].map(([name, list]) => ({
-      '': name,
-      'deletes/s': Math.round(median(list.map(({ perSecond }) => perSecond))),
-      ratio: round2(median(list.map(({ perSecond }, round) => perSecond / base[round].perSecond))),
-      'server, CPU ms a delete': round2(median(list.map(({ serverMs }) => serverMs))),
-      'PostgreSQL, CPU ms a delete': round2(median(list.map(({ databaseMs }) => databaseMs))),
-    })),
-  );
+  ratios.sort((one, other) => one - other);
+  console.log(`median ratio ${ratios[Math.floor(ratios.length / 2)].toFixed(2)}`);
 
-  await tell(own.port);
-  const commits = {
-    'this server': async (id) => {
-      const response = await fetch(`http://127.0.0.1:${own.port}/deleteGroup`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', 'X-APIKEY': adminKey },
-        body: JSON.stringify({ id }),
-      });
-      if (response.status !== 200) throw new Error(`deleteGroup: ${response.status}`);
-      await response.text();
-    },
-    // What the server sees of a delete that another one has committed.
-    'another process': (id) =>
-      database.sql(
-        `INSERT INTO audit_events (account, credential, address, request_id, operation, target_ids, outcome, before)
-         SELECT 'admin', 'api-key', '127.0.0.1', 'r', 'deleteGroup', ARRAY[id::text], 'done', to_jsonb(groups)
-         FROM groups WHERE id = $1`,
-        [id],
-      ),
-  };
-  console.log(`From the response of a delete, or the commit, until it arrives, of ${timed} each, in ms:`);
-  const rows = [];
-  for (const [by, commit] of Object.entries(commits)) {
-    const delays = await timeCommits(commit);
-    for (const [to, list] of Object.entries(delays)) {
-      const at = (part) => Number(list[Math.floor(part * list.length)].toFixed(1));
-      rows.push({ 'committed by': by, 'arrives at the': to, p50: at(0.5), p99: at(0.99) });
-    }
+  await setWebhook(false);
+  await setWebhook(true);
+  const first = await createGroups(Number(options.timed));
+  const delays = [];
+  for (let id = first; id < first + Number(options.timed); id++) {
+    await deleteGroup(id);
+    const deletedAt = performance.now();
+    while (!arrivals.has(id)) await sleep(1);
+    delays.push(arrivals.get(id) - deletedAt);
+    await sleep(100);
   }
-  console.table(rows);
+  delays.sort((one, other) => one - other);
+  const at = (part) => delays[Math.floor(part * delays.length)].toFixed(0);
+  console.log(`response to receiver: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
 } finally {
-  await Promise.all(servers.map((server) => server.stop()));
-  receiver.closeAllConnections();
+  await database.end();
+  agent.destroy();
   receiver.close();
-  await otherDatabase?.close();
-  await database.close();
-}
-
-function round2(value) {
-  return Math.round(value * 100) / 100;
+  const exited = once(server, 'exit');
+  server.kill('SIGTERM');
+  await exited;
+  await rm(folder, { recursive: true, force: true });
 }
