@@ -114,7 +114,7 @@ export async function openApp(
             countSubscriptions: subscriptions.countOpen,
             readCertificate: http.readCertificate,
             schema,
-            eventOperations: (await import('./events/event-types.ts')).eventOperations,
+            eventOperations: (await import('./events/event.ts')).eventOperations,
           },
           log,
           { isWorker, isFirst },

@@ -54,7 +54,8 @@ export const errorTable = {
   FORBIDDEN: {
     status: 403,
     meaning:
-      'the account lacks `requiredScope`, or may not be used from `address`; or `INTROSPECTION` is `false`',
+      'the account lacks `requiredScope`, or may not be used from `address`; or `INTROSPECTION` is `false`; of an import, the ' +
+      'user of the database lacks a privilege',
     retry: 'after a change',
   },
   OPERATION_NOT_ALLOWED: {

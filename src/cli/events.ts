@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { Event } from '../events/event-types.ts';
+import type { Event } from '../events/event.ts';
 import { AppError } from '../errors.ts';
 import { withDatabase } from './command-context.ts';
 import { retryMs, retryWhileUnavailable, writeLines } from './follow-output.ts';

@@ -49,7 +49,7 @@ function writeRepair({ table, trigger }: AuditTable): string {
 }
 
 /** Writes the SQL that makes the audit log, or one of its partitions, append-only. */
-export function writeAuditTrigger(table: string): string {
+function writeAuditTrigger(table: string): string {
   return (
     `CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${table} FOR EACH STATEMENT ` +
     'EXECUTE FUNCTION refuse_audit_change()'

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { writeAuditTrigger } from './check-audit.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 
 const name = 'partitions';
@@ -15,8 +14,6 @@ type MissingMonth = {
   readonly month: string;
   readonly until: string;
   readonly has_default: boolean;
-  /** Whether all partitions end before the month, so that `create_month_partitions` creates it. */
-  readonly is_last: boolean;
 };
 
 /**
@@ -52,8 +49,7 @@ async function findMissingMonths(client: pg.Pool, table: string): Promise<Missin
        WHERE inhparent = to_regclass($1)
      )
      SELECT to_char(month, 'YYYY-MM-DD') AS month, to_char(month + interval '1 month', 'YYYY-MM-DD') AS until,
-       EXISTS (SELECT FROM part WHERE is_default) AS has_default,
-       coalesce((SELECT max(until) FROM part WHERE NOT is_default) <= month, false) AS is_last
+       EXISTS (SELECT FROM part WHERE is_default) AS has_default
      FROM date_trunc('month', now()) AS this, unnest(ARRAY[this, this + interval '1 month']) AS month
      WHERE NOT EXISTS (
        SELECT FROM part WHERE NOT is_default AND part.since <= month AND part.until >= month + interval '1 month')
@@ -67,17 +63,10 @@ async function describeMissing(
   client: pg.Pool,
   table: string,
   column: string,
-  { month, until, has_default: hasDefault, is_last: isLast }: MissingMonth,
+  { month, until, has_default: hasDefault }: MissingMonth,
 ): Promise<CheckResult> {
   const problem = `${table} has no partition for ${month.slice(0, 7)}`;
-  const partition = `${table}_${month.slice(0, 7).replace('-', '_')}`;
-  const create = [
-    `CREATE TABLE ${partition} PARTITION OF ${table} FOR VALUES FROM ('${month}Z') TO ('${until}Z')`,
-    ...(table === 'audit_events' ? [writeAuditTrigger(partition)] : []),
-  ].join('; ');
-  const advice = isLast
-    ? 'Run `group-api partitions`, as a server does every minute'
-    : `As the owner: ${create}`;
+  const advice = 'Run `group-api partitions`, as a server does every minute';
   if (!hasDefault) return failed(name, `${problem}, nor a default one: writes of that month fail. ${advice}`);
   // A month without a partition: its rows are in the default partition.
   const { rows } = await client.query(

@@ -20,6 +20,8 @@ const maxBytes = raw(String(2 * 1024 * 1024));
 /** A row of the statement that reads the feed. Without audit events, there is one row, whose `id` is null. */
 export type FeedRow = {
   /** Whether the audit event of the position exists. */
+  readonly isStored: boolean;
+  /** Whether it exists, or is so old that it may have been dropped. */
   readonly isKnown: boolean;
   readonly id: bigint | null;
   readonly at: Date;
@@ -33,7 +35,7 @@ export type FeedRow = {
 export function writeFeedStatement({ auditId, atMs, index }: EventPosition): Prisma.Sql {
   const firstId = index === Infinity ? auditId + 1n : auditId;
   return sql`
-    SELECT position.is_known AS "isKnown", event.id, event.at, event.row, event.read_count AS "readCount"
+    SELECT position.is_stored AS "isStored", position.is_known AS "isKnown", event.id, event.at, event.row, event.read_count AS "readCount"
     FROM (${writeIsKnown({ auditId, atMs })}) AS position
     LEFT JOIN (
       SELECT id, at, read_count, CASE WHEN outcome = 'done' THEN to_jsonb(sized) - '{read_count,size_before}'::text[] END AS row
@@ -50,12 +52,32 @@ export function writeFeedStatement({ auditId, atMs, index }: EventPosition): Pri
     ORDER BY event.id`;
 }
 
-/** A position without an audit event, or with an old one that may have been dropped, counts as known. */
+/**
+ * A position without an audit event, or with one that may have been dropped, counts as known: an old one, or one before
+ * all that are stored.
+ */
 function writeIsKnown({ auditId, atMs }: Pick<EventPosition, 'auditId' | 'atMs'>): Prisma.Sql {
   const at = sql`${new Date(atMs).toISOString()}::timestamptz`;
   return sql`
-    SELECT ${at} < now() - ${raw(`interval '${feedDays} days'`)}
-      OR EXISTS (SELECT FROM audit_events WHERE id = ${auditId}::bigint AND at = ${at}) AS is_known`;
+    SELECT is_stored, is_stored OR ${at} < now() - ${raw(`interval '${feedDays} days'`)}
+      OR ${writeIsOldest(auditId)} AS is_known
+    FROM (SELECT EXISTS (SELECT FROM audit_events WHERE id = ${auditId}::bigint AND at = ${at}) AS is_stored) AS stored`;
+}
+
+/** The condition that no audit event with an id up to this one is stored. */
+function writeIsOldest(auditId: bigint): Prisma.Sql {
+  return sql`NOT EXISTS (SELECT FROM audit_events WHERE id <= ${auditId}::bigint)`;
+}
+
+/**
+ * Writes the statement that returns as `isMissed` whether audit events between two ids are too old to be read, or may
+ * have been dropped.
+ */
+export function writeIsMissed(afterId: bigint, beforeId: bigint): Prisma.Sql {
+  return sql`
+    SELECT ${writeIsOldest(afterId)} OR EXISTS (
+      SELECT FROM audit_events WHERE id > ${afterId}::bigint AND id < ${beforeId}::bigint AND NOT (${isRecent})
+    ) AS "isMissed"`;
 }
 
 /** Writes the statement that reads the audit event at a position as `row`, if its call was executed. */

@@ -10,14 +10,16 @@ import {
   readWriters,
   writeFeedStatement,
   writeFindStatement,
+  writeIsMissed,
   type FeedRow,
 } from './event-feed-statements.ts';
 import { isAfter, parseEventId, type EventPosition } from './event-position.ts';
-import { eventsOf, type Event } from './event-types.ts';
+import { eventsOf, type Event } from './event.ts';
 
 /** How often a running transaction is looked for, and how long. */
 const writerPollMs = 10;
 const writerWaitMs = 1000;
+const feedMs = feedDays * 24 * 60 * 60 * 1000;
 
 /** The events after a position, in their order. */
 export type FeedPage = {
@@ -33,7 +35,12 @@ export type FeedPage = {
    * lost its last transactions (asynchronous replication, a restore), and the position is of no use.
    */
   readonly isLost: boolean;
+  /** Set if events between the position and this page are too old to be read: the times before and after them. */
+  readonly missed: MissedEvents | undefined;
 };
+
+/** The times of two audit events between which events cannot be read any more. */
+export type MissedEvents = { readonly after: Date; readonly before: Date };
 
 /** Reads the audit log as a feed of events. */
 export type EventFeed = ReturnType<typeof createEventFeed>;
@@ -47,10 +54,27 @@ export type EventFeed = ReturnType<typeof createEventFeed>;
 export function createEventFeed(prisma: PrismaClient) {
   const readRows = async (position: EventPosition): Promise<FeedRows> => {
     const rows = await prisma.$queryRaw<[FeedRow, ...FeedRow[]]>(writeFeedStatement(position));
-    const [{ isKnown, readCount }] = rows;
+    const [{ isStored, isKnown, readCount }] = rows;
     const auditRows = rows.filter((row): row is AuditRow => row.id !== null);
     const hasMore = auditRows.length > 0 && (readCount === maxCount || readCount > auditRows.length);
-    return { rows: auditRows, hasMore, isLost: !isKnown };
+    return {
+      rows: auditRows,
+      hasMore,
+      isLost: !isKnown,
+      missed: await findMissed(position, isStored, auditRows),
+    };
+  };
+
+  /** The audit event of a position that is stored and recent is followed by the next one. */
+  const findMissed = async (
+    { auditId, atMs }: EventPosition,
+    isStored: boolean,
+    [next]: readonly AuditRow[],
+  ): Promise<MissedEvents | undefined> => {
+    const isRecent = isStored && Date.now() - atMs <= feedMs;
+    if (isRecent || atMs === 0 || !next || next.id <= auditId + 1n) return undefined;
+    const [{ isMissed }] = await prisma.$queryRaw<[{ isMissed: boolean }]>(writeIsMissed(auditId, next.id));
+    return isMissed ? { after: new Date(atMs), before: next.at } : undefined;
   };
 
   const findWriters = async () => {
@@ -114,13 +138,16 @@ export function createEventFeed(prisma: PrismaClient) {
     async find(eventId: string): Promise<EventPosition> {
       const position = parseEventId(eventId);
       if (!position) throw badInput('after', 'after must be the id of an event');
-      if (Date.now() - position.atMs > feedDays * 24 * 60 * 60 * 1000)
-        throw eventNotFound(eventId, `is older than ${feedDays} days`);
+      if (Date.now() - position.atMs > feedMs) throw eventNotFound(eventId, `is older than ${feedDays} days`);
       const [found] = await prisma.$queryRaw<{ row: NonNullable<FeedRow['row']> }[]>(
         writeFindStatement(position),
       );
       const events = found ? eventsOf(parseAuditEvent({ id: position.auditId, row: found.row })) : [];
-      if (!events[position.index]) throw eventNotFound(eventId, 'is not in this database');
+      if (!events[position.index])
+        throw eventNotFound(
+          eventId,
+          'is not in this database, or was dropped with its month (AUDIT_RETENTION_DAYS)',
+        );
       return position;
     },
   };
@@ -128,7 +155,7 @@ export function createEventFeed(prisma: PrismaClient) {
 
 type AuditRow = FeedRow & { readonly id: bigint };
 type AuditPlace = { readonly id: bigint; readonly at: Date };
-type FeedRows = { readonly rows: readonly AuditRow[]; readonly hasMore: boolean; readonly isLost: boolean };
+type FeedRows = Pick<FeedPage, 'hasMore' | 'isLost' | 'missed'> & { readonly rows: readonly AuditRow[] };
 
 /** Returns the index of the first row before which an id after `settledId` is missing; -1 if there is none. */
 function findGap(rows: readonly AuditRow[], { auditId }: EventPosition, settledId = 0n): number {
@@ -140,7 +167,7 @@ function findGap(rows: readonly AuditRow[], { auditId }: EventPosition, settledI
 
 function toPage(
   position: EventPosition,
-  { rows, hasMore, isLost }: FeedRows,
+  { rows, hasMore, isLost, missed }: FeedRows,
   { isWaiting }: Pick<FeedPage, 'isWaiting'>,
 ): FeedPage {
   const events = rows
@@ -152,6 +179,7 @@ function toPage(
     hasMore,
     isWaiting,
     isLost,
+    missed: rows.length > 0 ? missed : undefined,
   };
 }
 

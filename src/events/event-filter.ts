@@ -1,7 +1,8 @@
 import { hasScope } from '../accounts/scopes.ts';
 import { AppError, badInput } from '../errors.ts';
 import { parseGroupId } from '../groups/group.ts';
-import { eventTypeNames, eventTypes, type Event, type EventType } from './event-types.ts';
+import { eventTypeNames, eventTypes, type EventType } from './event-types.ts';
+import type { Event } from './event.ts';
 
 /** The maximum number of groups in a filter. */
 const maxGroupIds = 1000;

@@ -1,6 +1,6 @@
 import type { FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
-import type { Event } from './event-types.ts';
+import type { Event } from './event.ts';
 import type { FeedPoller } from './feed-poller.ts';
 
 type StreamOptions = {

@@ -15,7 +15,7 @@ import { rootFieldsOf } from '../graphql/operation-root-fields.ts';
 import type { SubscriptionRequest } from '../graphql/request/subscription-request.ts';
 import { requireScopes } from '../graphql/root-fields.ts';
 import { parseEventFilter, type EventFilter } from './event-filter.ts';
-import type { Event } from './event-types.ts';
+import type { Event } from './event.ts';
 
 /** A validated subscription: which events it asks for, and how a result is written. */
 export type SubscriptionQuery = {

@@ -31,7 +31,7 @@ export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
  * `retentionDays`; with 0 they are not archived.
  */
 export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRunner, retentionDays: number) {
-  const groupCommit = createGroupCommit(prisma, retentionDays, mutations.commitListeners);
+  const groupCommit = createGroupCommit(prisma, retentionDays, mutations.commits);
 
   /** Deletes a group in a transaction, and moves its subscribers if they are all that blocks the delete. */
   const deleteWithin = async (transaction: Transaction, deletion: Deletion, call: MutationCall) => {

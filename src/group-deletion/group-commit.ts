@@ -5,6 +5,7 @@ import { AppError, lockTimeout } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { lockGroups } from '../groups/group-locks.ts';
 import { deleteExpiredKey } from '../mutations/idempotency.ts';
+import type { Commits } from '../mutations/mutation-runner.ts';
 import { measureBatch } from './batch-times.ts';
 import { findCommittedDeletions } from './committed-deletions.ts';
 import { runDeletionStatement, type DeletionRequest, type DeletionResult } from './delete-statement.ts';
@@ -36,21 +37,18 @@ type PendingRequest = {
  * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
  * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. After a batch,
  * the next one waits a moment for the same clients. A delete on an idle server starts immediately: it never waits to
- * fill a batch. If a batch fails, its deletes are retried individually. The listeners are called after each statement.
+ * fill a batch. If a batch fails, its deletes are retried individually. `commits` emits `commit` after each statement.
  * `run` runs a delete; it rejects if the database is unavailable or the group stays locked. `readQueue` returns the
  * number of deletes that wait for a statement, and of running statements.
  */
 export function createGroupCommit(
   prisma: PrismaClient,
   retentionDays: number,
-  commitListeners: ReadonlySet<() => void>,
+  commits: Commits,
 ): {
   run(request: DeletionRequest): Promise<DeletionResult>;
   readQueue(): { readonly waiting: number; readonly running: number };
 } {
-  const reportCommit = () => {
-    for (const listener of commitListeners) listener();
-  };
   let pending: PendingRequest[] = [];
   let inFlight = 0;
   /** The running batch, unless it is slow. */
@@ -73,7 +71,7 @@ export function createGroupCommit(
         .then(single.resolve, single.reject)
         .finally(() => {
           singlesInFlight--;
-          reportCommit();
+          commits.emit('commit');
           runSingly();
         });
     }
@@ -83,7 +81,7 @@ export function createGroupCommit(
     const requests = batch.map(({ request }) => request);
     try {
       const results = await measureBatch(batch, 'joint', () => runBatch(prisma, requests, retentionDays));
-      reportCommit();
+      commits.emit('commit');
       for (const [index, result] of results.entries()) {
         if (result === undefined) runSingly(batch[index]!);
         else batch[index]!.resolve(result);

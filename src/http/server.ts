@@ -40,6 +40,10 @@ declare module 'fastify' {
 
 const maxBodyBytes = 1024 * 1024;
 
+const ignoredForwardingText =
+  'requests have X-Forwarded-For, which is ignored since TRUST_PROXY is unset: the networks of accounts, the rate limits ' +
+  'and the audit log use the address of the connection. If it is a proxy, set TRUST_PROXY to it';
+
 /**
  * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read,
  * in this order: overload, request head, security headers and CORS, rate limits and authentication; then the body.
@@ -112,7 +116,13 @@ export async function createHttpServer(
   );
 
   const finishRequest = summarizeRequests(http, { slowRequestMs: config.SLOW_REQUEST_MS });
+  // Once, not for each request.
+  let warnsOfForwarding = config.TRUST_PROXY === undefined;
   http.addHook('onRequest', (request, reply, done) => {
+    if (warnsOfForwarding && request.headers['x-forwarded-for'] !== undefined) {
+      warnsOfForwarding = false;
+      log.warn({ ip: request.ip }, ignoredForwardingText);
+    }
     reply.header('X-Request-Id', request.id);
     // Responses contain private data. The explorer's files override this header.
     reply.header('Cache-Control', 'no-store');

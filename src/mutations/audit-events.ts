@@ -3,12 +3,11 @@ import type { AuditEvent as AuditEventRow, Prisma, PrismaClient } from '../gener
 import { toTotalCount, type TotalCount } from '../validation/total-count.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 import {
-  preparePage,
   writeAuditCountStatement,
-  writeAuditPageStatement,
   writeFollowStartStatement,
   writeNewEventsStatement,
 } from './audit-event-statements.ts';
+import { preparePage, writeAuditPageStatement } from './audit-page-statement.ts';
 
 /** An audit event, whose rows have the field names of the API. */
 export type AuditEvent = AuditEventRow;
@@ -66,14 +65,11 @@ export function createAuditRepository(prisma: PrismaClient) {
 
     /**
      * Summarizes the new blocks in the BRIN indexes of the times; a search by `from` or `to` has to read all blocks
-     * that are not summarized. Autovacuum also does this, but rarely. Has no effect if the role does not own them.
+     * that are not summarized. Autovacuum also does this, but rarely. The database function has the rights of the
+     * indexes' owner, so that the server's role needs none.
      */
     async summarizeTimes(): Promise<void> {
-      await prisma.$queryRaw`
-        SELECT brin_summarize_new_values(indexrelid)::int
-        FROM pg_partition_tree(to_regclass('audit_events')) JOIN pg_index ON indrelid = relid
-          JOIN pg_class c ON c.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
-        WHERE amname = 'brin' AND relkind = 'i' AND pg_has_role(relowner, 'USAGE')`;
+      await prisma.$queryRaw`SELECT summarize_audit_times('audit_events')`;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { retryOnConflict } from '../database/conflict.ts';
 import { waitForCommit } from '../database/lost-commit.ts';
 import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
@@ -16,6 +17,8 @@ export type AuditedChange = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'>
 };
 type MutationResult<Result> = AuditedChange & { readonly result: Result };
 
+/** Reports the commits of this server. */
+export type Commits = EventEmitter<{ commit: [] }>;
 export type Transaction = Prisma.TransactionClient;
 export type MutationRunner = ReturnType<typeof createMutationRunner>;
 
@@ -25,25 +28,19 @@ const connectionWaitMs = 3000;
 
 /** Runs mutations: one transaction with audit event, idempotency and dry-run handling. */
 export function createMutationRunner(prisma: PrismaClient, log: Logger) {
-  const commitListeners = new Set<() => void>();
-  /** Calls the listeners of `onCommit`. For writers that do not use `run`. */
-  const reportCommit = () => {
-    for (const listener of commitListeners) listener();
-  };
+  const commits: Commits = new EventEmitter();
 
   return {
-    reportCommit,
-
-    /** The listeners of `onCommit`, for the delete, which visits no file more than it needs. */
-    commitListeners: commitListeners as ReadonlySet<() => void>,
+    /** Emits `commit` after each commit of a mutation by this server. Writers that do not use `run` emit it, too. */
+    commits,
 
     /**
      * Adds a listener that is called after each commit of a mutation of this process, and returns the function that
      * removes it. The listener must return immediately, and must not throw.
      */
     onCommit(listener: () => void): () => void {
-      commitListeners.add(listener);
-      return () => commitListeners.delete(listener);
+      commits.on('commit', listener);
+      return () => commits.off('commit', listener);
     },
 
     /**
@@ -93,7 +90,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         const result = await addWaitTime(call.summary, () =>
           waitForFirstCall(() => retryOnConflict(attempt)),
         );
-        reportCommit();
+        commits.emit('commit');
         reportOutcome(call, outcome);
         return result;
       } catch (error) {

@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { removeTimeLimits } from '../database/time-limits.ts';
 import { AppError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
+import { createPseudonym } from './pseudonym.ts';
 
 /** The result of an erasure: the numbers of changed rows. */
 export type Erasure = {
-  /** The name that all these rows have now. It is random: the username cannot be computed from it. */
+  /** The name that all these rows have now. */
   readonly pseudonym: string;
   readonly endedSubscriptions: number;
   readonly subscriberHistory: number;
@@ -38,7 +38,7 @@ export async function eraseSubscriber(
   username: string,
   call: MutationCall,
 ): Promise<Erasure> {
-  const pseudonym = `erased-${randomBytes(12).toString('hex')}`;
+  const pseudonym = createPseudonym();
   return mutations.run(
     call,
     async (transaction) => {
@@ -110,8 +110,16 @@ async function eraseFromResponses(transaction: Transaction, names: Names): Promi
     UPDATE idempotency_keys SET response = ${response.erased} WHERE ${response.hasUsername}`;
 }
 
-/** Also from the response of the receiver, which may repeat what it got. */
+/**
+ * Also from the response of the receiver, which may repeat what it got. A server may have read the username from the
+ * audit log before, and not inserted its delivery yet: it does so only while the cursor of the endpoint has the same
+ * text, so that it reads the events again.
+ */
 async function eraseFromDeliveries(transaction: Transaction, names: Names): Promise<number> {
+  // Locks the endpoints until the end: meanwhile, none gets a delivery.
+  await transaction.$executeRaw`
+    UPDATE webhook_endpoints
+    SET cursor = concat_ws('-', split_part(cursor, '-', 1), split_part(cursor, '-', 2), ${names.pseudonym}::text)`;
   const data = jsonColumn('data', names);
   const word = wholeWord(names.username);
   return transaction.$executeRaw`

@@ -1,7 +1,7 @@
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { SampleIds } from '../groups/sample-groups.ts';
-import { AppError, lockTimeout, OperatorError } from '../errors.ts';
+import { AppError, lockTimeout } from '../errors.ts';
 import { createRecordImport, type OutcomeCounts, type RecordImportOptions } from './import-records.ts';
 import { countRows, openSamples } from './import-samples.ts';
 import { openNewIds, type NewIdMaps, type NewIds } from './new-ids.ts';
@@ -36,7 +36,8 @@ const timeoutMs = 24 * 60 * 60 * 1000;
  * deleted groups are restored, and nothing is overwritten except unchanged samples: a complete export, or a file that
  * conflicts with one of them, replaces them. With new ids nothing conflicts, and all existing data stays. Reads
  * continue during the import, other writers are blocked.
- * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts.
+ * @throws AppError BAD_USER_INPUT with the line number; ALREADY_EXISTS with the first ten conflicts;
+ *   FORBIDDEN if the database's user may not advance the id sequences.
  */
 export async function importGroups(
   mutations: MutationRunner,
@@ -120,7 +121,8 @@ async function lockTables(transaction: Transaction, isDryRun: boolean): Promise<
     SELECT has_sequence_privilege('service_groups_id_seq', 'UPDATE')
       AND has_sequence_privilege('groups_id_seq', 'UPDATE') AS move`;
   if (!privilege?.move && !isDryRun) {
-    throw new OperatorError(
+    throw new AppError(
+      'FORBIDDEN',
       'The database user lacks the privilege to advance the id sequences, which an import requires. As their owner: ' +
         'GRANT UPDATE ON SEQUENCE service_groups_id_seq, groups_id_seq TO the user. See docs/operations.md',
     );

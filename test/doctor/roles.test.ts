@@ -36,6 +36,9 @@ describe('the role of docs/operations.md', () => {
     const { stdout: file } = await run('groups', 'export');
     const { stderr } = await run('groups', 'import', '/dev/null');
     expect(stderr).toContain('GRANT UPDATE ON SEQUENCE service_groups_id_seq, groups_id_seq');
+    expect(
+      await database.sql(`SELECT outcome, error_code FROM audit_events WHERE operation = 'groups import'`),
+    ).toStrictEqual([{ outcome: 'refused', error_code: 'FORBIDDEN' }]);
     await database.sql(`GRANT UPDATE ON SEQUENCE groups_id_seq, service_groups_id_seq TO ${role}`);
     expect(file).toMatch(/"kind":"end"/);
     expect((await examine()).of('sequences')).toMatchObject([{ state: 'ok' }]);

@@ -3,7 +3,7 @@ import { openDatabase, type Database } from '../../src/database/database.ts';
 import { createEventFeed, type EventFeed, type FeedPage } from '../../src/events/event-feed.ts';
 import { createFeedPoller } from '../../src/events/feed-poller.ts';
 import type { EventPosition } from '../../src/events/event-position.ts';
-import type { Event } from '../../src/events/event-types.ts';
+import type { Event } from '../../src/events/event.ts';
 import { createLogger } from '../../src/log.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { useTestApp } from '../support/test-app.ts';
@@ -85,6 +85,7 @@ test('an event that is committed late is not lost: later events wait for it, and
     hasMore: false,
     isWaiting: true,
     isLost: false,
+    missed: undefined,
   });
   // A listener that starts now receives it, too.
   const end = await feed.findEnd();

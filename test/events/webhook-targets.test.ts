@@ -3,6 +3,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Resolve } from '../../src/events/webhooks/resolve-target.ts';
 import { createAttemptSender } from '../../src/events/webhooks/send-attempt.ts';
+import { openBlackHole } from '../support/black-hole.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { openReceiver } from '../support/webhook-receiver.ts';
@@ -151,6 +152,27 @@ describe('an attempt', () => {
     expect(await sender.send({ url, ...message })).toMatchObject({ isSuccess: true });
     sender.close();
     await receiver.close();
+  });
+
+  test('gives up an address that drops connections after 4 seconds, and tries the next one, which the next attempt tries first', async () => {
+    const hole = await openBlackHole('127.0.0.2');
+    const receiver = await openReceiver('127.0.0.3', hole.port);
+    const resolve = resolveTo(hole.address, '127.0.0.3');
+    const sender = createAttemptSender({ allowedNetworks: ['127.0.0.0/8'], allowsHttp: true }, resolve);
+    const send = async () => {
+      const startedAt = performance.now();
+      const result = await sender.send({ url: `http://panel.example:${hole.port}/`, ...message });
+      return { result, seconds: (performance.now() - startedAt) / 1000 };
+    };
+    const first = await send();
+    expect(first.result).toMatchObject({ isSuccess: true, status: 204 });
+    expect(first.seconds).toBeGreaterThan(3.9);
+    const second = await send();
+    expect(second.result).toMatchObject({ isSuccess: true, status: 204 });
+    expect(second.seconds).toBeLessThan(3.9);
+    expect(receiver.received).toHaveLength(2);
+    sender.close();
+    await Promise.all([receiver.close(), hole.close()]);
   });
 
   test('does not follow a redirect to another address, and honors no proxy variable', async () => {

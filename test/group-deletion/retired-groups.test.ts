@@ -121,29 +121,6 @@ test('a retirement that is cancelled deletes nothing', async () => {
   expect([await exists(id), await deletesOf(id)]).toStrictEqual([true, []]);
 });
 
-test('a retirement that is cancelled while a server waits to delete the group deletes nothing', async () => {
-  const id = await app.createGroup();
-  const second = await openSecondConnection(app);
-  try {
-    await second.query('BEGIN');
-    await second.query('SELECT FROM groups WHERE id = $1 FOR KEY SHARE', [id]);
-    await app.sql(
-      `UPDATE groups SET hidden = true, version = 2, retires_at = now(), retirement = '{"retired_by": "x", "request_id": "x"}'
-     WHERE id = $1`,
-      [id],
-    );
-    await second.waitForBlocked();
-    await second.query('UPDATE groups SET retires_at = NULL, retirement = NULL, version = 3 WHERE id = $1', [
-      id,
-    ]);
-    await second.query('COMMIT');
-  } finally {
-    await second.close();
-  }
-  await waitForExamination();
-  expect([await exists(id), await deletesOf(id)]).toStrictEqual([true, []]);
-});
-
 const failures: [string, string, RegExp, (target: number) => Promise<unknown>][] = [
   [
     'was deleted',

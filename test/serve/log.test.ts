@@ -120,3 +120,31 @@ test('the log has no key, password, token or variable value, and the audit no cr
     }
   }
 });
+
+test.each([
+  ['is unset', 1, {}],
+  ['names a proxy', 0, { TRUST_PROXY: '127.0.0.1' }],
+])(
+  'requests with X-Forwarded-For while TRUST_PROXY %s: %i warnings in the log',
+  async (_, count, settings: Record<string, string>) => {
+    const server = startServer({
+      DATABASE_URL: app.url,
+      ADMIN_API_KEY: testKey,
+      LOG_LEVEL: 'warn',
+      ...settings,
+    });
+    const { url } = await server.ready;
+    await fetch(`${url}/livez`);
+    for (let call = 0; call < 3; call++)
+      await fetch(`${url}/livez`, { headers: { 'X-Forwarded-For': '192.0.2.7' } });
+    server.kill('SIGTERM');
+    const { stderr } = await server.exited;
+    const warnings = stderr.split('\n').filter((line) => line.includes('X-Forwarded-For'));
+    expect(warnings).toHaveLength(count);
+    for (const line of warnings)
+      expect(JSON.parse(line)).toMatchObject({
+        ip: '127.0.0.1',
+        msg: expect.stringContaining('set TRUST_PROXY'),
+      });
+  },
+);

@@ -82,6 +82,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     'subscriber_history',
     'subscribers',
     'webhook_deliveries',
+    'webhook_endpoints',
   ]);
   const { body } = await app.post('/auditEvents', { filter: { operation: 'subscribers erase' } });
   expect(body.data.auditEvents.nodes).toMatchObject([

@@ -1,5 +1,5 @@
 import { parseAuditSearch } from '../../src/mutations/audit-event-search.ts';
-import { preparePage, writeAuditPageStatement } from '../../src/mutations/audit-event-statements.ts';
+import { preparePage, writeAuditPageStatement } from '../../src/mutations/audit-page-statement.ts';
 import pg from 'pg';
 import { openTestConnection } from './test-database.ts';
 

@@ -22,6 +22,7 @@ export const reliabilityFiles = [
   'group-deletion/scale',
   // Waits for dates.
   'group-deletion/retired-groups',
+  'group-deletion/retired-group-races',
   'groups/nested-lists',
   'hostile/arguments',
   'hostile/autodialer',

@@ -10,6 +10,8 @@ export type Subscription = {
   /** The events of the results of `groupEvents`. */
   readonly events: () => Json[];
   readonly isComplete: () => boolean;
+  /** The number of heartbeats after the start of the response, which is written as one. */
+  readonly heartbeats: () => number;
   /** The end of the body that is no whole result: all of an error response. */
   readonly rest: () => string;
   /** Waits until a number of events have been received, and returns all. */
@@ -43,6 +45,7 @@ export async function subscribe(
   const results: Json[] = [];
   let rest = '';
   let isComplete = false;
+  let comments = 0;
   let isEnded = false;
   const read = async () => {
     const decoder = new TextDecoder();
@@ -54,6 +57,7 @@ export async function subscribe(
         const [, data] = /^event: next\ndata: (.*)$/s.exec(block) ?? [];
         if (data !== undefined) results.push(JSON.parse(data));
         if (block.startsWith('event: complete')) isComplete = true;
+        if (block === ':') comments++;
       }
     }
   };
@@ -67,6 +71,7 @@ export async function subscribe(
     results,
     events,
     isComplete: () => isComplete,
+    heartbeats: () => comments - 1,
     rest: () => rest,
     async receive(count) {
       await waitUntil(() => events().length >= count || isEnded);

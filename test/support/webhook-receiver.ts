@@ -13,7 +13,7 @@ export type Received = {
   readonly event: Json;
 };
 
-/** How a receiver responds; `hang` never does. */
+/** How a receiver responds; `hang` does not until `release`. */
 export type Reply = { status: number; headers?: Record<string, string>; body?: string } | 'hang' | 'reset';
 
 /** A receiver of webhooks on the loopback interface, in this process. */
@@ -24,12 +24,15 @@ export type WebhookReceiver = {
   readonly maxConcurrent: () => number;
   /** How it responds from now on. */
   reply: (request: Received) => Reply;
+  /** Responds with 200 to the first request that hangs; returns whether there is one. */
+  release(body?: string): boolean;
   close(): Promise<void>;
 };
 
-/** Opens a receiver that responds with 204, until `reply` is replaced. */
-export async function openReceiver(): Promise<WebhookReceiver> {
+/** Opens a receiver that responds with 204, until `reply` is replaced. Port 0 is a free one. */
+export async function openReceiver(address = '127.0.0.1', port = 0): Promise<WebhookReceiver> {
   const received: Received[] = [];
+  const held: ((body: string) => void)[] = [];
   let open = 0;
   let maxConcurrent = 0;
   const server = createServer(async (request, response) => {
@@ -38,16 +41,24 @@ export async function openReceiver(): Promise<WebhookReceiver> {
     const entry = await readRequest(request);
     received.push(entry);
     const reply = receiver.reply(entry);
-    if (reply === 'hang') return;
+    if (reply === 'hang') {
+      held.push((body) => response.writeHead(200).end(body));
+      return;
+    }
     if (reply === 'reset') request.socket.destroy();
     else response.writeHead(reply.status, reply.headers).end(reply.body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, address, resolve));
   const receiver: WebhookReceiver = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`,
+    url: `http://${address}:${(server.address() as AddressInfo).port}/hooks`,
     received,
     maxConcurrent: () => maxConcurrent,
     reply: () => ({ status: 204 }),
+    release(body = '') {
+      const respond = held.shift();
+      respond?.(body);
+      return respond !== undefined;
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

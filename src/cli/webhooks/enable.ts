@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { createCommandCall } from '../command-context.ts';
-import { print } from '../output.ts';
+import type { MissedEvents } from '../../events/event-feed.ts';
+import { print, writeLine } from '../output.ts';
 import { readNumber } from '../read-values.ts';
 import { changeWebhooks } from './webhook-command.ts';
 
@@ -29,11 +30,29 @@ async function enableWebhook(idArgument: string, { fromNow, json }: EnableOption
   const { parseEndpointId } = await import('../../events/webhooks/endpoint.ts');
   const id = parseEndpointId(readNumber(idArgument));
   const call = createCommandCall('webhooks enable', [id]);
-  const webhook = await changeWebhooks(call, async ({ endpoints, findCursor }) => {
+  let cursor = '';
+  const webhook = await changeWebhooks(call, async ({ endpoints, findCursor, findMissed }) => {
     const skipped = fromNow ? { cursor: await findCursor() } : {};
-    return endpoints.edit(id, () => ({ disabledAt: null, disabledReason: null, ...skipped }), call);
+    const enabled = await endpoints.edit(
+      id,
+      (row) => {
+        cursor = row.cursor;
+        return { disabledAt: null, disabledReason: null, ...skipped };
+      },
+      call,
+    );
+    const missed = fromNow ? undefined : await findMissed(cursor);
+    if (missed) warnOfMissedEvents(missed);
+    return enabled;
   });
   print(json, webhook, `Webhook ${id} is enabled`);
+}
+
+function warnOfMissedEvents({ after, before }: MissedEvents): void {
+  writeLine(
+    `Warning: the events after ${after.toISOString()} and before ${before.toISOString()} are too old to be sent. ` +
+      'Let the receiver read the groups again',
+  );
 }
 
 /** `group-api webhooks disable`: stops deliveries to a webhook. */

@@ -1,5 +1,6 @@
 import type { Config } from '../../config/settings.ts';
 import { badInput } from '../../errors.ts';
+import type { MissedEvents } from '../../events/event-feed.ts';
 import type { DeliveryRepository } from '../../events/webhooks/delivery-repository.ts';
 import type { EndpointRepository } from '../../events/webhooks/endpoint-repository.ts';
 import { eventTypeNames, type EventType } from '../../events/event-types.ts';
@@ -16,6 +17,8 @@ type Webhooks = {
   readonly policy: TargetPolicy;
   /** Returns the cursor of an endpoint that receives the events from now on. */
   readonly findCursor: () => Promise<string>;
+  /** Returns which events after a cursor are too old to be sent; undefined if there are none. */
+  readonly findMissed: (cursor: string) => Promise<MissedEvents | undefined>;
 };
 
 /** Opens the database for a command that changes no webhook. */
@@ -35,13 +38,15 @@ async function openWebhooks({ prisma, mutations, config }: CommandDatabase): Pro
   // Loaded here: --help needs none of it.
   const { createDeliveryRepository } = await import('../../events/webhooks/delivery-repository.ts');
   const { createEndpointRepository } = await import('../../events/webhooks/endpoint-repository.ts');
-  const { formatFeedCursor } = await import('../../events/webhooks/feed-cursor.ts');
+  const { formatFeedCursor, parseFeedCursor } = await import('../../events/webhooks/feed-cursor.ts');
   const { createEventFeed } = await import('../../events/event-feed.ts');
+  const feed = createEventFeed(prisma);
   return {
     endpoints: createEndpointRepository(prisma, mutations),
     deliveries: createDeliveryRepository(prisma, mutations),
     policy: await readPolicy(config),
-    findCursor: async () => formatFeedCursor(await createEventFeed(prisma).findEnd()),
+    findCursor: async () => formatFeedCursor(await feed.findEnd()),
+    findMissed: async (cursor) => (await feed.read(parseFeedCursor(cursor))).missed,
   };
 }
 

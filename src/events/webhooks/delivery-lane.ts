@@ -2,8 +2,9 @@ import { webhookAttempted } from '../../measurements/channels.ts';
 import { tracer } from '../../measurements/tracer.ts';
 import { maxAttempts, readRetryDelay } from './retry-schedule.ts';
 import type { AttemptResult, AttemptSender } from './send-attempt.ts';
-import type { ActiveEndpoint, AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
+import type { AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
+import type { ActiveEndpoint } from './endpoint-statements.ts';
 import { writeEnvelope } from './envelope.ts';
 import type { Slots } from './slots.ts';
 

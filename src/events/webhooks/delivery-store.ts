@@ -5,13 +5,12 @@ import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
 import {
   claimDeliveries,
-  noteFailure,
-  noteSuccess,
   recordAttempts,
   releaseDeliveries,
   type AttemptRecord,
   type ClaimedDelivery,
 } from './delivery-statements.ts';
+import { noteFailure, noteSuccess } from './endpoint-statements.ts';
 
 /** The deliveries in the database, for the lanes that send them. */
 export type DeliveryStore = ReturnType<typeof createDeliveryStore>;

@@ -1,14 +1,11 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Logger } from '../../log.ts';
 import { eventsRead } from '../../measurements/channels.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { EventPosition } from '../event-position.ts';
-import type { Event } from '../event-types.ts';
-import {
-  fanOut,
-  selectOverfullEndpoints,
-  type ActiveEndpoint,
-  type NewDelivery,
-} from './delivery-statements.ts';
+import type { Event } from '../event.ts';
+import { fanOut, type MovedEndpoint, type NewDelivery } from './delivery-statements.ts';
+import { selectOverfullEndpoints, type ActiveEndpoint } from './endpoint-statements.ts';
 import { formatFeedCursor, parseFeedCursor } from './feed-cursor.ts';
 
 /** Turns the events of the feed into deliveries. */
@@ -30,11 +27,18 @@ type Advance = {
   readonly isWaiting: boolean;
 };
 
+const missedEventsText =
+  'webhooks do not receive the events between these times, which are older than the feed or were dropped with their ' +
+  'month (AUDIT_RETENTION_DAYS): their receivers must read the groups again';
+
 /** All pending deliveries of an endpoint are counted this often. */
 const countMs = 5000;
 
-/** Creates the fan-out. Endpoints at the same cursor, which is the rule, share one read of the feed. */
-export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
+/**
+ * Creates the fan-out. Endpoints at the same cursor, which is the rule, share one read of the feed. Logs a warning for
+ * those whose next events cannot be read any more.
+ */
+export function createFanOut(prisma: PrismaClient, feed: EventFeed, log: Logger): FanOut {
   /** The position up to which the feed had no events after a cursor: read again from there, without a write. */
   let read = new Map<string, EventPosition>();
 
@@ -45,7 +49,7 @@ export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
     if (page.isLost && read.delete(cursor))
       return { insertedIds: [], eventCount: 0, hasMore: true, isWaiting: false };
     const { hasMore, isWaiting } = page;
-    if (page.events.length === 0 && !hasMore) {
+    if (page.events.length === 0 && !hasMore && page.missed === undefined) {
       read.set(cursor, page.position);
       return { insertedIds: [], eventCount: 0, hasMore, isWaiting };
     }
@@ -55,10 +59,19 @@ export function createFanOut(prisma: PrismaClient, feed: EventFeed): FanOut {
       eventsRead.publish({ reader: 'webhooks', count: page.events.length, lagMs });
     }
     const deliveries = page.events.map(toDelivery);
-    const inserted = await prisma.$queryRaw<{ id: number }[]>(
+    const moved = await prisma.$queryRaw<MovedEndpoint[]>(
       fanOut(endpointIds, cursor, formatFeedCursor(page.position), deliveries),
     );
-    return { insertedIds: inserted.map(({ id }) => id), eventCount: deliveries.length, hasMore, isWaiting };
+    if (page.missed && moved.length > 0)
+      log.warn({ webhooks: moved.map(({ id }) => id), ...page.missed }, missedEventsText);
+    const insertedIds = moved.filter(({ hasDeliveries }) => hasDeliveries).map(({ id }) => id);
+    // None has moved if another server does it, or while a username is being erased.
+    return {
+      insertedIds,
+      eventCount: deliveries.length,
+      hasMore: hasMore && moved.length > 0,
+      isWaiting,
+    };
   };
 
   let overfull = new Set<number>();

@@ -5,7 +5,10 @@ export function formatFeedCursor({ auditId, atMs }: EventPosition): string {
   return `${auditId}-${atMs}`;
 }
 
-/** Parses what `formatFeedCursor` returns. */
+/**
+ * Parses what `formatFeedCursor` returns. The erasure of a username adds a third part, which changes nothing but the
+ * text, so that a page that was read before is read again.
+ */
 export function parseFeedCursor(cursor: string): EventPosition {
   const [auditId, atMs] = cursor.split('-');
   return { auditId: BigInt(auditId!), atMs: Number(atMs), index: Infinity };

@@ -43,6 +43,8 @@ const maxReadBytes = 64 * 1024;
 const idleSocketMs = 5000;
 /** The addresses of a name that an attempt tries. */
 const maxAddresses = 3;
+/** A connection that is not open after this time is given up if the name has another address. */
+const connectTimeoutMs = 4000;
 
 /**
  * Creates a sender of attempts, which connects to the very address that was checked. `resolve` resolves names. The
@@ -52,6 +54,12 @@ export function createAttemptSender(policy: TargetPolicy, resolve: Resolve): Att
   // The key of a connection in an agent contains the address, so that one that is reused has been checked, too.
   const options = { keepAlive: true, timeout: idleSocketMs, maxFreeSockets: 32 };
   const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
+  /** The address of a name that accepted a connection after others did not: the next attempt tries it first. */
+  const reachable = new Map<string, string>();
+  const inOrder = (hostname: string, addresses: readonly TargetAddress[]) => {
+    const last = addresses.find(({ address }) => address === reachable.get(hostname));
+    return last === undefined ? addresses : [last, ...addresses.filter((address) => address !== last)];
+  };
   return {
     async send(request, signal) {
       const stop = new AbortController();
@@ -63,9 +71,12 @@ export function createAttemptSender(policy: TargetPolicy, resolve: Resolve): Att
         const url = new URL(request.url);
         const addresses = await orAbort(resolveTarget(url, policy, resolve), stop.signal);
         const agent = agents[url.protocol as keyof typeof agents];
-        return await postToFirst(addresses.slice(0, maxAddresses), (address) =>
-          post(request, url, address, agent, stop.signal),
-        );
+        const tried = inOrder(url.hostname, addresses).slice(0, maxAddresses);
+        return await postToFirst(tried, async (address, isLast) => {
+          const result = await post(request, url, address, agent, stop.signal, !isLast);
+          if (address !== tried[0]) reachable.set(url.hostname, address.address);
+          return result;
+        });
       } catch (error) {
         const reason = stop.signal.aborted
           ? `No response within ${attemptTimeoutMs / 1000} s`
@@ -85,22 +96,23 @@ export function createAttemptSender(policy: TargetPolicy, resolve: Resolve): Att
 /** Tries the next address of a name if no connection to the one before can be opened. */
 async function postToFirst(
   addresses: readonly TargetAddress[],
-  postTo: (address: TargetAddress) => Promise<AttemptResult>,
+  postTo: (address: TargetAddress, isLast: boolean) => Promise<AttemptResult>,
 ): Promise<AttemptResult> {
   const [first, ...others] = addresses;
-  return postTo(first!).catch((error: NodeJS.ErrnoException) => {
+  return postTo(first!, others.length === 0).catch((error: NodeJS.ErrnoException) => {
     if (error.syscall !== 'connect' || others.length === 0) throw error;
     return postToFirst(others, postTo);
   });
 }
 
-/** Sends one request. @throws an error of the connection */
+/** Sends one request. `hasConnectTimeout` limits the time to open the connection. @throws an error of the connection */
 async function post(
   { id, body, secrets }: AttemptRequest,
   url: URL,
   { address, family }: TargetAddress,
   agent: http.Agent,
   signal: AbortSignal,
+  hasConnectTimeout: boolean,
 ): Promise<AttemptResult> {
   const isTls = url.protocol === 'https:';
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
@@ -123,6 +135,7 @@ async function post(
       },
       signal,
     });
+    if (hasConnectTimeout) limitConnectTime(request);
     request.end(body);
     return readResponse(request);
   };
@@ -130,6 +143,18 @@ async function post(
     // The receiver has closed an idle connection just now, and maybe others: a new one is no further attempt.
     if (error instanceof StaleConnectionError) return send(false);
     throw error;
+  });
+}
+
+/** Fails a request whose connection is not open after `connectTimeoutMs`, with the error of the system for it. */
+function limitConnectTime(request: http.ClientRequest): void {
+  request.on('socket', (socket) => {
+    if (!socket.connecting) return;
+    const reason = `no connection to ${request.host} within ${connectTimeoutMs / 1000} s`;
+    const error = Object.assign(new Error(reason), { code: 'ETIMEDOUT', syscall: 'connect' });
+    const timer = setTimeout(() => request.destroy(error), connectTimeoutMs);
+    const stop = () => clearTimeout(timer);
+    socket.once('connect', stop).once('close', stop);
   });
 }
 

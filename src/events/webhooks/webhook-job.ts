@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import { AppError } from '../../errors.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
 import type { EventFeed } from '../event-feed.ts';
 import { createDeliveryLane, type DeliveryLane } from './delivery-lane.ts';
-import { selectActiveEndpoints, type ActiveEndpoint } from './delivery-statements.ts';
 import { createDeliveryStore } from './delivery-store.ts';
+import { selectActiveEndpoints, type ActiveEndpoint } from './endpoint-statements.ts';
 import { createFanOut } from './fan-out.ts';
 import type { AttemptSender } from './send-attempt.ts';
 import { createSlots } from './slots.ts';
@@ -43,9 +44,11 @@ export function startWebhookJob(
   log: Logger,
 ): WebhookJob {
   const store = createDeliveryStore(prisma, log);
-  const fanOut = createFanOut(prisma, feed);
+  const fanOut = createFanOut(prisma, feed, log);
   const slots = createSlots(maxConcurrentAttempts, maxUnavailableAttempts);
   const abandoning = new AbortController();
+  // Each running attempt listens to it.
+  setMaxListeners(maxConcurrentAttempts, abandoning.signal);
   let isStopping = false;
   const stop = { isStopping: () => isStopping, signal: abandoning.signal };
   const lanes = new Map<number, DeliveryLane>();
