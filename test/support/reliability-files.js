@@ -57,6 +57,10 @@ export const reliabilityFiles = [
   'serve/workers',
   // The server checks the files of a certificate every five seconds.
   'http/tls-renewal',
+  // A PostgreSQL and Debian's FreeRADIUS in each.
+  'documents/radius',
+  'radius/freeradius-access',
+  'radius/freeradius-limits',
   // A browser: themes, sizes and accessibility.
   'explorer/blocked-deletes',
   'explorer/browser',
