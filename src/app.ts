@@ -24,6 +24,7 @@ import { registerSchemaRoute } from './http/routes/schema.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/routes/whoami.ts';
 import type { Logger } from './log.ts';
+import { storeRadiusSettings } from './radius/radius-settings.ts';
 import { createRepositories } from './repositories.ts';
 
 /** The running server. */
@@ -66,6 +67,8 @@ export async function openApp(
   { isFirst, isReplacement = false, counters }: AppRole = { isFirst: true },
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
+
+  if (isFirst) await storeRadiusSettings(prisma, config, log);
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
   const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;

@@ -5,6 +5,7 @@ import { checkEngine } from './check-engine.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { checkPartitions } from './check-partitions.ts';
 import { readRequiredPrivileges } from './required-privileges.ts';
+import { checkRadius } from './check-radius.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
@@ -98,6 +99,7 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),
     ...(await checkPartitions(client)),
+    ...(await checkRadius(client)),
   ];
 }
 

@@ -14,7 +14,7 @@ const order = [
   ['serve', 'doctor'],
   ['workers'],
   ['app'],
-  ['autodialer', 'events'],
+  ['autodialer', 'events', 'radius'],
   ['http'],
   ['graphql'],
   ['jobs', 'transfer', 'backup'],

@@ -18,6 +18,7 @@ export const reliabilityFiles = [
   'transfer/property',
   'transfer/scale',
   'group-deletion/scale',
+  'radius/scale',
   // Waits for dates.
   'group-deletion/retired-groups',
   'groups/nested-lists',
