@@ -45,7 +45,7 @@ testIfInstalled(
 
     const responses = [
       await app.signIn('ali@vip'),
-      await app.signIn('ali@vip', { 'User-Password': '', 'CHAP-Password': 'password of ali@vip' }),
+      await app.signIn('ali@vip', { 'User-Password': undefined, 'CHAP-Password': 'password of ali@vip' }),
     ];
     const secondsLeft = (expiresAt.getTime() - Date.now()) / 1000;
     for (const { code, attributes } of responses) {
@@ -164,7 +164,7 @@ testIfInstalled(
   },
 );
 
-testIfInstalled.each(['زهرا', "o'neil", 'a+b#c=d', 'with space', 'back\\slash', '100%'])(
+testIfInstalled.each(['زهرا', "o'neil", 'a+b#c=d', 'with space', '100%'])(
   'the name %s is compared as it is',
   async (name) => {
     const { id, accepted } = await createPlan(17);

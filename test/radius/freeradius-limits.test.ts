@@ -28,7 +28,7 @@ testIfInstalled(
       expect((await app.account('busy', 'Start', session)).code).toBe('Accounting-Response');
     }
     expect(await app.signIn('busy')).toStrictEqual(
-      reply('\\r\\nYou are already logged in - access denied\\r\\n\\n'),
+      reply('You are already logged in - access denied (2)'),
     );
     await app.account('busy', 'Stop', 'first');
     expect(await codeOf('busy')).toBe('Access-Accept');

@@ -36,17 +36,23 @@ export type FreeRadius = {
   close(): Promise<void>;
 };
 
-/** Starts FreeRADIUS with a copy of Debian's configuration, and returns when it accepts packets. */
+/**
+ * Starts FreeRADIUS with a copy of Debian's configuration and deploy/freeradius, and returns when it accepts packets. Changes
+ * the folder's name and the ports in the copy.
+ */
 export async function startFreeRadius(
   folder: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<FreeRadius> {
-  // The only setting of Debian's that names the folder itself.
-  const file = join(folder, 'radiusd.conf');
-  const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replace(/^raddbdir = .*$/m, `raddbdir = ${folder}`));
-  const port = await findFreePorts();
-  const args = ['-fxx', '-l', 'stdout', '-d', folder, '-i', '127.0.0.1', '-p', String(port)];
+  const [port, accountingPort, innerPort] = [await findFreePort(), await findFreePort(), await findFreePort()];
+  await replaceIn(join(folder, 'radiusd.conf'), /^raddbdir = .*$/m, `raddbdir = ${folder}`);
+  const listen = (type: string, ports: string) =>
+    new RegExp(`(type = ${type}\n\\s*ipaddr = )\\S+(\n\\s*port = )${ports}`);
+  const site = join(folder, 'sites-enabled/default');
+  await replaceIn(site, listen('auth', '\\d+'), `$1127.0.0.1$2${port}`);
+  await replaceIn(site, listen('acct', '\\d+'), `$1127.0.0.1$2${accountingPort}`);
+  await replaceIn(join(folder, 'sites-enabled/inner-tunnel'), /port = \d+$/m, `port = ${innerPort}`);
+  const args = ['-fxx', '-l', 'stdout', '-d', folder];
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,8 +67,7 @@ export async function startFreeRadius(
   });
   return {
     port,
-    // With -p, accounting is on the next one.
-    accountingPort: port + 1,
+    accountingPort,
     log: () => log,
     async close() {
       child.kill('SIGTERM');
@@ -71,28 +76,24 @@ export async function startFreeRadius(
   };
 }
 
-/** Returns a UDP port that is free together with the next one. */
-async function findFreePorts(): Promise<number> {
-  for (;;) {
-    const first = createSocket('udp4');
-    const second = createSocket('udp4');
-    try {
-      first.bind(0, '127.0.0.1');
-      await once(first, 'listening');
-      const { port } = first.address();
-      second.bind(port + 1, '127.0.0.1');
-      await once(second, 'listening');
-      return port;
-    } catch {
-      // The next one is in use.
-    } finally {
-      first.close();
-      second.close();
-    }
-  }
+async function replaceIn(file: string, pattern: RegExp, replacement: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  if (!pattern.test(text)) throw new Error(`${file} has no ${pattern}`);
+  await writeFile(file, text.replace(pattern, replacement));
 }
 
-export type RadiusAttributes = Readonly<Record<string, string | number>>;
+/** Finds a UDP port that was free a moment ago. */
+async function findFreePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+/** Attributes of a packet by name; an undefined one is left out. */
+export type RadiusAttributes = Readonly<Record<string, string | number | undefined>>;
 
 /** The response to a packet, such as `Access-Accept`, with its attributes as radclient prints them, in their order. */
 export type RadiusResponse = { readonly code: string; readonly attributes: readonly string[] };
@@ -105,6 +106,7 @@ export async function sendPacket(
   attributes: RadiusAttributes,
 ): Promise<RadiusResponse> {
   const input = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : JSON.stringify(value)}`)
     .join('\n');
   const output = await new Promise<string>((resolve) => {

@@ -91,6 +91,7 @@ export async function openRadiusNetwork(): Promise<RadiusNetwork> {
     },
     radius: () => radius!,
     async close() {
+      if (process.env['FR_LOG']) (await import('node:fs')).writeFileSync(process.env['FR_LOG'], radius?.log() ?? '');
       await radius?.close();
       await freeRadius.drop();
       await postgres.close();
