@@ -27,9 +27,7 @@ testIfInstalled(
       expect(await codeOf('busy')).toBe('Access-Accept');
       expect((await app.account('busy', 'Start', session)).code).toBe('Accounting-Response');
     }
-    expect(await app.signIn('busy')).toStrictEqual(
-      reply('You are already logged in - access denied (2)'),
-    );
+    expect(await app.signIn('busy')).toStrictEqual(reply('You are already logged in - access denied (2)'));
     await app.account('busy', 'Stop', 'first');
     expect(await codeOf('busy')).toBe('Access-Accept');
     // An edit applies to the next login.

@@ -44,7 +44,11 @@ export async function startFreeRadius(
   folder: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<FreeRadius> {
-  const [port, accountingPort, innerPort] = [await findFreePort(), await findFreePort(), await findFreePort()];
+  const [port, accountingPort, innerPort] = [
+    await findFreePort(),
+    await findFreePort(),
+    await findFreePort(),
+  ];
   await replaceIn(join(folder, 'radiusd.conf'), /^raddbdir = .*$/m, `raddbdir = ${folder}`);
   const listen = (type: string, ports: string) =>
     new RegExp(`(type = ${type}\n\\s*ipaddr = )\\S+(\n\\s*port = )${ports}`);
