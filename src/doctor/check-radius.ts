@@ -111,7 +111,7 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
        CASE oid WHEN 0 THEN '{}' ELSE array_remove(ARRAY[
          (SELECT format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), oid::regrole)
           WHERE NOT has_database_privilege(oid, current_database(), 'CONNECT')),
-         (SELECT format('GRANT USAGE ON SCHEMA %s TO %s', min(schema), oid::regrole)
+         (SELECT format('GRANT USAGE ON SCHEMA %s TO %s', min(schema), reader.oid::regrole)
           FROM view WHERE NOT has_schema_privilege(reader.oid, to_regnamespace(schema), 'USAGE') HAVING count(*) > 0),
          (SELECT format('GRANT SELECT ON %s TO %s', string_agg(name, ', ' ORDER BY name), reader.oid::regrole)
           FROM view WHERE NOT has_table_privilege(reader.oid, view.oid, 'SELECT') HAVING count(*) > 0)
