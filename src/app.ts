@@ -86,6 +86,8 @@ export async function openApp(
   const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
+  const { prepareRadius } = await import('./radius/start-radius.ts');
+  const startRadius = await prepareRadius(config, prisma, log);
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
     (error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
@@ -112,6 +114,8 @@ export async function openApp(
             partitions: (caller) => maintainPartitions(prisma, retentions, caller),
             webhookDeliveries: async () =>
               (await import('./events/webhooks/purge-deliveries.ts')).purgeDeliveries(prisma),
+            radiusDeliveries: async () =>
+              (await import('./radius/purge-deliveries.ts')).purgeDeliveries(prisma),
           },
           log,
         ),
@@ -120,6 +124,7 @@ export async function openApp(
     : [];
   const { startWebhooks } = await import('./events/webhooks/start-webhooks.ts');
   const webhooks = startWebhooks(config, { prisma, mutations }, log);
+  const radius = startRadius();
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -127,7 +132,7 @@ export async function openApp(
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
     async close() {
-      await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
+      await Promise.all([http.close(), webhooks.stop(), radius?.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
     },
   };
