@@ -238,6 +238,18 @@ export const settings = {
     parse: parseInteger(50, 30_000),
     default: 3000,
   }),
+  RADIUS_RATE_UNIT: setting({
+    meaning:
+      'Unit of the numbers in `downloadUpload` that have none, for RADIUS: `bit/s`, `kbit/s`, `Mbit/s` or `Gbit/s`. Stored in the database at the start, for the views that FreeRADIUS reads: the same on every server',
+    parse: parseOneOf(['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s']),
+    default: 'Mbit/s',
+  }),
+  RADIUS_QUOTA_UNIT: setting({
+    meaning:
+      'Unit of a number in `dailyBandwidth` that has none, for RADIUS: `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`. Stored as `RADIUS_RATE_UNIT`',
+    parse: parseOneOf(['B', 'kB', 'MB', 'GB', 'KiB', 'MiB', 'GiB']),
+    default: 'MB',
+  }),
   MAX_QUERY_TOKENS: setting({
     meaning: 'Maximum number of tokens (names, punctuators, values) in a query',
     // The minimum is what an introspection query needs; above the maximum, the parser's recursion may overflow the

@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
+import { checkAccounting } from './check-accounting.ts';
 import { checkAudit } from './check-audit.ts';
 import { checkEngine } from './check-engine.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { checkPartitions } from './check-partitions.ts';
-import { checkRadius } from './check-radius.ts';
 import { readRequiredPrivileges } from './required-privileges.ts';
+import { checkRadius } from './check-radius.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
@@ -51,7 +52,7 @@ export async function checkDatabase(
     const others = await withConnection(database, { default_transaction_read_only: 'on' }, async (pool) => [
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
-      ...(await checkRadius(pool, accountingSchema)),
+      ...(await checkAccounting(pool, accountingSchema)),
       await checkClock(pool),
     ]);
     return [...first, ...others];
@@ -105,6 +106,7 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),
     ...(await checkPartitions(client)),
+    ...(await checkRadius(client)),
   ];
 }
 

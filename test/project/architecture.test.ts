@@ -163,15 +163,15 @@ test('removing the events is their folder, their commands, and statements of app
   expect(source).not.toMatch(/^import .*\.\/events\//m);
 });
 
-test('removing the RADIUS requests is their folder, their commands, and two imports of app.ts, on demand', () => {
+test('removing RADIUS is its folder, its commands and a check of doctor, and three imports of app.ts, on demand', () => {
   const importers = files.filter(
     (file) =>
       moduleOf(file.name) !== 'radius' && importsOf(file).some((target) => moduleOf(target) === 'radius'),
   );
   const others = importers.map(({ name }) => name).filter((name) => !name.startsWith('cli/radius/'));
-  expect(others.toSorted()).toStrictEqual(['app.ts', 'doctor/check-radius.ts']);
+  expect(others.toSorted()).toStrictEqual(['app.ts', 'doctor/check-accounting.ts']);
   const { source } = files.find(({ name }) => name === 'app.ts')!;
-  expect(source.match(/import\('\.\/radius\/[^']*'\)/g)).toHaveLength(2);
+  expect(source.match(/import\('\.\/radius\/[^']*'\)/g)).toHaveLength(3);
   expect(source).not.toMatch(/^import .*\.\/radius\//m);
 });
 

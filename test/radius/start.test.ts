@@ -31,11 +31,11 @@ const open = async (settings: object, database = withTables) => {
   return app;
 };
 const { run, environment } = createCommandLine(() => withTables);
-const readRadiusChecks = async (settings: Record<string, string>) => {
+const readChecks = async (settings: Record<string, string>) => {
   Object.assign(environment, settings);
   const { stdout } = await run('doctor', '--json');
   for (const name of Object.keys(environment)) delete environment[name];
-  return JSON.parse(stdout).checks.filter(({ name }: { name: string }) => name === 'radius');
+  return JSON.parse(stdout).checks.filter(({ name }: { name: string }) => name === 'accounting');
 };
 
 test.each([
@@ -57,7 +57,7 @@ test.each([
   async (_, schema, sql, message) => {
     if (sql !== '') await withTables.sql(sql);
     await expect(open({ RADIUS: true, RADIUS_ACCOUNTING_SCHEMA: schema })).rejects.toThrow(message);
-    const checks = await readRadiusChecks({ RADIUS: 'true', RADIUS_ACCOUNTING_SCHEMA: schema });
+    const checks = await readChecks({ RADIUS: 'true', RADIUS_ACCOUNTING_SCHEMA: schema });
     expect(checks.map(({ state }: { state: string }) => state)).toContain('wrong');
     expect(checks.map((check: { message: string }) => check.message).join('\n')).toMatch(message);
   },
@@ -86,11 +86,11 @@ test('for a role that may not read the tables, the error has the GRANTs, which a
 });
 
 test('doctor reports that the tables can be read; without RADIUS it has no such check', async () => {
-  expect(await readRadiusChecks({ RADIUS_DISCONNECT: 'true' })).toStrictEqual([
-    { name: 'radius', state: 'ok', message: 'radacct and nas in the schema freeradius can be read' },
+  expect(await readChecks({ RADIUS_DISCONNECT: 'true' })).toStrictEqual([
+    { name: 'accounting', state: 'ok', message: 'radacct and nas in the schema freeradius can be read' },
   ]);
-  expect(await readRadiusChecks({})).toStrictEqual([]);
-  expect(await readRadiusChecks({ RADIUS: 'true', RADIUS_DISCONNECT: 'false' })).toStrictEqual([]);
+  expect(await readChecks({})).toStrictEqual([]);
+  expect(await readChecks({ RADIUS: 'true', RADIUS_DISCONNECT: 'false' })).toStrictEqual([]);
 });
 
 test('nothing is sent with RADIUS=false, nor with RADIUS_DISCONNECT=false; changes since the last sending are sent later', async () => {

@@ -151,13 +151,14 @@ CREATE VIEW "radius_subscriptions" AS
     FROM "subscribers" s JOIN "groups" g ON g."id" = s."group_id"
     WHERE "is_running"(s."starts_at", s."expires_at");
 
+-- The units of numbers without one: one row.
+CREATE VIEW "radius_units" AS
+    SELECT coalesce(max("rate_unit"), 'Mbit/s') AS "rate_unit", coalesce(max("quota_unit"), 'MB') AS "quota_unit" FROM "radius_settings";
+
 -- The attributes of all groups. Not for other roles.
 CREATE VIEW "radius_group_attributes" AS
     SELECT g."id" AS "group_id", a."position", a."is_reply", a."attribute", a."op", a."value"
-    FROM "groups" g
-    CROSS JOIN (
-        SELECT coalesce(max("rate_unit"), 'Mbit/s') AS "rate_unit", coalesce(max("quota_unit"), 'MB') AS "quota_unit" FROM "radius_settings"
-    ) AS "units"
+    FROM "groups" g CROSS JOIN "radius_units" AS "units"
     CROSS JOIN LATERAL "radius_attributes"(
         g."id", g."download_upload", g."daily_bandwidth", g."multi_login_count", g."ip", "units"."rate_unit", "units"."quota_unit"
     ) AS a;
@@ -277,6 +278,7 @@ BEGIN
     IF "taken" IS NOT NULL THEN
         EXECUTE format('ALTER TABLE "radius_settings" OWNER TO %s', "taken");
         EXECUTE format('ALTER VIEW "radius_subscriptions" OWNER TO %s', "taken");
+        EXECUTE format('ALTER VIEW "radius_units" OWNER TO %s', "taken");
         EXECUTE format('ALTER VIEW "radius_group_attributes" OWNER TO %s', "taken");
         EXECUTE format('ALTER SCHEMA %I OWNER TO %s', "views", "taken");
         EXECUTE (
