@@ -24,7 +24,6 @@ import { registerSchemaRoute } from './http/routes/schema.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/routes/whoami.ts';
 import type { Logger } from './log.ts';
-import { storeRadiusSettings } from './radius/radius-settings.ts';
 import { createRepositories } from './repositories.ts';
 
 /** The running server. */
@@ -68,7 +67,8 @@ export async function openApp(
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  if (isFirst) await storeRadiusSettings(prisma, config, log);
+  if (isFirst)
+    await (await import('./radius/radius-settings.ts')).storeRadiusSettings(prisma, config, log);
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
   const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;
@@ -89,6 +89,8 @@ export async function openApp(
   const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
+  const { prepareRadius } = await import('./radius/start-radius.ts');
+  const startRadius = await prepareRadius(config, prisma, log);
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
     (error: NodeJS.ErrnoException) => {
       throw explainListenError(error, config);
@@ -115,6 +117,8 @@ export async function openApp(
             partitions: (caller) => maintainPartitions(prisma, retentions, caller),
             webhookDeliveries: async () =>
               (await import('./events/webhooks/purge-deliveries.ts')).purgeDeliveries(prisma),
+            radiusDeliveries: async () =>
+              (await import('./radius/purge-deliveries.ts')).purgeDeliveries(prisma),
           },
           log,
         ),
@@ -123,6 +127,7 @@ export async function openApp(
     : [];
   const { startWebhooks } = await import('./events/webhooks/start-webhooks.ts');
   const webhooks = startWebhooks(config, { prisma, mutations }, log);
+  const radius = startRadius();
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -130,7 +135,7 @@ export async function openApp(
     createdKey,
     sampleGroupId: config.SAMPLE_DATA ? await findSampleGroupId(prisma) : undefined,
     async close() {
-      await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
+      await Promise.all([http.close(), webhooks.stop(), radius?.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
     },
   };

@@ -12,6 +12,7 @@ import {
   parseOrigins,
   parsePath,
   parsePostgresUrl,
+  parseSchemaName,
   parseTimeZone,
 } from './setting-parsers.ts';
 
@@ -201,6 +202,41 @@ export const settings = {
     meaning: 'Allows webhooks with an `http:` URL, whose events others on the network can read',
     parse: parseBoolean,
     default: false,
+  }),
+  RADIUS: setting({
+    meaning:
+      'Notifies the network devices (NAS) of the open RADIUS sessions that a removal, a move, an edit or a delete concerns, by RFC 5176. The views for FreeRADIUS are there in any case',
+    parse: parseBoolean,
+    default: false,
+  }),
+  RADIUS_DISCONNECT: setting<boolean | undefined>({
+    meaning: 'The same, if it is set; `RADIUS` is ignored then',
+    parse: parseBoolean,
+    default: undefined,
+    defaultText: '`RADIUS`',
+  }),
+  RADIUS_CHANGE: setting({
+    meaning:
+      'What a session receives whose user still has a plan: `disconnect`, so that the device signs in again; or `coa`, the attributes of the plan (CoA-Request), if it can be changed so, else `disconnect`',
+    parse: parseOneOf(['disconnect', 'coa']),
+    default: 'disconnect',
+  }),
+  RADIUS_ACCOUNTING_SCHEMA: setting({
+    meaning:
+      'Schema of the tables `radacct` and `nas` of FreeRADIUS, in the same database. The secrets of the NAS are read from `nas`',
+    parse: parseSchemaName,
+    default: 'freeradius',
+  }),
+  RADIUS_COA_PORT: setting({
+    meaning: 'UDP port of the NAS for Disconnect- and CoA-Requests. Some devices listen on 1700',
+    parse: parseInteger(1, 65_535),
+    default: 3799,
+  }),
+  RADIUS_TIMEOUT_MS: setting({
+    meaning:
+      'Time in milliseconds that the first packet of a request waits for a response of the NAS; it is sent again after this time, twice and four times as long',
+    parse: parseInteger(50, 30_000),
+    default: 3000,
   }),
   RADIUS_RATE_UNIT: setting({
     meaning:
