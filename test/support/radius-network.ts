@@ -122,11 +122,16 @@ export type RadiusApp = TestApp & {
   ): Promise<RadiusResponse>;
 };
 
-/** Opens the network and a server for all tests of the file, if FreeRADIUS is installed. */
-export function useRadiusApp(settings: Partial<Config> = {}): RadiusApp {
+/**
+ * Opens the network and a server for all tests of the file, if FreeRADIUS is installed. `prepare` runs before the server
+ * starts, and returns its settings.
+ */
+export function useRadiusApp(
+  prepare: (network: RadiusNetwork) => Promise<Partial<Config>> = async () => ({}),
+): RadiusApp {
   const app = {} as RadiusApp;
   beforeAll(async () => {
-    if (hasFreeRadius) Object.assign(app, await openRadiusApp(settings));
+    if (hasFreeRadius) Object.assign(app, await openRadiusApp(prepare));
   }, 180_000);
   afterAll(async () => {
     await app.close?.();
@@ -135,12 +140,14 @@ export function useRadiusApp(settings: Partial<Config> = {}): RadiusApp {
   return app;
 }
 
-async function openRadiusApp(settings: Partial<Config>): Promise<RadiusApp> {
+async function openRadiusApp(
+  prepare: (network: RadiusNetwork) => Promise<Partial<Config>>,
+): Promise<RadiusApp> {
   const network = await openRadiusNetwork();
   const insertNas = (await readBlocks('docs/radius.md', 'A plan, a user, a login')).at(-2)!;
   await network.run(withValue(insertNas.text, '192.0.2.10', nas.address));
   await network.restart();
-  const app = await openTestApp(settings, network.plans);
+  const app = await openTestApp(await prepare(network), network.plans);
   const from = { 'Packet-Src-IP-Address': nas.address, 'NAS-IP-Address': nas.address };
   return {
     ...app,

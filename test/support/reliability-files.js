@@ -65,6 +65,7 @@ export const reliabilityFiles = [
   'documents/radius',
   'radius/freeradius-access',
   'radius/freeradius-limits',
+  'radius/freeradius-sessions',
   // A browser: themes, sizes and accessibility.
   'explorer/blocked-deletes',
   'explorer/browser',
