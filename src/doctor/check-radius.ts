@@ -24,8 +24,8 @@ type Reader = {
 };
 
 /**
- * Checks the views that FreeRADIUS reads, and the roles that read them: each may read all five, and nothing else. Before
- * the migration that creates the views there is nothing to check.
+ * Checks the views that FreeRADIUS reads, and the roles that read them: each may read all five, and nothing else.
+ * Before the migration that creates the views there is nothing to check.
  */
 export async function checkRadius(client: pg.Pool): Promise<CheckResult[]> {
   const { rows: migrated } = await client.query(

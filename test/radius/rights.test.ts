@@ -63,7 +63,7 @@ describe('the role of FreeRADIUS', () => {
       expect((await client.query(queryOf(view, isFunction), [name])).rowCount).toBeGreaterThan(0);
   });
 
-  test('it sees no subscriber who has ended or not started, not even by a function of its own in a condition', async () => {
+  test('it sees no subscriber who has ended or not started, not even by its own function in a condition', async () => {
     const seen: string[] = [];
     client.on('notice', ({ message }) => seen.push(message!));
     await client.query(
@@ -77,7 +77,7 @@ describe('the role of FreeRADIUS', () => {
     expect([...new Set(seen)].toSorted()).toStrictEqual(['running', 'running@x']);
   });
 
-  test('an operator of its own in search_path does not make an ended subscriber visible', async () => {
+  test('its own operator in search_path does not make an ended subscriber visible', async () => {
     await client.query(
       `CREATE FUNCTION pg_temp.yes(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS 'SELECT true';
        CREATE OPERATOR pg_temp.> (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = pg_temp.yes);

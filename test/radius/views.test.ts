@@ -279,7 +279,7 @@ test('the functions return exactly the rows of the views, for names of every len
       );
 });
 
-test('the views have the columns that FreeRADIUS reads, with the types of its own tables', async () => {
+test('the views have the columns that FreeRADIUS reads, with the types of its tables', async () => {
   const rows = await app.sql(
     `SELECT table_name AS view, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position) AS columns
      FROM information_schema.columns WHERE table_schema = 'radius' GROUP BY 1 ORDER BY 1`,

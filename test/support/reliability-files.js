@@ -50,6 +50,7 @@ export const reliabilityFiles = [
   'database/obstacles',
   'database/pooler',
   'database/schema-variants',
+  'radius/schemas',
   'database/standalone-migrations',
   'database/url',
   'database/several-hosts',
