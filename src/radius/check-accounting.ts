@@ -42,9 +42,9 @@ function writeAccountingCheck(): string {
   return `
     SELECT wanted.name AS "table", n.oid IS NOT NULL AS "hasSchema",
       coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS "mayUseSchema", c.oid IS NOT NULL AS "exists",
-      ARRAY(SELECT column_name FROM unnest(wanted.columns) AS column_name
+      ARRAY(SELECT column_name FROM unnest(wanted.columns) WITH ORDINALITY AS list (column_name, place)
         WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = column_name AND attnum > 0 AND NOT attisdropped)
-      ) AS "missingColumns",
+        ORDER BY place) AS "missingColumns",
       NOT EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = c.oid AND attname = ANY (wanted.columns) AND NOT has_column_privilege(c.oid, attnum, 'SELECT')
       ) AS "mayRead", current_user::text AS "user"

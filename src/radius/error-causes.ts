@@ -40,7 +40,7 @@ export function isTransient(cause: number | null): boolean {
 }
 
 /** Causes for which a Disconnect-Request would fail, too: they are about the NAS or the session, not the attributes. */
-const independentOfRequest: readonly number[] = [403, 501, ...transient, 507];
+const independentOfRequest: readonly number[] = [403, 501, sessionNotFound, ...transient, 507];
 
 /** Returns whether a NAS that has rejected a CoA-Request so may accept a Disconnect-Request. */
 export function mayAcceptDisconnect(cause: number | null): boolean {

@@ -50,8 +50,10 @@ export function createSending({
 
   let findSecret: FindSecret = () => undefined;
   let listedAt = -Infinity;
-  const readNasList = async () => {
-    if (performance.now() - listedAt < nasListMs) return;
+  /** Reads the rows again if they are old, or lack one that is needed, which may be new. */
+  const readNasList = async (due: readonly DueDelivery[]) => {
+    const isOld = performance.now() - listedAt >= nasListMs;
+    if (!isOld && due.every(({ nasAddress }) => findSecret(nasAddress))) return;
     findSecret = await createSecretFinder(await store.listNas(), resolve);
     listedAt = performance.now();
   };
@@ -115,7 +117,7 @@ export function createSending({
     async run(signal) {
       const due = choose(await store.listDue([...attempts.keys()], maxConcurrentAtNas));
       if (due.length === 0) return;
-      await readNasList();
+      await readNasList(due);
       const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
       const names = changeable.map(({ username }) => username).filter((name) => name !== null);
       const plans = await store.findCurrentPlans([...new Set(names)]);

@@ -1,10 +1,9 @@
-import { execFile, spawn, spawnSync } from 'node:child_process';
-import { createSocket, type RemoteInfo } from 'node:dgram';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { encodeAttribute, type Attribute } from '../../src/radius/attributes.ts';
 import { createNasClient } from '../../src/radius/nas-client.ts';
 import { decodeResponse, encodeRequest, packetCodes, type EncodedRequest } from '../../src/radius/packet.ts';
@@ -40,6 +39,26 @@ const cases = [
   ['coa', packetCodes.coaRequest, [...session, ...plan]],
 ] as const;
 
+const children: ChildProcess[] = [];
+const start = (program: string, args: readonly string[]) => {
+  const child = spawn(program, args);
+  children.push(child);
+  const result = { child, output: '' };
+  child.stdout.on('data', (part: Buffer) => (result.output += part.toString()));
+  return result;
+};
+const sockets: Socket[] = [];
+const openSocket = async () => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  sockets.push(socket);
+  await once(socket, 'listening');
+  return { socket, port: socket.address().port };
+};
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const socket of sockets.splice(0)) socket.close();
+});
+
 /** As radclient reads them, with our Message-Authenticator in front. */
 const writeAttributes = (attributes: readonly Attribute[]) =>
   [
@@ -53,38 +72,22 @@ const quote = (name: string, value: string) =>
   test.each(cases)(
     'radclient sends the same %s request, byte for byte, and accepts the response of the tests',
     async (kind, code, attributes) => {
-      const socket = createSocket('udp4').bind(0, '127.0.0.1');
-      await once(socket, 'listening');
-      const { port } = socket.address();
-      const client = spawn('radclient', [
-        '-x',
-        '-r',
-        '1',
-        '-t',
-        '30',
-        '-i',
-        '77',
-        `127.0.0.1:${port}`,
-        kind,
-        secret,
-      ]);
-      let output = '';
-      client.stdout.on('data', (part: Buffer) => (output += part.toString()));
-      client.stdin.end(writeAttributes(attributes));
+      const { socket, port } = await openSocket();
+      const client = start('radclient', ['-x', '-r', '1', '-t', '60', `127.0.0.1:${port}`, kind, secret]);
+      client.child.stdin!.end(writeAttributes(attributes));
       const [bytes, from] = (await once(socket, 'message')) as [Buffer, RemoteInfo];
       const request = encodeRequest(code, {
-        identifier: 77,
+        identifier: bytes[1]!,
         attributes: attributes.map(encodeAttribute),
         secret,
       });
       expect(request.bytes.toString('hex')).toBe(bytes.toString('hex'));
 
-      const response = acknowledge({ code, identifier: 77, bytes } as NasRequest, secret);
+      const response = acknowledge({ code, identifier: bytes[1]!, bytes } as NasRequest, secret);
       expect(decodeResponse(response, request, secret)).toStrictEqual({ isAck: true, errorCause: null });
       socket.send(response, from.port, from.address);
-      await once(client, 'close');
-      expect(output).toMatch(/Received (Disconnect|CoA)-ACK Id 77/);
-      socket.close();
+      await once(client.child, 'close');
+      expect(client.output).toMatch(/Received (Disconnect|CoA)-ACK Id \d+/);
     },
   );
 
@@ -103,7 +106,9 @@ const quote = (name: string, value: string) =>
       { source: nas, target: server, payload: reject(requests[1] as unknown as NasRequest, secret, 503) },
     ];
     await writeFile(file, writeCapture(datagrams));
-    const { stdout } = await promisify(execFile)('radsniff', ['-I', file, '-p', '3799', '-s', secret, '-x']);
+    const sniffer = start('radsniff', ['-I', file, '-p', '3799', '-s', secret, '-x']);
+    // Its exit code is 1 in any case.
+    await once(sniffer.child, 'close');
     for (const line of [
       '(1) Disconnect-Request Id 0',
       '(2) CoA-Request Id 1',
@@ -121,7 +126,7 @@ const quote = (name: string, value: string) =>
       'Session-Timeout = 3600',
       'Error-Cause = Session-Context-Not-Found',
     ])
-      expect(stdout).toContain(line);
+      expect(sniffer.output).toContain(line);
   });
 });
 
@@ -129,42 +134,63 @@ const quote = (name: string, value: string) =>
   /** Starts a server that accepts a session and rejects others. Returns its port. */
   const startFreeRadius = async () => {
     const folder = await createTestFolder();
-    const socket = createSocket('udp4').bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    const { port } = socket.address();
+    const { socket, port } = await openSocket();
     socket.close();
+    sockets.pop();
     await mkdir(join(folder, 'raddb'));
     await writeFile(
       join(folder, 'raddb', 'radiusd.conf'),
       `prefix = /usr
-       libdir = /usr/lib/freeradius
-       logdir = ${folder}
-       run_dir = ${folder}
-       security { allow_core_dumps = no }
-       client nas { ipaddr = 127.0.0.1 secret = "${secret}" require_message_authenticator = yes coa_server = none }
-       modules { always ok { rcode = ok } always reject { rcode = reject } }
-       server nas {
-         listen { type = coa ipaddr = 127.0.0.1 port = ${port} }
-         recv-coa {
-           if (&User-Name == 'known' && &Acct-Session-Id == 's1') { ok }
-           else { update coa-reply { &Error-Cause := Session-Context-Not-Found } reject }
-         }
-         send-coa { ok }
-       }`,
+libdir = /usr/lib/freeradius
+logdir = ${folder}
+run_dir = ${folder}
+client nas {
+  ipaddr = 127.0.0.1
+  secret = "${secret}"
+  require_message_authenticator = yes
+}
+modules {
+  always ok {
+    rcode = ok
+  }
+  always reject {
+    rcode = reject
+  }
+}
+server nas {
+  listen {
+    type = coa
+    ipaddr = 127.0.0.1
+    port = ${port}
+  }
+  recv-coa {
+    if (&User-Name == 'known' && &Acct-Session-Id == 's1') {
+      ok
+    }
+    else {
+      update reply {
+        &Error-Cause := Session-Context-Not-Found
+      }
+      reject
+    }
+  }
+  send-coa {
+    ok
+  }
+}
+`,
     );
-    const server = spawn('freeradius', ['-X', '-d', join(folder, 'raddb')]);
-    let output = '';
-    server.stdout.on('data', (part: Buffer) => (output += part.toString()));
+    const server = start('freeradius', ['-X', '-d', join(folder, 'raddb')]);
     await waitUntil(() => {
-      if (server.exitCode !== null) throw new Error(output);
-      return output.includes('Ready to process requests');
+      if (server.child.exitCode !== null) throw new Error(server.output);
+      return server.output.includes('Ready to process requests');
     });
-    return { port, server, output: () => output };
+    return { port, server };
   };
 
   test('freeradius verifies both authenticators; its ACK and NAK are valid, and a request with another secret has no response', async () => {
-    const { port, server, output } = await startFreeRadius();
-    const client = createNasClient({ port, timeoutMs: 200, onSocketError: () => undefined });
+    const { port, server } = await startFreeRadius();
+    const client = createNasClient({ port, timeoutMs: 1000, onSocketError: () => undefined });
     const send = (username: string, key: string, request: EncodedRequest['code']) =>
       client.send(
         { address: '127.0.0.1', secret: key },
@@ -183,11 +209,9 @@ const quote = (name: string, value: string) =>
         expect(await send('unknown', secret, code)).toStrictEqual({ isAck: false, errorCause: 503 });
         expect(await send('known', 'another', code)).toBeUndefined();
       }
-      expect(output()).toContain('Mikrotik-Rate-Limit = "5M/10M"');
+      expect(server.output).toContain('Mikrotik-Rate-Limit = "5M/10M"');
     } finally {
       client.close();
-      server.kill();
-      await once(server, 'close');
     }
   });
 });

@@ -57,6 +57,8 @@ export async function openNas({
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   socket.bind(port, address);
   await once(socket, 'listening');
+  // A file opens it for all of its tests, and has nothing to wait for after them.
+  socket.unref();
   const requests: NasRequest[] = [];
   const nas: TestNas = {
     address,
