@@ -91,8 +91,6 @@ export async function openRadiusNetwork(): Promise<RadiusNetwork> {
     },
     radius: () => radius!,
     async close() {
-      if (process.env['FR_LOG'])
-        (await import('node:fs')).writeFileSync(process.env['FR_LOG'], radius?.log() ?? '');
       await radius?.close();
       await freeRadius.drop();
       await postgres.close();
