@@ -62,6 +62,17 @@ testIfInstalled(
   },
 );
 
+testIfInstalled('MS-CHAP is accepted with the attributes of the plan, and with its keys', async () => {
+  const { id, accepted } = await createPlan(3);
+  await subscribe('chapped', id);
+  await app.addPassword('chapped');
+  const signIn = (password: string) =>
+    app.signIn('chapped', { 'User-Password': undefined, 'MS-CHAP-Password': password });
+  const { code, attributes } = await signIn('password of chapped');
+  expect([code, attributes]).toStrictEqual([accepted.code, expect.arrayContaining(accepted.attributes)]);
+  expect((await signIn('wrong')).code).toBe('Access-Reject');
+});
+
 testIfInstalled('values without a limit have no attribute, and a block of addresses is a pool', async () => {
   const id = await app.createGroup({
     downloadUpload: 'unlimited',

@@ -22,7 +22,7 @@ const reply = (text: string) => ({
 testIfInstalled(
   'Simultaneous-Use rejects one session more than multiLoginCount, until one has ended',
   async () => {
-    await subscribe('busy', { multiLoginCount: 2 });
+    await subscribe('busy', { downloadUpload: '5/1', multiLoginCount: 2 });
     for (const session of ['first', 'second']) {
       expect(await codeOf('busy')).toBe('Access-Accept');
       expect((await app.account('busy', 'Start', session)).code).toBe('Accounting-Response');
@@ -46,7 +46,7 @@ const exhausted = reply('Your maximum daily usage time has been reached');
 testIfInstalled(
   'the daily counter rejects a user at the quota, in both directions, and not below it',
   async () => {
-    await subscribe('heavy', { dailyBandwidth: '1MB', multiLoginCount: 0 });
+    await subscribe('heavy', { downloadUpload: '5/1', dailyBandwidth: '1MB', multiLoginCount: 0 });
     await app.account('heavy', 'Start', 'one');
     await app.account('heavy', 'Interim-Update', 'one', {
       'Acct-Input-Octets': 600_000,
