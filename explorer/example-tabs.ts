@@ -36,7 +36,7 @@ mutation DeleteGroup($id: Int!, $reason: String) {
 # deleteGroup with dryRun: true runs it and rolls back.
 query PreviewDelete($id: Int!) {
   groupDeletionImpact(id: $id) {
-    group { id name subscriberCount }
+    group { id name subscriberCount radiusAttributes { attribute value } }
     activeSubscribers
     pendingSubscribers
     endedSubscribers

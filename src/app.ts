@@ -76,6 +76,8 @@ export async function openApp(
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
+  if (isFirst) await (await import('./radius/radius-settings.ts')).storeRadiusSettings(prisma, config, log);
+
   const { openTracing } = await import('./observability/tracing.ts');
   const tracing = await openTracing(config, log);
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
@@ -99,6 +101,8 @@ export async function openApp(
   const { serve: serveSubscription } = subscriptions;
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
+  const { prepareRadius } = await import('./radius/start-radius.ts');
+  const startRadius = await prepareRadius(config, prisma, log);
   const metrics =
     config.METRICS_PORT === undefined
       ? undefined
@@ -145,6 +149,8 @@ export async function openApp(
             partitions: (caller) => maintainPartitions(prisma, retentions, caller),
             webhookDeliveries: async () =>
               (await import('./events/webhooks/purge-deliveries.ts')).purgeDeliveries(prisma),
+            radiusDeliveries: async () =>
+              (await import('./radius/purge-deliveries.ts')).purgeDeliveries(prisma),
           },
           log,
         ),
@@ -153,6 +159,7 @@ export async function openApp(
     : [];
   const { startWebhooks } = await import('./events/webhooks/start-webhooks.ts');
   const webhooks = startWebhooks(config, { prisma, mutations }, log);
+  const radius = startRadius();
 
   return {
     url: readUrl(http.server.address() as AddressInfo, config.TLS_CERT_FILE !== undefined),
@@ -163,7 +170,7 @@ export async function openApp(
     async close(hurry) {
       isStopping = true;
       await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000, undefined, { signal: hurry }).catch(() => undefined);
-      await Promise.all([http.close(), webhooks.stop(), ...jobs.map((job) => job.stop())]);
+      await Promise.all([http.close(), webhooks.stop(), radius?.stop(), ...jobs.map((job) => job.stop())]);
       await graphql.stop();
       await tracing?.close();
       await metrics?.close();

@@ -5,6 +5,12 @@ import type { BackupHeader } from './format.ts';
 /** The table of the applied migrations, which is backed up like any other. */
 export const migrationsTable = '_prisma_migrations';
 
+/**
+ * The tables whose rows a restore replaces, since a migration or the start of a server writes them: a database with
+ * such rows only counts as empty.
+ */
+export const replacedTables: readonly string[] = [migrationsTable, 'radius_settings'];
+
 /** The tables of a backup in their order, and the names of their sequences. */
 export type Catalogue = { readonly tables: BackupHeader['tables']; readonly sequences: readonly string[] };
 

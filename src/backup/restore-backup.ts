@@ -4,7 +4,7 @@ import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { migrate, readMigrations } from '../database/migrations.ts';
 import { OperatorError, OutcomeUnknownError } from '../errors.ts';
-import { listColumns, migrationsTable, qualify } from './catalogue.ts';
+import { listColumns, qualify, replacedTables } from './catalogue.ts';
 import { inTransaction, type Connection } from './connection.ts';
 import { damaged, type BackupEnd, type BackupHeader } from './format.ts';
 import type { BackupReader } from './read-backup.ts';
@@ -55,10 +55,10 @@ export async function restoreBackup(
       // Again: a server may have migrated or filled the database before the tables were locked.
       await requireMatchingTables(client, connection, header);
       await requireEmpty(client, connection, header);
-      // The times of the migrations come from the backup: `repair-dates` compares them with those of the rows.
-      await client.query(`DELETE FROM ${qualify(schema, migrationsTable)}`);
       let rowCount = 0;
       for await (const { name, columns, rows } of tables) {
+        // The times of the migrations come from the backup: `repair-dates` compares them with those of the rows.
+        if (replacedTables.includes(name)) await client.query(`DELETE FROM ${qualify(schema, name)}`);
         const count = async function* (pieces: AsyncIterable<Buffer>) {
           for await (const piece of pieces) {
             yield piece;

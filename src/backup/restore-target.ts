@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { inspectMigrations } from '../database/migrations.ts';
 import { findReadOnlyReason } from '../database/read-only.ts';
 import { OperatorError } from '../errors.ts';
-import { migrationsTable, qualify, readCatalogue } from './catalogue.ts';
+import { qualify, readCatalogue, replacedTables } from './catalogue.ts';
 import type { Connection } from './connection.ts';
 import { damaged, type BackupHeader } from './format.ts';
 
@@ -58,7 +58,7 @@ export async function requireEmpty(
   { schema, description }: Connection,
   header: BackupHeader,
 ): Promise<void> {
-  const tables = header.tables.map(({ name }) => name).filter((name) => name !== migrationsTable);
+  const tables = header.tables.map(({ name }) => name).filter((name) => !replacedTables.includes(name));
   const { rows } = await client.query<boolean[]>({
     text: `SELECT ${tables.map((name) => `EXISTS (SELECT FROM ${qualify(schema, name)})`).join(', ')}`,
     rowMode: 'array',

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { InspectedConfig } from '../config/load-config.ts';
+import type { CheckedSettings } from '../doctor/check-database.ts';
 import { failed, passed, warned, type CheckResult } from '../doctor/check-result.ts';
 import { OperatorError } from '../errors.ts';
 import { formatTable, print } from './output.ts';
@@ -81,25 +82,29 @@ async function checkAllowedOperations({ ALLOWED_OPERATIONS_FILE: file }: Inspect
 async function checkStorage({ config, problems }: InspectedConfig): Promise<CheckResult[]> {
   const hasValidUrl = !problems.some((problem) => /^(DATABASE_URL|DATA_DIR|\.env,?) /.test(problem));
   if (!hasValidUrl) return [failed('database', 'Skipped: fix the settings first')];
-  const url = config.DATABASE_URL;
+  const { DATABASE_URL: url, RADIUS, RADIUS_DISCONNECT: isSending = RADIUS } = config;
+  const accountingSchema = isSending ? config.RADIUS_ACCOUNTING_SCHEMA : undefined;
   return url === undefined
-    ? checkEmbedded(config.DATA_DIR!)
-    : checkUrl(url, { hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS ?? true });
+    ? checkEmbedded(config.DATA_DIR!, { hasPreparedStatements: true, accountingSchema })
+    : checkUrl(url, {
+        hasPreparedStatements: config.DATABASE_PREPARED_STATEMENTS ?? true,
+        accountingSchema,
+      });
 }
 
 /** A file that the URL names may be gone since the settings were read. */
-async function checkUrl(url: string, statements: { hasPreparedStatements: boolean }): Promise<CheckResult[]> {
+async function checkUrl(url: string, checked: CheckedSettings): Promise<CheckResult[]> {
   const { checkDatabase } = await import('../doctor/check-database.ts');
   const { readDatabaseUrl } = await import('../postgres/database-url.ts');
   try {
-    return await checkDatabase(readDatabaseUrl(url), statements);
+    return await checkDatabase(readDatabaseUrl(url), checked);
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return [failed('database', error.message)];
   }
 }
 
-async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
+async function checkEmbedded(dataDir: string, checked: CheckedSettings): Promise<CheckResult[]> {
   const { checkDataFolder } = await import('../doctor/check-data-folder.ts');
   const { checkDatabase } = await import('../doctor/check-database.ts');
   const { openEmbeddedPostgres } = await import('../embedded-postgres/cluster.ts');
@@ -109,10 +114,7 @@ async function checkEmbedded(dataDir: string): Promise<CheckResult[]> {
   try {
     const postgres = await openEmbeddedPostgres(dataDir);
     try {
-      return [
-        ...checks,
-        ...(await checkDatabase(describeEmbedded(postgres, dataDir), { hasPreparedStatements: true })),
-      ];
+      return [...checks, ...(await checkDatabase(describeEmbedded(postgres, dataDir), checked))];
     } finally {
       await postgres.close();
     }

@@ -6,6 +6,7 @@ import { createDeletedCommand } from './groups/deleted.ts';
 import { createEditCommand } from './groups/edit.ts';
 import { createExportCommand } from './groups/export.ts';
 import { createImportCommand } from './groups/import.ts';
+import { createImportRadiusCommand } from './groups/import-radius.ts';
 import { createListCommand } from './groups/list.ts';
 import { createPurgeCommand } from './groups/purge.ts';
 import { createRestoreCommand } from './groups/restore.ts';
@@ -28,5 +29,6 @@ export function createGroupsCommand(): Command {
     .addCommand(createCancelRetirementCommand())
     .addCommand(createExportCommand())
     .addCommand(createImportCommand())
+    .addCommand(createImportRadiusCommand())
     .addHelpText('after', '\nExample:\n  group-api groups list --text month');
 }

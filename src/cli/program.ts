@@ -10,6 +10,7 @@ import { createGroupsCommand } from './groups.ts';
 import { createMigrateCommand } from './migrate.ts';
 import { createNumberGroupsCommand } from './number-groups.ts';
 import { createPartitionsCommand } from './partitions.ts';
+import { createRadiusCommand } from './radius.ts';
 import { createRepairDatesCommand } from './repair-dates.ts';
 import { createRestoreCommand } from './restore.ts';
 import { createServiceGroupsCommand } from './service-groups.ts';
@@ -67,6 +68,7 @@ function createProgram(asJson: boolean): Command {
     .addCommand(createAccountsCommand())
     .addCommand(createNumberGroupsCommand())
     .addCommand(createWebhooksCommand())
+    .addCommand(createRadiusCommand())
     .addHelpText(
       'after',
       '\nExamples:\n  group-api serve\n  group-api groups list\n  group-api groups delete --help',

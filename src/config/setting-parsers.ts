@@ -31,6 +31,12 @@ export function parseOneOf<const T extends string>(values: readonly T[]) {
   };
 }
 
+export function parseSchemaName(text: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(text))
+    throw new Error(`the name of a schema: 1 to 63 letters, digits and _, not "${text}"`);
+  return text;
+}
+
 /** The message does not quote the value, which is a secret (as in `parseApiKey`). */
 export function parsePostgresUrl(text: string): string {
   parseDatabaseUrl(text);

@@ -13,6 +13,7 @@ import {
   parseOrigins,
   parsePath,
   parsePostgresUrl,
+  parseSchemaName,
   parseTimeZone,
 } from './setting-parsers.ts';
 
@@ -202,6 +203,53 @@ export const settings = {
     meaning: 'Allows webhooks with an `http:` URL, whose events others on the network can read',
     parse: parseBoolean,
     default: false,
+  }),
+  RADIUS: setting({
+    meaning:
+      'Notifies the network devices (NAS) of the open RADIUS sessions that a removal, a move, an edit or a delete concerns, by RFC 5176. The views for FreeRADIUS are there in any case',
+    parse: parseBoolean,
+    default: false,
+  }),
+  RADIUS_DISCONNECT: setting<boolean | undefined>({
+    meaning: 'The same, if it is set; `RADIUS` is ignored then',
+    parse: parseBoolean,
+    default: undefined,
+    defaultText: '`RADIUS`',
+  }),
+  RADIUS_CHANGE: setting({
+    meaning:
+      'What a session receives whose user still has a plan: `disconnect`, so that the device signs in again; or `coa`, the attributes of the plan (CoA-Request), if it can be changed so, else `disconnect`',
+    parse: parseOneOf(['disconnect', 'coa']),
+    default: 'disconnect',
+  }),
+  RADIUS_ACCOUNTING_SCHEMA: setting({
+    meaning:
+      'Schema of the tables `radacct` and `nas` of FreeRADIUS, in the same database. The secrets of the NAS are read from `nas`',
+    parse: parseSchemaName,
+    default: 'freeradius',
+  }),
+  RADIUS_COA_PORT: setting({
+    meaning: 'UDP port of the NAS for Disconnect- and CoA-Requests. Some devices listen on 1700',
+    parse: parseInteger(1, 65_535),
+    default: 3799,
+  }),
+  RADIUS_TIMEOUT_MS: setting({
+    meaning:
+      'Time in milliseconds that the first packet of a request waits for a response of the NAS; it is sent again after this time, twice and four times as long',
+    parse: parseInteger(50, 30_000),
+    default: 3000,
+  }),
+  RADIUS_RATE_UNIT: setting({
+    meaning:
+      'Unit of the numbers in `downloadUpload` that have none, for RADIUS: `bit/s`, `kbit/s`, `Mbit/s` or `Gbit/s`. Stored in the database at the start, for the views that FreeRADIUS reads: the same on every server',
+    parse: parseOneOf(['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s']),
+    default: 'Mbit/s',
+  }),
+  RADIUS_QUOTA_UNIT: setting({
+    meaning:
+      'Unit of a number in `dailyBandwidth` that has none, for RADIUS: `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`. Stored as `RADIUS_RATE_UNIT`',
+    parse: parseOneOf(['B', 'kB', 'MB', 'GB', 'KiB', 'MiB', 'GiB']),
+    default: 'MB',
   }),
   MAX_QUERY_TOKENS: setting({
     meaning: 'Maximum number of tokens (names, punctuators, values) in a query',

@@ -1,10 +1,12 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors.ts';
+import { checkAccounting } from './check-accounting.ts';
 import { checkAudit } from './check-audit.ts';
 import { checkEngine } from './check-engine.ts';
 import { checkMigrations } from './check-migrations.ts';
 import { checkPartitions } from './check-partitions.ts';
 import { readRequiredPrivileges } from './required-privileges.ts';
+import { checkRadius } from './check-radius.ts';
 import { checkTimeZone } from './check-time-zone.ts';
 import { failed, passed, warned, type CheckResult } from './check-result.ts';
 import { defaultConnectTimeoutMs } from '../postgres/connect-timeout.ts';
@@ -21,13 +23,18 @@ const statementTimeout = '10s';
 const clockSkewWarningMs = 2000;
 const maxClockSkewMs = 60_000;
 
-/**
- * Checks a database without changing it. Later checks are skipped if the server cannot be used.
- * `hasPreparedStatements` is the setting DATABASE_PREPARED_STATEMENTS.
- */
+/** The settings that the checks depend on. */
+export type CheckedSettings = {
+  /** DATABASE_PREPARED_STATEMENTS. */
+  readonly hasPreparedStatements: boolean;
+  /** RADIUS_ACCOUNTING_SCHEMA; undefined if no Disconnect- and CoA-Requests are sent. */
+  readonly accountingSchema: string | undefined;
+};
+
+/** Checks a database without changing it. Later checks are skipped if the server cannot be used. */
 export async function checkDatabase(
   database: DatabaseUrl,
-  { hasPreparedStatements }: { hasPreparedStatements: boolean },
+  { hasPreparedStatements, accountingSchema }: CheckedSettings,
 ): Promise<CheckResult[]> {
   const { description, schema } = database;
   try {
@@ -45,6 +52,7 @@ export async function checkDatabase(
     const others = await withConnection(database, { default_transaction_read_only: 'on' }, async (pool) => [
       await checkTimeZone(pool),
       ...(await checkTables(pool, schema)),
+      ...(await checkAccounting(pool, accountingSchema)),
       await checkClock(pool),
     ]);
     return [...first, ...others];
@@ -98,6 +106,7 @@ async function checkTables(client: pg.Pool, schema: string): Promise<CheckResult
     ...(await checkSequences(client, user)),
     ...(await checkAudit(client, user)),
     ...(await checkPartitions(client)),
+    ...(await checkRadius(client)),
   ];
 }
 

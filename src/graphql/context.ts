@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { Group } from '../groups/group.ts';
+import type { RadiusAttribute } from '../groups/radius-attributes.ts';
 import type { Logger } from '../log.ts';
 import type { RequestSummary } from '../measurements/request-summary.ts';
 import type { Repositories } from '../repositories.ts';
@@ -56,6 +57,11 @@ function createLoaders({ deletedGroups, groups, serviceGroups, subscribers }: Re
     group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
     serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {
       cache: false,
+    }),
+    radiusAttributes: new DataLoader<Group, RadiusAttribute[]>((list) => groups.radiusAttributes(list), {
+      cache: false,
+      // A query for all groups of the longest list would take a second.
+      maxBatchSize: 1000,
     }),
     activeSubscriberCount: new DataLoader<number, number>((ids) => subscribers.countActive(ids), {
       cache: false,

@@ -161,6 +161,9 @@ export const resolvers: Resolvers = {
 
     isRetired: ({ retiresAt }) => retiresAt !== null,
 
+    radiusAttributes: (group, _args, { loaders }) =>
+      group.details?.radiusAttributes ?? loaders().radiusAttributes.load(group),
+
     subscriberCount: (group, _args, { loaders }) => countActiveSubscribers(group, loaders()),
 
     subscribers: async (group, args, { loaders }) => {

@@ -15,6 +15,7 @@ type WrittenSelection = {
   group: boolean;
   serviceGroup: boolean;
   subscriberCount: boolean;
+  radiusAttributes: boolean;
   readonly subscribers: { readonly node: FieldNode; readonly type: GraphQLObjectType }[];
 };
 
@@ -27,11 +28,13 @@ const selectionByNode = new WeakMap<FieldNode, WrittenSelection>();
  * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it
  */
 export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
-  const { group, serviceGroup, subscriberCount, subscribers } = selectionOf(info);
+  const { group, serviceGroup, subscriberCount, radiusAttributes, subscribers } = selectionOf(info);
   return {
     group: group || mayBeRepeated,
     serviceGroup: serviceGroup || mayBeRepeated,
     subscriberCount: subscriberCount || mayBeRepeated,
+    // A repeated call computes them from the stored row.
+    radiusAttributes,
     subscriberPages: subscribers.map(({ node, type }) => {
       const field = type.getFields()[node.name.value]!;
       return parseSubscriberPage(getArgumentValues(field, node, info.variableValues));
@@ -43,7 +46,13 @@ function selectionOf({ fieldNodes, returnType, fragments }: GraphQLResolveInfo):
   const [node] = fieldNodes as [FieldNode];
   const cached = fieldNodes.length === 1 ? selectionByNode.get(node) : undefined;
   if (cached) return cached;
-  const selection = { group: false, serviceGroup: false, subscriberCount: false, subscribers: [] };
+  const selection = {
+    group: false,
+    serviceGroup: false,
+    subscriberCount: false,
+    radiusAttributes: false,
+    subscribers: [],
+  };
   const type = getNamedType(returnType);
   if (isObjectType(type)) collectSelection(selection, fieldNodes, type, fragments);
   if (fieldNodes.length === 1) selectionByNode.set(node, selection);
@@ -67,6 +76,7 @@ function collectSelection(
     if (type.name === 'Group') {
       if (name === 'serviceGroup') selection.serviceGroup = true;
       if (name === 'subscriberCount') selection.subscriberCount = true;
+      if (name === 'radiusAttributes') selection.radiusAttributes = true;
       if (name === 'subscribers') {
         selection.subscribers.push({ node, type });
         // `totalCount` is the same number.

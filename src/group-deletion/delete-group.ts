@@ -12,6 +12,7 @@ import { runDeleteManyStatement, type BlockedDeletion } from './delete-many-stat
 import { runDeletionStatement, type DeletionErrorCode, type DeletionResult } from './delete-statement.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
+import { addRadiusAttributes } from '../groups/radius-attributes.ts';
 
 /** The parsed arguments of `deleteGroup`. */
 export type Deletion = {
@@ -56,7 +57,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
     }
     const row = requireRow(result, deletion);
     const after = target === null ? {} : { after: { moveSubscribersTo: target, subscribersMoved } };
-    return { result: row, before: withoutDetails(row), ...after };
+    return { result: await addSelected(transaction, row, call), before: withoutDetails(row), ...after };
   };
 
   return {
@@ -70,7 +71,9 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
      * target is retired
      */
     async deleteGroup(deletion: Deletion, call: MutationCall): Promise<Group> {
-      if (call.isDryRun || deletion.moveSubscribersTo !== null) {
+      const { radiusAttributes } = call.selectedDetails;
+      // Their query would delay all requests of a batch.
+      if (call.isDryRun || deletion.moveSubscribersTo !== null || radiusAttributes) {
         return parseGroupRow(
           await mutations.run(call, (transaction) => deleteWithin(transaction, deletion, call)),
         );
@@ -103,7 +106,8 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
           retentionDays,
           (blocked) => blockedDeletion(blocked, requests.length),
         );
-        return { ...change, result: deleted };
+        const isSelected = call.selectedDetails.radiusAttributes;
+        return { ...change, result: isSelected ? await addRadiusAttributes(transaction, deleted) : deleted };
       });
       return rows.map(parseGroupRow);
     },
@@ -114,6 +118,17 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
 function requireRow(result: DeletionResult, deletion: DeletionTarget): RowJson {
   if (result.outcome === 'done' || result.outcome === 'replayed') return result.row;
   throw deletionError(result.outcome, result, deletion);
+}
+
+/** Adds the details that the statement does not read. */
+async function addSelected(
+  transaction: Transaction,
+  row: RowJson,
+  { selectedDetails }: MutationCall,
+): Promise<RowJson> {
+  if (!selectedDetails.radiusAttributes) return row;
+  const [withAttributes] = await addRadiusAttributes(transaction, [row]);
+  return withAttributes!;
 }
 
 /** The row as it was stored, for the audit. */

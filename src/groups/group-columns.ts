@@ -15,7 +15,13 @@ export type GroupDisagreements = {
   readonly fieldsWithoutColumn: None<
     Exclude<
       keyof GroupFields,
-      keyof GroupRow | '__typename' | 'serviceGroup' | 'subscribers' | 'subscriberCount' | 'isRetired'
+      | keyof GroupRow
+      | '__typename'
+      | 'serviceGroup'
+      | 'subscribers'
+      | 'subscriberCount'
+      | 'isRetired'
+      | 'radiusAttributes'
     >
   >;
   /** Columns that `input GroupEdit` cannot set. */

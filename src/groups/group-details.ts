@@ -1,7 +1,9 @@
 import type { SelectedDetails } from '../mutations/mutation-call.ts';
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RowJson } from '../database/row-json.ts';
+import { Prisma } from '../generated/prisma/client.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
+import { radiusAttributesOf, type RadiusAttribute } from './radius-attributes.ts';
 
 /** The data that a mutation returns with a group's row, read in the mutation's transaction. */
 export type GroupDetails = {
@@ -9,6 +11,7 @@ export type GroupDetails = {
   /** The number of active subscribers. 0: all pages are empty. */
   readonly subscriberCount?: number | null;
   readonly subscriberPages?: readonly SubscriberPageRows[] | null;
+  readonly radiusAttributes?: RadiusAttribute[] | null;
 };
 
 /** The rows of a page of active subscribers, and one more if there are more. */
@@ -22,9 +25,10 @@ type SubscriberPageRows = {
 export async function addGroupDetails(
   transaction: Transaction,
   row: RowJson,
-  { serviceGroup, subscriberCount, subscriberPages }: SelectedDetails,
+  { serviceGroup, subscriberCount, radiusAttributes, subscriberPages }: SelectedDetails,
 ): Promise<RowJson> {
-  if (!serviceGroup && !subscriberCount && subscriberPages.length === 0) return row;
+  if (!serviceGroup && !subscriberCount && !radiusAttributes && subscriberPages.length === 0) return row;
+  const json = JSON.stringify(row);
   const pages = JSON.stringify(subscriberPages);
   const [result] = await transaction.$queryRaw<{ details: RowJson }[]>`
     SELECT jsonb_build_object(
@@ -34,6 +38,7 @@ export async function addGroupDetails(
       'subscriberCount', CASE WHEN ${subscriberCount} THEN (
         SELECT count(*) FROM subscribers WHERE group_id = ${row['id']}::int AND is_active(expires_at)
       ) END,
+      'radiusAttributes', CASE WHEN ${radiusAttributes} THEN ${radiusAttributesOf(Prisma.sql`${json}::jsonb`)} END,
       'subscriberPages', (
         SELECT jsonb_agg(jsonb_build_object('first', first, 'after', after, 'rows', (
           SELECT coalesce(jsonb_agg(to_jsonb(subscriber) || jsonb_build_object('status',

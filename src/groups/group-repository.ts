@@ -26,6 +26,7 @@ import {
 } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
+import { computeRadiusAttributes } from './radius-attributes.ts';
 import { groupRetired, type Retirement } from './retirement.ts';
 import {
   isIndexed,
@@ -77,6 +78,9 @@ export function createGroupRepository(prisma: PrismaClient, mutations: MutationR
       const byId = new Map(rows.map(({ id, row }) => [id, parseGroupRow(row)]));
       return ids.map((id) => byId.get(id) ?? null);
     },
+
+    /** Returns the RADIUS attributes of these groups, which may be deleted, in their order, with one query. */
+    radiusAttributes: (list: readonly Group[]) => computeRadiusAttributes(prisma, list),
 
     /**
      * Returns all groups that match the filter, sorted by id.

@@ -19,6 +19,7 @@ export type SelectedDetails = {
   readonly group: boolean;
   readonly serviceGroup: boolean;
   readonly subscriberCount: boolean;
+  readonly radiusAttributes: boolean;
   /** Pages of active subscribers: `first` of them after the username `after`. */
   readonly subscriberPages: readonly { readonly first: number; readonly after: string }[];
 };
@@ -28,6 +29,7 @@ export const noDetails: SelectedDetails = {
   group: false,
   serviceGroup: false,
   subscriberCount: false,
+  radiusAttributes: false,
   subscriberPages: [],
 };
 

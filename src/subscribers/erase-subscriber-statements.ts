@@ -18,6 +18,7 @@ export type Erasure = {
   readonly retiredGroups: number;
   readonly storedResponses: number;
   readonly webhookDeliveries: number;
+  readonly radiusDeliveries: number;
   readonly auditEvents: number;
 };
 
@@ -28,8 +29,8 @@ const maxNamed = 10;
 
 /**
  * Replaces a username by a pseudonym in ended subscriptions, the history, the archive, stored responses, the audit log
- * and deliveries of webhooks, in one transaction. Its audit event has the pseudonym and the numbers, not the username.
- * Reads all audit events, and locks only the rows that it changes.
+ * and deliveries of webhooks and to RADIUS sessions, in one transaction. Its audit event has the pseudonym and the
+ * numbers, not the username. Reads all audit events, and locks only the rows that it changes.
  * @throws AppError HAS_ACTIVE_SUBSCRIBERS if the username has active subscriptions; a database error if the user of the
  *   database may not change the audit log.
  */
@@ -59,6 +60,7 @@ export async function eraseSubscriber(
         auditEvents: await eraseFromAudit(transaction, names),
         // After the audit log, from which no delivery of the username is made any more.
         webhookDeliveries: await eraseFromDeliveries(transaction, names),
+        radiusDeliveries: await eraseFromRadiusDeliveries(transaction, names),
       };
       return { result, targetIds: [pseudonym], after: result };
     },
@@ -128,6 +130,21 @@ async function eraseFromDeliveries(transaction: Transaction, names: Names): Prom
         THEN jsonb_set(${data.erased}, '{reason}', to_jsonb(regexp_replace(data->>'reason', ${word}, ${names.pseudonym}, 'g')))
         ELSE ${data.erased} END
     WHERE ${data.hasUsername} OR data->>'reason' ~ ${word}`;
+}
+
+/**
+ * The user name of a session is the username, and the postfix of a plan. A pending request is sent all the same, with
+ * the user name that the accounting has.
+ */
+async function eraseFromRadiusDeliveries(
+  transaction: Transaction,
+  { username, pseudonym }: Names,
+): Promise<number> {
+  return transaction.$executeRaw`
+    UPDATE radius_deliveries SET username = ${pseudonym}
+    WHERE username = ${username} OR starts_with(username, ${username}) AND substr(username, length(${username}) + 1) IN (
+      SELECT username_postfix FROM groups UNION SELECT group_row ->> 'username_postfix' FROM deleted_groups
+    )`;
 }
 
 /** Changes the audit events of everything but accounts, whose usernames are not those of subscribers. */

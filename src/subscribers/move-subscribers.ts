@@ -6,7 +6,8 @@ const maxNamed = 10;
 
 /**
  * Moves all active subscribers of a group to another and returns their number. The transaction must have locked both
- * groups. Usernames and dates do not change.
+ * groups. Usernames and dates do not change; `moved_at` is the time of the audit event, by which the move's subscribers
+ * are found.
  * @throws AppError ALREADY_EXISTS if usernames are active on both groups
  */
 export async function moveActiveSubscribers(
@@ -40,7 +41,7 @@ export async function moveActiveSubscribers(
   }
 
   return transaction.$executeRaw`
-    UPDATE subscribers SET group_id = ${to} WHERE group_id = ${from} AND is_active(expires_at)`;
+    UPDATE subscribers SET group_id = ${to}, moved_at = now() WHERE group_id = ${from} AND is_active(expires_at)`;
 }
 
 /**
@@ -63,7 +64,7 @@ export async function moveSubscribersBack(
   from: number,
 ): Promise<number> {
   return transaction.$executeRaw`
-    UPDATE subscribers SET group_id = ${groupId} FROM moved_subscribers AS moved
+    UPDATE subscribers SET group_id = ${groupId}, moved_at = now() FROM moved_subscribers AS moved
     WHERE moved.deleted_group_id = ${groupId} AND subscribers.group_id = ${from}
       AND subscribers.username = moved.username AND subscribers.starts_at = moved.starts_at
       AND is_active(subscribers.expires_at)`;

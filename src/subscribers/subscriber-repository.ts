@@ -109,9 +109,10 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
             WHERE username = ${username} AND expires_at <= now() FOR UPDATE OF subscribers
           ),
           renewed AS (
-            UPDATE subscribers SET starts_at = ${startsAt}::timestamptz, expires_at = ${expiresAt}::timestamptz
+            UPDATE subscribers
+            SET starts_at = ${startsAt}::timestamptz, expires_at = ${expiresAt}::timestamptz, moved_at = NULL
             FROM ended WHERE subscribers.group_id = ended.group_id AND subscribers.username = ended.username
-            RETURNING to_jsonb(subscribers) AS row
+            RETURNING ${toAuditJson('subscribers')} AS row
           ),
           created AS (
             -- DO NOTHING does not lock an active subscription, so that concurrent calls do not wait for each other.
@@ -119,7 +120,7 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
             SELECT id, ${username}, ${startsAt}::timestamptz, ${expiresAt}::timestamptz FROM open
             WHERE NOT EXISTS (SELECT FROM ended)
             ON CONFLICT DO NOTHING
-            RETURNING to_jsonb(subscribers) AS row
+            RETURNING ${toAuditJson('subscribers')} AS row
           ),
           written AS (SELECT row FROM renewed UNION ALL SELECT row FROM created),
           history AS (
@@ -159,11 +160,10 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
             SELECT group_id, username, starts_at, expires_at FROM removed
           ),
           change AS (
-            SELECT ARRAY[removed.group_id::text] AS target_ids, to_jsonb(removed) AS before, NULL::jsonb AS after,
-              to_jsonb(removed) AS row,
+            SELECT ARRAY[removed.group_id::text] AS target_ids, row AS before, NULL::jsonb AS after, row,
               CASE WHEN is_ambiguous THEN 'BAD_USER_INPUT'
                 WHEN removed.group_id IS NULL THEN 'NOT_FOUND' END AS rejection
-            FROM counted LEFT JOIN removed ON true
+            FROM counted LEFT JOIN (SELECT *, ${toAuditJson('removed')} AS row FROM removed) AS removed ON true
           )`;
         return writeSubscriber(transaction, call, steps, (rejection) =>
           rejection === 'NOT_FOUND'
@@ -208,6 +208,11 @@ export function createSubscriberRepository(prisma: PrismaClient, mutations: Muta
       return eraseSubscriber(mutations, username, call);
     },
   };
+}
+
+/** Returns the SQL of a row as JSON for the audit log, without `moved_at`, which is internal. */
+function toAuditJson(table: 'subscribers' | 'removed'): Prisma.Sql {
+  return Prisma.raw(`to_jsonb(${table}) - 'moved_at'`);
 }
 
 /** Reads a group, which the transaction has locked, with the details that the call selects. */

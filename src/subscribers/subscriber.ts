@@ -14,7 +14,7 @@ import type { Subscriber as SubscriberRow } from '../generated/prisma/client.ts'
 import { parseGroupRow, type Group } from '../groups/group.ts';
 
 /** The subscription of a username to a group. */
-export type Subscriber = SubscriberRow;
+export type Subscriber = Omit<SubscriberRow, 'movedAt'>;
 
 type SubscriberStatus = 'PENDING' | 'RUNNING' | 'ENDED';
 

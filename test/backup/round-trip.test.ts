@@ -58,6 +58,14 @@ beforeAll(async () => {
      SELECT id, '1-0-0', 'group.deleted', now(), 'group 1', to_jsonb($1::text) FROM endpoint`,
     [oddText],
   );
+  await app.sql(`INSERT INTO radius_feed (cursor, sender, sender_until) VALUES ('1-0', $1, now())`, [
+    oddText,
+  ]);
+  await app.sql(
+    `INSERT INTO radius_deliveries (event_id, event_type, event_at, username, session_id, unique_id, nas_address, must_disconnect)
+     VALUES ('1-0-0', 'subscriber.removed', now(), $1, $1, $1, '10.0.0.1', true)`,
+    [oddText],
+  );
   // Rolled back by `prisma migrate`, with an error that it has logged.
   await app.sql(
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs, rolled_back_at)

@@ -15,6 +15,7 @@ const order = [
   ['workers'],
   ['app'],
   ['observability'],
+  ['radius'],
   ['autodialer', 'events'],
   ['http'],
   ['graphql'],
@@ -154,7 +155,9 @@ test('removing the events is their folder, their commands, and statements of app
     (file) =>
       moduleOf(file.name) !== 'events' && importsOf(file).some((target) => moduleOf(target) === 'events'),
   );
-  const others = importers.map(({ name }) => name).filter((name) => !name.startsWith('cli/webhooks/'));
+  const others = importers
+    .map(({ name }) => name)
+    .filter((name) => !/^(cli\/(webhooks|radius)|radius)\//.test(name));
   expect(others.toSorted()).toStrictEqual(['app.ts', 'cli/events.ts']);
   const { source } = files.find(({ name }) => name === 'app.ts')!;
   expect(source.match(/import\('\.\/events\/[^']*'\)/g)).toHaveLength(4);
@@ -180,6 +183,18 @@ test('removing the metrics is their folder, that of the workers, and statements 
       false,
     ]);
   }
+});
+
+test('removing RADIUS is its folder, its commands and a check of doctor, and three imports of app.ts, on demand', () => {
+  const importers = files.filter(
+    (file) =>
+      moduleOf(file.name) !== 'radius' && importsOf(file).some((target) => moduleOf(target) === 'radius'),
+  );
+  const others = importers.map(({ name }) => name).filter((name) => !name.startsWith('cli/radius/'));
+  expect(others.toSorted()).toStrictEqual(['app.ts', 'doctor/check-accounting.ts']);
+  const { source } = files.find(({ name }) => name === 'app.ts')!;
+  expect(source.match(/import\('\.\/radius\/[^']*'\)/g)).toHaveLength(3);
+  expect(source).not.toMatch(/^import .*\.\/radius\//m);
 });
 
 test.each([

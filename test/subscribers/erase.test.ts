@@ -53,6 +53,13 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
         .length >= 5,
   );
   await app.post('/subscribe', { username: 'ali', groupId: first });
+  await app.createGroup({ usernamePostfix: '@postfix' });
+  await app.sql(
+    `INSERT INTO radius_deliveries (event_id, event_type, event_at, username, session_id, unique_id, nas_address, must_disconnect)
+     SELECT '1-0-0', 'subscriber.removed', now(), name, '', md5(name), '10.0.0.1', true
+     FROM unnest(ARRAY[$1, $1 || '@postfix', 'ali']) AS name`,
+    [username],
+  );
   const [before] = await app.sql('SELECT count(*)::int FROM audit_events');
 
   const { stdout, stderr, code } = await run('subscribers', 'erase', username, '--yes', '--json');
@@ -68,6 +75,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     retiredGroups: 1,
     storedResponses: 1,
     webhookDeliveries: 5,
+    radiusDeliveries: 2,
     auditEvents: 5,
     isDryRun: false,
   });
@@ -79,6 +87,7 @@ test('an erased username is in no table; its rows have one pseudonym, and the au
     'groups',
     'idempotency_keys',
     'moved_subscribers',
+    'radius_deliveries',
     'subscriber_history',
     'subscribers',
     'webhook_deliveries',

@@ -9,6 +9,9 @@ export const reliabilityFiles = [
   'reliability/mixed-load',
   'reliability/race',
   'events/webhook-kill',
+  'radius/failover',
+  'radius/pace',
+  'radius/freeradius-tools',
   'database/away',
   'database/failover',
   'database/unknown-commit',
@@ -20,6 +23,7 @@ export const reliabilityFiles = [
   'transfer/property',
   'transfer/scale',
   'group-deletion/scale',
+  'radius/scale',
   // Waits for dates.
   'group-deletion/retired-groups',
   'group-deletion/retired-group-races',
@@ -53,6 +57,7 @@ export const reliabilityFiles = [
   'database/pooler',
   'database/pooler-transactions',
   'database/schema-variants',
+  'radius/schemas',
   'database/standalone-migrations',
   'database/url',
   'database/several-hosts',
@@ -68,6 +73,11 @@ export const reliabilityFiles = [
   'observability/tracing-lifetime',
   // The server checks the files of a certificate every five seconds.
   'http/tls-renewal',
+  // A PostgreSQL and Debian's FreeRADIUS in each.
+  'documents/radius',
+  'radius/freeradius-access',
+  'radius/freeradius-limits',
+  'radius/freeradius-sessions',
   // A browser: themes, sizes and accessibility.
   'explorer/blocked-deletes',
   'explorer/browser',

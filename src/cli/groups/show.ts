@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
+import type { RadiusAttribute } from '../../groups/radius-attributes.ts';
 import { withDatabase } from '../command-context.ts';
 import { formatFields, print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
@@ -23,7 +24,7 @@ Examples:
     .action(showGroup);
 }
 
-async function showGroup(idArgument: string, { json }: { json?: true }): Promise<void> {
+async function showGroup(idArgument: string, { json: asJson }: { json?: true }): Promise<void> {
   const { parseGroupId } = await import('../../groups/group.ts');
   const { findDeletionImpact } = await import('../../group-deletion/deletion-impact.ts');
   const { describeGroups } = await import('./describe-groups.ts');
@@ -31,14 +32,22 @@ async function showGroup(idArgument: string, { json }: { json?: true }): Promise
   await withDatabase(async (repositories) => {
     const impact = await findDeletionImpact(id, repositories);
     const [group] = await describeGroups([impact.group], repositories);
-    print(json, { ...impact, group }, formatImpact(group!, impact));
+    const [radiusAttributes] = await repositories.groups.radiusAttributes([impact.group]);
+    const json = { ...impact, group: { ...group, radiusAttributes } };
+    print(asJson, json, formatImpact(group!, impact, radiusAttributes!));
   });
 }
 
-function formatImpact(group: GroupDescription, impact: GroupDeletionImpact): string {
+function formatImpact(
+  group: GroupDescription,
+  impact: GroupDeletionImpact,
+  radiusAttributes: readonly RadiusAttribute[],
+): string {
+  const radius = radiusAttributes.map(({ attribute, op, value }) => `${attribute} ${op} ${value}`);
   const { activeSubscribers, pendingSubscribers, endedSubscribers, blockers, retirement } = impact;
   return formatFields([
     ...groupFields(group).filter(([name]) => name !== 'subscriberCount'),
+    ['radiusAttributes', radius.length === 0 ? 'none' : radius.join('\n')],
     ['activeSubscribers', activeSubscribers],
     ['pendingSubscribers', pendingSubscribers],
     ['endedSubscribers', endedSubscribers],

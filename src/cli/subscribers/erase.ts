@@ -53,7 +53,7 @@ async function erase(
     `${isDryRun ? 'Would replace' : 'Replaced'} ${username} by ${pseudonym} in ${counts.endedSubscriptions} ended ` +
     `subscriptions, ${counts.subscriberHistory} rows of the history, ${counts.movedSubscribers} moved subscribers, ` +
     `${counts.deletedGroups} reasons of deleted groups, ${counts.retiredGroups} reasons of retirements, ` +
-    `${counts.storedResponses} stored responses, ${counts.webhookDeliveries} deliveries of webhooks and ` +
-    `${counts.auditEvents} audit events`;
+    `${counts.storedResponses} stored responses, ${counts.webhookDeliveries} deliveries of webhooks, ` +
+    `${counts.radiusDeliveries} requests to RADIUS sessions and ${counts.auditEvents} audit events`;
   print(json, { ...erasure, isDryRun }, text);
 }

@@ -159,9 +159,12 @@ function inParentheses(text: string): string {
 /** The selected fields of a connection: `edges` has the same nodes again, and `totalCount` counts the whole list. */
 const connectionParts = ['nodes', 'pageInfo'];
 
+/** A field that costs a further query: a client that needs it selects it. */
+const omittedField = 'Group.radiusAttributes';
+
 /**
  * Selects the leaves of a type and, `levels` deep, those of its objects; the nodes of a connection are the result's own
- * level. Omits fields that need an argument, or another scope than the operation's.
+ * level. Omits fields that need an argument, or another scope than the operation's, and `omittedField`.
  */
 function writeSelection(type: GraphQLObjectType, scope: unknown, levels = 1): string {
   const isConnection = type.name.endsWith('Connection');
@@ -171,6 +174,7 @@ function writeSelection(type: GraphQLObjectType, scope: unknown, levels = 1): st
       const fieldType = getNamedType(field.type);
       if (isLeafType(fieldType)) return field.name;
       if (!isObjectType(fieldType) || levels === 0) return [];
+      if (`${type.name}.${field.name}` === omittedField) return [];
       const selection = writeSelection(fieldType, scope, isConnection ? levels : levels - 1);
       return selection === '' ? [] : `${field.name} { ${selection} }`;
     })

@@ -1,0 +1,229 @@
+import { Prisma } from '../generated/prisma/client.ts';
+import type { AccountingTables } from './accounting-statements.ts';
+import type { SessionChange } from './session-changes.ts';
+
+const { sql, raw } = Prisma;
+
+/** A delivery that is due, with its session. */
+export type DueDelivery = {
+  readonly id: bigint;
+  /** The attempts that have ended. */
+  readonly attempts: number;
+  readonly nasAddress: string;
+  readonly mustDisconnect: boolean;
+  /** Whether the session is still open; the columns that follow are null if not. */
+  readonly isOpen: boolean;
+  readonly sessionId: string | null;
+  readonly username: string | null;
+  readonly framedAddress: string | null;
+};
+
+/** The result of an attempt, as it is stored. */
+export type DeliveryResult = {
+  readonly id: string;
+  readonly attempts: number;
+  readonly status: 'pending' | 'delivered' | 'failed';
+  /** Of a pending delivery, until its next attempt. */
+  readonly delayMs: number | null;
+  readonly request: 'disconnect' | 'coa' | null;
+  readonly response: 'ack' | 'nak' | null;
+  readonly errorCause: number | null;
+  readonly error: string | null;
+};
+
+/** The plan that RADIUS reads for a user name now, as the attributes of the reply. */
+export type CurrentPlan = {
+  readonly username: string;
+  readonly attributes: readonly { readonly attribute: string; readonly value: string }[];
+};
+
+/** The cursor before and after a page of events. */
+export type Cursors = { readonly from: string; readonly to: string };
+
+/** Inserts the row of the feed, unless it exists: sending starts with the events after `cursor`. */
+export function createFeedRow(cursor: string): Prisma.Sql {
+  return sql`INSERT INTO radius_feed (cursor) VALUES (${cursor}) ON CONFLICT (id) DO NOTHING`;
+}
+
+/**
+ * Makes a process the one that sends, or continues to, for `leaseMs`. Selects the cursor, if it is; no row if another
+ * process sends.
+ */
+export function lease(sender: string, leaseMs: number): Prisma.Sql {
+  return sql`
+    UPDATE radius_feed SET sender = ${sender}, sender_until = now() + ${leaseMs}::float8 * interval '1 ms'
+    WHERE sender IS NULL OR sender = ${sender} OR sender_until < now()
+    RETURNING cursor`;
+}
+
+/** Lets another process send. */
+export function releaseLease(sender: string): Prisma.Sql {
+  return sql`UPDATE radius_feed SET sender = NULL, sender_until = NULL WHERE sender = ${sender}`;
+}
+
+/** Selects the plans of groups that exist or are in the archive: `id`, and the columns of `PlanValues`. */
+export function selectPlans(ids: readonly number[]): Prisma.Sql {
+  return sql`
+    SELECT id, username_postfix AS "usernamePostfix", daily_bandwidth AS "dailyBandwidth", download_upload AS "downloadUpload",
+      ip, multi_login_count AS "multiLoginCount"
+    FROM groups WHERE id = ANY (${ids}::int[])
+    UNION ALL
+    SELECT id, group_row ->> 'username_postfix', group_row ->> 'daily_bandwidth', group_row ->> 'download_upload',
+      group_row ->> 'ip', (group_row ->> 'multi_login_count')::int
+    FROM deleted_groups WHERE id = ANY (${ids}::int[])`;
+}
+
+/** Moves the cursor after events that concern no session, as `fanOut` does: selects one row, or none. */
+export function moveCursor(sender: string, { from, to }: Cursors): Prisma.Sql {
+  return sql`
+    UPDATE radius_feed SET cursor = ${to} WHERE sender = ${sender} AND cursor = ${from} RETURNING 0 AS count`;
+}
+
+/**
+ * Moves the cursor, if this process still sends and nothing has moved it, and inserts a delivery for each open session
+ * that the changes concern. Selects the number of deliveries as `count`; no row if the cursor was not moved.
+ *
+ * A session is found by its user name: the username with the postfix of the plan before. A user who has another plan
+ * with the same user name that started later is not concerned: RADIUS reads that one. `inFlight` are the deliveries
+ * whose packets were written before these changes; any other pending one of a session sends the same truth later.
+ */
+export function fanOut(
+  { radacct }: AccountingTables,
+  sender: string,
+  cursors: Cursors,
+  changes: readonly SessionChange[],
+  inFlight: readonly bigint[],
+): Prisma.Sql {
+  const json = JSON.stringify(changes.map((change, position) => ({ ...change, position })));
+  return sql`
+    WITH moved AS (
+      UPDATE radius_feed SET cursor = ${cursors.to} WHERE sender = ${sender} AND cursor = ${cursors.from} RETURNING true
+    ), change AS MATERIALIZED (
+      SELECT change.* FROM moved, jsonb_to_recordset(${json}::jsonb) AS change (
+        position int, "eventId" text, "eventType" text, "eventAt" timestamptz, "of" text, username text, "startsAt" timestamptz,
+        "groupId" int, postfix text, "mustDisconnect" boolean, "isForAll" boolean, "loginLimit" int)
+    ), split AS MATERIALIZED (
+      -- Each open session once for each postfix that it ends with, of which there are few.
+      SELECT ${sessionColumns}, left(session.username, length(session.username) - length(postfix)) AS name, postfix
+      FROM (SELECT DISTINCT postfix FROM change WHERE "of" <> 'subscriber') AS postfixes
+      JOIN ${radacct} AS session ON right(session.username, length(postfix)) = postfix
+      WHERE acctstoptime IS NULL
+    ), concerned AS (
+      SELECT change.*, ${sessionColumns}, change.username AS name, "startsAt" AS starts_at
+      FROM change JOIN ${radacct} AS session ON session.username = change.username || postfix
+      WHERE "of" = 'subscriber' AND acctstoptime IS NULL AND "startsAt" <= "eventAt"
+      UNION ALL
+      SELECT change.*, split.acctuniqueid, split.acctsessionid, split.user_name, split.nas_address, split.acctstarttime, split.name,
+        subscribers.starts_at
+      FROM split JOIN subscribers ON subscribers.username = split.name JOIN change ON change.postfix = split.postfix
+        AND CASE "of" WHEN 'group' THEN group_id = "groupId" WHEN 'moved' THEN moved_at >= "eventAt" END
+      WHERE starts_at <= now() AND is_active(expires_at)
+    ), ranked AS (
+      SELECT *, dense_rank() OVER (PARTITION BY position, user_name ORDER BY acctstarttime NULLS FIRST, acctuniqueid) AS rank
+      FROM concerned WHERE NOT EXISTS (
+        SELECT FROM subscribers AS later JOIN groups ON groups.id = later.group_id
+        WHERE later.username = concerned.name AND coalesce(username_postfix, '') = postfix
+          AND later.starts_at > concerned.starts_at AND later.starts_at <= now() AND is_active(later.expires_at)
+      )
+    ), told AS (
+      SELECT DISTINCT ON (acctuniqueid) *, bool_or("mustDisconnect" OR coalesce(rank > "loginLimit", false))
+        OVER (PARTITION BY acctuniqueid) AS must_disconnect
+      FROM ranked WHERE "isForAll" OR rank > "loginLimit"
+      ORDER BY acctuniqueid, position DESC
+    ), inserted AS (
+      INSERT INTO radius_deliveries (event_id, event_type, event_at, username, session_id, unique_id, nas_address, must_disconnect)
+      SELECT "eventId", "eventType", "eventAt", user_name, acctsessionid, acctuniqueid, nas_address, must_disconnect
+      FROM told WHERE NOT EXISTS (
+        SELECT FROM radius_deliveries AS waiting
+        WHERE unique_id = acctuniqueid AND status = 'pending' AND attempts = 0 AND waiting.must_disconnect >= told.must_disconnect
+          AND id <> ALL (${inFlight}::bigint[])
+      )
+      ORDER BY position, acctuniqueid
+      ON CONFLICT (unique_id, event_id) DO NOTHING
+      RETURNING id
+    )
+    SELECT (SELECT count(*)::int FROM inserted) AS count FROM moved`;
+}
+
+/** Of `session`, a row of `radacct`. */
+const sessionColumns = sql`session.acctuniqueid, session.acctsessionid, session.username AS user_name,
+        host(session.nasipaddress) AS nas_address, session.acctstarttime`;
+
+/**
+ * Selects the deliveries that are due, up to `limit` for each NAS, so that the deliveries of one do not delay those of
+ * others; each is a `DueDelivery`.
+ */
+export function selectDue(
+  { radacct }: AccountingTables,
+  inFlight: readonly bigint[],
+  limit: number,
+): Prisma.Sql {
+  return sql`
+    WITH RECURSIVE addresses AS (
+      (SELECT nas_address FROM radius_deliveries WHERE status = 'pending' ORDER BY nas_address LIMIT 1)
+      UNION ALL
+      SELECT (
+        SELECT nas_address FROM radius_deliveries WHERE status = 'pending' AND nas_address > addresses.nas_address
+        ORDER BY nas_address LIMIT 1
+      ) FROM addresses WHERE nas_address IS NOT NULL
+    ), due AS MATERIALIZED (
+      SELECT due.* FROM addresses, LATERAL (
+        SELECT * FROM radius_deliveries
+        WHERE nas_address = addresses.nas_address AND status = 'pending' AND next_attempt_at <= now()
+          AND id <> ALL (${inFlight}::bigint[])
+        ORDER BY next_attempt_at LIMIT ${limit}
+      ) AS due
+    )
+    SELECT due.id, attempts, nas_address AS "nasAddress", must_disconnect AS "mustDisconnect",
+      session.acctuniqueid IS NOT NULL AS "isOpen", acctsessionid AS "sessionId", session.username, host(framedipaddress) AS "framedAddress"
+    FROM due LEFT JOIN ${radacct} AS session ON acctuniqueid = unique_id AND acctstoptime IS NULL
+    ORDER BY next_attempt_at, due.id`;
+}
+
+/**
+ * Selects the plans that RADIUS reads now for these user names, one row for each that has one; each is a
+ * `CurrentPlan`: the rows of `radgroupreply` and `radreply`. Those views would read all subscribers for several user
+ * names: a user name may end with a postfix of up to 64 characters.
+ */
+export function selectCurrentPlans(usernames: readonly string[]): Prisma.Sql {
+  return sql`
+    WITH plan AS (
+      SELECT DISTINCT ON (name) name, group_id, expires_at
+      FROM unnest(${usernames}::text[]) AS name, LATERAL (
+        SELECT * FROM radius_subscriptions WHERE username = name AND subscriber = ANY (ARRAY(
+          SELECT left(name, size) FROM generate_series(greatest(1, length(name) - 64), length(name)) AS size
+        ))
+      ) AS subscription
+      ORDER BY name, starts_at DESC, group_id DESC, subscriber DESC
+    )
+    SELECT name AS username, (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('attribute', attribute, 'value', value) ORDER BY position), '[]')
+      FROM radius_group_attributes WHERE group_id = plan.group_id AND is_reply
+    ) || CASE WHEN expires_at IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('attribute', 'Session-Timeout', 'value',
+      least(greatest(floor(extract(epoch FROM expires_at - now())), 1), 2147483647)::bigint::text)) END AS attributes
+    FROM plan`;
+}
+
+/** Stores the results of attempts. A success counts in any case; another result, if it is that of the next attempt. */
+export function recordResults(results: readonly DeliveryResult[]): Prisma.Sql {
+  return sql`
+    UPDATE radius_deliveries AS d
+    SET status = result.status, attempts = result.attempts, next_attempt_at = now() + "delayMs" * interval '1 ms',
+      last_attempt_at = now(), request = result.request, response = result.response, error_cause = "errorCause",
+      last_error = error, finished_at = CASE WHEN result.status <> 'pending' THEN now() END
+    FROM jsonb_to_recordset(${JSON.stringify(results)}::jsonb) AS result
+      (id bigint, attempts int, status text, "delayMs" float8, request text, response text, "errorCause" int, error text)
+    WHERE d.id = result.id AND d.status = 'pending' AND (d.attempts = result.attempts - 1 OR result.status = 'delivered')`;
+}
+
+/** Finished deliveries are deleted after this time. */
+const retention = raw(`interval '7 days'`);
+
+/** Deletes up to `limit` deliveries that were finished long enough ago. */
+export function deleteFinished(limit: number): Prisma.Sql {
+  return sql`
+    DELETE FROM radius_deliveries WHERE id IN (
+      SELECT id FROM radius_deliveries WHERE finished_at < now() - ${retention}
+      ORDER BY finished_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
+    )`;
+}

@@ -1,0 +1,23 @@
+/** At most 50 packets a second: 20 ms apart, and 1 ms because timers may be early. */
+const packetIntervalMs = 21;
+
+/** Spaces the packets to one NAS, retransmissions included. */
+export type PacketPace = {
+  /** Resolves when the next packet may be sent, in the order of the calls. */
+  turn(): Promise<void>;
+};
+
+export function createPacketPace(): PacketPace {
+  let sentAt = -Infinity;
+  let last: Promise<void> = Promise.resolve();
+  return {
+    turn() {
+      last = last.then(async () => {
+        const waitMs = sentAt + packetIntervalMs - performance.now();
+        if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+        sentAt = performance.now();
+      });
+      return last;
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { AppError } from '../errors.ts';
+import type { EventFeed } from '../events/event-feed.ts';
+import type { EventPosition } from '../events/event-position.ts';
+import { formatFeedCursor, parseFeedCursor } from '../events/webhooks/feed-cursor.ts';
+import type { Logger } from '../log.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import type { Sending } from './sending.ts';
+import { findPlanIds, toSessionChanges } from './session-changes.ts';
+
+/** The background work that tells NAS about changes. */
+export type RadiusJob = {
+  /** Ends running attempts within a second, lets another process send, and ends the work. */
+  stop(): Promise<void>;
+};
+
+/** The delay of events, and of retries. */
+const pollMs = 250;
+/** How often a process that does not send tries to. */
+const idlePollMs = 2000;
+/** The delay after an error. */
+const retryMs = 1000;
+/** A killed process is replaced after this time. */
+const leaseMs = 10_000;
+const renewMs = 3000;
+/** A stop waits this long for responses; without one, another process sends the request again. */
+const stopTimeoutMs = 1000;
+
+/**
+ * Starts the job. Each server runs one; one of them at a time sends, so that no NAS receives more packets because there
+ * are several servers. The sending process proves its lease to itself: it stops when the time is over, also if it was
+ * suspended meanwhile.
+ */
+export function startRadiusJob(
+  { store, feed, sending }: { store: DeliveryStore; feed: EventFeed; sending: Sending },
+  log: Logger,
+): RadiusJob {
+  let isStopping = false;
+  let timer: NodeJS.Timeout | undefined;
+  let polling: Promise<void> = Promise.resolve();
+
+  let cursor: string | undefined;
+  /** The position up to which the feed had no change after the cursor: read again from there, without a write. */
+  let read: EventPosition | undefined;
+  let renewedAt = -Infinity;
+  let term = new AbortController();
+  let termTimer: NodeJS.Timeout | undefined;
+
+  const endTerm = () => {
+    term.abort();
+    cursor = undefined;
+  };
+  /** Returns whether this process may send. */
+  const renewLease = async (): Promise<boolean> => {
+    const now = performance.now();
+    if (cursor !== undefined && now - renewedAt < renewMs) return true;
+    const stored = await store.lease(leaseMs);
+    if (stored === undefined) {
+      endTerm();
+      return false;
+    }
+    if (term.signal.aborted) term = new AbortController();
+    if (stored !== cursor) read = undefined;
+    cursor = stored;
+    renewedAt = now;
+    clearTimeout(termTimer);
+    termTimer = setTimeout(endTerm, now + leaseMs - performance.now());
+    return true;
+  };
+
+  /** Reads a page of events, and inserts their deliveries. Returns whether more events can be read now. */
+  const advance = async (from: string): Promise<boolean> => {
+    const page = await feed.read(read ?? parseFeedCursor(from));
+    // After a failover to a standby that has lost the last transactions, the stored cursor is still right.
+    if (page.isLost && read !== undefined) {
+      read = undefined;
+      return true;
+    }
+    const changes = toSessionChanges(page.events, await store.findPlans(findPlanIds(page.events)));
+    if (changes.length === 0 && !page.hasMore) {
+      read = page.position;
+      return false;
+    }
+    const to = formatFeedCursor(page.position);
+    const count = await store.fanOut({ from, to }, changes, sending.inFlight());
+    if (count === undefined) endTerm();
+    else cursor = to;
+    read = undefined;
+    return page.hasMore;
+  };
+
+  /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
+  const poll = async (): Promise<number> => {
+    if (!(await renewLease())) return idlePollMs;
+    const hasMore = await advance(cursor!);
+    await sending.run(term.signal);
+    return hasMore ? 0 : pollMs;
+  };
+  const schedule = (delayMs: number) => {
+    if (!isStopping) timer = setTimeout(tick, delayMs);
+  };
+  const tick = () => {
+    polling = poll()
+      .catch((error: unknown) => {
+        // The connection watchdog logs an unavailable database.
+        if (!(error instanceof AppError)) log.error({ err: error }, 'sending to NAS failed, and is retried');
+        return retryMs;
+      })
+      .then(schedule);
+  };
+
+  schedule(0);
+  return {
+    async stop() {
+      isStopping = true;
+      clearTimeout(timer);
+      await polling;
+      const abandon = setTimeout(() => term.abort(), stopTimeoutMs);
+      await sending.finish();
+      clearTimeout(abandon);
+      clearTimeout(termTimer);
+      // The lease ends by itself if the database is unavailable.
+      if (cursor !== undefined) await store.release().catch(() => undefined);
+    },
+  };
+}

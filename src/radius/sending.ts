@@ -1,0 +1,147 @@
+import type { Logger } from '../log.ts';
+import type { DeliveryResult, DueDelivery } from './delivery-statements.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import type { NasClient } from './nas-client.ts';
+import { createSecretFinder, type FindSecret, type ResolveName } from './nas-list.ts';
+import { sendDelivery } from './send-delivery.ts';
+
+/** Sends the due deliveries of this process. */
+export type Sending = {
+  /** Starts attempts of deliveries that are due, as many as the limits permit. */
+  run(signal: AbortSignal): Promise<void>;
+  /** The deliveries of attempts that run, or whose results are not stored yet. */
+  inFlight(): bigint[];
+  /** Resolves once no attempt is running, and all results are stored, or could not be. */
+  finish(): Promise<void>;
+};
+
+/** Attempts at a time at one NAS, which has 256 identifiers; and at one that did not respond to the last attempt. */
+const maxConcurrentAtNas = 64;
+const maxConcurrentAtSilentNas = 4;
+/** Attempts at a time of a process. */
+const maxConcurrentAttempts = 2048;
+/** Results are stored together, at the latest after this time. */
+const recordMs = 100;
+/** The delay after an error of the database. */
+const retryMs = 1000;
+/** How long the rows of `nas`, with the addresses of its names, are used. */
+const nasListMs = 10_000;
+
+/** Creates the sending. `prefersCoa`: CoA-Requests are preferred to Disconnect-Requests. */
+export function createSending({
+  store,
+  client,
+  resolve,
+  prefersCoa,
+  log,
+}: {
+  readonly store: DeliveryStore;
+  readonly client: NasClient;
+  readonly resolve: ResolveName;
+  readonly prefersCoa: boolean;
+  readonly log: Logger;
+}): Sending {
+  const attempts = new Map<bigint, Promise<void>>();
+  const countByNas = new Map<string, number>();
+  const silentNas = new Set<string>();
+  let results: DeliveryResult[] = [];
+  let recording: Promise<void> | undefined;
+  let recordTimer: NodeJS.Timeout | undefined;
+
+  let findSecret: FindSecret = () => undefined;
+  let listedAt = -Infinity;
+  /** Reads the rows again if they are old, or lack one that is needed, which may be new. */
+  const readNasList = async (due: readonly DueDelivery[]) => {
+    const isOld = performance.now() - listedAt >= nasListMs;
+    if (!isOld && due.every(({ nasAddress }) => findSecret(nasAddress))) return;
+    findSecret = await createSecretFinder(await store.listNas(), resolve);
+    listedAt = performance.now();
+  };
+
+  /** Stores results. Those that could not be stored stay in flight, so that nothing is sent again meanwhile. */
+  const record = async () => {
+    clearTimeout(recordTimer);
+    recordTimer = undefined;
+    const batch = results;
+    results = [];
+    if (batch.length === 0) return;
+    try {
+      await store.record(batch);
+      for (const { id } of batch) attempts.delete(BigInt(id));
+    } catch {
+      // The connection watchdog logs an unavailable database; another error occurs again at the next poll.
+      results = [...batch, ...results];
+      recordLater(retryMs);
+    }
+  };
+  const recordNow = () => (recording ??= record().finally(() => (recording = undefined)));
+  const recordLater = (delayMs: number) => {
+    recordTimer ??= setTimeout(() => void recordNow(), delayMs);
+  };
+
+  /** Returns those of the due deliveries for which there is a place now. */
+  const choose = (due: readonly DueDelivery[]): DueDelivery[] => {
+    const planned = new Map<string, number>();
+    let places = maxConcurrentAttempts - attempts.size;
+    return due.filter(({ nasAddress }) => {
+      const count = (countByNas.get(nasAddress) ?? 0) + (planned.get(nasAddress) ?? 0);
+      const limit = silentNas.has(nasAddress) ? maxConcurrentAtSilentNas : maxConcurrentAtNas;
+      if (places === 0 || count >= limit) return false;
+      planned.set(nasAddress, (planned.get(nasAddress) ?? 0) + 1);
+      places--;
+      return true;
+    });
+  };
+  const count = (address: string, change: 1 | -1) => {
+    const next = (countByNas.get(address) ?? 0) + change;
+    if (next === 0) countByNas.delete(address);
+    else countByNas.set(address, next);
+  };
+  const noteResult = (delivery: DueDelivery, result: DeliveryResult) => {
+    const { nasAddress, isOpen } = delivery;
+    const { request, response, status, error } = result;
+    if (isOpen && request !== null) {
+      if (response === null) silentNas.add(nasAddress);
+      else silentNas.delete(nasAddress);
+    }
+    if (status === 'failed')
+      log.warn(
+        { delivery: result.id, nas: nasAddress, reason: error },
+        'a session was not changed by RADIUS',
+      );
+    results.push(result);
+    recordLater(recordMs);
+  };
+
+  return {
+    async run(signal) {
+      const due = choose(await store.listDue([...attempts.keys()], maxConcurrentAtNas));
+      if (due.length === 0) return;
+      await readNasList(due);
+      const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
+      const names = changeable.map(({ username }) => username).filter((name) => name !== null);
+      const plans = await store.findCurrentPlans([...new Set(names)]);
+      if (signal.aborted) return;
+      for (const delivery of due) {
+        const { id, nasAddress, username } = delivery;
+        const plan = username === null ? undefined : plans.get(username);
+        count(nasAddress, 1);
+        const attempt = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal }).then(
+          (result) => {
+            count(nasAddress, -1);
+            if (result) noteResult(delivery, result);
+            else attempts.delete(id);
+          },
+        );
+        attempts.set(id, attempt);
+      }
+    },
+    inFlight: () => [...attempts.keys()],
+    async finish() {
+      await Promise.all(attempts.values());
+      await recording;
+      await recordNow();
+      clearTimeout(recordTimer);
+    },
+  };
+}
