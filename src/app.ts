@@ -24,7 +24,7 @@ import { registerSchemaRoute } from './http/routes/schema.ts';
 import { createHttpServer } from './http/server.ts';
 import { registerWhoamiRoute } from './http/routes/whoami.ts';
 import type { Logger } from './log.ts';
-import { storeRadiusSettings } from './radius/radius-settings.ts';
+import { storeRadiusSettings } from './radius/radius-settings-statement.ts';
 import { createRepositories } from './repositories.ts';
 
 /** The running server. */
