@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Caller } from '../mutations/mutation-call.ts';
 import type { Group } from '../groups/group.ts';
-import type { RadiusAttribute } from '../groups/radius-attributes.ts';
+import type { RadiusAttribute } from '../groups/radius-attribute-statements.ts';
 import type { Logger } from '../log.ts';
 import type { RequestSummary } from '../measurements/request-summary.ts';
 import type { Repositories } from '../repositories.ts';

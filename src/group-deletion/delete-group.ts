@@ -12,7 +12,7 @@ import { runDeleteManyStatement, type BlockedDeletion } from './delete-many-stat
 import { runDeletionStatement, type DeletionErrorCode, type DeletionResult } from './delete-statement.ts';
 import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
-import { addRadiusAttributes } from '../groups/radius-attributes.ts';
+import { addRadiusAttributes } from '../groups/radius-attribute-statements.ts';
 
 /** The parsed arguments of `deleteGroup`. */
 export type Deletion = {

@@ -1,9 +1,8 @@
 import type { SelectedDetails } from '../mutations/mutation-call.ts';
 import type { Transaction } from '../mutations/mutation-runner.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { Prisma } from '../generated/prisma/client.ts';
 import type { ServiceGroup } from '../service-groups/service-group.ts';
-import { radiusAttributesOf, type RadiusAttribute } from './radius-attributes.ts';
+import { writeRadiusAttributes, type RadiusAttribute } from './radius-attribute-statements.ts';
 
 /** The data that a mutation returns with a group's row, read in the mutation's transaction. */
 export type GroupDetails = {
@@ -28,7 +27,6 @@ export async function addGroupDetails(
   { serviceGroup, subscriberCount, radiusAttributes, subscriberPages }: SelectedDetails,
 ): Promise<RowJson> {
   if (!serviceGroup && !subscriberCount && !radiusAttributes && subscriberPages.length === 0) return row;
-  const json = JSON.stringify(row);
   const pages = JSON.stringify(subscriberPages);
   const [result] = await transaction.$queryRaw<{ details: RowJson }[]>`
     SELECT jsonb_build_object(
@@ -38,7 +36,7 @@ export async function addGroupDetails(
       'subscriberCount', CASE WHEN ${subscriberCount} THEN (
         SELECT count(*) FROM subscribers WHERE group_id = ${row['id']}::int AND is_active(expires_at)
       ) END,
-      'radiusAttributes', CASE WHEN ${radiusAttributes} THEN ${radiusAttributesOf(Prisma.sql`${json}::jsonb`)} END,
+      'radiusAttributes', CASE WHEN ${radiusAttributes} THEN ${writeRadiusAttributes(row)} END,
       'subscriberPages', (
         SELECT jsonb_agg(jsonb_build_object('first', first, 'after', after, 'rows', (
           SELECT coalesce(jsonb_agg(to_jsonb(subscriber) || jsonb_build_object('status',

@@ -26,7 +26,7 @@ import {
 } from './group.ts';
 import { addGroupDetails } from './group-details.ts';
 import type { GroupSearch } from './group-search.ts';
-import { computeRadiusAttributes } from './radius-attributes.ts';
+import { computeRadiusAttributes } from './radius-attribute-statements.ts';
 import { groupRetired, type Retirement } from './retirement.ts';
 import {
   isIndexed,

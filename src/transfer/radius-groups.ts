@@ -1,14 +1,14 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { AppError, OperatorError } from '../errors.ts';
 import { parseExportedGroup } from '../groups/group.ts';
 import { writeEnd, writeHeader, writeRecord } from './format.ts';
 import { readRadiusRows, type RadiusFields, type RadiusRow } from './radius-attributes.ts';
 
 /** The tables of FreeRADIUS, which may be renamed in its settings. */
-export type RadiusTables = { readonly check: string; readonly reply: string; readonly userGroup: string };
+type RadiusTables = { readonly check: string; readonly reply: string; readonly userGroup: string };
 
 /** The fields of imported groups that RADIUS does not have. */
-export type RadiusDefaults = { readonly tagName: string; readonly duration: number; readonly price: string };
+type RadiusDefaults = { readonly tagName: string; readonly duration: number; readonly price: string };
 
 /** A group of FreeRADIUS, converted to a group of group-api, or not: then without `record`. */
 export type ConvertedGroup = {
@@ -126,7 +126,7 @@ async function readTables(pool: pg.Pool, { check, reply, userGroup }: RadiusTabl
 function quoteName(name: string): string {
   return name
     .split('.')
-    .map((part) => pg.escapeIdentifier(part))
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
     .join('.');
 }
 

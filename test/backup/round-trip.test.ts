@@ -9,7 +9,7 @@ import { openTestApp, useTestApp } from '../support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { useTestFolder } from '../support/test-folder.ts';
 
-const app = useTestApp();
+const app = useTestApp({ RADIUS_RATE_UNIT: 'kbit/s' });
 const folder = useTestFolder();
 const file = join(folder, 'plans.backup');
 const here = createCommandLine(() => app);

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
-import type { RadiusAttribute } from '../../groups/radius-attributes.ts';
+import type { RadiusAttribute } from '../../groups/radius-attribute-statements.ts';
 import { withDatabase } from '../command-context.ts';
 import { formatFields, print } from '../output.ts';
 import { readNumber } from '../read-values.ts';

@@ -1,15 +1,18 @@
 import type { RowJson } from '../database/row-json.ts';
-import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
-import type { Group } from './group.ts';
+import { Prisma, type Group, type PrismaClient } from '../generated/prisma/client.ts';
 
 /** An attribute that FreeRADIUS checks or replies for the users of a group. */
 export type RadiusAttribute = { readonly attribute: string; readonly op: string; readonly value: string };
 
-/**
- * Writes the SQL expression of the RADIUS attributes of a group's row, which is JSON. The database functions that the
- * views of FreeRADIUS use compute them.
- */
-export function radiusAttributesOf(row: Prisma.Sql): Prisma.Sql {
+type RadiusColumns = Pick<Group, 'id' | 'downloadUpload' | 'dailyBandwidth' | 'multiLoginCount' | 'ip'>;
+
+/** Writes the SQL expression of the RADIUS attributes of a group's row. */
+export function writeRadiusAttributes(row: RowJson): Prisma.Sql {
+  return attributesOf(Prisma.sql`${JSON.stringify(row)}::jsonb`);
+}
+
+/** Of a row as JSON. The database functions that the views of FreeRADIUS use compute the attributes. */
+function attributesOf(row: Prisma.Sql): Prisma.Sql {
   return Prisma.sql`(
     SELECT coalesce(jsonb_agg(jsonb_build_object('attribute', attribute, 'op', op, 'value', value) ORDER BY position), '[]')
     FROM radius_units, LATERAL radius_attributes(
@@ -22,7 +25,7 @@ export function radiusAttributesOf(row: Prisma.Sql): Prisma.Sql {
 /** Computes the RADIUS attributes of groups, which may be deleted, in their order, with one query. */
 export async function computeRadiusAttributes(
   client: Pick<PrismaClient, '$queryRaw'>,
-  groups: readonly Group[],
+  groups: readonly RadiusColumns[],
 ): Promise<RadiusAttribute[][]> {
   return queryAttributes(
     client,
@@ -54,7 +57,7 @@ async function queryAttributes(
 ): Promise<RadiusAttribute[][]> {
   const json = JSON.stringify(rows);
   const lists = await client.$queryRaw<{ attributes: RadiusAttribute[] }[]>`
-    SELECT ${radiusAttributesOf(Prisma.sql`row`)} AS attributes
+    SELECT ${attributesOf(Prisma.sql`row`)} AS attributes
     FROM jsonb_array_elements(${json}::jsonb) WITH ORDINALITY AS input (row, ordinal) ORDER BY ordinal`;
   return lists.map(({ attributes }) => attributes);
 }
