@@ -4,9 +4,6 @@ import { failed, passed, warned, type CheckResult } from './check-result.ts';
 
 const name = 'radius';
 
-/** The role of FreeRADIUS in docs/radius.md. */
-const role = 'group_api_radius';
-
 const viewNames = ['radcheck', 'radgroupcheck', 'radgroupreply', 'radreply', 'radusergroup'];
 
 /** The views of the server, whose role reads them. */
@@ -14,9 +11,21 @@ const internalViews = ['radius_subscriptions', 'radius_group_attributes', 'radiu
 
 type View = { readonly schema: string; readonly view: string };
 
+/** A role that may read a view or use the schema of the views, apart from their owner. */
+type Reader = {
+  readonly role: string;
+  readonly isSuperuser: boolean;
+  /** The statements that grant it what it lacks. */
+  readonly grants: readonly string[];
+  /** The tables, and the views of the server, on which it has a privilege. */
+  readonly tables: readonly string[];
+  /** The owners of tables of which it is a member. */
+  readonly owners: readonly string[];
+};
+
 /**
- * Checks the views that FreeRADIUS reads, and the privileges of its role, if the role exists: SELECT on each view, and
- * nothing on the tables. Before the migration that creates the views there is nothing to check.
+ * Checks the views that FreeRADIUS reads, and the roles that read them: each may read all five, and nothing else.
+ * Before the migration that creates the views there is nothing to check.
  */
 export async function checkRadius(client: pg.Pool): Promise<CheckResult[]> {
   const { rows: migrated } = await client.query(
@@ -32,18 +41,40 @@ export async function checkRadius(client: pg.Pool): Promise<CheckResult[]> {
         `The database lacks the RADIUS views ${missing.join(', ')}. Restore a backup with their schema`,
       ),
     ];
-  const summary = `The views of FreeRADIUS are in the schema ${views[0]!.schema}`;
-  const { rows: roles } = await client.query<{ isSuperuser: boolean }>(
-    'SELECT rolsuper AS "isSuperuser" FROM pg_roles WHERE rolname = $1',
-    [role],
-  );
-  const [radiusRole] = roles;
-  if (radiusRole === undefined)
-    return [passed(name, `${summary}. There is no role ${role}, which FreeRADIUS needs: see docs/radius.md`)];
-  if (radiusRole.isSuperuser)
-    return [warned(name, `${role} is a superuser, and reads everything: ALTER ROLE ${role} NOSUPERUSER`)];
-  const problems = [...(await checkGrants(client, views)), ...(await checkTables(client))];
-  return problems.length > 0 ? problems : [passed(name, `${summary}, and ${role} can read nothing else`)];
+  const [{ schema }] = views as [View];
+  const readers = await readReaders(client, views);
+  if (readers.length === 0)
+    return [
+      passed(
+        name,
+        `FreeRADIUS' views are in the schema ${schema}. No role may read them yet: see docs/radius.md`,
+      ),
+    ];
+  return readers.map((reader) => checkReader(reader, schema));
+}
+
+function checkReader({ role, isSuperuser, grants, tables, owners }: Reader, schema: string): CheckResult {
+  if (role === 'public') {
+    const revoke = `REVOKE ALL ON ALL TABLES IN SCHEMA ${schema} FROM PUBLIC; REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC`;
+    return warned(name, `Every role may use the schema of the RADIUS views: ${revoke}`);
+  }
+  if (isSuperuser)
+    return warned(name, `${role} is a superuser, and reads everything: ALTER ROLE ${role} NOSUPERUSER`);
+  if (grants.length > 0)
+    return failed(
+      name,
+      `${role} lacks privileges, so that FreeRADIUS rejects every user: ${grants.join('; ')}`,
+    );
+  if (owners.length > 0) {
+    const list = owners.join(', ');
+    return warned(name, `${role} is a member of ${list}, which owns tables: REVOKE ${list} FROM ${role}`);
+  }
+  if (tables.length > 0)
+    return warned(
+      name,
+      `${role} needs no privileges on tables, but has some: REVOKE ALL ON ${tables.join(', ')} FROM ${role}`,
+    );
+  return passed(name, `${role} may read FreeRADIUS' views in the schema ${schema}, and no table`);
 }
 
 /** The views by what they depend on: the schema of the tables may have been renamed since. */
@@ -60,50 +91,45 @@ async function readViews(client: pg.Pool): Promise<View[]> {
   return rows;
 }
 
-async function checkGrants(client: pg.Pool, views: readonly View[]): Promise<CheckResult[]> {
-  const { rows } = await client.query<{ grants: string[] }>(
-    `SELECT array_remove(ARRAY[
-         CASE WHEN NOT has_database_privilege($1, current_database(), 'CONNECT')
-           THEN format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1::text) END,
-         CASE WHEN NOT has_schema_privilege($1, min(schema), 'USAGE')
-           THEN format('GRANT USAGE ON SCHEMA %s TO %I', min(schema), $1::text) END,
-         (SELECT format('GRANT SELECT ON %s TO %I', string_agg(schema || '.' || view, ', ' ORDER BY view), $1::text)
-          FROM unnest($2::text[], $3::text[]) AS other (schema, view)
-          WHERE NOT has_table_privilege($1, to_regclass(schema || '.' || view), 'SELECT') HAVING count(*) > 0)
-       ], NULL) AS grants
-     FROM unnest($2::text[], $3::text[]) AS one (schema, view)`,
-    [role, views.map(({ schema }) => schema), views.map(({ view }) => view)],
+async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Reader[]> {
+  const { rows } = await client.query<Reader>(
+    `WITH view AS (
+       SELECT c.oid, schema, schema || '.' || view AS name, relacl, relowner
+       FROM unnest($1::text[], $2::text[]) AS one (schema, view) JOIN pg_class c ON c.oid = to_regclass(schema || '.' || view)
+     ),
+     reader AS (
+       SELECT grantee AS oid FROM view, aclexplode(relacl) WHERE grantee <> relowner
+       UNION SELECT grantee FROM pg_namespace n, aclexplode(nspacl)
+       WHERE quote_ident(nspname) = (SELECT min(schema) FROM view) AND grantee <> nspowner
+     ),
+     other AS (
+       SELECT c.oid, relowner FROM pg_class c
+       JOIN unnest($3::text[]) AS name ON to_regclass(name) IN (c.oid, pg_partition_root(c.oid))
+     )
+     SELECT CASE oid WHEN 0 THEN 'public' ELSE oid::regrole::text END AS role,
+       coalesce((SELECT rolsuper FROM pg_roles r WHERE r.oid = reader.oid), false) AS "isSuperuser",
+       CASE oid WHEN 0 THEN '{}' ELSE array_remove(ARRAY[
+         (SELECT format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), oid::regrole)
+          WHERE NOT has_database_privilege(oid, current_database(), 'CONNECT')),
+         (SELECT format('GRANT USAGE ON SCHEMA %s TO %s', min(schema), reader.oid::regrole)
+          FROM view WHERE NOT has_schema_privilege(reader.oid, to_regnamespace(schema), 'USAGE') HAVING count(*) > 0),
+         (SELECT format('GRANT SELECT ON %s TO %s', string_agg(name, ', ' ORDER BY name), reader.oid::regrole)
+          FROM view WHERE NOT has_table_privilege(reader.oid, view.oid, 'SELECT') HAVING count(*) > 0)
+       ], NULL) END AS grants,
+       CASE oid WHEN 0 THEN '{}' ELSE ARRAY(
+         SELECT other.oid::regclass::text FROM other
+         WHERE has_table_privilege(reader.oid, other.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+           OR has_any_column_privilege(reader.oid, other.oid, 'SELECT, INSERT, UPDATE, REFERENCES') ORDER BY 1
+       ) END AS tables,
+       CASE oid WHEN 0 THEN '{}' ELSE ARRAY(
+         SELECT DISTINCT relowner::regrole::text FROM other WHERE pg_has_role(reader.oid, relowner, 'MEMBER') ORDER BY 1
+       ) END AS owners
+     FROM reader ORDER BY 1`,
+    [
+      views.map(({ schema }) => schema),
+      views.map(({ view }) => view),
+      [...(await readTables()), '_prisma_migrations', ...internalViews],
+    ],
   );
-  const { grants } = rows[0]!;
-  return grants.length > 0
-    ? [failed(name, `${role} lacks privileges, so that FreeRADIUS rejects every user: ${grants.join('; ')}`)]
-    : [];
-}
-
-/** A privilege on a table or another view: with it, one sees the usernames of ended subscribers, at least. */
-async function checkTables(client: pg.Pool): Promise<CheckResult[]> {
-  const { rows } = await client.query<{ tables: string[]; owners: string[] }>(
-    `SELECT coalesce(array_agg(c.oid::regclass::text ORDER BY relname) FILTER (WHERE
-         has_table_privilege($1, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-         OR has_any_column_privilege($1, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')), '{}') AS tables,
-       coalesce(array_agg(DISTINCT relowner::regrole::text) FILTER (WHERE pg_has_role($1, relowner, 'MEMBER')), '{}') AS owners
-     FROM pg_class c JOIN unnest($2::text[]) AS name ON to_regclass(name) IN (c.oid, pg_partition_root(c.oid))`,
-    [role, [...(await readTables()), '_prisma_migrations', ...internalViews]],
-  );
-  const { tables, owners } = rows[0]!;
-  if (owners.length > 0)
-    return [
-      warned(
-        name,
-        `${role} is a member of ${owners.join(', ')}, which owns tables: REVOKE ${owners.join(', ')} FROM ${role}`,
-      ),
-    ];
-  return tables.length > 0
-    ? [
-        warned(
-          name,
-          `${role} needs no privileges on tables, but has some: REVOKE ALL ON ${tables.join(', ')} FROM ${role}`,
-        ),
-      ]
-    : [];
+  return rows;
 }

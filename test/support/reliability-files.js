@@ -21,6 +21,7 @@ export const reliabilityFiles = [
   'transfer/property',
   'transfer/scale',
   'group-deletion/scale',
+  'radius/scale',
   // Waits for dates.
   'group-deletion/retired-groups',
   'groups/nested-lists',
@@ -49,6 +50,7 @@ export const reliabilityFiles = [
   'database/obstacles',
   'database/pooler',
   'database/schema-variants',
+  'radius/schemas',
   'database/standalone-migrations',
   'database/url',
   'database/several-hosts',

@@ -127,21 +127,27 @@ CREATE FUNCTION "radius_attributes"(
 ) RETURNS TABLE ("position" INTEGER, "is_reply" BOOLEAN, "attribute" TEXT, "op" TEXT, "value" TEXT)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4
 BEGIN ATOMIC
-    SELECT a."position", a."is_reply", a."attribute", ':='::text, a."value"
+    -- Two parts, so that a reader of one of them does not pay for the texts of the other.
+    SELECT c."position", false, c."attribute", ':='::text, c."value"
+    FROM (
+        VALUES (1, 'Simultaneous-Use'::text, CASE WHEN $4 > 0 THEN $4::text END),
+            (2, 'Max-Daily-Octets', "daily_bytes"($3, $7)::text)
+    ) AS c ("position", "attribute", "value")
+    WHERE c."value" IS NOT NULL
+    UNION ALL
+    SELECT r."position", true, r."attribute", ':='::text, r."value"
     FROM (
         SELECT "download_upload_bits"($2, $6) AS "bits", "radius_ip_kind"($5) AS "ip_kind" OFFSET 0
     ) AS parsed CROSS JOIN LATERAL (
-        VALUES (1, false, 'Simultaneous-Use'::text, CASE WHEN $4 > 0 THEN $4::text END),
-            (2, false, 'Max-Daily-Octets', "daily_bytes"($3, $7)::text),
-            (3, true, 'Mikrotik-Rate-Limit', "mikrotik_rate"("bits"[2]) || '/' || "mikrotik_rate"("bits"[1])),
-            (4, true, 'WISPr-Bandwidth-Max-Down', least("bits"[1], 4294967295)::text),
-            (5, true, 'WISPr-Bandwidth-Max-Up', least("bits"[2], 4294967295)::text),
-            (6, true, 'Framed-IP-Address', CASE WHEN "ip_kind" = 'IPv4' THEN $5 END),
-            (7, true, 'Framed-IPv6-Address', CASE WHEN "ip_kind" = 'IPv6' THEN $5 END),
-            (8, true, 'Framed-Pool', CASE WHEN "ip_kind" = 'IPv4 block' THEN 'group-' || $1::text END),
-            (9, true, 'Framed-IPv6-Pool', CASE WHEN "ip_kind" = 'IPv6 block' THEN 'group-' || $1::text END)
-    ) AS a ("position", "is_reply", "attribute", "value")
-    WHERE a."value" IS NOT NULL;
+        VALUES (3, 'Mikrotik-Rate-Limit'::text, "mikrotik_rate"("bits"[2]) || '/' || "mikrotik_rate"("bits"[1])),
+            (4, 'WISPr-Bandwidth-Max-Down', CASE WHEN "bits"[1] IS NOT NULL THEN least("bits"[1], 4294967295)::text END),
+            (5, 'WISPr-Bandwidth-Max-Up', CASE WHEN "bits"[2] IS NOT NULL THEN least("bits"[2], 4294967295)::text END),
+            (6, 'Framed-IP-Address', CASE WHEN "ip_kind" = 'IPv4' THEN $5 END),
+            (7, 'Framed-IPv6-Address', CASE WHEN "ip_kind" = 'IPv6' THEN $5 END),
+            (8, 'Framed-Pool', CASE WHEN "ip_kind" = 'IPv4 block' THEN 'group-' || $1::text END),
+            (9, 'Framed-IPv6-Pool', CASE WHEN "ip_kind" = 'IPv6 block' THEN 'group-' || $1::text END)
+    ) AS r ("position", "attribute", "value")
+    WHERE r."value" IS NOT NULL;
 END;
 
 -- The running subscriptions with their RADIUS user names. Not for other roles.
@@ -191,7 +197,7 @@ BEGIN
 
     -- The usernames that a RADIUS user name may begin with, for the index on usernames: a usernamePostfix has up to 64 characters.
     EXECUTE format($sql$
-        CREATE FUNCTION %1$I."usernames_in"("username" TEXT) RETURNS text[]
+        CREATE OR REPLACE FUNCTION %1$I."usernames_in"("username" TEXT) RETURNS text[]
             LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
             RETURN ARRAY(

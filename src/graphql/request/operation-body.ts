@@ -159,7 +159,7 @@ function inParentheses(text: string): string {
 /** The selected fields of a connection: `edges` has the same nodes again, and `totalCount` counts the whole list. */
 const connectionParts = ['nodes', 'pageInfo'];
 
-/** A field that costs a query of its own: a client that wants it selects it. */
+/** A field that costs a further query: a client that needs it selects it. */
 const omittedField = 'Group.radiusAttributes';
 
 /**

@@ -1,0 +1,95 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { queryOf, radiusViews, type RadiusView } from '../support/radius.ts';
+import { openTestConnection } from '../support/test-database.ts';
+import { useTestApp } from '../support/test-app.ts';
+
+// That an authorisation reads the few rows of one user, whatever the size of the tables.
+
+const app = useTestApp();
+const groupCount = 20_000;
+
+beforeAll(async () => {
+  await app.sql(
+    `INSERT INTO groups (name, tag_name, duration, price, username_postfix, download_upload, daily_bandwidth)
+     SELECT 'g' || n, 't', 30, 1, CASE n % 4 WHEN 0 THEN '@vip' WHEN 1 THEN '@' || n END, '100/20', '10GB' FROM generate_series(1, ${groupCount}) n`,
+  );
+  await app.sql(
+    `INSERT INTO subscribers (group_id, username, starts_at, expires_at)
+     SELECT id, 'user' || id || '-' || k, now() - interval '1 day', now() + interval '30 days'
+     FROM groups, generate_series(1, 5) k`,
+  );
+  await app.sql('ANALYZE groups, subscribers');
+}, 300_000);
+
+type Plan = {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Function Name'?: string;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
+  readonly Plans?: readonly Plan[];
+};
+
+/** Executes the query of a function with the plan that the function stores, and returns the plan. */
+async function explain(client: pg.Client, view: RadiusView, name: string): Promise<Plan> {
+  const { rows } = await client.query<{ body: string }>(
+    `SELECT prosrc AS body FROM pg_proc WHERE oid = 'radius.${view}_for(text)'::regprocedure`,
+  );
+  const [, query] = /RETURN QUERY ([^;]+);/.exec(rows[0]!.body)!;
+  await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE ${view} (text) AS ${query!}`);
+  const explained = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE ${view} ('${name}')`,
+  );
+  await client.query(`DEALLOCATE ${view}`);
+  return explained.rows[0]!['QUERY PLAN'][0].Plan;
+}
+
+const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+
+describe.each(radiusViews)('%s', (view) => {
+  test.each(['@vip', '@', ''])(
+    'is read by indexes, for a user of a plan with the postfix "%s"',
+    async (postfix) => {
+      const rest = postfix === '@vip' ? 0 : postfix === '@' ? 1 : 2;
+      const id = groupCount / 2 + rest;
+      const username = `user${id}-3${postfix === '@' ? `@${id}` : postfix}`;
+      const name = view.startsWith('radgroup') ? `group-${id}` : username;
+      const client = await openTestConnection(app.url);
+      try {
+        const plan = await explain(client, view, name);
+        const scans = nodesOf(plan).filter((node) =>
+          ['groups', 'subscribers'].includes(node['Relation Name'] ?? ''),
+        );
+        expect(scans.length).toBeGreaterThan(0);
+        for (const scan of scans) expect(scan['Node Type']).toMatch(/^(Index|Index Only|Bitmap Heap) Scan$/);
+        // A whole table has a thousand blocks.
+        expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(300);
+        expect((await client.query(queryOf(view, true), [name])).rowCount).toBeGreaterThan(0);
+      } finally {
+        await client.end();
+      }
+    },
+  );
+});
+
+test('a user name of 250 characters and one that many plans share are read by indexes, too', async () => {
+  await app.sql(
+    `INSERT INTO subscribers SELECT id, 'shared', now() - id * interval '1 ms' FROM groups WHERE username_postfix IS NULL ORDER BY id LIMIT 50`,
+  );
+  const client = await openTestConnection(app.url);
+  try {
+    for (const name of ['x'.repeat(250), 'x'.repeat(192), 'shared'])
+      for (const view of ['radcheck', 'radreply', 'radusergroup'] as const) {
+        const plan = await explain(client, view, name);
+        expect(
+          nodesOf(plan).filter(
+            (node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] !== 'radius_settings',
+          ),
+        ).toStrictEqual([]);
+        expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(20_000);
+      }
+  } finally {
+    await client.end();
+  }
+});
