@@ -67,8 +67,7 @@ export async function openApp(
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  if (isFirst)
-    await (await import('./radius/radius-settings.ts')).storeRadiusSettings(prisma, config, log);
+  if (isFirst) await (await import('./radius/radius-settings.ts')).storeRadiusSettings(prisma, config, log);
 
   const repositories = createRepositories(prisma, config.DELETED_GROUP_RETENTION_DAYS, log);
   const { accounts, audit, deletedGroups, groupDeletion, mutations } = repositories;
