@@ -19,7 +19,7 @@ export type Sending = {
 /** Attempts at a time at one NAS, which has 256 identifiers; and at one that did not respond to the last attempt. */
 const maxConcurrentAtNas = 64;
 const maxConcurrentAtSilentNas = 4;
-/** Attempts at a time of a process. */
+/** Attempts at a time at all NAS. */
 const maxConcurrentAttempts = 2048;
 /** Results are stored together, at the latest after this time. */
 const recordMs = 100;
