@@ -53,8 +53,10 @@ export function encodeAttribute({ attribute, value }: Attribute): Buffer {
   const { type, valueType, vendor }: AttributeDescription = dictionary[attribute];
   const bytes = encoders[valueType](value);
   const maxLength = vendor === undefined ? maxValueLength : maxValueLength - vendorHeaderLength;
-  if (bytes === undefined || bytes.length === 0 || bytes.length > maxLength)
-    throw new RangeError(`${attribute} cannot have the value ${JSON.stringify(value.slice(0, 80))}`);
+  if (bytes === undefined) throw new RangeError(`${attribute} cannot have the value ${value.slice(0, 80)}`);
+  // Without the value: it may be a username, and the message is stored.
+  if (bytes.length === 0 || bytes.length > maxLength)
+    throw new RangeError(`${attribute} must have 1 to ${maxLength} bytes, not ${bytes.length}`);
   if (vendor === undefined) return Buffer.concat([Buffer.from([type, 2 + bytes.length]), bytes]);
   const head = Buffer.alloc(2 + vendorHeaderLength);
   head[0] = vendorSpecific;

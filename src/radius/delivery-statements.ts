@@ -18,6 +18,14 @@ export type DueDelivery = {
   readonly framedAddress: string | null;
 };
 
+/** Which deliveries may be sent now. */
+export type DueFilter = {
+  readonly inFlight: readonly bigint[];
+  readonly busyNas: readonly string[];
+  /** Of each NAS. */
+  readonly limit: number;
+};
+
 /** The result of an attempt, as it is stored. */
 export type DeliveryResult = {
   readonly id: string;
@@ -105,9 +113,9 @@ export function fanOut(
     ), split AS MATERIALIZED (
       -- Each open session once for each postfix that it ends with, of which there are few.
       SELECT ${sessionColumns}, left(session.username, length(session.username) - length(postfix)) AS name, postfix
-      FROM (SELECT DISTINCT postfix FROM change WHERE "of" <> 'subscriber') AS postfixes
+      FROM unnest(ARRAY(SELECT DISTINCT postfix FROM change WHERE "of" <> 'subscriber')) AS postfix
       JOIN ${radacct} AS session ON right(session.username, length(postfix)) = postfix
-      WHERE acctstoptime IS NULL
+      WHERE acctstoptime IS NULL AND EXISTS (SELECT FROM change WHERE "of" <> 'subscriber')
     ), concerned AS (
       SELECT change.*, ${sessionColumns}, change.username AS name, "startsAt" AS starts_at
       FROM change JOIN ${radacct} AS session ON session.username = change.username || postfix
@@ -151,12 +159,11 @@ const sessionColumns = sql`session.acctuniqueid, session.acctsessionid, session.
 
 /**
  * Selects the deliveries that are due, up to `limit` for each NAS, so that the deliveries of one do not delay those of
- * others; each is a `DueDelivery`.
+ * others; each is a `DueDelivery`. Not those in flight, nor those for a busy NAS.
  */
 export function selectDue(
   { radacct }: AccountingTables,
-  inFlight: readonly bigint[],
-  limit: number,
+  { inFlight, busyNas, limit }: DueFilter,
 ): Prisma.Sql {
   return sql`
     WITH RECURSIVE addresses AS (
@@ -169,7 +176,8 @@ export function selectDue(
     ), due AS MATERIALIZED (
       SELECT due.* FROM addresses, LATERAL (
         SELECT * FROM radius_deliveries
-        WHERE nas_address = addresses.nas_address AND status = 'pending' AND next_attempt_at <= now()
+        WHERE nas_address = addresses.nas_address AND nas_address <> ALL (${busyNas}::text[])
+          AND status = 'pending' AND next_attempt_at <= now()
           AND id <> ALL (${inFlight}::bigint[])
         ORDER BY next_attempt_at LIMIT ${limit}
       ) AS due

@@ -14,6 +14,7 @@ import {
   type Cursors,
   type DeliveryResult,
   type DueDelivery,
+  type DueFilter,
 } from './delivery-statements.ts';
 import type { NasRow } from './nas-list.ts';
 import type { Plans, PlanValues, SessionChange } from './session-changes.ts';
@@ -64,9 +65,9 @@ export function createDeliveryStore(prisma: PrismaClient, tables: AccountingTabl
       return row?.count;
     },
 
-    /** Returns the deliveries that are due, up to `limit` for each NAS, without those in flight. */
-    async listDue(inFlight: readonly bigint[], limit: number): Promise<DueDelivery[]> {
-      return prisma.$queryRaw<DueDelivery[]>(selectDue(tables, inFlight, limit));
+    /** Returns the deliveries that may be sent now. */
+    async listDue(filter: DueFilter): Promise<DueDelivery[]> {
+      return prisma.$queryRaw<DueDelivery[]>(selectDue(tables, filter));
     },
 
     /** Returns the current plans of these user names, those that have one. */

@@ -13,7 +13,7 @@ import {
 import { readRetransmissionDelays } from './retry-schedule.ts';
 
 /** A NAS, and the secret that both know. */
-export type NasTarget = { readonly address: string; readonly secret: string };
+type NasTarget = { readonly address: string; readonly secret: string };
 
 /** Sends requests to NAS, until it is closed. */
 export type NasClient = {

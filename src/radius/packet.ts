@@ -100,7 +100,7 @@ export function decodeResponse(
 type RawAttribute = { readonly type: number; readonly value: Buffer };
 
 /** Reads the attributes of a packet with a valid length; undefined if one exceeds the packet. */
-export function readAttributes(bytes: Buffer): RawAttribute[] | undefined {
+function readAttributes(bytes: Buffer): RawAttribute[] | undefined {
   const attributes: RawAttribute[] = [];
   for (let offset = headerLength; offset < bytes.length;) {
     const length = bytes[offset + 1];

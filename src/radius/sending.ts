@@ -1,3 +1,4 @@
+import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DeliveryResult, DueDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -58,35 +59,46 @@ export function createSending({
     listedAt = performance.now();
   };
 
-  /** Stores results. Those that could not be stored stay in flight, so that nothing is sent again meanwhile. */
+  /**
+   * Stores results, together with those that arrive meanwhile. Those that could not be stored stay in flight, so that
+   * nothing is sent again.
+   */
   const record = async () => {
-    clearTimeout(recordTimer);
-    recordTimer = undefined;
-    const batch = results;
-    results = [];
-    if (batch.length === 0) return;
-    try {
-      await store.record(batch);
-      for (const { id } of batch) attempts.delete(BigInt(id));
-    } catch {
-      // The connection watchdog logs an unavailable database; another error occurs again at the next poll.
-      results = [...batch, ...results];
-      recordLater(retryMs);
+    while (results.length > 0) {
+      const batch = results;
+      results = [];
+      try {
+        await store.record(batch);
+        for (const { id } of batch) attempts.delete(BigInt(id));
+      } catch (error) {
+        results = [...batch, ...results];
+        recordLater(retryMs);
+        logUnexpected(error);
+        return;
+      }
     }
   };
   const recordNow = () => (recording ??= record().finally(() => (recording = undefined)));
   const recordLater = (delayMs: number) => {
-    recordTimer ??= setTimeout(() => void recordNow(), delayMs);
+    recordTimer ??= setTimeout(() => {
+      recordTimer = undefined;
+      void recordNow();
+    }, delayMs);
+  };
+  /** The connection watchdog logs an unavailable database. */
+  const logUnexpected = (error: unknown) => {
+    if (!(error instanceof AppError)) log.error({ err: error }, 'sending to NAS failed, and is retried');
   };
 
+  const limitOf = (address: string) =>
+    silentNas.has(address) ? maxConcurrentAtSilentNas : maxConcurrentAtNas;
   /** Returns those of the due deliveries for which there is a place now. */
   const choose = (due: readonly DueDelivery[]): DueDelivery[] => {
     const planned = new Map<string, number>();
     let places = maxConcurrentAttempts - attempts.size;
     return due.filter(({ nasAddress }) => {
       const count = (countByNas.get(nasAddress) ?? 0) + (planned.get(nasAddress) ?? 0);
-      const limit = silentNas.has(nasAddress) ? maxConcurrentAtSilentNas : maxConcurrentAtNas;
-      if (places === 0 || count >= limit) return false;
+      if (places === 0 || count >= limitOf(nasAddress)) return false;
       planned.set(nasAddress, (planned.get(nasAddress) ?? 0) + 1);
       places--;
       return true;
@@ -115,7 +127,11 @@ export function createSending({
 
   return {
     async run(signal) {
-      const due = choose(await store.listDue([...attempts.keys()], maxConcurrentAtNas));
+      const busyNas = [...countByNas.keys()].filter(
+        (address) => countByNas.get(address)! >= limitOf(address),
+      );
+      const filter = { inFlight: [...attempts.keys()], busyNas, limit: maxConcurrentAtNas };
+      const due = choose(await store.listDue(filter));
       if (due.length === 0) return;
       await readNasList(due);
       const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
@@ -126,13 +142,16 @@ export function createSending({
         const { id, nasAddress, username } = delivery;
         const plan = username === null ? undefined : plans.get(username);
         count(nasAddress, 1);
-        const attempt = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal }).then(
-          (result) => {
-            count(nasAddress, -1);
+        const attempt = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal })
+          .then((result) => {
             if (result) noteResult(delivery, result);
             else attempts.delete(id);
-          },
-        );
+          })
+          .catch((error: unknown) => {
+            attempts.delete(id);
+            logUnexpected(error);
+          })
+          .finally(() => count(nasAddress, -1));
         attempts.set(id, attempt);
       }
     },

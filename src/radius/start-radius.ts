@@ -56,7 +56,7 @@ export async function prepareRadius(
 }
 
 /** Returns whether the settings ask for Disconnect- or CoA-Requests. */
-export function sendsRequests(config: Pick<Config, 'RADIUS' | 'RADIUS_DISCONNECT'>): boolean {
+function sendsRequests(config: Pick<Config, 'RADIUS' | 'RADIUS_DISCONNECT'>): boolean {
   return config.RADIUS_DISCONNECT ?? config.RADIUS;
 }
 

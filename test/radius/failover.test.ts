@@ -58,7 +58,7 @@ const readSender = async () => {
   return row?.sender;
 };
 const unfinished = () => database.sql(`SELECT FROM radius_deliveries WHERE status = 'pending'`);
-const users = () => nas.requests.map(({ attributes }) => attributes['User-Name']).toSorted();
+const users = () => nas.requests.map(({ attributes }) => attributes['User-Name']!).toSorted();
 
 test('of two servers, with two processes each, one sends each request, once; the changes are those of both', async () => {
   const [first, second] = [await start({ WORKERS: '2' }), await start({ WORKERS: '2' })];

@@ -74,7 +74,7 @@ const quote = (name: string, value: string) =>
     async (kind, code, attributes) => {
       const { socket, port } = await openSocket();
       const client = start('radclient', ['-x', '-r', '1', '-t', '60', `127.0.0.1:${port}`, kind, secret]);
-      client.child.stdin!.end(writeAttributes(attributes));
+      client.child.stdin.end(writeAttributes(attributes));
       const [bytes, from] = (await once(socket, 'message')) as [Buffer, RemoteInfo];
       const request = encodeRequest(code, {
         identifier: bytes[1]!,

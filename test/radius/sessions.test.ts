@@ -40,7 +40,7 @@ const readRequests = async (): Promise<readonly NasRequest[]> => {
   return nas.requests.filter((request) => !isLast(request));
 };
 const readUsers = async () =>
-  (await readRequests()).map(({ attributes }) => attributes['User-Name']).toSorted();
+  (await readRequests()).map(({ attributes }) => attributes['User-Name']!).toSorted();
 
 test('the session of a removed subscriber is disconnected: its user name, NAS and id, with both authenticators; others are not', async () => {
   await subscribe('ali', gold);
@@ -91,7 +91,7 @@ test('all sessions of a user are disconnected, by one request each', async () =>
   await subscribe('ali', gold);
   for (const id of ['phone', 'laptop', 'television']) await openSession(app, 'ali@gold', { id });
   await call('/removeUserSubscription', { username: 'ali' });
-  const ids = (await readRequests()).map(({ attributes }) => attributes['Acct-Session-Id']);
+  const ids = (await readRequests()).map(({ attributes }) => attributes['Acct-Session-Id']!);
   expect(ids.toSorted()).toStrictEqual(['laptop', 'phone', 'television']);
 });
 
