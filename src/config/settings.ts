@@ -284,7 +284,7 @@ export const settings = {
       'Maximum query cost: the upper bound of values in the response, computed from the requested page sizes',
     parse: parseInteger(1, 999_999_999),
     // Enough for every field of 10,000 groups with their nested objects, and some margin for future fields.
-    default: 300_000,
+    default: 500_000,
   }),
   MAX_CONCURRENT_REQUESTS: setting({
     meaning: 'Maximum number of concurrent requests; further ones get 503 immediately',

@@ -171,7 +171,7 @@ describe('how documents and messages call the command', () => {
 
   test('every command of the documents exists', async () => {
     const commands = texts.flatMap((name) =>
-      [...read(name).matchAll(/npx --no-install group-api ((?:[a-z-]+ ?)+)/g)].map(([, words]) =>
+      [...read(name).matchAll(/npx --no-install group-api ((?:[a-z][a-z-]* ?)+)/g)].map(([, words]) =>
         words!.trim(),
       ),
     );
