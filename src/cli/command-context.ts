@@ -61,7 +61,12 @@ export async function withDatabase<T>(
 }
 
 /** What commands print of the groups in a result, in addition to their columns. */
-const printedDetails: SelectedDetails = { ...noDetails, serviceGroup: true, subscriberCount: true };
+const printedDetails: SelectedDetails = {
+  ...noDetails,
+  serviceGroup: true,
+  subscriberCount: true,
+  radiusAttributes: true,
+};
 
 /** Creates the call of a command for the audit log, with the operating system's user as the account. */
 export function createCommandCall(

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import type { GroupDeletionImpact } from '../../group-deletion/deletion-impact.ts';
-import type { RadiusAttribute } from '../../groups/radius-attribute-statements.ts';
 import { withDatabase } from '../command-context.ts';
 import { formatFields, print } from '../output.ts';
 import { readNumber } from '../read-values.ts';
@@ -32,22 +31,14 @@ async function showGroup(idArgument: string, { json: asJson }: { json?: true }):
   await withDatabase(async (repositories) => {
     const impact = await findDeletionImpact(id, repositories);
     const [group] = await describeGroups([impact.group], repositories);
-    const [radiusAttributes] = await repositories.groups.radiusAttributes([impact.group]);
-    const json = { ...impact, group: { ...group, radiusAttributes } };
-    print(asJson, json, formatImpact(group!, impact, radiusAttributes!));
+    print(asJson, { ...impact, group }, formatImpact(group!, impact));
   });
 }
 
-function formatImpact(
-  group: GroupDescription,
-  impact: GroupDeletionImpact,
-  radiusAttributes: readonly RadiusAttribute[],
-): string {
-  const radius = radiusAttributes.map(({ attribute, op, value }) => `${attribute} ${op} ${value}`);
+function formatImpact(group: GroupDescription, impact: GroupDeletionImpact): string {
   const { activeSubscribers, pendingSubscribers, endedSubscribers, blockers, retirement } = impact;
   return formatFields([
     ...groupFields(group).filter(([name]) => name !== 'subscriberCount'),
-    ['radiusAttributes', radius.length === 0 ? 'none' : radius.join('\n')],
     ['activeSubscribers', activeSubscribers],
     ['pendingSubscribers', pendingSubscribers],
     ['endedSubscribers', endedSubscribers],
