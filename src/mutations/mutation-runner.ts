@@ -65,7 +65,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         committing = undefined;
         outcome = 'done';
         const startedAt = performance.now();
-        const transaction = prisma.$transaction(
+        const committed = prisma.$transaction(
           async (transaction) => {
             const stored = await findStoredResponse<Result>(transaction, call);
             if (stored) {
@@ -87,7 +87,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
           },
           { timeout: timeoutMs, maxWait: connectionWaitMs },
         );
-        return transaction.finally(() => addStatementTime(call.summary, startedAt));
+        return committed.finally(() => addStatementTime(call.summary, startedAt));
       };
       try {
         const result = await addWaitTime(call.summary, () =>
