@@ -61,7 +61,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
 
   return {
     /** Returns the number of deletes that wait for a statement, and of running statements. */
-    readQueue: groupCommit.readQueue,
+    readQueue: () => groupCommit.readQueue(),
 
     /**
      * Deletes a group and returns the deleted row.
