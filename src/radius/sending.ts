@@ -6,7 +6,7 @@ import type { NasClient } from './nas-client.ts';
 import { createSecretFinder, type FindSecret, type ResolveName } from './nas-list.ts';
 import { sendDelivery } from './send-delivery.ts';
 
-/** Sends the due deliveries of this process. */
+/** Sends the deliveries that are due. */
 export type Sending = {
   /** Starts attempts of deliveries that are due, as many as the limits permit. */
   run(signal: AbortSignal): Promise<void>;
