@@ -9,7 +9,7 @@ const viewNames = ['radcheck', 'radgroupcheck', 'radgroupreply', 'radreply', 'ra
 /** The views of the server, whose role reads them. */
 const internalViews = ['radius_subscriptions', 'radius_group_attributes', 'radius_units'];
 
-type View = { readonly schema: string; readonly view: string };
+type View = { readonly oid: number; readonly schema: string; readonly view: string };
 
 /** A role that may read a view or use the schema of the views, apart from their owner. */
 type Reader = {
@@ -80,12 +80,12 @@ function checkReader({ role, isSuperuser, grants, tables, owners }: Reader, sche
 /** The views by what they depend on: the schema of the tables may have been renamed since. */
 async function readViews(client: pg.Pool): Promise<View[]> {
   const { rows } = await client.query<View>(
-    `SELECT DISTINCT quote_ident(nspname) AS schema, relname::text AS view
+    `SELECT DISTINCT c.oid, quote_ident(nspname) AS schema, relname::text AS view
      FROM pg_depend JOIN pg_rewrite r ON classid = 'pg_rewrite'::regclass AND r.oid = objid
      JOIN pg_class c ON c.oid = ev_class JOIN pg_namespace n ON n.oid = relnamespace
      WHERE refclassid = 'pg_class'::regclass AND relname = ANY ($1::text[])
        AND refobjid IN (to_regclass('radius_subscriptions'), to_regclass('radius_group_attributes'))
-     ORDER BY 1, 2`,
+     ORDER BY 2, 3`,
     [viewNames],
   );
   return rows;
@@ -95,7 +95,7 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
   const { rows } = await client.query<Reader>(
     `WITH view AS (
        SELECT c.oid, schema, schema || '.' || view AS name, relacl, relowner
-       FROM unnest($1::text[], $2::text[]) AS one (schema, view) JOIN pg_class c ON c.oid = to_regclass(schema || '.' || view)
+       FROM unnest($1::text[], $2::text[], $3::oid[]) AS one (schema, view, oid) JOIN pg_class c ON c.oid = one.oid
      ),
      reader AS (
        SELECT grantee AS oid FROM view, aclexplode(relacl) WHERE grantee <> relowner
@@ -104,7 +104,7 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
      ),
      other AS (
        SELECT c.oid, relowner FROM pg_class c
-       JOIN unnest($3::text[]) AS name ON to_regclass(name) IN (c.oid, pg_partition_root(c.oid))
+       JOIN unnest($4::text[]) AS name ON to_regclass(name) IN (c.oid, pg_partition_root(c.oid))
      )
      SELECT CASE oid WHEN 0 THEN 'public' ELSE oid::regrole::text END AS role,
        coalesce((SELECT rolsuper FROM pg_roles r WHERE r.oid = reader.oid), false) AS "isSuperuser",
@@ -128,6 +128,8 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
     [
       views.map(({ schema }) => schema),
       views.map(({ view }) => view),
+      // Not by their names, which a role without USAGE on the schema cannot look up.
+      views.map(({ oid }) => oid),
       [...(await readTables()), '_prisma_migrations', ...internalViews],
     ],
   );

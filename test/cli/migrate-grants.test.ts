@@ -29,7 +29,8 @@ test('migrate --grant-to lets a role run a server, but not change tables or the 
   if (asRole.searchParams.has('user')) asRole.searchParams.set('user', role);
   else asRole.username = encodeURIComponent(role);
   url = asRole.href;
-  const { stdout } = await run('doctor', '--json');
+  const { stdout, stderr } = await run('doctor', '--json');
+  expect(stderr).toBe('');
   url = database.url;
   const { isWrong, checks } = JSON.parse(stdout) as {
     isWrong: boolean;
