@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createScriptTransformer } from '@jest/transform';
 import { createLoader } from './shared-modules.js';
@@ -12,10 +13,12 @@ const eventHandlers = Symbol.for('EVENT_HANDLERS');
 /**
  * Jest's test runner, in the realm of the process instead of a new one for each test file: the modules of src and the
  * packages are loaded once for all files of a process. With --coverage, which counts by file, and with --watch, which has to
- * load what has changed, each file loads its own, as Jest does.
+ * load what has changed, each file loads its own, as Jest does; so does a file that fakes timers, which Jest does
+ * in the realm of the file.
  */
 export default async function runTestFile(globalConfig, config, environment, runtime, testPath, sendMessage) {
-  if (globalConfig.collectCoverage || globalConfig.watch || globalConfig.watchAll)
+  const hasFakeClock = readFileSync(testPath, 'utf8').includes('jest.useFakeTimers(');
+  if (globalConfig.collectCoverage || globalConfig.watch || globalConfig.watchAll || hasFakeClock)
     return runWithCircus(globalConfig, config, environment, runtime, testPath, sendMessage);
 
   const transformer = await createScriptTransformer(config);

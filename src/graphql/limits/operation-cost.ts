@@ -206,7 +206,7 @@ function toListSize({ assumedSize, slicingArguments, sizedFields }: Record<strin
  * The cost of a field of introspection. It is resolved without waiting for the database, so it blocks other requests;
  * and a request needs the schema once, which costs a small part of the limit.
  */
-const introspectionWeight = 2;
+const introspectionWeight = 4;
 
 /** Reads the `@cost` of the fields. */
 function readWeights(schema: GraphQLSchema): ReadonlyMap<GraphQLField<unknown, unknown>, number> {
