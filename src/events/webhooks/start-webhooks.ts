@@ -20,14 +20,7 @@ export function startWebhooks(
   config: Config,
   { prisma, mutations }: { prisma: PrismaClient; mutations: Pick<MutationRunner, 'onCommit'> },
   log: Logger,
-): Pick<WebhookJob, 'stop'> {
+): WebhookJob {
   const sender = createAttemptSender(readTargetPolicy(config), shareResolutions(resolveBySystem));
-  const job = startWebhookJob({ prisma, feed: createEventFeed(prisma), sender }, log);
-  const stopListening = mutations.onCommit(() => job.wake());
-  return {
-    async stop() {
-      stopListening();
-      await job.stop();
-    },
-  };
+  return startWebhookJob({ prisma, mutations, feed: createEventFeed(prisma), sender }, log);
 }
