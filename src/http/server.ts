@@ -6,7 +6,7 @@ import type { Config } from '../config/settings.ts';
 import type { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { handleClientError, markResponseSent } from './broken-request.ts';
-import { registerSecurityHeaders } from './hooks/security-headers.ts';
+import { allowOrigins, commonHeaders, commonTlsHeaders } from './hooks/security-headers.ts';
 import { sendError, sendStatus, toAppError } from './error-response.ts';
 import { acceptOnlyJson } from './hooks/json-body.ts';
 import { drainOnClose } from './hooks/graceful-shutdown.ts';
@@ -102,10 +102,9 @@ export async function createHttpServer(
     sendError(paths.missingRouteError(request, reply), request, reply),
   );
 
+  const headers = certificateFiles ? commonTlsHeaders : commonHeaders;
   http.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-Id', request.id);
-    // Responses contain private data. The explorer's files override this header.
-    reply.header('Cache-Control', 'no-store');
+    reply.header('X-Request-Id', request.id).headers(headers);
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
     done(findRequestHeadError(request.raw));
   });
@@ -120,10 +119,7 @@ export async function createHttpServer(
     done();
   });
   drainOnClose(http);
-  await registerSecurityHeaders(http, {
-    corsOrigins: config.CORS_ORIGINS,
-    isTls: certificateFiles !== undefined,
-  });
+  await allowOrigins(http, config.CORS_ORIGINS);
   const limits = await openRateLimits(
     http,
     {
