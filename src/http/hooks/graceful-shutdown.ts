@@ -27,14 +27,15 @@ export function drainOnClose(http: FastifyInstance): void {
   setMaxListeners(0, closing.signal);
   http.decorate('closing', closing.signal);
   let onIdle = () => {};
+  const onClosed = (response: ServerResponse) => {
+    inFlight.delete(response);
+    if (inFlight.size === 0) onIdle();
+  };
 
   http.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
     inFlight.add(response);
     if (closing.signal.aborted) closeAfter(response);
-    onResponseClosed(request, response, () => {
-      inFlight.delete(response);
-      if (inFlight.size === 0) onIdle();
-    });
+    onResponseClosed(request, response, onClosed);
     done();
   });
   http.addHook('preClose', async () => {
@@ -52,7 +53,10 @@ function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
-const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
+type OnClosed = (response: ServerResponse) => void;
+
+/** The callbacks of the open responses of each connection. */
+const openResponses = new WeakMap<Socket, Map<ServerResponse, OnClosed[]>>();
 
 /**
  * Calls back once, when the response has been sent or its connection is closed. The response's `close` event is not
@@ -61,28 +65,36 @@ const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
 export function onResponseClosed(
   { socket }: IncomingMessage,
   response: ServerResponse,
-  callback: () => void,
+  callback: OnClosed,
 ): void {
   if (socket.destroyed) {
-    callback();
+    callback(response);
     return;
   }
-  const pending = pendingOf(socket);
-  const onClosed = () => {
-    if (pending.delete(onClosed)) callback();
-  };
-  pending.add(onClosed);
-  response.once('close', onClosed);
+  const responses = openResponsesOf(socket);
+  const callbacks = responses.get(response);
+  if (callbacks) callbacks.push(callback);
+  else {
+    responses.set(response, [callback]);
+    response.on('close', callBack);
+  }
 }
 
-/** Returns the pending callbacks of a connection, which has one listener for all its requests. */
-function pendingOf(socket: Socket): Set<() => void> {
-  const existing = pendingBySocket.get(socket);
+function callBack(this: ServerResponse): void {
+  const responses = openResponses.get(this.req.socket);
+  const callbacks = responses?.get(this) ?? [];
+  responses?.delete(this);
+  for (const callback of callbacks) callback(this);
+}
+
+/** Returns the open responses of a connection, which has one listener for all of them. */
+function openResponsesOf(socket: Socket): Map<ServerResponse, OnClosed[]> {
+  const existing = openResponses.get(socket);
   if (existing) return existing;
-  const pending = new Set<() => void>();
+  const responses = new Map<ServerResponse, OnClosed[]>();
   socket.once('close', () => {
-    for (const onClosed of pending) onClosed();
+    for (const response of responses.keys()) callBack.call(response);
   });
-  pendingBySocket.set(socket, pending);
-  return pending;
+  openResponses.set(socket, responses);
+  return responses;
 }
