@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger };
 
@@ -14,8 +14,31 @@ export async function createLogger(
   const standardError = 2;
   const destination = isTerminal
     ? await openPretty(standardError, showsPid)
-    : pino.destination(standardError);
+    : (jsonLines ??= joinLines(pino.destination(standardError)));
   return pino({ level, serializers: { err: describeError } }, destination);
+}
+
+/** Shared by all loggers of the process. */
+let jsonLines: DestinationStream | undefined;
+
+/**
+ * Writes the lines of one turn of the event loop at once, at its end: each write is a system call, and the responses to
+ * deletes that share a statement are sent in one turn. The end of the process, also by an error, writes what is left.
+ */
+function joinLines(destination: DestinationStream): DestinationStream {
+  let lines = '';
+  const flush = () => {
+    const text = lines;
+    lines = '';
+    if (text !== '') destination.write(text);
+  };
+  process.once('exit', flush);
+  return {
+    write(line) {
+      if (lines === '') setImmediate(flush);
+      lines += line;
+    },
+  };
 }
 
 async function openPretty(destination: number, showsPid: boolean) {
