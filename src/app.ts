@@ -9,6 +9,7 @@ import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import { createTextCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
+import { createKnownQueries } from './graphql/known-queries.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
@@ -74,7 +75,12 @@ export async function openApp(
   const filter = config.ALLOWED_OPERATIONS_FILE
     ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTextCheck(limits.tokens);
-  const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
+  const queries = createKnownQueries();
+  const graphql = await openGraphQLServer(
+    schema,
+    { limits, introspection: config.INTROSPECTION, queries },
+    log,
+  );
 
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticator, log, counters);
@@ -84,7 +90,7 @@ export async function openApp(
   registerSchemaRoute(http, config.INTROSPECTION && config.ALLOWED_OPERATIONS_FILE === undefined);
   const { createSubscriptionHandler } = await import('./events/subscription-handler.ts');
   const serveSubscription = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
-  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, queries, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   await listen(http, { host: config.HOST, port: config.PORT, backlog: acceptBacklog }).catch(
     (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-import { HeaderMap, type ApolloServer } from '@apollo/server';
+import { HeaderMap, type ApolloServer, type HTTPGraphQLRequest } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import { AppError, badInput, httpStatusOf, isErrorCode, type ErrorCode } from '../../errors.ts';
@@ -7,16 +7,24 @@ import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
   createOperationBodyParsers,
+  filterOnce,
   isObject,
   withoutEmptyName,
   type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { isSubscription, type SubscriptionRequest } from '../../graphql/request/subscription-request.ts';
-import { graphQLHeaders } from '../../graphql/apollo.ts';
+import {
+  executeHttpRequest,
+  executeOperation,
+  graphQLHeaders,
+  isOperationRequest,
+  type FailedResult,
+} from '../../graphql/apollo.ts';
+import type { KnownQueries, KnownQuery } from '../../graphql/known-queries.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
-import { chooseMediaType } from '../media-type.ts';
+import { chooseMediaType, type GraphQLMediaType } from '../media-type.ts';
 import { parseSearch, parseSearchParams } from './graphql-search.ts';
 
 /** The dependencies of the GraphQL endpoints. */
@@ -25,6 +33,7 @@ type GraphQLEndpoints = {
   readonly schema: GraphQLSchema;
   readonly repositories: Repositories;
   readonly filter: RequestFilter;
+  readonly queries: KnownQueries;
   readonly limits: OperationLimits;
   readonly serveSubscription: ServeSubscription;
 };
@@ -36,18 +45,12 @@ export type ServeSubscription = (
   subscription: SubscriptionRequest,
 ) => Promise<FastifyReply>;
 
-/** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
+/** A GraphQL request: that of a body, or of the query string that Apollo reads. */
 type ParsedRequest = {
-  readonly body?: unknown;
-  readonly search?: string;
   readonly request: unknown;
+  readonly search?: string;
+  readonly known?: KnownQuery | undefined;
   readonly isDefaultQuery?: boolean;
-};
-
-/** The result of an operation with errors. `data` is absent if the request was rejected as a whole. */
-type FailedResult = {
-  readonly errors: readonly GraphQLFormattedError[];
-  readonly data?: Readonly<Record<string, unknown>> | null;
 };
 
 /**
@@ -69,15 +72,17 @@ const unauditedCodes: readonly ErrorCode[] = [
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  { graphql, schema, repositories, filter, limits, serveSubscription }: GraphQLEndpoints,
+  { graphql, schema, repositories, filter, queries, limits, serveSubscription }: GraphQLEndpoints,
 ): void {
   const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
+  const filterPost = filterOnce(filter, queries);
 
   const methods = ['GET', 'POST'];
-  http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, async (request, reply) => {
+  http.all('/graphql', { config: { methods }, onError: auditThrown(undefined) }, (request, reply) => {
     requireMethod(request, reply, methods);
-    const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
-    if (!isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
+    const parsed: ParsedRequest =
+      request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
+    if (parsed.known || !isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
     requireMethod(request, reply, ['POST']);
     return serveSubscription(request, reply, parsed.request);
   });
@@ -87,58 +92,50 @@ export function registerGraphQLRoutes(
     });
   }
 
-  for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
+  for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filterPost)) {
     const options = { config: { isBodyOptional: true, methods: ['POST'] }, onError: auditThrown(fieldName) };
-    http.all(`/${fieldName}`, options, async (request, reply) => {
+    http.all(`/${fieldName}`, options, (request, reply) => {
       requireMethod(request, reply, ['POST']);
-      const { request: body, isDefaultQuery } = parseOperation(request.body);
-      return execute(request, reply, { body, request: body, isDefaultQuery }, fieldName);
+      return execute(request, reply, parseOperation(request.body), fieldName);
     });
   }
 
   /** Apollo rejects a body that is not an object. */
   function parseBody(json: unknown): ParsedRequest {
-    const body = isObject(json) ? filter(withoutEmptyName(json)) : json;
-    return { body, request: body };
+    return isObject(json) ? filterPost(withoutEmptyName(json)) : { request: json };
   }
 
   /**
-   * Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that.
+   * Passes a request to Apollo and returns the body of the response. The audit events of all its mutations are written
+   * before that.
    */
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
-    { body, search = '', request: operationRequest, isDefaultQuery }: ParsedRequest,
+    parsed: ParsedRequest,
     pathField: string | undefined,
-  ) {
-    const context = createContext(repositories, contextInputOf(request, reply, isDefaultQuery));
-    const response = await graphql.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: {
-        method: request.method,
-        headers: apolloHeadersOf(request),
-        search,
-        body,
-      },
-      context: async () => context,
-    });
-    // Incremental delivery needs @defer or @stream, which the schema does not have.
-    if (response.body.kind !== 'complete') throw new Error('an incremental response');
-    for (const [name, value] of response.headers) reply.header(name, value);
-    const text = response.body.string;
-    const failed = parseFailedResult(text);
-    if (failed === undefined) return reply.send(text);
+  ): Promise<string> {
+    const acceptable = chooseMediaType(request.headers.accept);
+    const mediaType = acceptable ?? 'application/json';
+    const context = createContext(repositories, contextInputOf(request, reply, acceptable, parsed));
+    const { text, failed, headers, status } =
+      request.body !== undefined && isOperationRequest(parsed.request)
+        ? await executeOperation(graphql, parsed.request, context, parsed.known)
+        : await executeHttpRequest(graphql, toHttpRequest(request, parsed, mediaType), context);
+    reply.header('Content-Type', `${mediaType}; charset=utf-8`);
+    for (const [name, value] of headers) reply.header(name, value);
+    if (failed === undefined) return text;
 
     const endpoint = pathField === undefined ? 'graphql' : 'operation';
     const isMutation = context.reachedFields.size > 0;
-    const isJson = String(response.headers.get('content-type')).startsWith('application/json');
-    const status = statusOf(failed, { endpoint, isMutation, isJson, apolloStatus: response.status ?? 200 });
-    await auditRejectedCalls(
-      { request: operationRequest, pathField, errorOf: errorOfFields(failed) },
-      context,
-    );
+    const isJson = mediaType === 'application/json';
+    const httpStatus = statusOf(failed, { endpoint, isMutation, isJson, apolloStatus: status ?? 200 });
+    const errorOf = errorOfFields(failed);
+    await auditRejectedCalls({ request: parsed.request, pathField, errorOf }, context);
     // The response of a 503 has no data, not even null.
     // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
-    return setStatus(status, reply).send(status === 503 ? JSON.stringify({ errors: failed.errors }) : text);
+    setStatus(httpStatus, reply);
+    return httpStatus === 503 ? JSON.stringify({ errors: failed.errors }) : text;
   }
 
   /** Audits the mutations of a request whose handler threw, or whose body was rejected. */
@@ -149,7 +146,10 @@ export function registerGraphQLRoutes(
         request.method === 'GET'
           ? parseSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
-      const context = createContext(repositories, contextInputOf(request, reply));
+      const context = createContext(
+        repositories,
+        contextInputOf(request, reply, chooseMediaType(request.headers.accept)),
+      );
       await auditRejectedCalls({ request: operationRequest, pathField, errorOf: () => error }, context);
     };
   }
@@ -166,16 +166,33 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 function contextInputOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  isDefaultQuery = false,
+  mediaType: GraphQLMediaType | undefined,
+  { isDefaultQuery = false, known }: Pick<ParsedRequest, 'isDefaultQuery' | 'known'> = {},
 ): Parameters<typeof createContext>[1] {
   return {
     isDefaultQuery,
+    isKnownQuery: known !== undefined,
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
-    canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
+    canReadResponse: mediaType !== undefined,
     log: request.log,
     markReplayed: () => reply.header('Idempotency-Replayed', 'true'),
+  };
+}
+
+/** Returns a request as Apollo Server reads it from HTTP. */
+function toHttpRequest(
+  request: FastifyRequest,
+  { request: body, search }: ParsedRequest,
+  mediaType: GraphQLMediaType,
+): HTTPGraphQLRequest {
+  const headers = apolloHeadersOf(request, mediaType);
+  return {
+    method: request.method,
+    headers,
+    search: search ?? '',
+    body: search === undefined ? body : undefined,
   };
 }
 
@@ -183,9 +200,7 @@ function contextInputOf(
  * Returns the headers that Apollo Server reads. Of a request with a JSON body it needs none but `accept`: browsers send
  * such a body to another site only after a preflight (CSRF).
  */
-function apolloHeadersOf(request: FastifyRequest): HeaderMap {
-  // The media type is chosen once, so that errors before GraphQL have the same one.
-  const mediaType = chooseMediaType(request.headers.accept) ?? 'application/json';
+function apolloHeadersOf(request: FastifyRequest, mediaType: GraphQLMediaType): HeaderMap {
   if (request.body !== undefined) return jsonBodyHeaders[mediaType];
   const headers = new HeaderMap([['accept', mediaType]]);
   for (const name of graphQLHeaders) {
@@ -206,14 +221,6 @@ const jsonBodyHeaders = {
     ['apollo-require-preflight', 'true'],
   ]),
 };
-
-/**
- * Returns the result if it has errors, which come first in the text.
- * @see https://spec.graphql.org/October2021/#sec-Errors
- */
-function parseFailedResult(text: string): FailedResult | undefined {
-  return text.startsWith('{"errors"') ? (JSON.parse(text) as FailedResult) : undefined;
-}
 
 /** The errors of a well-formed request that a client of `application/json` receives with 200. */
 const wellFormedRequestCodes: readonly unknown[] = [
