@@ -138,7 +138,7 @@ export async function executeOperation(
   server: ApolloServer<Context>,
   { query, variables, operationName }: OperationRequest,
   contextValue: Context,
-  known: KnownQuery | undefined,
+  knownQuery: KnownQuery | undefined,
 ): Promise<ExecutedRequest> {
   const request = { query, variables: variables ?? undefined, operationName, http: withoutNegotiation };
   const { body, http } = await server.executeOperation(request as GraphQLRequest, { contextValue });
@@ -146,7 +146,7 @@ export async function executeOperation(
   if (body.kind !== 'single') throw new Error('an incremental response');
   const result = body.singleResult;
   return {
-    text: known?.hasShortResult ? `${JSON.stringify(result)}\n` : await stringifyResult(result),
+    text: knownQuery?.hasShortResult ? `${JSON.stringify(result)}\n` : await stringifyResult(result),
     failed: isFailed(result) ? result : undefined,
     status: http.status,
     headers: http.headers,
@@ -197,8 +197,8 @@ function createRequestPlugin(
       try {
         if (!contextValue.isKnownQuery) {
           const cost = requireWithinLimits({ document, operation, variables });
-          const known = cost === undefined ? undefined : describeQuery(document, operation, cost);
-          if (known) queries.set(source, known);
+          const description = cost === undefined ? undefined : describeQuery(document, operation, cost);
+          if (description) queries.set(source, description);
         }
         // After the limits: the client has to fix these first.
         if (!contextValue.canReadResponse) rejectUnreadableResponse(schema, operation, variables);

@@ -33,7 +33,7 @@ export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 /** A request that the filter accepted, and what is known about its query from an earlier request. */
 export type FilteredRequest = {
   readonly request: GraphQLRequestBody;
-  readonly known: KnownQuery | undefined;
+  readonly knownQuery: KnownQuery | undefined;
 };
 
 /** Creates the function that filters requests, except those with a known query: it was filtered before. */
@@ -44,8 +44,8 @@ export function filterOnce(
   return (request) => {
     const { query, documentId, extensions } = request;
     const isText = typeof query === 'string' && documentId == null && !hasPersistedQuery(extensions);
-    const known = isText ? queries.get(query) : undefined;
-    return { request: known ? request : filter(request), known };
+    const knownQuery = isText ? queries.get(query) : undefined;
+    return { request: knownQuery ? request : filter(request), knownQuery };
   };
 }
 
@@ -95,7 +95,8 @@ function createBodyParser(
     const request: GraphQLRequestBody = isRequest ? input : { variables: input };
     if (namesOperation(request)) {
       const filtered = filter(withoutEmptyName(request));
-      if (filtered.known?.rootField !== field.name) requireOnlyRootField(filtered.request.query, field.name);
+      if (filtered.knownQuery?.rootField !== field.name)
+        requireOnlyRootField(filtered.request.query, field.name);
       return { ...filtered, isDefaultQuery: false };
     }
     const stray = isRequest && Object.keys(input).find((key) => !requestKeys.includes(key));

@@ -49,7 +49,7 @@ export type ServeSubscription = (
 type ParsedRequest = {
   readonly request: unknown;
   readonly search?: string;
-  readonly known?: KnownQuery | undefined;
+  readonly knownQuery?: KnownQuery | undefined;
   readonly isDefaultQuery?: boolean;
 };
 
@@ -82,7 +82,8 @@ export function registerGraphQLRoutes(
     requireMethod(request, reply, methods);
     const parsed: ParsedRequest =
       request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
-    if (parsed.known || !isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
+    if (parsed.knownQuery || !isSubscription(parsed.request))
+      return execute(request, reply, parsed, undefined);
     requireMethod(request, reply, ['POST']);
     return serveSubscription(request, reply, parsed.request);
   });
@@ -120,7 +121,7 @@ export function registerGraphQLRoutes(
     const context = createContext(repositories, contextInputOf(request, reply, acceptable, parsed));
     const { text, failed, headers, status } =
       request.body !== undefined && isOperationRequest(parsed.request)
-        ? await executeOperation(graphql, parsed.request, context, parsed.known)
+        ? await executeOperation(graphql, parsed.request, context, parsed.knownQuery)
         : await executeHttpRequest(graphql, toHttpRequest(request, parsed, mediaType), context);
     reply.header('Content-Type', `${mediaType}; charset=utf-8`);
     for (const [name, value] of headers) reply.header(name, value);
@@ -167,11 +168,11 @@ function contextInputOf(
   request: FastifyRequest,
   reply: FastifyReply,
   mediaType: GraphQLMediaType | undefined,
-  { isDefaultQuery = false, known }: Pick<ParsedRequest, 'isDefaultQuery' | 'known'> = {},
+  { isDefaultQuery = false, knownQuery }: Pick<ParsedRequest, 'isDefaultQuery' | 'knownQuery'> = {},
 ): Parameters<typeof createContext>[1] {
   return {
     isDefaultQuery,
-    isKnownQuery: known !== undefined,
+    isKnownQuery: knownQuery !== undefined,
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
