@@ -10,6 +10,7 @@ import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
 import { createTextCheck, type OperationLimits } from './graphql/limits/operation-limits.ts';
+import { createKnownQueries } from './graphql/known-queries.ts';
 import { createSchema } from './graphql/schema.ts';
 import { openGraphQLServer } from './graphql/apollo.ts';
 import { maintainPartitions, readRetentions, warnOfForeignTables } from './jobs/month-partitions.ts';
@@ -87,7 +88,12 @@ export async function openApp(
   const filter = config.ALLOWED_OPERATIONS_FILE
     ? readAllowedOperations(config.ALLOWED_OPERATIONS_FILE, schema)
     : createTextCheck(limits.tokens);
-  const graphql = await openGraphQLServer(schema, { limits, introspection: config.INTROSPECTION }, log);
+  const queries = createKnownQueries();
+  const graphql = await openGraphQLServer(
+    schema,
+    { limits, introspection: config.INTROSPECTION, queries },
+    log,
+  );
 
   const authenticator = createAuthenticator(accounts, await openJwtVerifier(config, log));
   const http = await createHttpServer(config, authenticator, log, counters);
@@ -99,7 +105,7 @@ export async function openApp(
   const { createSubscriptionHandler } = await import('./events/subscription-handler.ts');
   const subscriptions = createSubscriptionHandler({ config, prisma, mutations, schema, limits, log });
   const { serve: serveSubscription } = subscriptions;
-  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, limits, serveSubscription });
+  registerGraphQLRoutes(http, { graphql, schema, repositories, filter, queries, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   const { prepareRadius } = await import('./radius/start-radius.ts');
   const startRadius = await prepareRadius(config, prisma, log);

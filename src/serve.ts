@@ -5,7 +5,8 @@ import type { Config } from './config/settings.ts';
 import { describeStartError } from './database/missing-privilege.ts';
 import { openDatabase, type Database } from './database/database.ts';
 import type { OperatorError } from './errors.ts';
-import { createLogger, type Logger } from './log.ts';
+import type { Logger } from './log.ts';
+import { createLogger } from './process/logger.ts';
 
 /** An app in this process, or in workers: `failed` resolves if they cannot serve, with `failure` during the start. */
 type ServedApp = App & {

@@ -109,7 +109,8 @@ export function auditedHandler(service: ServiceName, mutations: MutationRunner, 
     let call = createCall(request, reply, service);
     const describe = (about: About) => {
       call = createCall(request, reply, service, about);
-      requireIdempotencyKey(readKey(request));
+      const key = readKey(request);
+      if (key !== undefined) requireIdempotencyKey(key);
       return call;
     };
     try {

@@ -27,7 +27,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   // Loaded here: --help and --version need none of it, and it takes most of the time of a start.
   const { loadConfig } = await import('../config/load-config.ts');
-  const { createLogger } = await import('../log.ts');
+  const { createLogger } = await import('../process/logger.ts');
   const { openDatabase } = await import('../database/database.ts');
   const { createRepositories } = await import('../repositories.ts');
   const { explainMissingGroups } = await import('../group-deletion/missing-groups.ts');

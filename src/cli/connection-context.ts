@@ -13,7 +13,7 @@ export async function withConnection<T>(
 ): Promise<T> {
   // Loaded here: --help needs none of it.
   const { loadConfig } = await import('../config/load-config.ts');
-  const { createLogger } = await import('../log.ts');
+  const { createLogger } = await import('../process/logger.ts');
   const { explainLostConnection, openConnection } = await import('../backup/connection.ts');
   const { config, warnings } = loadConfig(process);
   const log = await createLogger('warn', process.stderr.isTTY);

@@ -18,6 +18,8 @@ export type Context = Repositories & {
   readonly idempotencyKey: string | undefined;
   /** Whether the server wrote the query, because the request has the arguments of an operation only. */
   readonly isDefaultQuery: boolean;
+  /** Whether the query is one of the `KnownQueries`. */
+  readonly isKnownQuery: boolean;
   /** Whether the client accepts a GraphQL media type. */
   readonly canReadResponse: boolean;
   readonly log: Pick<Logger, 'error'>;

@@ -1,5 +1,7 @@
-import { GraphQLError, Kind, type GraphQLFormattedError } from 'graphql';
+import { GraphQLError, Kind, type GraphQLErrorExtensions, type GraphQLFormattedError } from 'graphql';
+import { hasScope } from '../accounts/scopes.ts';
 import { AppError, isErrorCode, type ErrorCode } from '../errors.ts';
+import type { Context } from './context.ts';
 
 /**
  * Converts an error to the form that the caller may see: our own errors and Apollo's errors about the request
@@ -41,6 +43,25 @@ export function isExpectedError(error: unknown): boolean {
 export function codeOf(error: GraphQLFormattedError | undefined): ErrorCode {
   const code = error?.extensions?.['code'];
   return isErrorCode(code) ? code : 'INTERNAL_SERVER_ERROR';
+}
+
+/** Adds the request id to internal errors, and removes the usernames if the account may not read subscribers. */
+export function completeExtensions(
+  { usernames, ...extensions }: GraphQLErrorExtensions,
+  { caller, scopes }: Pick<Context, 'caller' | 'scopes'>,
+): GraphQLErrorExtensions {
+  const isInternal = extensions['code'] === 'INTERNAL_SERVER_ERROR';
+  const mayReadUsernames = usernames !== undefined && hasScope(scopes, 'subscribers:read');
+  return {
+    ...extensions,
+    ...(isInternal && { requestId: caller.requestId }),
+    ...(mayReadUsernames && { usernames }),
+  };
+}
+
+/** Converts an error to a GraphQLError: Apollo masks the code of any other error. */
+export function toGraphQLError(error: AppError): GraphQLError {
+  return new GraphQLError(error.message, { originalError: error, extensions: { code: error.code } });
 }
 
 /** Returns the AppError that an error is or wraps. Resolvers' errors are wrapped by graphql-js. */

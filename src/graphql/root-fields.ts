@@ -50,8 +50,8 @@ export function mutationResolver<Args extends object, Result>(
       try {
         // Also those of nested fields: a mutation must not be executed only to hide its result.
         requireScopes(info, context.scopes);
-        requireIdempotencyKey(context.idempotencyKey);
-        call.selectedDetails = parseSelectedDetails(info, call.idempotencyKey !== null);
+        if (context.idempotencyKey !== undefined) requireIdempotencyKey(context.idempotencyKey);
+        call.selectedDetails = selectedDetailsOf(info, call);
         return await resolve(args, context, call);
       } catch (error) {
         await context.mutations.auditRejection(call, error);
@@ -128,6 +128,15 @@ function storableReason(reason: string): string {
   return Array.from(storable).slice(0, 500).join('');
 }
 
+/**
+ * What the text of a query says about a root field, by the field's node: Apollo Server caches parsed documents, so this
+ * is found once for each text.
+ */
+const scopesByNode = new WeakMap<FieldNode, readonly Scope[]>();
+const detailsByNode = new WeakMap<FieldNode, SelectedDetails>();
+/** As `detailsByNode`, of calls with an idempotency key, which get more details. */
+const repeatableDetailsByNode = new WeakMap<FieldNode, SelectedDetails>();
+
 /** @throws AppError FORBIDDEN if an account has not all scopes of a field and of what is selected below it */
 export function requireScopes(
   { parentType, fieldNodes, fragments }: GraphQLResolveInfo,
@@ -135,9 +144,32 @@ export function requireScopes(
 ): void {
   // Fast path for the most common accounts.
   if (granted.has('*')) return;
-  const missing = scopesOf(fieldNodes, parentType, fragments).find((scope) => !hasScope(granted, scope));
+  const node = onlyNodeOf(fieldNodes);
+  let scopes = node && scopesByNode.get(node);
+  if (!scopes) {
+    scopes = scopesOf(fieldNodes, parentType, fragments);
+    if (node) scopesByNode.set(node, scopes);
+  }
+  const missing = scopes.find((scope) => !hasScope(granted, scope));
   if (missing === undefined) return;
   throw new AppError('FORBIDDEN', `The account needs the scope ${missing}`, { requiredScope: missing });
+}
+
+/** @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid */
+function selectedDetailsOf(info: GraphQLResolveInfo, { idempotencyKey }: MutationCall): SelectedDetails {
+  const cache = idempotencyKey === null ? detailsByNode : repeatableDetailsByNode;
+  const node = onlyNodeOf(info.fieldNodes);
+  const cached = node && cache.get(node);
+  if (cached) return cached;
+  const details = parseSelectedDetails(info, idempotencyKey !== null);
+  // Pages of subscribers may depend on variables.
+  if (node && details.subscriberPages.length === 0) cache.set(node, details);
+  return details;
+}
+
+/** Returns the node of a field that is written once; fields with several nodes are merged at each execution. */
+function onlyNodeOf(nodes: readonly FieldNode[]): FieldNode | undefined {
+  return nodes.length === 1 ? nodes[0] : undefined;
 }
 
 /** Returns the scopes, as `declareScopes` stored them, of a field and of everything selected below it. */

@@ -19,16 +19,22 @@ type WrittenSelection = {
   readonly subscribers: { readonly node: FieldNode; readonly type: GraphQLObjectType }[];
 };
 
-/** Apollo caches documents, so most requests hit this cache. */
-const selectionByNode = new WeakMap<FieldNode, WrittenSelection>();
-
 /**
  * Returns which details of the groups in its result a mutation selects. A call with an idempotency key always gets the
  * cheap ones, since a repeated call may select them.
  * @throws AppError BAD_USER_INPUT if an argument of `subscribers` is invalid: before the mutation, not after it
  */
 export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: boolean): SelectedDetails {
-  const { group, serviceGroup, subscriberCount, radiusAttributes, subscribers } = selectionOf(info);
+  const selection: WrittenSelection = {
+    group: false,
+    serviceGroup: false,
+    subscriberCount: false,
+    radiusAttributes: false,
+    subscribers: [],
+  };
+  const resultType = getNamedType(info.returnType);
+  if (isObjectType(resultType)) collectSelection(selection, info.fieldNodes, resultType, info.fragments);
+  const { group, serviceGroup, subscriberCount, radiusAttributes, subscribers } = selection;
   return {
     group: group || mayBeRepeated,
     serviceGroup: serviceGroup || mayBeRepeated,
@@ -40,23 +46,6 @@ export function parseSelectedDetails(info: GraphQLResolveInfo, mayBeRepeated: bo
       return parseSubscriberPage(getArgumentValues(field, node, info.variableValues));
     }),
   };
-}
-
-function selectionOf({ fieldNodes, returnType, fragments }: GraphQLResolveInfo): WrittenSelection {
-  const [node] = fieldNodes as [FieldNode];
-  const cached = fieldNodes.length === 1 ? selectionByNode.get(node) : undefined;
-  if (cached) return cached;
-  const selection = {
-    group: false,
-    serviceGroup: false,
-    subscriberCount: false,
-    radiusAttributes: false,
-    subscribers: [],
-  };
-  const type = getNamedType(returnType);
-  if (isObjectType(type)) collectSelection(selection, fieldNodes, type, fragments);
-  if (fieldNodes.length === 1) selectionByNode.set(node, selection);
-  return selection;
 }
 
 /**

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FormattedExecutionResult } from 'graphql';
 
 /** A list from this length on is written object by object. */
-const longList = 100;
+export const longList = 100;
 /** The number of levels below `data` that may have long lists: a root field, and the nodes of a page. */
 const maxLevels = 2;
 /** The maximum time of a turn of the event loop. */

@@ -111,6 +111,9 @@ export function writeDeletionSteps(
   retentionDays: number,
   lockOption = Prisma.empty,
 ): Prisma.Sql {
+  // Not null if no request has a key: PostgreSQL would plan the statement anew for each batch.
+  const hasKey = requests.some(({ call }) => call.idempotencyKey !== null);
+  const keysSince = hasKey ? idempotencyCutoff() : '-infinity';
   const json = JSON.stringify(
     requests.map(({ id, reason, expectedVersion, call, isAudited, subscribersMoved, movedTo }, ordinal) => ({
       ordinal,
@@ -149,7 +152,7 @@ export function writeDeletionSteps(
       FROM request
       LEFT JOIN groups ON groups.id = request.id
       LEFT JOIN idempotency_keys AS stored ON stored.account = request.account AND stored.operation = request.operation
-        AND stored.key = request.key AND stored.created_at > ${idempotencyCutoff()}::timestamptz
+        AND stored.key = request.key AND stored.created_at > ${keysSince}::timestamptz
     ),
     candidate AS MATERIALIZED (
       -- Once per group, since counting may mean a million subscribers. The first request for a group deletes it.

@@ -1,7 +1,7 @@
 /** The media types of GraphQL responses, the default first. */
 const graphQLMediaTypes = ['application/json', 'application/graphql-response+json'] as const;
 
-type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
+export type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
 
 type MediaRange = {
   readonly type: string;

@@ -6,7 +6,7 @@ import type { Config } from '../config/settings.ts';
 import type { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { handleClientError, markResponseSent } from './broken-request.ts';
-import { registerSecurityHeaders } from './hooks/security-headers.ts';
+import { allowOrigins, commonHeaders, commonTlsHeaders } from './hooks/security-headers.ts';
 import { sendError, sendStatus, toAppError } from './error-response.ts';
 import { acceptOnlyJson } from './hooks/json-body.ts';
 import { drainOnClose } from './hooks/graceful-shutdown.ts';
@@ -116,6 +116,7 @@ export async function createHttpServer(
   );
 
   const finishRequest = summarizeRequests(http, { slowRequestMs: config.SLOW_REQUEST_MS });
+  const headers = certificateFiles ? commonTlsHeaders : commonHeaders;
   // Once, not for each request.
   let warnsOfForwarding = config.TRUST_PROXY === undefined;
   http.addHook('onRequest', (request, reply, done) => {
@@ -123,9 +124,7 @@ export async function createHttpServer(
       warnsOfForwarding = false;
       log.warn({ ip: request.ip }, ignoredForwardingText);
     }
-    reply.header('X-Request-Id', request.id);
-    // Responses contain private data. The explorer's files override this header.
-    reply.header('Cache-Control', 'no-store');
+    reply.header('X-Request-Id', request.id).headers(headers);
     if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
     done(findRequestHeadError(request.raw));
   });
@@ -134,10 +133,7 @@ export async function createHttpServer(
     done();
   });
   drainOnClose(http, finishRequest);
-  await registerSecurityHeaders(http, {
-    corsOrigins: config.CORS_ORIGINS,
-    isTls: certificateFiles !== undefined,
-  });
+  await allowOrigins(http, config.CORS_ORIGINS);
   const limits = await openRateLimits(
     http,
     {

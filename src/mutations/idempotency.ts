@@ -10,9 +10,9 @@ const keyLifetimeMs = 24 * 60 * 60 * 1000;
 const firstCallWaitMs = 3000;
 const firstCallPollMs = 50;
 
-/** Validates the Idempotency-Key header, if present. @throws AppError BAD_USER_INPUT */
-export function requireIdempotencyKey(key: string | undefined): void {
-  if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(key)) {
+/** Validates the Idempotency-Key header. @throws AppError BAD_USER_INPUT */
+export function requireIdempotencyKey(key: string): void {
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw badInput('Idempotency-Key', 'Idempotency-Key must have 1 to 255 printable ASCII characters');
   }
 }

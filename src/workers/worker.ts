@@ -5,7 +5,7 @@ import { shareOfPool } from '../config/share-of-pool.ts';
 import { openDatabase, type Database } from '../database/database.ts';
 import { describeStartError } from '../database/missing-privilege.ts';
 import type { Counted, RequestCounters } from '../http/hooks/rate-limits.ts';
-import { createLogger } from '../log.ts';
+import { createLogger } from '../process/logger.ts';
 import { limitHeapGrowth } from '../process/heap-growth.ts';
 import { listenToStop } from '../process/stop-signals.ts';
 import { replacementArgument, type PrimaryMessage, type WorkerMessage } from './messages.ts';

@@ -4,7 +4,7 @@ import { openDatabase, type Database } from '../../src/database/database.ts';
 import { createEventFeed, type EventFeed } from '../../src/events/event-feed.ts';
 import { selectActiveEndpoints, type ActiveEndpoint } from '../../src/events/webhooks/endpoint-statements.ts';
 import { createFanOut } from '../../src/events/webhooks/fan-out.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { type Json } from '../support/test-app.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';

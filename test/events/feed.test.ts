@@ -4,7 +4,7 @@ import { createEventFeed, type EventFeed, type FeedPage } from '../../src/events
 import { createFeedPoller } from '../../src/events/feed-poller.ts';
 import type { EventPosition } from '../../src/events/event-position.ts';
 import type { Event } from '../../src/events/event.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { useTestApp } from '../support/test-app.ts';
 import { waitUntil } from '../support/wait-until.ts';

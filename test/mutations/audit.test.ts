@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createMutationRunner } from '../../src/mutations/mutation-runner.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { createDeletedGroupRepository } from '../../src/groups/archive.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { openTestApp, plainGroup, useTestApp, type TestApp, type Json } from '../support/test-app.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 

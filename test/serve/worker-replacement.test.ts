@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, jest, test } from '@jest/globals';
@@ -17,37 +18,39 @@ const { database, start } = useServersWithWorkers();
 
 test('a killed worker is replaced, while the other one serves; every successful call was executed once', async () => {
   const { server, url } = await start({ WORKERS: '2' });
-  const before = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
   const [victim, survivor] = childrenOf(server.pid);
-  const outcomes = { created: 0, failed: 0 };
+  const created: string[] = [];
+  const failed: string[] = [];
   const ended = new AbortController();
   // Connections are lost, or rejected while no worker is free, but none hangs.
-  const create = async () => {
-    while (!ended.signal.aborted) {
-      const status = await post(url, 'createGroup', { group: plainGroup }).then(
+  const create = async (client: number) => {
+    for (let call = 1; !ended.signal.aborted; call++) {
+      const name = `call ${call} of client ${client}`;
+      const status = await post(url, 'createGroup', { group: { ...plainGroup, name } }).then(
         (response) => response.status,
         () => undefined,
       );
-      if (status === 200) outcomes.created++;
-      else outcomes.failed++;
+      (status === 200 ? created : failed).push(name);
     }
   };
   const clients = [1, 2, 3, 4].map(create);
-  await waitUntil(() => outcomes.created > 5);
+  await waitUntil(() => created.length > 5);
   process.kill(victim!, 'SIGKILL');
-  const createdBefore = outcomes.created;
+  const createdBefore = created.length;
   await waitUntil(() => linesOf(server, 'a worker ended unexpectedly, and is replaced').length === 1);
-  await waitUntil(() => childrenOf(server.pid).length === 2 && outcomes.created > createdBefore + 5);
+  await waitUntil(() => childrenOf(server.pid).length === 2 && created.length > createdBefore + 5);
   const [replacement] = childrenOf(server.pid).filter((pid) => pid !== survivor);
   await waitUntil(() => pidsOf(server, 'request').has(replacement!));
   ended.abort();
   await Promise.all(clients);
 
-  const [after] = await database.sql<{ count: number }>('SELECT count(*)::int AS count FROM groups');
-  const created = after!.count - before[0]!.count;
-  // A call whose connection was lost may have been executed.
-  expect(created).toBeGreaterThanOrEqual(outcomes.created);
-  expect(created).toBeLessThanOrEqual(outcomes.created + outcomes.failed);
+  const rows = await database.sql<{ name: string }>(
+    `SELECT name FROM groups WHERE name LIKE 'call % of client %'`,
+  );
+  const stored = rows.map(({ name }) => name);
+  // A call whose connection was lost may have been executed, once.
+  const lost = failed.filter((name) => stored.includes(name));
+  expect(stored.toSorted()).toStrictEqual([...created, ...lost].toSorted());
   expect(linesOf(server, 'a worker ended unexpectedly, and is replaced')[0]).toMatchObject({
     pid: server.pid,
     worker: victim,
@@ -92,6 +95,32 @@ test('if no worker serves and none can start, the server stops with the reason',
   expect(code).toBe(1);
   expect(stderr).toMatch(/^group-api: A worker could not be replaced in 5 attempts\. TLS_CERT_FILE and/m);
   expect(workers.filter(isRunning)).toStrictEqual([]);
+});
+
+test('a worker that cannot start is tried again and again, while another one serves', async () => {
+  const server = await startWithCertificate();
+  const { url } = await server.ready;
+  const [victim, survivor] = childrenOf(server.pid);
+  const isLive = () =>
+    new Promise<boolean>((resolve) => {
+      get(`${url}/livez`, { agent: new Agent({ keepAlive: false, rejectUnauthorized: false }) })
+        .on('response', (response) => resolve(response.resume().statusCode === 200))
+        .on('error', () => resolve(false));
+    });
+  await writeFile(join(certificateDir, 'crt'), 'no certificate');
+  process.kill(victim!, 'SIGKILL');
+  const failedStarts = () =>
+    linesOf(server, 'a worker ended unexpectedly, and is replaced').filter(({ reason }) => reason);
+  // As many as end a server without another worker.
+  for (let count = 1; count <= 5; count++) await waitUntil(() => failedStarts().length >= count);
+  expect(failedStarts()[4]!.reason).toMatch(/^TLS_CERT_FILE and/);
+  expect(childrenOf(server.pid)).toContain(survivor);
+  expect(await isLive()).toBe(true);
+
+  await place('second');
+  await waitUntil(() => linesOf(server, 'a replaced worker serves').length === 1);
+  expect(linesOf(server, 'a worker cannot be replaced')).toStrictEqual([]);
+  expect(await isLive()).toBe(true);
 });
 
 test('a process that the system cannot create is created later, and does not stop the server', async () => {

@@ -3,7 +3,7 @@ import { openApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/load-config.ts';
 import type { Config } from '../../src/config/settings.ts';
 import { openDatabase } from '../../src/database/database.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 export const testKey = 'a-key-for-tests-of-forty-characters-....';

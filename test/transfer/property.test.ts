@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { createMutationRunner } from '../../src/mutations/mutation-runner.ts';
 import { createCommandCall } from '../../src/cli/command-context.ts';
 import { openDatabase, type Database } from '../../src/database/database.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { exportGroups } from '../../src/transfer/export-groups.ts';
 import { importGroups } from '../../src/transfer/import-groups.ts';
 import type { NewIdMaps } from '../../src/transfer/new-ids.ts';

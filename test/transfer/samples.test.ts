@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { loadSampleData } from '../../src/groups/sample-groups.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/process/logger.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { openTestApp, useTestApp } from '../support/test-app.ts';
 import { useTestFolder } from '../support/test-folder.ts';

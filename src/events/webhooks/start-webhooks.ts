@@ -1,7 +1,6 @@
 import type { Config } from '../../config/settings.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
-import { tracer } from '../../measurements/tracer.ts';
 import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import { createEventFeed } from '../event-feed.ts';
 import { resolveBySystem, shareResolutions } from './resolve-target.ts';
@@ -21,15 +20,7 @@ export function startWebhooks(
   config: Config,
   { prisma, mutations }: { prisma: PrismaClient; mutations: Pick<MutationRunner, 'onCommit'> },
   log: Logger,
-): Pick<WebhookJob, 'stop'> {
+): WebhookJob {
   const sender = createAttemptSender(readTargetPolicy(config), shareResolutions(resolveBySystem));
-  const job = startWebhookJob({ prisma, feed: createEventFeed(prisma), sender }, log);
-  const wake = () => job.wake();
-  const stopListening = mutations.onCommit(tracer?.detach(wake) ?? wake);
-  return {
-    async stop() {
-      stopListening();
-      await job.stop();
-    },
-  };
+  return startWebhookJob({ prisma, mutations, feed: createEventFeed(prisma), sender }, log);
 }

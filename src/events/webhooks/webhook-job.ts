@@ -2,6 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { AppError } from '../../errors.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
+import { tracer } from '../../measurements/tracer.ts';
+import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import type { EventFeed } from '../event-feed.ts';
 import { createDeliveryLane, type DeliveryLane } from './delivery-lane.ts';
 import { createDeliveryStore } from './delivery-store.ts';
@@ -12,8 +14,6 @@ import { createSlots } from './slots.ts';
 
 /** The background work that delivers events to webhooks. */
 export type WebhookJob = {
-  /** Reports a commit of this process, so that its events are delivered without delay. */
-  wake(): void;
   /** Completes running attempts within a few seconds, gives the others back, and ends the work. */
   stop(): Promise<void>;
 };
@@ -35,12 +35,20 @@ const maxUnavailableAttempts = 8;
 /** A stop waits this long for running attempts: together with that of requests, it is less than the 10 s of Docker. */
 const stopTimeoutMs = 3000;
 
+type WebhookJobParts = {
+  readonly prisma: PrismaClient;
+  /** Reports the commits of this process, whose events are delivered without delay. */
+  readonly mutations: Pick<MutationRunner, 'onCommit'>;
+  readonly feed: EventFeed;
+  readonly sender: AttemptSender;
+};
+
 /**
  * Starts the job. Each server runs one: they share the deliveries, and a server that is killed leaves its own to the
- * others. Without an enabled endpoint the job runs one small query every two seconds.
+ * others. Without an enabled endpoint the job runs one small query every two seconds, and listens to no commits.
  */
 export function startWebhookJob(
-  { prisma, feed, sender }: { prisma: PrismaClient; feed: EventFeed; sender: AttemptSender },
+  { prisma, mutations, feed, sender }: WebhookJobParts,
   log: Logger,
 ): WebhookJob {
   const store = createDeliveryStore(prisma, log);
@@ -53,7 +61,7 @@ export function startWebhookJob(
   const stop = { isStopping: () => isStopping, signal: abandoning.signal };
   const lanes = new Map<number, DeliveryLane>();
 
-  let hasEndpoints = false;
+  let stopListening: (() => void) | undefined;
   let polledAt = -Infinity;
   let minDelayMs = minPollMs;
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +76,9 @@ export function startWebhookJob(
   /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
   const poll = async (): Promise<number> => {
     const endpoints = await prisma.$queryRaw<ActiveEndpoint[]>(selectActiveEndpoints);
-    hasEndpoints = endpoints.length > 0;
+    const hasEndpoints = endpoints.length > 0;
+    if (hasEndpoints && !isStopping) stopListening ??= mutations.onCommit(tracer?.detach(wake) ?? wake);
+    else ignoreCommits();
     for (const [id, lane] of lanes) {
       lane.update(endpoints.find((endpoint) => endpoint.id === id));
       if (lane.isIdle()) lanes.delete(id);
@@ -80,6 +90,10 @@ export function startWebhookJob(
     if (hasMore) return 0;
     minDelayMs = eventCount > manyEvents ? busyPollMs : minPollMs;
     return isWoken || isWaiting ? minDelayMs : pollMs;
+  };
+  const ignoreCommits = () => {
+    stopListening?.();
+    stopListening = undefined;
   };
   const schedule = (delayMs: number) => {
     clearTimeout(timer);
@@ -101,15 +115,17 @@ export function startWebhookJob(
       });
   };
 
+  const wake = () => {
+    if (isWoken) return;
+    isWoken = true;
+    if (polling === undefined) schedule(Math.max(0, polledAt + minDelayMs - performance.now()));
+  };
+
   schedule(0);
   return {
-    wake() {
-      if (!hasEndpoints || isWoken) return;
-      isWoken = true;
-      if (polling === undefined) schedule(Math.max(0, polledAt + minDelayMs - performance.now()));
-    },
     async stop() {
       isStopping = true;
+      ignoreCommits();
       clearTimeout(timer);
       const abandon = setTimeout(() => abandoning.abort(), stopTimeoutMs);
       await polling;

@@ -89,18 +89,20 @@ function countTokens(query: string): number {
 }
 
 /**
- * Creates the check that rejects operations above the limits with AppError QUERY_TOO_COMPLEX.
+ * Creates the check that rejects operations above the limits with AppError QUERY_TOO_COMPLEX. It returns the cost of an
+ * operation that is within the limits with any variables, and undefined for other operations.
  * @throws OperatorError if the schema has a list without a size
  */
 export function createLimitCheck(
   schema: GraphQLSchema,
   limits: OperationLimits,
-): (operation: Operation) => void {
+): (operation: Operation) => number | undefined {
   const measure = createCostCalculator(schema, limits.cost);
   // Apollo caches parsed documents, so most requests hit this cache.
-  const accepted = new WeakSet<OperationDefinitionNode>();
+  const fixedCosts = new WeakMap<OperationDefinitionNode, number>();
   return (operation) => {
-    if (accepted.has(operation.operation)) return;
+    const fixedCost = fixedCosts.get(operation.operation);
+    if (fixedCost !== undefined) return fixedCost;
     const { aliases, directives } = countAliasesAndDirectives(operation.document);
     requireWithin('aliases', aliases, limits.aliases);
     requireWithin('directives', directives, limits.directives);
@@ -109,7 +111,9 @@ export function createLimitCheck(
     requireWithin('rootFields', rootFields, limits.rootFields);
     requireWithin('depth', depth, limits.depth);
     requireWithin('cost', cost, limits.cost);
-    if (isFixed) accepted.add(operation.operation);
+    if (!isFixed) return undefined;
+    fixedCosts.set(operation.operation, cost);
+    return cost;
   };
 }
 

@@ -11,6 +11,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { badInput } from '../../errors.ts';
+import type { KnownQueries, KnownQuery } from '../known-queries.ts';
 import { quoteValue } from '../../validation/quote-value.ts';
 
 /** A GraphQL request as in the HTTP body. */
@@ -29,8 +30,27 @@ export type GraphQLRequestBody = {
  */
 export type RequestFilter = (request: GraphQLRequestBody) => GraphQLRequestBody;
 
+/** A request that the filter accepted, and what is known about its query from an earlier request. */
+type FilteredRequest = {
+  readonly request: GraphQLRequestBody;
+  readonly knownQuery: KnownQuery | undefined;
+};
+
+/** Creates the function that filters requests, except those with a known query: it was filtered before. */
+export function filterOnce(
+  filter: RequestFilter,
+  queries: KnownQueries,
+): (request: GraphQLRequestBody) => FilteredRequest {
+  return (request) => {
+    const { query, documentId, extensions } = request;
+    const isText = typeof query === 'string' && documentId == null && !hasPersistedQuery(extensions);
+    const knownQuery = isText ? queries.get(query) : undefined;
+    return { request: knownQuery ? request : filter(request), knownQuery };
+  };
+}
+
 /** The GraphQL request of a body, and whether the server wrote its query. */
-type ParsedOperation = { readonly request: GraphQLRequestBody; readonly isDefaultQuery: boolean };
+type ParsedOperation = FilteredRequest & { readonly isDefaultQuery: boolean };
 
 /** Converts the body of `POST /<root field>` to a GraphQL request. @throws AppError BAD_USER_INPUT */
 type ParseOperationBody = (body: unknown) => ParsedOperation;
@@ -43,7 +63,7 @@ const requestKeys = ['query', 'documentId', 'variables', 'operationName', 'exten
  */
 export function createOperationBodyParsers(
   schema: GraphQLSchema,
-  filter: RequestFilter,
+  filter: (request: GraphQLRequestBody) => FilteredRequest,
 ): Map<string, ParseOperationBody> {
   const roots = [
     { kind: 'query', type: schema.getQueryType() },
@@ -61,7 +81,7 @@ export function createOperationBodyParsers(
 function createBodyParser(
   kind: string,
   field: GraphQLField<unknown, unknown>,
-  filter: RequestFilter,
+  filter: (request: GraphQLRequestBody) => FilteredRequest,
 ): ParseOperationBody {
   const defaultQuery = writeDefaultQuery(kind, field);
   const argumentNames = new Set(field.args.map(({ name }) => name));
@@ -75,8 +95,9 @@ function createBodyParser(
     const request: GraphQLRequestBody = isRequest ? input : { variables: input };
     if (namesOperation(request)) {
       const filtered = filter(withoutEmptyName(request));
-      requireOnlyRootField(filtered.query, field.name);
-      return { request: filtered, isDefaultQuery: false };
+      if (filtered.knownQuery?.rootField !== field.name)
+        requireOnlyRootField(filtered.request.query, field.name);
+      return { ...filtered, isDefaultQuery: false };
     }
     const stray = isRequest && Object.keys(input).find((key) => !requestKeys.includes(key));
     if (stray)
@@ -93,7 +114,7 @@ function createBodyParser(
       );
     }
     const { variables } = request;
-    return { request: filter({ variables, query: defaultQuery }), isDefaultQuery: true };
+    return { ...filter({ variables, query: defaultQuery }), isDefaultQuery: true };
   };
 }
 
@@ -107,7 +128,12 @@ export function isObject(value: unknown): value is object {
 }
 
 function namesOperation({ query, documentId, extensions }: GraphQLRequestBody): boolean {
-  return query != null || documentId != null || (isObject(extensions) && 'persistedQuery' in extensions);
+  return query != null || documentId != null || hasPersistedQuery(extensions);
+}
+
+/** Returns whether the extensions of a request have the hash of a query, as Apollo's clients send it. */
+export function hasPersistedQuery(extensions: unknown): boolean {
+  return isObject(extensions) && 'persistedQuery' in extensions;
 }
 
 /** Accepts a query that is not a GraphQL document: Apollo rejects it later. @throws AppError BAD_USER_INPUT */

@@ -24,28 +24,31 @@ export function drainOnClose(
   http: FastifyInstance,
   onClosed: (request: FastifyRequest, reply: FastifyReply) => void,
 ): void {
-  const inFlight = new Set<ServerResponse>();
+  /** The replies by their responses: the listener of all of them is one function. */
+  const inFlight = new Map<ServerResponse, FastifyReply>();
   const closing = new AbortController();
   // One listener for each response that stays open.
   setMaxListeners(0, closing.signal);
   http.decorate('closing', closing.signal);
   let onIdle = () => {};
+  const remove = (response: ServerResponse) => {
+    const reply = inFlight.get(response);
+    inFlight.delete(response);
+    if (reply) onClosed(reply.request, reply);
+    if (inFlight.size === 0) onIdle();
+  };
 
   http.addHook('onRequest', (request, reply, done) => {
     const { raw: response } = reply;
-    inFlight.add(response);
+    inFlight.set(response, reply);
     if (closing.signal.aborted) closeAfter(response);
-    onResponseClosed(request.raw, response, () => {
-      inFlight.delete(response);
-      onClosed(request, reply);
-      if (inFlight.size === 0) onIdle();
-    });
+    onResponseClosed(request.raw, response, remove);
     done();
   });
   http.addHook('preClose', async () => {
     closing.abort();
     stopListening(http.server);
-    for (const response of inFlight) closeAfter(response);
+    for (const response of inFlight.keys()) closeAfter(response);
     const idle = new Promise<void>((resolve) => (onIdle = resolve));
     if (inFlight.size > 0) await Promise.race([idle, sleep(closeTimeoutMs, undefined, { ref: false })]);
     http.server.closeAllConnections();
@@ -57,7 +60,10 @@ function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
-const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
+type OnClosed = (response: ServerResponse) => void;
+
+/** The callbacks of the open responses of each connection. */
+const openResponses = new WeakMap<Socket, Map<ServerResponse, OnClosed[]>>();
 
 /**
  * Calls back once, when the response has been sent or its connection is closed. The response's `close` event is not
@@ -66,28 +72,36 @@ const pendingBySocket = new WeakMap<Socket, Set<() => void>>();
 export function onResponseClosed(
   { socket }: IncomingMessage,
   response: ServerResponse,
-  callback: () => void,
+  callback: OnClosed,
 ): void {
   if (socket.destroyed) {
-    callback();
+    callback(response);
     return;
   }
-  const pending = pendingOf(socket);
-  const onClosed = () => {
-    if (pending.delete(onClosed)) callback();
-  };
-  pending.add(onClosed);
-  response.once('close', onClosed);
+  const responses = openResponsesOf(socket);
+  const callbacks = responses.get(response);
+  if (callbacks) callbacks.push(callback);
+  else {
+    responses.set(response, [callback]);
+    response.on('close', callBack);
+  }
 }
 
-/** Returns the pending callbacks of a connection, which has one listener for all its requests. */
-function pendingOf(socket: Socket): Set<() => void> {
-  const existing = pendingBySocket.get(socket);
+function callBack(this: ServerResponse): void {
+  const responses = openResponses.get(this.req.socket);
+  const callbacks = responses?.get(this) ?? [];
+  responses?.delete(this);
+  for (const callback of callbacks) callback(this);
+}
+
+/** Returns the open responses of a connection, which has one listener for all of them. */
+function openResponsesOf(socket: Socket): Map<ServerResponse, OnClosed[]> {
+  const existing = openResponses.get(socket);
   if (existing) return existing;
-  const pending = new Set<() => void>();
+  const responses = new Map<ServerResponse, OnClosed[]>();
   socket.once('close', () => {
-    for (const onClosed of pending) onClosed();
+    for (const response of responses.keys()) callBack.call(response);
   });
-  pendingBySocket.set(socket, pending);
-  return pending;
+  openResponses.set(socket, responses);
+  return responses;
 }

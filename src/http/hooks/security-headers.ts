@@ -1,10 +1,17 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-type BrowserSettings = {
-  /** The origins, in addition to our own, whose pages may call the API. `*`: all. */
-  readonly corsOrigins: readonly string[];
-  readonly isTls: boolean;
+/** The headers of all responses, apart from those of one request. Routes may override them. */
+export const commonHeaders: Readonly<Record<string, string>> = {
+  // Responses contain private data.
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+};
+
+/** As `commonHeaders`, of a server that has TLS: HSTS makes browsers require HTTPS for a year. */
+export const commonTlsHeaders: Readonly<Record<string, string>> = {
+  ...commonHeaders,
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
 };
 
 /** The response headers that pages of other origins may read. */
@@ -18,18 +25,10 @@ const exposedHeaders = [
 ];
 
 /**
- * Sets the security headers of all responses, and CORS. CORS does not allow credentials: there are no cookies. Headers
- * that only pages need are set by `addPageHeaders`.
+ * Lets pages of other origins call the API, of all origins if one is `*`. CORS does not allow credentials: there are no
+ * cookies.
  */
-export async function registerSecurityHeaders(
-  http: FastifyInstance,
-  { corsOrigins, isTls }: BrowserSettings,
-): Promise<void> {
-  http.addHook('onRequest', (_request, reply, done) => {
-    reply.header('X-Content-Type-Options', 'nosniff');
-    if (isTls) reply.header('Strict-Transport-Security', hsts);
-    done();
-  });
+export async function allowOrigins(http: FastifyInstance, corsOrigins: readonly string[]): Promise<void> {
   if (corsOrigins.length === 0) {
     // As with CORS: a known method of every path.
     http.options('*', (_request, reply) => {
@@ -85,5 +84,3 @@ const pageHeaders: Readonly<Record<string, string>> = {
   'X-Permitted-Cross-Domain-Policies': 'none',
   'X-XSS-Protection': '0',
 };
-/** HSTS makes browsers require HTTPS for a year, so it is sent only if this server has TLS. */
-const hsts = 'max-age=31536000; includeSubDomains';

@@ -1,15 +1,27 @@
-import { HeaderMap } from '@apollo/server';
+import { HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
 import type { FastifyRequest } from 'fastify';
 import { graphQLHeaders } from '../../graphql/apollo.ts';
-import { chooseMediaType } from '../media-type.ts';
+import type { GraphQLMediaType } from '../media-type.ts';
+
+/** Returns a request as Apollo Server reads it from HTTP. It has a query string (of a GET) or the JSON of a body. */
+export function toHttpRequest(
+  request: FastifyRequest,
+  { request: body, search }: { readonly request: unknown; readonly search?: string },
+  mediaType: GraphQLMediaType,
+): HTTPGraphQLRequest {
+  return {
+    method: request.method,
+    headers: apolloHeadersOf(request, mediaType),
+    search: search ?? '',
+    body: search === undefined ? body : undefined,
+  };
+}
 
 /**
  * Returns the headers that Apollo Server reads. Of a request with a JSON body it needs none but `accept`: browsers send
  * such a body to another site only after a preflight (CSRF).
  */
-export function apolloHeadersOf(request: FastifyRequest): HeaderMap {
-  // The media type is chosen once, so that errors before GraphQL have the same one.
-  const mediaType = chooseMediaType(request.headers.accept) ?? 'application/json';
+function apolloHeadersOf(request: FastifyRequest, mediaType: GraphQLMediaType): HeaderMap {
   if (request.body !== undefined) return jsonBodyHeaders[mediaType];
   const headers = new HeaderMap([['accept', mediaType]]);
   for (const name of graphQLHeaders) {

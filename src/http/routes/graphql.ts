@@ -8,16 +8,24 @@ import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
   createOperationBodyParsers,
+  filterOnce,
   isObject,
   withoutEmptyName,
   type RequestFilter,
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { isSubscription, type SubscriptionRequest } from '../../graphql/request/subscription-request.ts';
+import {
+  executeHttpRequest,
+  executeOperation,
+  isOperationRequest,
+  type FailedResult,
+} from '../../graphql/apollo.ts';
+import type { KnownQueries, KnownQuery } from '../../graphql/known-queries.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
-import { chooseMediaType } from '../media-type.ts';
-import { apolloHeadersOf } from './apollo-headers.ts';
+import { chooseMediaType, type GraphQLMediaType } from '../media-type.ts';
+import { toHttpRequest } from './apollo-headers.ts';
 import { parseSearch, parseSearchParams } from './graphql-search.ts';
 
 /** The dependencies of the GraphQL endpoints. */
@@ -26,6 +34,7 @@ type GraphQLEndpoints = {
   readonly schema: GraphQLSchema;
   readonly repositories: Repositories;
   readonly filter: RequestFilter;
+  readonly queries: KnownQueries;
   readonly limits: OperationLimits;
   readonly serveSubscription: ServeSubscription;
 };
@@ -37,18 +46,12 @@ export type ServeSubscription = (
   subscription: SubscriptionRequest,
 ) => Promise<FastifyReply>;
 
-/** A GraphQL request: the body or query string that Apollo reads, and the same request as an object. */
+/** A GraphQL request: that of a body, or of the query string that Apollo reads. */
 type ParsedRequest = {
-  readonly body?: unknown;
-  readonly search?: string;
   readonly request: unknown;
+  readonly search?: string;
+  readonly knownQuery?: KnownQuery | undefined;
   readonly isDefaultQuery?: boolean;
-};
-
-/** The result of an operation with errors. `data` is absent if the request was rejected as a whole. */
-type FailedResult = {
-  readonly errors: readonly GraphQLFormattedError[];
-  readonly data?: Readonly<Record<string, unknown>> | null;
 };
 
 /**
@@ -70,16 +73,19 @@ const unauditedCodes: readonly ErrorCode[] = [
  */
 export function registerGraphQLRoutes(
   http: FastifyInstance,
-  { graphql, schema, repositories, filter, limits, serveSubscription }: GraphQLEndpoints,
+  { graphql, schema, repositories, filter, queries, limits, serveSubscription }: GraphQLEndpoints,
 ): void {
   const auditRejectedCalls = createRejectedCallAuditor(schema, limits);
+  const filterPost = filterOnce(filter, queries);
 
   const methods = ['GET', 'POST'];
   const graphqlConfig = { methods, endpoint: 'graphql' as const };
-  http.all('/graphql', { config: graphqlConfig, onError: auditThrown(undefined) }, async (request, reply) => {
+  http.all('/graphql', { config: graphqlConfig, onError: auditThrown(undefined) }, (request, reply) => {
     requireMethod(request, reply, methods);
-    const parsed = request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
-    if (!isSubscription(parsed.request)) return execute(request, reply, parsed, undefined);
+    const parsed: ParsedRequest =
+      request.method === 'GET' ? parseSearch(request.url, filter) : parseBody(request.body);
+    if (parsed.knownQuery || !isSubscription(parsed.request))
+      return execute(request, reply, parsed, undefined);
     requireMethod(request, reply, ['POST']);
     return serveSubscription(request, reply, parsed.request);
   });
@@ -90,65 +96,56 @@ export function registerGraphQLRoutes(
     });
   }
 
-  for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filter)) {
+  for (const [fieldName, parseOperation] of createOperationBodyParsers(schema, filterPost)) {
     const config = { isBodyOptional: true, methods: ['POST'], endpoint: 'operation' as const };
     const rootFields = [fieldName];
-    http.all(`/${fieldName}`, { config, onError: auditThrown(fieldName) }, async (request, reply) => {
+    http.all(`/${fieldName}`, { config, onError: auditThrown(fieldName) }, (request, reply) => {
       request.summary.rootFields = rootFields;
       requireMethod(request, reply, ['POST']);
-      const { request: body, isDefaultQuery } = parseOperation(request.body);
-      return execute(request, reply, { body, request: body, isDefaultQuery }, fieldName);
+      return execute(request, reply, parseOperation(request.body), fieldName);
     });
   }
 
   /** Apollo rejects a body that is not an object. */
   function parseBody(json: unknown): ParsedRequest {
-    const body = isObject(json) ? filter(withoutEmptyName(json)) : json;
-    return { body, request: body };
+    return isObject(json) ? filterPost(withoutEmptyName(json)) : { request: json };
   }
 
   /**
-   * Passes a request to Apollo and sends the response. The audit events of all its mutations are written before that.
+   * Passes a request to Apollo and returns the body of the response. The audit events of all its mutations are written
+   * before that.
    */
   async function execute(
     request: FastifyRequest,
     reply: FastifyReply,
-    { body, search = '', request: operationRequest, isDefaultQuery }: ParsedRequest,
+    parsed: ParsedRequest,
     pathField: string | undefined,
-  ) {
-    const context = createContext(repositories, contextInputOf(request, reply, isDefaultQuery));
+  ): Promise<string> {
+    const acceptable = chooseMediaType(request.headers.accept);
+    const mediaType = acceptable ?? 'application/json';
+    const context = createContext(repositories, contextInputOf(request, reply, acceptable, parsed));
     const { summary } = request;
-    const operation = {
-      httpGraphQLRequest: {
-        method: request.method,
-        headers: apolloHeadersOf(request),
-        search,
-        body,
-      },
-      context: async () => context,
-    };
-    const response = await (summary.trace
-      ? summary.trace.runOperation(() => graphql.executeHTTPGraphQLRequest(operation))
-      : graphql.executeHTTPGraphQLRequest(operation));
-    // Incremental delivery needs @defer or @stream, which the schema does not have.
-    if (response.body.kind !== 'complete') throw new Error('an incremental response');
-    for (const [name, value] of response.headers) reply.header(name, value);
-    const text = response.body.string;
-    const failed = parseFailedResult(text);
-    if (failed === undefined) return reply.send(text);
+    const run = () =>
+      request.body !== undefined && isOperationRequest(parsed.request)
+        ? executeOperation(graphql, parsed.request, context, parsed.knownQuery)
+        : executeHttpRequest(graphql, toHttpRequest(request, parsed, mediaType), context);
+    const executed = await (summary.trace ? summary.trace.runOperation(run) : run());
+    const { text, failed, headers, status } = executed;
+    reply.header('Content-Type', `${mediaType}; charset=utf-8`);
+    for (const [name, value] of headers) reply.header(name, value);
+    if (failed === undefined) return text;
     summary.errorCode = codeOf(failed.errors[0]);
 
     const endpoint = pathField === undefined ? 'graphql' : 'operation';
     const isMutation = context.reachedFields.size > 0;
-    const isJson = String(response.headers.get('content-type')).startsWith('application/json');
-    const status = statusOf(failed, { endpoint, isMutation, isJson, apolloStatus: response.status ?? 200 });
-    await auditRejectedCalls(
-      { request: operationRequest, pathField, errorOf: errorOfFields(failed) },
-      context,
-    );
+    const isJson = mediaType === 'application/json';
+    const httpStatus = statusOf(failed, { endpoint, isMutation, isJson, apolloStatus: status ?? 200 });
+    const errorOf = errorOfFields(failed);
+    await auditRejectedCalls({ request: parsed.request, pathField, errorOf }, context);
     // The response of a 503 has no data, not even null.
     // https://graphql.github.io/graphql-over-http/draft/#sec-application-graphql-response-json
-    return setStatus(status, reply).send(status === 503 ? JSON.stringify({ errors: failed.errors }) : text);
+    setStatus(httpStatus, reply);
+    return httpStatus === 503 ? JSON.stringify({ errors: failed.errors }) : text;
   }
 
   /** Audits the mutations of a request whose handler threw, or whose body was rejected. */
@@ -159,7 +156,10 @@ export function registerGraphQLRoutes(
         request.method === 'GET'
           ? parseSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
-      const context = createContext(repositories, contextInputOf(request, reply));
+      const context = createContext(
+        repositories,
+        contextInputOf(request, reply, chooseMediaType(request.headers.accept)),
+      );
       await auditRejectedCalls({ request: operationRequest, pathField, errorOf: () => error }, context);
     };
   }
@@ -176,14 +176,16 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
 function contextInputOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  isDefaultQuery = false,
+  mediaType: GraphQLMediaType | undefined,
+  { isDefaultQuery = false, knownQuery }: Pick<ParsedRequest, 'isDefaultQuery' | 'knownQuery'> = {},
 ): Parameters<typeof createContext>[1] {
   return {
     isDefaultQuery,
+    isKnownQuery: knownQuery !== undefined,
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
-    canReadResponse: chooseMediaType(request.headers.accept) !== undefined,
+    canReadResponse: mediaType !== undefined,
     log: request.log,
     summary: request.summary,
     markReplayed: () => {
@@ -191,14 +193,6 @@ function contextInputOf(
       reply.header('Idempotency-Replayed', 'true');
     },
   };
-}
-
-/**
- * Returns the result if it has errors, which come first in the text.
- * @see https://spec.graphql.org/October2021/#sec-Errors
- */
-function parseFailedResult(text: string): FailedResult | undefined {
-  return text.startsWith('{"errors"') ? (JSON.parse(text) as FailedResult) : undefined;
 }
 
 /** The errors of a well-formed request that a client of `application/json` receives with 200. */
