@@ -77,7 +77,8 @@ export async function openApp(
 ): Promise<App> {
   if (isFirst && config.SAMPLE_DATA && (await loadSampleData(prisma))) log.info('loaded the sample groups');
 
-  if (isFirst) await (await import('./radius/radius-settings-statement.ts')).storeRadiusSettings(prisma, config, log);
+  if (isFirst)
+    await (await import('./radius/radius-settings-statement.ts')).storeRadiusSettings(prisma, config, log);
 
   const { openTracing } = await import('./observability/tracing.ts');
   const tracing = await openTracing(config, log);
