@@ -173,7 +173,7 @@ test('a session that has ended before a retry receives no packet, and the delive
 });
 
 test('after ten attempts in a day a delivery has failed', async () => {
-  nas.respond = () => [];
+  nas.respond = (request) => [reject(request, nas.secret, 506)];
   await removeAli();
   await waitForAttempt();
   const delays: number[] = [];
@@ -189,7 +189,7 @@ test('after ten attempts in a day a delivery has failed', async () => {
     expect(delays[index]).toBeGreaterThanOrEqual(least);
     expect(delays[index]).toBeLessThanOrEqual(least * 1.1 + 0.1);
   }
-  expect(await readDelivery()).toMatchObject({ status: 'failed', attempts: 10, response: null });
+  expect(await readDelivery()).toMatchObject({ status: 'failed', attempts: 10, error_cause: 506 });
 });
 
 test.each([
@@ -216,7 +216,7 @@ test('the secret of a NAS is in no table but nas, and the commands print none', 
     expect(await app.sql(`SELECT FROM ${name} t WHERE strpos(t::text, $1) > 0`, [nas.secret])).toStrictEqual(
       [],
     );
-  for (const args of [[], ['--json'], ['--failed']]) {
+  for (const args of [[], ['--json']]) {
     const { stdout, stderr, code } = await run('radius', 'deliveries', ...args);
     expect([code, stderr]).toStrictEqual([0, '']);
     expect(stdout).toContain('Missing-Attribute (402)');
@@ -224,7 +224,7 @@ test('the secret of a NAS is in no table but nas, and the commands print none', 
   }
 });
 
-test('radius deliveries lists pages, failed ones only with --failed; radius redeliver sends again what has failed', async () => {
+test('radius deliveries prints pages as JSON, with --failed only those that failed', async () => {
   nas.respond = (request) => [reject(request, nas.secret, 402)];
   await removeAli();
   await waitForAttempt();
@@ -251,15 +251,23 @@ test('radius deliveries lists pages, failed ones only with --failed; radius rede
       finishedAt: expect.any(String),
     },
   ]);
+});
 
+test('radius redeliver sends again what has failed; an id that does not exist changes nothing', async () => {
+  nas.respond = (request) => [reject(request, nas.secret, 402)];
+  await removeAli();
+  await waitForAttempt();
+  const [row] = await app.sql<{ id: string }>('SELECT id::text FROM radius_deliveries');
+  const { id } = row!;
   nas.respond = (request) => [acknowledge(request, nas.secret)];
-  const { id } = deliveries[0];
+  const { code, stderr } = await run('radius', 'redeliver', id, '999999999');
+  expect([code, stderr]).toStrictEqual([1, expect.stringContaining('There is no delivery 999999999')]);
+  expect(await readDelivery()).toMatchObject({ status: 'failed' });
   expect(await run('radius', 'redeliver', id)).toMatchObject({
     code: 0,
     stdout: '1 request will be sent again\n',
   });
   await waitUntil(async () => (await readDelivery())!.status === 'delivered');
-  expect((await run('radius', 'deliveries', '--failed')).stdout).not.toContain('Missing-Attribute');
-  const { code, stderr } = await run('radius', 'redeliver', id, '999999999');
-  expect([code, stderr]).toStrictEqual([1, expect.stringContaining('There is no delivery 999999999')]);
+  const failedOnes = await run('radius', 'deliveries', '--failed');
+  expect(failedOnes.stdout).not.toContain('Missing-Attribute');
 });
