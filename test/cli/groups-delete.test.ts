@@ -19,7 +19,8 @@ const lastAuditEvent = async () => {
 describe('groups delete', () => {
   test('groups delete deletes a group, prints until when it can be restored, and is recorded as a command', async () => {
     const [id, other] = [await app.createGroup({ name: 'Gold' }), await app.createGroup()];
-    const { body } = await app.graphql(`query ($id: Int!) { group(id: $id) { ${groupFields} } }`, { id });
+    const fields = `${groupFields} radiusAttributes { attribute op value }`;
+    const { body } = await app.graphql(`query ($id: Int!) { group(id: $id) { ${fields} } }`, { id });
     const [before] = await groupRow(id);
 
     const answer = await run(

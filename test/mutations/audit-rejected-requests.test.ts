@@ -134,7 +134,7 @@ describe('the audit has one event for a mutation that is rejected by', () => {
       'the limit of cost',
       '/deleteGroups',
       {
-        query: `mutation ($ids: [Int!]!) { deleteGroups(ids: $ids) { subscribers(first: 200) { nodes { username } edges { cursor } } } }`,
+        query: `mutation ($ids: [Int!]!) { deleteGroups(ids: $ids) { subscribers(first: 200) { nodes { username startsAt } edges { cursor } } } }`,
         variables: { ids: [5, 6] },
       },
       refused('deleteGroups', 'QUERY_TOO_COMPLEX', 5, 6),

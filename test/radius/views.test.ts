@@ -113,10 +113,10 @@ describe('subscribers who are not running', () => {
     const connection = await openTestConnection(app.url);
     try {
       await connection.query('BEGIN');
-      await connection.query(`INSERT INTO subscribers VALUES ($1, $2, now(), now() + interval '0.5 s')`, [
-        id,
-        username,
-      ]);
+      await connection.query(
+        `INSERT INTO subscribers VALUES ($1, $2, now() - interval '1 day', now() + interval '0.5 s')`,
+        [id, username],
+      );
       const { rows } = await connection.query('SELECT value FROM radius.radreply_for($1)', [username]);
       expect(rows).toStrictEqual([{ value: '1' }]);
     } finally {
