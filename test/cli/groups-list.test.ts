@@ -24,7 +24,7 @@ describe('groups list', () => {
 
   test('groups list --json prints the groups as the API returns them', async () => {
     const { code, stdout, stderr } = await run('groups', 'list', '--tag-name', 'listed', '--json');
-    const query = `{ searchGroups(filter: { tagName: "listed" }) { groups: nodes { ${groupFields} } pageInfo { hasNextPage endCursor } } }`;
+    const query = `{ searchGroups(filter: { tagName: "listed" }) { groups: nodes { ${groupFields} radiusAttributes { attribute op value } } pageInfo { hasNextPage endCursor } } }`;
     const { body } = await app.graphql(query);
     expect([code, stderr]).toStrictEqual([0, '']);
     expect(JSON.parse(stdout)).toStrictEqual(body.data.searchGroups);
