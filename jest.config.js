@@ -5,13 +5,15 @@ export const common = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023' } }] },
   testRunner: '<rootDir>/test/support/shared-modules-runner.js',
+  // With --coverage each file has a realm of its own, whose memory jest does not release.
+  workerIdleMemoryLimit: '2GB',
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Tests wait for conditions: a limit is for what hangs, also on a machine that is several times slower.
   testTimeout: 90_000,
   maxWorkers: 2,
-  // Collected with --coverage only, as `.ci/run` does.
+  // Collected with --coverage only, as `.github/workflows/ci.yml` does.
   coverageProvider: 'v8',
   // These run in the processes that the tests of serve/ spawn, out of sight of the count.
   collectCoverageFrom: [
