@@ -5,7 +5,7 @@ export const common = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023' } }] },
   testRunner: '<rootDir>/test/support/shared-modules-runner.js',
-  // With --coverage each file has a realm of its own, whose memory jest does not release.
+  // With --coverage each file has its own realm, whose memory jest does not release.
   workerIdleMemoryLimit: '2GB',
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
