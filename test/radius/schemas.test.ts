@@ -145,7 +145,7 @@ describe('the migration', () => {
            FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')); END $$`,
       );
       expect(await migrate(database)).toMatchObject({ code: 0 });
-      // The tables of a later migration belong to whoever migrates, as all tables do.
+      // The tables of a later migration belong to the role that migrates, as all tables do.
       const rows = await database.sql(
         `SELECT DISTINCT relowner::regrole::text AS owner FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
          WHERE (nspname = 'radius' OR relname ~ '^radius_') AND relkind IN ('r', 'v')
