@@ -36,12 +36,17 @@ mutation DeleteGroup($id: Int!, $reason: String) {
 # deleteGroup with dryRun: true runs it and rolls back.
 query PreviewDelete($id: Int!) {
   groupDeletionImpact(id: $id) {
-    group { id name subscriberCount radiusAttributes { attribute value } }
+    canDelete
+    blockers { code message }
     activeSubscribers
     pendingSubscribers
     endedSubscribers
-    canDelete
-    blockers { code message }
+    group {
+      id
+      name
+      subscriberCount
+      radiusAttributes { attribute value }
+    }
   }
 }`,
     { id: ids.group },
