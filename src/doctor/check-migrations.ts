@@ -81,6 +81,10 @@ async function findMissingPrivileges(pool: pg.Pool, schema: string, sql: string)
      SELECT format('CREATE on the database, for the extension %s', needed) FROM extension
      WHERE NOT has_database_privilege(current_database(), 'CREATE')
      UNION ALL
+     SELECT format('CREATE on the database, for the schema %I of the RADIUS views', needed)
+     FROM (SELECT CASE $4 WHEN 'public' THEN 'radius' ELSE $4 || '_radius' END AS needed) AS views
+     WHERE $5 AND to_regnamespace(quote_ident(needed)) IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+     UNION ALL
      SELECT format('the files of the extension %s, which some systems install by the package postgresql-contrib', needed)
      FROM extension WHERE NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = needed)
      UNION ALL
@@ -97,6 +101,7 @@ async function findMissingPrivileges(pool: pg.Pool, schema: string, sql: string)
       namesAfter(/\bREFERENCES "(\w+)"/g),
       namesAfter(/\b(?:(?:ALTER|DROP) TABLE|ON) "(\w+)"/g),
       schema,
+      sql.includes('CREATE SCHEMA %I'),
     ],
   );
   return rows.map(({ missing }) => missing);

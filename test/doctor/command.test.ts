@@ -25,6 +25,7 @@ test('doctor prints one line for each check of a healthy database, and changes n
         'sequences',
         'audit',
         'partitions',
+        'radius',
         'clock',
       ].map((name) => ['ok', name]),
       [''],

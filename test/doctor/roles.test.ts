@@ -117,7 +117,7 @@ describe('doctor with pending migrations', () => {
     expect((await run('migrate')).stderr).toContain('is not allowed to create the required objects');
   });
 
-  test('doctor reports a role that does not own the tables to change; for the owner it suggests a start', async () => {
+  test('doctor reports a role that does not own the tables to change, or cannot create the schema of the RADIUS views; for the owner it suggests a start', async () => {
     const first = await readFile('prisma/migrations/0001_groups/migration.sql', 'utf8');
     const checksum = createHash('sha256').update(first).digest('hex');
     await own.sql(`${grantCreate} ${role}; CREATE EXTENSION pg_trgm;
@@ -129,13 +129,23 @@ describe('doctor with pending migrations', () => {
     await own.sql(`GRANT INSERT, UPDATE ON _prisma_migrations TO ${role};
       ALTER TABLE groups OWNER TO ${role}; ALTER TABLE api_keys OWNER TO ${role};
       ALTER TABLE service_groups OWNER TO ${role}`);
+    const withoutSchema = await examine();
+    await own.sql(`CREATE SCHEMA radius AUTHORIZATION ${role}`);
     const { of } = await examine();
-    expect([lacking.of('migrations'), of('migrations')]).toMatchObject([
+    expect([lacking, withoutSchema, { of }].map((report) => report.of('migrations'))).toMatchObject([
       [
         {
           state: 'wrong',
           message: expect.stringMatching(
-            /lacks INSERT on _prisma_migrations, UPDATE on _prisma_migrations, REFERENCES on groups(, the ownership of (api_keys|groups|service_groups)){3}$/,
+            /lacks CREATE on the database, for the schema radius of the RADIUS views, INSERT on _prisma_migrations, UPDATE on _prisma_migrations, REFERENCES on groups(, the ownership of (api_keys|groups|service_groups)){3}$/,
+          ),
+        },
+      ],
+      [
+        {
+          state: 'wrong',
+          message: expect.stringMatching(
+            /lacks CREATE on the database, for the schema radius of the RADIUS views$/,
           ),
         },
       ],
