@@ -24,26 +24,31 @@ const connectionCounts = [64, 1];
 const pauseMs = 200;
 
 /**
- * Measures two peers by turns, with 64 connections and with one, on a new database of `plan.groups` groups. Returns
- * one entry for each burst with its turn and what a request cost the server and the database, and all wrong responses.
+ * Measures two peers by turns, with 64 connections and with one, on a new database of `plan.groups` groups; a peer with
+ * `prepare` has a database of its own. Returns one entry for each burst with its turn and what a request cost the server
+ * and the database, and all wrong responses.
  */
 export async function measurePair(pair, plan, say) {
-  const database = await openBenchDatabase(plan.groups);
   const faults = [];
-  let nextId = 1;
+  const tables = [];
+  const openTable = async () => {
+    const table = { database: await openBenchDatabase(plan.groups), nextId: 1 };
+    tables.push(table);
+    return table;
+  };
   /** Sends one burst, and then checks that the database agrees with the responses. */
-  const load = async ({ peer, server }, task) => {
-    const readCpu = () => ({ server: server.cpuSeconds(), database: database.cpuSeconds() });
-    const firstId = nextId;
+  const load = async ({ peer, server, table }, task) => {
+    const readCpu = () => ({ server: server.cpuSeconds(), database: table.database.cpuSeconds() });
+    const firstId = table.nextId;
     const before = readCpu();
     const result = await runLoad(peer, [server], { ...task, firstId });
     const after = readCpu();
     faults.push(...result.faults.map((fault) => `${peer.name}: ${fault}`));
     if (!peer.isConstant) {
-      nextId = result.lastId + 1;
-      if (nextId > plan.groups)
+      table.nextId = result.lastId + 1;
+      if (table.nextId > plan.groups)
         throw new Error(`all ${plan.groups} groups are deleted: use --groups for more`);
-      faults.push(...(await findDisagreements(database, peer, firstId, result)));
+      faults.push(...(await findDisagreements(table.database, peer, firstId, result)));
     }
     const microseconds = (seconds) => (seconds / result.answered) * 1e6;
     return {
@@ -56,9 +61,18 @@ export async function measurePair(pair, plan, say) {
       peakMemoryMb: server.peakMemoryMb(),
     };
   };
+  const sides = [];
   try {
-    const sides = [];
-    for (const peer of pair) sides.push({ peer, server: await startPeer(patient(peer), database.url) });
+    const common = await openTable();
+    for (const peer of pair) {
+      const table = peer.prepare ? await openTable() : common;
+      const prepared = await peer.prepare?.(table.database);
+      const server = await startPeer(
+        patient({ ...peer, settings: { ...peer.settings, ...prepared?.settings } }),
+        table.database.url,
+      );
+      sides.push({ peer, server, table, stop: await prepared?.start(server, peer.headers) });
+    }
     for (const side of sides) await load(side, warmUp);
     const bursts = [];
     for (const connections of connectionCounts) {
@@ -75,8 +89,9 @@ export async function measurePair(pair, plan, say) {
     }
     return { peers: pair.map(({ name }) => name), bursts, faults };
   } finally {
+    for (const { stop } of sides) stop?.();
     await stopPeers();
-    await database.close();
+    for (const { database } of tables) await database.close();
   }
 }
 

@@ -1,6 +1,7 @@
 // The measured servers, and the request for each.
 import { fileURLToPath } from 'node:url';
 import { twelveFields } from './group-row.js';
+import { parts } from './parts.js';
 
 export const adminKey = 'a-key-for-the-bench-of-forty-characters-';
 
@@ -20,6 +21,15 @@ export const peers = [
     isAudited: true,
     does: 'guard, archive, audit, accounts, log',
   },
+  // group-api with one of its optional parts.
+  ...parts.map((part) => ({
+    ...plain,
+    ...asOurs,
+    ...part,
+    title: `group-api, ${part.does}`,
+    script: file('../dist/main.js'),
+    isAudited: true,
+  })),
   {
     ...plain,
     name: 'careful',
