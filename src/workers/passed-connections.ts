@@ -4,11 +4,12 @@ import type { Worker } from 'node:cluster';
 type PassedHandle = { close(callback?: () => void): void };
 
 /**
- * Closes the connections that a worker has been passed and not yet accepted when it ends. The cluster module forgets
- * them, so that their clients would wait until they time out. Returns a function to call with each new worker.
+ * Closes the connections that a worker has been passed and not accepted: when it ends, or when it declines one while
+ * `isStopping` and no other worker takes it. The cluster module forgets them, so that their clients would wait until
+ * they time out, or until this process ends. Returns a function to call with each new worker.
  * @see lib/internal/cluster/round_robin_handle.js in Node
  */
-export function createUnacceptedConnections(): (worker: Worker) => void {
+export function createUnacceptedConnections(isStopping: () => boolean): (worker: Worker) => void {
   /** The worker to which each connection was passed last: one that stops declines a connection. */
   const holders = new Map<PassedHandle, Worker>();
 
@@ -33,8 +34,13 @@ export function createUnacceptedConnections(): (worker: Worker) => void {
       if (handle !== null && typeof handle === 'object') assign(handle, worker);
       return send(message, handle, ...rest);
     };
-    worker.once('exit', () => {
+    const closeAll = () => {
       for (const [handle, holder] of holders) if (holder === worker) handle.close();
+    };
+    worker.once('exit', closeAll);
+    // The cluster module has handled the message before: another worker that is free has the connection now.
+    worker.process.on('internalMessage', ({ accepted }: { accepted?: boolean }) => {
+      if (accepted === false && isStopping()) closeAll();
     });
   };
 }

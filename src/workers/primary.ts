@@ -54,11 +54,11 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
     config.METRICS_PORT === undefined
       ? undefined
       : await (await import('./metrics.ts')).openWorkerMetrics(config, log);
-  const closeUnacceptedConnections = createUnacceptedConnections();
   const workers = new Set<Worker>();
   const servingWorkers = new Set<Worker>();
   const restarts = new Set<NodeJS.Timeout>();
   let state: 'starting' | 'serving' | 'stopping' = 'starting';
+  const closeUnacceptedConnections = createUnacceptedConnections(() => state === 'stopping');
   let haveAllServed = false;
   let failure: OperatorError | undefined;
   let fail: (error: OperatorError) => void = () => undefined;

@@ -76,14 +76,17 @@ describe.each(['1', '2'])('with WORKERS=%s, SHUTDOWN_DELAY_SECONDS', (workers) =
     });
     sent.flushHeaders();
     await once(sent, 'continue');
+    const responded = once(sent, 'response');
+    // Connections that arrive during the stop are closed before the request in flight is complete.
     await waitUntil(async () => {
       server.kill('SIGINT');
-      return send(url, '/livez').then(
-        () => false,
-        () => true,
-      );
+      const calls = Array.from({ length: 20 }, () => send(url, '/livez'));
+      const states = await Promise.race([
+        Promise.allSettled(calls),
+        responded.then(() => [{ status: 'fulfilled' }]),
+      ]);
+      return states.every(({ status }) => status === 'rejected');
     });
-    const responded = once(sent, 'response');
     sent.end(JSON.stringify({ id }));
     const [response] = await responded;
     response.resume();
