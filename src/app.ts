@@ -109,7 +109,7 @@ export async function openApp(
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, queries, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   const { prepareRadius } = await import('./radius/start-radius.ts');
-  const startRadius = await prepareRadius(config, prisma, log);
+  const startRadius = await prepareRadius(config, { prisma, mutations }, log);
   const metrics =
     config.METRICS_PORT === undefined
       ? undefined

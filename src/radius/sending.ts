@@ -8,8 +8,11 @@ import { sendDelivery } from './send-delivery.ts';
 
 /** Sends the due deliveries that this process has claimed. */
 export type Sending = {
-  /** Starts attempts of deliveries that are due, as many as the limits permit. */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Starts attempts of deliveries that are due, as many as the limits permit. Returns whether a limit is reached, so
+   * that more may be due.
+   */
+  run(signal: AbortSignal): Promise<boolean>;
   /** The deliveries of attempts that run, or whose results are not stored yet. */
   inFlight(): bigint[];
   /** Resolves once no attempt is running, and all results are stored, or could not be. */
@@ -109,6 +112,8 @@ export function createSending({
     if (next === 0) countByNas.delete(address);
     else countByNas.set(address, next);
   };
+  const findBusyNas = () =>
+    [...countByNas.keys()].filter((address) => countByNas.get(address)! >= limitOf(address));
   const noteResult = (delivery: DueDelivery, result: DeliveryResult) => {
     const { nasAddress, isOpen } = delivery;
     const { request, response, status, error } = result;
@@ -127,17 +132,13 @@ export function createSending({
 
   return {
     async run(signal) {
-      const busyNas = [...countByNas.keys()].filter(
-        (address) => countByNas.get(address)! >= limitOf(address),
-      );
-      const filter = { inFlight: [...attempts.keys()], busyNas, limit: maxConcurrentAtNas };
+      const filter = { inFlight: [...attempts.keys()], busyNas: findBusyNas(), limit: maxConcurrentAtNas };
       const due = choose(await store.listDue(filter));
-      if (due.length === 0) return;
-      await readNasList(due);
+      if (due.length > 0) await readNasList(due);
       const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
       const names = changeable.map(({ username }) => username).filter((name) => name !== null);
       const plans = await store.findCurrentPlans([...new Set(names)]);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       for (const delivery of due) {
         const { id, nasAddress, username } = delivery;
         const plan = username === null ? undefined : plans.get(username);
@@ -154,6 +155,7 @@ export function createSending({
           .finally(() => count(nasAddress, -1));
         attempts.set(id, attempt);
       }
+      return attempts.size >= maxConcurrentAttempts || findBusyNas().length > 0;
     },
     inFlight: () => [...attempts.keys()],
     async finish() {

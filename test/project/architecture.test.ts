@@ -25,6 +25,7 @@ const order = [
   ['subscribers'],
   ['groups'],
   ['service-groups', 'accounts'],
+  ['deliveries'],
   ['mutations'],
   ['database'],
   ['embedded-postgres'],
