@@ -1,7 +1,7 @@
-import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { tracer } from '../measurements/tracer.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
+import { logFailure } from './log-failure.ts';
 
 /** Background work that is repeated. */
 type PollLoop = {
@@ -25,7 +25,7 @@ type PollLoopParts = {
   /** Reports the commits of this process, whose changes are read without delay. */
   readonly mutations: Pick<MutationRunner, 'onCommit'>;
   readonly log: Logger;
-  /** What the log says about an unexpected error. */
+  /** What has failed, for the log, if a poll rejects. */
   readonly failure: string;
 };
 
@@ -71,8 +71,7 @@ export function startPollLoop({ poll, mutations, log, failure }: PollLoopParts):
       minDelayMs = next.minDelayMs ?? minPollMs;
       return isWoken ? Math.min(next.delayMs, minDelayMs) : next.delayMs;
     } catch (error) {
-      // The connection watchdog logs an unavailable database.
-      if (!(error instanceof AppError)) log.error({ err: error }, failure);
+      logFailure(log, failure, error);
       return retryMs;
     }
   };

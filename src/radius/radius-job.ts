@@ -1,7 +1,7 @@
 import { nextPollAfter, startPollLoop, type NextPoll } from '../deliveries/poll-loop.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { EventPosition } from '../events/event-position.ts';
-import { formatFeedCursor, parseFeedCursor } from '../events/webhooks/feed-cursor.ts';
+import { formatFeedCursor, parseFeedCursor } from '../events/feed-cursor.ts';
 import type { Logger } from '../log.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -97,7 +97,7 @@ export function startRadiusJob({ store, feed, sending, mutations }: RadiusJobPar
     const isFull = await sending.run(term.signal);
     return isFull ? { ...next, delayMs: Math.min(next.delayMs, fullPollMs) } : next;
   };
-  const loop = startPollLoop({ poll, mutations, log, failure: 'sending to NAS failed, and is retried' });
+  const loop = startPollLoop({ poll, mutations, log, failure: 'sending to NAS failed' });
 
   return {
     async stop() {

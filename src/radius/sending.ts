@@ -1,4 +1,5 @@
-import { AppError } from '../errors.ts';
+import { logFailure } from '../deliveries/log-failure.ts';
+import { createResultBatch } from '../deliveries/result-batch.ts';
 import type { Logger } from '../log.ts';
 import type { DeliveryResult, DueDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -24,10 +25,6 @@ const maxConcurrentAtNas = 64;
 const maxConcurrentAtSilentNas = 4;
 /** Attempts at a time at all NAS. */
 const maxConcurrentAttempts = 2048;
-/** Results are stored together, at the latest after this time. */
-const recordMs = 100;
-/** The delay after an error of the database. */
-const retryMs = 1000;
 /** How long the rows of `nas`, with the addresses of its names, are used. */
 const nasListMs = 10_000;
 
@@ -48,9 +45,12 @@ export function createSending({
   const attempts = new Map<bigint, Promise<void>>();
   const countByNas = new Map<string, number>();
   const silentNas = new Set<string>();
-  let results: DeliveryResult[] = [];
-  let recording: Promise<void> | undefined;
-  let recordTimer: NodeJS.Timeout | undefined;
+  const logUnexpected = (error: unknown) => logFailure(log, 'sending to NAS failed', error);
+  /** Those that could not be stored stay in flight, so that nothing is sent again. */
+  const results = createResultBatch<DeliveryResult>(async (batch) => {
+    await store.record(batch);
+    for (const { id } of batch) attempts.delete(BigInt(id));
+  }, logUnexpected);
 
   let findSecret: FindSecret = () => undefined;
   let listedAt = -Infinity;
@@ -60,37 +60,6 @@ export function createSending({
     if (!isOld && due.every(({ nasAddress }) => findSecret(nasAddress))) return;
     findSecret = await createSecretFinder(await store.listNas(), resolve);
     listedAt = performance.now();
-  };
-
-  /**
-   * Stores results, together with those that arrive meanwhile. Those that could not be stored stay in flight, so that
-   * nothing is sent again.
-   */
-  const record = async () => {
-    while (results.length > 0) {
-      const batch = results;
-      results = [];
-      try {
-        await store.record(batch);
-        for (const { id } of batch) attempts.delete(BigInt(id));
-      } catch (error) {
-        results = [...batch, ...results];
-        recordLater(retryMs);
-        logUnexpected(error);
-        return;
-      }
-    }
-  };
-  const recordNow = () => (recording ??= record().finally(() => (recording = undefined)));
-  const recordLater = (delayMs: number) => {
-    recordTimer ??= setTimeout(() => {
-      recordTimer = undefined;
-      void recordNow();
-    }, delayMs);
-  };
-  /** The connection watchdog logs an unavailable database. */
-  const logUnexpected = (error: unknown) => {
-    if (!(error instanceof AppError)) log.error({ err: error }, 'sending to NAS failed, and is retried');
   };
 
   const limitOf = (address: string) =>
@@ -126,8 +95,7 @@ export function createSending({
         { delivery: result.id, nas: nasAddress, reason: error },
         'a session was not changed by RADIUS',
       );
-    results.push(result);
-    recordLater(recordMs);
+    results.add(result);
   };
 
   return {
@@ -160,9 +128,7 @@ export function createSending({
     inFlight: () => [...attempts.keys()],
     async finish() {
       await Promise.all(attempts.values());
-      await recording;
-      await recordNow();
-      clearTimeout(recordTimer);
+      await results.close();
     },
   };
 }

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { Config } from '../config/settings.ts';
 import { OperatorError } from '../errors.ts';
 import { createEventFeed } from '../events/event-feed.ts';
-import { formatFeedCursor } from '../events/webhooks/feed-cursor.ts';
+import { formatFeedCursor } from '../events/feed-cursor.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';

@@ -70,8 +70,7 @@ export function startWebhookJob(
       if (endpoint.dueCount > 0 || insertedIds.includes(endpoint.id)) laneOf(endpoint).wake();
     return nextPollAfter(read, pollMs);
   };
-  const failure = 'reading events for webhooks failed, and is retried';
-  const loop = startPollLoop({ poll, mutations, log, failure });
+  const loop = startPollLoop({ poll, mutations, log, failure: 'reading events for webhooks failed' });
 
   return {
     async stop() {
