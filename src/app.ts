@@ -6,6 +6,7 @@ import type { JwtVerifier } from './accounts/jwt/verifier.ts';
 import { deleteExpiredKeys } from './mutations/idempotency.ts';
 import type { Config } from './config/settings.ts';
 import type { Database } from './database/database.ts';
+import { purgeDeliveries } from './deliveries/purge-statement.ts';
 import { findSampleGroupId, loadSampleData } from './groups/sample-groups.ts';
 import { OperatorError } from './errors.ts';
 import { readAllowedOperations } from './graphql/request/allowed-operations.ts';
@@ -109,7 +110,7 @@ export async function openApp(
   registerGraphQLRoutes(http, { graphql, schema, repositories, filter, queries, limits, serveSubscription });
   if (config.AUTODIALER) await http.register(import('./autodialer/plugin.ts'), { config, prisma, mutations });
   const { prepareRadius } = await import('./radius/start-radius.ts');
-  const startRadius = await prepareRadius(config, prisma, log);
+  const startRadius = await prepareRadius(config, { prisma, mutations }, log);
   const metrics =
     config.METRICS_PORT === undefined
       ? undefined
@@ -154,10 +155,8 @@ export async function openApp(
             // Removes nothing: it keeps the index of the audit's times up to date.
             auditTimes: () => audit.summarizeTimes().then(() => 0),
             partitions: (caller) => maintainPartitions(prisma, retentions, caller),
-            webhookDeliveries: async () =>
-              (await import('./events/webhooks/purge-deliveries.ts')).purgeDeliveries(prisma),
-            radiusDeliveries: async () =>
-              (await import('./radius/purge-deliveries.ts')).purgeDeliveries(prisma),
+            webhookDeliveries: () => purgeDeliveries(prisma, 'webhook_deliveries'),
+            radiusDeliveries: () => purgeDeliveries(prisma, 'radius_deliveries'),
           },
           log,
         ),

@@ -49,7 +49,8 @@ curl -N http://127.0.0.1:4000/graphql -H "X-APIKEY: $ADMIN_API_KEY" -H 'Content-
 In \`types\` the names are in upper case with \`_\` instead of the dot: \`GROUP_DELETED\`. A rejected subscription is one result with
 \`errors\`, then the end. \`MAX_SUBSCRIPTIONS\` limits the number of open ones on a server; a heartbeat is sent each 15 seconds. The stream ends
 when the server stops, within five seconds when the account is disabled, expires or loses \`groups:read\`, and when the client reads nothing for
-30 seconds while there is something to read. A browser opens at most six connections to a server over HTTP/1.1: use HTTP/2 at the proxy.
+30 seconds while there is something to read. A client that reads slowly is not disconnected, however much is unread: the server stores 64 KiB and
+one event for it at most, and reads the rest from the database when it is its turn. A browser opens at most six connections to a server over HTTP/1.1: use HTTP/2 at the proxy.
 
 **Webhooks.** The servers send each event to your URLs, signed: [webhooks.md](webhooks.md).
 

@@ -1,8 +1,9 @@
+import type { StoredResult } from '../deliveries/stored-result.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { AccountingTables } from './accounting-statements.ts';
 import type { SessionChange } from './session-changes.ts';
 
-const { sql, raw } = Prisma;
+const { sql } = Prisma;
 
 /** A delivery that is due, with its session. */
 export type DueDelivery = {
@@ -26,17 +27,11 @@ export type DueFilter = {
   readonly limit: number;
 };
 
-/** The result of an attempt, as it is stored. */
-export type DeliveryResult = {
-  readonly id: string;
-  readonly attempts: number;
-  readonly status: 'pending' | 'delivered' | 'failed';
-  /** Of a pending delivery, until its next attempt. */
-  readonly delayMs: number | null;
+/** The result of an attempt. */
+export type DeliveryResult = StoredResult & {
   readonly request: 'disconnect' | 'coa' | null;
   readonly response: 'ack' | 'nak' | null;
   readonly errorCause: number | null;
-  readonly error: string | null;
 };
 
 /** The plan that RADIUS reads for a user name now, as the attributes of the reply. */
@@ -222,16 +217,4 @@ export function recordResults(results: readonly DeliveryResult[]): Prisma.Sql {
     FROM jsonb_to_recordset(${JSON.stringify(results)}::jsonb) AS result
       (id bigint, attempts int, status text, "delayMs" float8, request text, response text, "errorCause" int, error text)
     WHERE d.id = result.id AND d.status = 'pending' AND (d.attempts = result.attempts - 1 OR result.status = 'delivered')`;
-}
-
-/** Finished deliveries are deleted after this time. */
-const retention = raw(`interval '7 days'`);
-
-/** Deletes up to `limit` deliveries that were finished long enough ago. */
-export function deleteFinished(limit: number): Prisma.Sql {
-  return sql`
-    DELETE FROM radius_deliveries WHERE id IN (
-      SELECT id FROM radius_deliveries WHERE finished_at < now() - ${retention}
-      ORDER BY finished_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
-    )`;
 }

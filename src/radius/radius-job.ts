@@ -1,8 +1,9 @@
-import { AppError } from '../errors.ts';
+import { nextPollAfter, startPollLoop, type NextPoll } from '../deliveries/poll-loop.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { EventPosition } from '../events/event-position.ts';
-import { formatFeedCursor, parseFeedCursor } from '../events/webhooks/feed-cursor.ts';
+import { formatFeedCursor, parseFeedCursor } from '../events/feed-cursor.ts';
 import type { Logger } from '../log.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Sending } from './sending.ts';
 import { findPlanIds, toSessionChanges } from './session-changes.ts';
@@ -13,31 +14,32 @@ export type RadiusJob = {
   stop(): Promise<void>;
 };
 
-/** The delay of events, and of retries. */
-const pollMs = 250;
+/** The delay of events that other servers write, and of retries. */
+const pollMs = 1000;
+/** The same while more deliveries may be due than have places at a NAS. */
+const fullPollMs = 250;
 /** How often a process that does not send tries to. */
 const idlePollMs = 2000;
-/** The delay after an error. */
-const retryMs = 1000;
 /** A killed process is replaced after this time. */
 const leaseMs = 10_000;
 const renewMs = 3000;
 /** A stop waits this long for responses; without one, another process sends the request again. */
 const stopTimeoutMs = 1000;
 
+type RadiusJobParts = {
+  readonly store: DeliveryStore;
+  readonly feed: EventFeed;
+  readonly sending: Sending;
+  /** Reports the commits of this process, whose events are read without delay. */
+  readonly mutations: Pick<MutationRunner, 'onCommit'>;
+};
+
 /**
  * Starts the job. Each server runs one; one of them at a time sends, so that no NAS receives more packets because there
  * are several servers. The sending process proves its lease to itself: it stops when the time is over, also if it was
  * suspended meanwhile.
  */
-export function startRadiusJob(
-  { store, feed, sending }: { store: DeliveryStore; feed: EventFeed; sending: Sending },
-  log: Logger,
-): RadiusJob {
-  let isStopping = false;
-  let timer: NodeJS.Timeout | undefined;
-  let polling: Promise<void> = Promise.resolve();
-
+export function startRadiusJob({ store, feed, sending, mutations }: RadiusJobParts, log: Logger): RadiusJob {
   let cursor: string | undefined;
   /** The position up to which the feed had no change after the cursor: read again from there, without a write. */
   let read: EventPosition | undefined;
@@ -67,53 +69,39 @@ export function startRadiusJob(
     return true;
   };
 
-  /** Reads a page of events, and inserts their deliveries. Returns whether more events can be read now. */
-  const advance = async (from: string): Promise<boolean> => {
+  /** Reads a page of events, and inserts their deliveries. Returns when to read the next one. */
+  const advance = async (from: string): Promise<NextPoll> => {
     const page = await feed.read(read ?? parseFeedCursor(from));
+    const { hasMore, isWaiting } = page;
+    const eventCount = page.events.length;
     // After a failover to a standby that has lost the last transactions, the stored cursor is still right.
     if (page.isLost && read !== undefined) {
       read = undefined;
-      return true;
+      return nextPollAfter({ eventCount, hasMore: true, isWaiting }, pollMs);
     }
     const changes = toSessionChanges(page.events, await store.findPlans(findPlanIds(page.events)));
-    if (changes.length === 0 && !page.hasMore) {
-      read = page.position;
-      return false;
+    if (changes.length === 0 && !hasMore) read = page.position;
+    else {
+      const to = formatFeedCursor(page.position);
+      const count = await store.fanOut({ from, to }, changes, sending.inFlight());
+      if (count === undefined) endTerm();
+      else cursor = to;
+      read = undefined;
     }
-    const to = formatFeedCursor(page.position);
-    const count = await store.fanOut({ from, to }, changes, sending.inFlight());
-    if (count === undefined) endTerm();
-    else cursor = to;
-    read = undefined;
-    return page.hasMore;
+    return nextPollAfter({ eventCount, hasMore, isWaiting }, pollMs);
   };
 
-  /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
-  const poll = async (): Promise<number> => {
-    if (!(await renewLease())) return idlePollMs;
-    const hasMore = await advance(cursor!);
-    await sending.run(term.signal);
-    return hasMore ? 0 : pollMs;
+  const poll = async (): Promise<NextPoll> => {
+    if (!(await renewLease())) return { delayMs: idlePollMs };
+    const next = await advance(cursor!);
+    const isFull = await sending.run(term.signal);
+    return isFull ? { ...next, delayMs: Math.min(next.delayMs, fullPollMs) } : next;
   };
-  const schedule = (delayMs: number) => {
-    if (!isStopping) timer = setTimeout(tick, delayMs);
-  };
-  const tick = () => {
-    polling = poll()
-      .catch((error: unknown) => {
-        // The connection watchdog logs an unavailable database.
-        if (!(error instanceof AppError)) log.error({ err: error }, 'sending to NAS failed, and is retried');
-        return retryMs;
-      })
-      .then(schedule);
-  };
+  const loop = startPollLoop({ poll, mutations, log, failure: 'sending to NAS failed' });
 
-  schedule(0);
   return {
     async stop() {
-      isStopping = true;
-      clearTimeout(timer);
-      await polling;
+      await loop.stop();
       const abandon = setTimeout(() => term.abort(), stopTimeoutMs);
       await sending.finish();
       clearTimeout(abandon);

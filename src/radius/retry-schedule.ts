@@ -6,7 +6,7 @@ const hour = 60 * minute;
  * sessions, and its start reaches the accounting within minutes; the line to a site is interrupted for minutes or
  * hours. Sessions that last longer than a day without a restart, a Session-Timeout or an interruption are rare.
  */
-const retryDelaysMs = [
+export const retryDelaysMs: readonly number[] = [
   minute,
   5 * minute,
   15 * minute,
@@ -17,15 +17,6 @@ const retryDelaysMs = [
   8 * hour,
   8 * hour,
 ];
-
-/** Retries of many deliveries are spread over this part of the delay, after it. */
-const jitter = 0.1;
-
-/** Returns the delay before the next attempt in milliseconds, or undefined if the attempt was the last one. */
-export function readRetryDelay(attempts: number): number | undefined {
-  const delay = retryDelaysMs[attempts - 1];
-  return delay === undefined ? undefined : Math.round(delay * (1 + jitter * Math.random()));
-}
 
 /**
  * Returns how long a packet waits for its response before it is sent again, in milliseconds; after the last one, the

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
+import { delivered, failed, retryAfter } from '../deliveries/stored-result.ts';
 import { isAttributeName, type Attribute } from './attributes.ts';
 import type { CurrentPlan, DeliveryResult, DueDelivery } from './delivery-statements.ts';
 import { describeErrorCause, isTransient, mayAcceptDisconnect, sessionNotFound } from './error-causes.ts';
 import type { NasClient } from './nas-client.ts';
 import { normalizeAddress, type FindSecret } from './nas-list.ts';
 import { packetCodes, type NasResponse } from './packet.ts';
-import { readRetryDelay } from './retry-schedule.ts';
+import { retryDelaysMs } from './retry-schedule.ts';
 
 /** What an attempt needs in addition to the delivery. */
 type AttemptOptions = {
@@ -131,12 +132,6 @@ function describeResponse(request: 'coa' | 'disconnect', response: NasResponse |
 function toResult({ id, attempts, isOpen }: DueDelivery, outcome: Outcome): DeliveryResult {
   const { isSuccess, mayRetry, ...stored } = outcome;
   const made = isOpen ? attempts + 1 : attempts;
-  const delayMs = isSuccess || !mayRetry ? undefined : readRetryDelay(made);
-  return {
-    id: String(id),
-    attempts: made,
-    status: isSuccess ? 'delivered' : delayMs === undefined ? 'failed' : 'pending',
-    delayMs: delayMs ?? null,
-    ...stored,
-  };
+  const end = isSuccess ? delivered : mayRetry ? retryAfter(made, retryDelaysMs) : failed;
+  return { id: String(id), attempts: made, ...end, ...stored };
 }

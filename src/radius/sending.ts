@@ -1,4 +1,5 @@
-import { AppError } from '../errors.ts';
+import { logFailure } from '../deliveries/log-failure.ts';
+import { createResultBatch } from '../deliveries/result-batch.ts';
 import type { Logger } from '../log.ts';
 import type { DeliveryResult, DueDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -8,8 +9,11 @@ import { sendDelivery } from './send-delivery.ts';
 
 /** Sends the due deliveries that this process has claimed. */
 export type Sending = {
-  /** Starts attempts of deliveries that are due, as many as the limits permit. */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Starts attempts of deliveries that are due, as many as the limits permit. Returns whether a limit is reached, so
+   * that more may be due.
+   */
+  run(signal: AbortSignal): Promise<boolean>;
   /** The deliveries of attempts that run, or whose results are not stored yet. */
   inFlight(): bigint[];
   /** Resolves once no attempt is running, and all results are stored, or could not be. */
@@ -21,10 +25,6 @@ const maxConcurrentAtNas = 64;
 const maxConcurrentAtSilentNas = 4;
 /** Attempts at a time at all NAS. */
 const maxConcurrentAttempts = 2048;
-/** Results are stored together, at the latest after this time. */
-const recordMs = 100;
-/** The delay after an error of the database. */
-const retryMs = 1000;
 /** How long the rows of `nas`, with the addresses of its names, are used. */
 const nasListMs = 10_000;
 
@@ -45,9 +45,12 @@ export function createSending({
   const attempts = new Map<bigint, Promise<void>>();
   const countByNas = new Map<string, number>();
   const silentNas = new Set<string>();
-  let results: DeliveryResult[] = [];
-  let recording: Promise<void> | undefined;
-  let recordTimer: NodeJS.Timeout | undefined;
+  const logUnexpected = (error: unknown) => logFailure(log, 'sending to NAS failed', error);
+  /** Those that could not be stored stay in flight, so that nothing is sent again. */
+  const results = createResultBatch<DeliveryResult>(async (batch) => {
+    await store.record(batch);
+    for (const { id } of batch) attempts.delete(BigInt(id));
+  }, logUnexpected);
 
   let findSecret: FindSecret = () => undefined;
   let listedAt = -Infinity;
@@ -57,37 +60,6 @@ export function createSending({
     if (!isOld && due.every(({ nasAddress }) => findSecret(nasAddress))) return;
     findSecret = await createSecretFinder(await store.listNas(), resolve);
     listedAt = performance.now();
-  };
-
-  /**
-   * Stores results, together with those that arrive meanwhile. Those that could not be stored stay in flight, so that
-   * nothing is sent again.
-   */
-  const record = async () => {
-    while (results.length > 0) {
-      const batch = results;
-      results = [];
-      try {
-        await store.record(batch);
-        for (const { id } of batch) attempts.delete(BigInt(id));
-      } catch (error) {
-        results = [...batch, ...results];
-        recordLater(retryMs);
-        logUnexpected(error);
-        return;
-      }
-    }
-  };
-  const recordNow = () => (recording ??= record().finally(() => (recording = undefined)));
-  const recordLater = (delayMs: number) => {
-    recordTimer ??= setTimeout(() => {
-      recordTimer = undefined;
-      void recordNow();
-    }, delayMs);
-  };
-  /** The connection watchdog logs an unavailable database. */
-  const logUnexpected = (error: unknown) => {
-    if (!(error instanceof AppError)) log.error({ err: error }, 'sending to NAS failed, and is retried');
   };
 
   const limitOf = (address: string) =>
@@ -109,6 +81,8 @@ export function createSending({
     if (next === 0) countByNas.delete(address);
     else countByNas.set(address, next);
   };
+  const findBusyNas = () =>
+    [...countByNas.keys()].filter((address) => countByNas.get(address)! >= limitOf(address));
   const noteResult = (delivery: DueDelivery, result: DeliveryResult) => {
     const { nasAddress, isOpen } = delivery;
     const { request, response, status, error } = result;
@@ -121,23 +95,18 @@ export function createSending({
         { delivery: result.id, nas: nasAddress, reason: error },
         'a session was not changed by RADIUS',
       );
-    results.push(result);
-    recordLater(recordMs);
+    results.add(result);
   };
 
   return {
     async run(signal) {
-      const busyNas = [...countByNas.keys()].filter(
-        (address) => countByNas.get(address)! >= limitOf(address),
-      );
-      const filter = { inFlight: [...attempts.keys()], busyNas, limit: maxConcurrentAtNas };
+      const filter = { inFlight: [...attempts.keys()], busyNas: findBusyNas(), limit: maxConcurrentAtNas };
       const due = choose(await store.listDue(filter));
-      if (due.length === 0) return;
-      await readNasList(due);
+      if (due.length > 0) await readNasList(due);
       const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
       const names = changeable.map(({ username }) => username).filter((name) => name !== null);
       const plans = await store.findCurrentPlans([...new Set(names)]);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       for (const delivery of due) {
         const { id, nasAddress, username } = delivery;
         const plan = username === null ? undefined : plans.get(username);
@@ -154,13 +123,12 @@ export function createSending({
           .finally(() => count(nasAddress, -1));
         attempts.set(id, attempt);
       }
+      return attempts.size >= maxConcurrentAttempts || findBusyNas().length > 0;
     },
     inFlight: () => [...attempts.keys()],
     async finish() {
       await Promise.all(attempts.values());
-      await recording;
-      await recordNow();
-      clearTimeout(recordTimer);
+      await results.close();
     },
   };
 }

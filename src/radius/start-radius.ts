@@ -3,9 +3,10 @@ import { lookup } from 'node:dns/promises';
 import type { Config } from '../config/settings.ts';
 import { OperatorError } from '../errors.ts';
 import { createEventFeed } from '../events/event-feed.ts';
-import { formatFeedCursor } from '../events/webhooks/feed-cursor.ts';
+import { formatFeedCursor } from '../events/feed-cursor.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../log.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { accountingTablesIn } from './accounting-statements.ts';
 import { findAccountingProblems } from './check-accounting.ts';
 import { createDeliveryStore } from './delivery-store.ts';
@@ -24,7 +25,7 @@ const resolveTimeoutMs = 2000;
  */
 export async function prepareRadius(
   config: Config,
-  prisma: PrismaClient,
+  { prisma, mutations }: { prisma: PrismaClient; mutations: Pick<MutationRunner, 'onCommit'> },
   log: Logger,
 ): Promise<() => RadiusJob | undefined> {
   if (!sendsRequests(config)) return () => undefined;
@@ -45,7 +46,7 @@ export async function prepareRadius(
     });
     const prefersCoa = config.RADIUS_CHANGE === 'coa';
     const sending = createSending({ store, client, resolve: resolveBySystem, prefersCoa, log });
-    const job = startRadiusJob({ store, feed, sending }, log);
+    const job = startRadiusJob({ store, feed, sending, mutations }, log);
     return {
       async stop() {
         await job.stop();

@@ -25,6 +25,7 @@ const order = [
   ['subscribers'],
   ['groups'],
   ['service-groups', 'accounts'],
+  ['deliveries'],
   ['mutations'],
   ['database'],
   ['embedded-postgres'],
@@ -160,7 +161,7 @@ test('removing the events is their folder, their commands, and statements of app
     .filter((name) => !/^(cli\/(webhooks|radius)|radius)\//.test(name));
   expect(others.toSorted()).toStrictEqual(['app.ts', 'cli/events.ts']);
   const { source } = files.find(({ name }) => name === 'app.ts')!;
-  expect(source.match(/import\('\.\/events\/[^']*'\)/g)).toHaveLength(4);
+  expect(source.match(/import\('\.\/events\/[^']*'\)/g)).toHaveLength(3);
   expect(source).not.toMatch(/^import .*\.\/events\//m);
 });
 
@@ -185,7 +186,7 @@ test('removing the metrics is their folder, that of the workers, and statements 
   }
 });
 
-test('removing RADIUS is its folder, its commands and a check of doctor, and three imports of app.ts, on demand', () => {
+test('removing RADIUS is its folder, its commands and a check of doctor, and two imports of app.ts, on demand', () => {
   const importers = files.filter(
     (file) =>
       moduleOf(file.name) !== 'radius' && importsOf(file).some((target) => moduleOf(target) === 'radius'),
@@ -193,7 +194,7 @@ test('removing RADIUS is its folder, its commands and a check of doctor, and thr
   const others = importers.map(({ name }) => name).filter((name) => !name.startsWith('cli/radius/'));
   expect(others.toSorted()).toStrictEqual(['app.ts', 'doctor/check-accounting.ts']);
   const { source } = files.find(({ name }) => name === 'app.ts')!;
-  expect(source.match(/import\('\.\/radius\/[^']*'\)/g)).toHaveLength(3);
+  expect(source.match(/import\('\.\/radius\/[^']*'\)/g)).toHaveLength(2);
   expect(source).not.toMatch(/^import .*\.\/radius\//m);
 });
 

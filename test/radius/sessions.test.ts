@@ -189,6 +189,22 @@ test('a change of a plan that is not the one that RADIUS reads for the user disc
   expect(await readUsers()).toStrictEqual(['ali']);
 });
 
+test('a change of this server is sent without waiting for the next poll, which comes each second', async () => {
+  const waits: number[] = [];
+  for (const username of ['one', 'two', 'three', 'four', 'five']) {
+    await subscribe(username, silver);
+    await openSession(app, username);
+    await call('/removeUserSubscription', { username });
+    const committedAt = performance.now();
+    const find = () => nas.requests.find(({ attributes }) => attributes['User-Name'] === username);
+    await waitUntil(() => find() !== undefined);
+    waits.push(find()!.receivedAt - committedAt);
+  }
+  // By polls alone, each would wait for nearly a second: the last poll was the one that sent the request before it.
+  const [, , median] = waits.toSorted((one, other) => one - other);
+  expect(median).toBeLessThan(500);
+});
+
 test('a subscription that has not started has no session, and its removal disconnects none', async () => {
   await subscribe('ali', gold, '2100-01-01T00:00:00Z');
   await openSession(app, 'ali@gold');

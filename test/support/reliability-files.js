@@ -47,6 +47,7 @@ export const reliabilityFiles = [
   'doctor/settings',
   'serve/command',
   'backup/processes',
+  'backup/copy',
   'backup/pg-dump',
   'backup/point-in-time-recovery',
   'backup/scale',

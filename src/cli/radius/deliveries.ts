@@ -1,10 +1,13 @@
 import { Command } from 'commander';
 import type { RadiusDelivery } from '../../radius/delivery-repository.ts';
 import { withDatabase } from '../command-context.ts';
-import { addPageOptions, printPage, type PageOptions } from '../pages.ts';
-import { readNumber } from '../read-values.ts';
-
-type DeliveriesOptions = PageOptions & { failed?: true };
+import {
+  printDeliveries,
+  readDeliverySearch,
+  type DeliveriesOptions,
+  type DeliveryColumn,
+} from '../delivery-page.ts';
+import { addPageOptions } from '../pages.ts';
 
 /** `group-api radius deliveries`: lists deliveries. */
 export function createDeliveriesCommand(): Command {
@@ -28,64 +31,26 @@ Examples:
 }
 
 async function listDeliveries(options: DeliveriesOptions, command: Command): Promise<void> {
-  const { formatDeliveryCursor } = await import('../../events/webhooks/delivery-search.ts');
-  const { parseDeliverySearch } = await import('../../radius/delivery-search.ts');
-  const search = parseDeliverySearch({
-    isFailed: options.failed ?? false,
-    first: readNumber(options.first),
-    after: options.after,
-  });
+  const search = await readDeliverySearch(options);
   await withDatabase(async ({ prisma, mutations }) => {
     const { createDeliveryRepository } = await import('../../radius/delivery-repository.ts');
-    const deliveries = createDeliveryRepository(prisma, mutations);
-    const { nodes, hasNextPage } = await deliveries.list(search);
-    const last = nodes.at(-1);
-    const page = {
-      items: nodes.map(describeDelivery),
-      hasNextPage,
-      endCursor: last ? formatDeliveryCursor(last) : null,
-      count: () => deliveries.count(search),
-    };
-    await printPage(command, 'deliveries', page, head, nodes.map(toCells));
+    await printDeliveries(command, createDeliveryRepository(prisma, mutations), search, columns);
   });
 }
 
-/** Its id may exceed the range of a JSON number. */
-function describeDelivery(delivery: RadiusDelivery) {
-  return { ...delivery, id: String(delivery.id) };
-}
-
-const head = [
-  'ID',
-  'EVENT',
-  'TYPE',
-  'USER',
-  'SESSION',
-  'NAS',
-  'STATE',
-  'ATTEMPTS',
-  'NEXT ATTEMPT',
-  'LAST REQUEST',
-  'ERROR',
+const columns: readonly DeliveryColumn<RadiusDelivery>[] = [
+  ['ID', ({ id }) => String(id)],
+  ['EVENT', ({ eventId }) => eventId],
+  ['TYPE', ({ eventType }) => eventType],
+  ['USER', ({ username }) => username],
+  ['SESSION', ({ sessionId }) => sessionId],
+  ['NAS', ({ nasAddress }) => nasAddress],
+  ['STATE', ({ status }) => status],
+  ['ATTEMPTS', ({ attempts }) => String(attempts)],
+  ['NEXT ATTEMPT', ({ nextAttemptAt }) => nextAttemptAt?.toISOString() ?? ''],
+  ['LAST REQUEST', describeRequest],
+  ['ERROR', ({ lastError }) => lastError ?? ''],
 ];
-
-function toCells(delivery: RadiusDelivery): string[] {
-  const { id, eventId, eventType, username, sessionId, nasAddress, status, attempts, nextAttemptAt } =
-    delivery;
-  return [
-    String(id),
-    eventId,
-    eventType,
-    username,
-    sessionId,
-    nasAddress,
-    status,
-    String(attempts),
-    nextAttemptAt?.toISOString() ?? '',
-    describeRequest(delivery),
-    delivery.lastError ?? '',
-  ];
-}
 
 /** Such as "disconnect: ack"; empty if the session had ended before a request was sent. */
 function describeRequest({ request, response, errorCause }: RadiusDelivery): string {

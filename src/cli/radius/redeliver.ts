@@ -20,7 +20,7 @@ Example:
 }
 
 async function redeliver(idArguments: readonly string[], { json }: { json?: true }): Promise<void> {
-  const { parseDeliveryId } = await import('../../events/webhooks/delivery-search.ts');
+  const { parseDeliveryId } = await import('../../deliveries/delivery-list.ts');
   const ids = idArguments.map((id) => parseDeliveryId(id, 'id'));
   const call = createCommandCall('radius redeliver', ids.map(String));
   const count = await runMutation(call, async ({ prisma, mutations }) => {

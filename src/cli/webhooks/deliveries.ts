@@ -1,10 +1,16 @@
 import { Command } from 'commander';
 import type { Delivery } from '../../events/webhooks/delivery-repository.ts';
-import { addPageOptions, printPage, type PageOptions } from '../pages.ts';
+import {
+  printDeliveries,
+  readDeliverySearch,
+  type DeliveriesOptions,
+  type DeliveryColumn,
+} from '../delivery-page.ts';
+import { addPageOptions } from '../pages.ts';
 import { readNumber } from '../read-values.ts';
 import { withWebhooks } from './webhook-command.ts';
 
-type DeliveriesOptions = PageOptions & { webhook?: string; failed?: true };
+type WebhookDeliveriesOptions = DeliveriesOptions & { webhook?: string };
 
 /** `group-api webhooks deliveries`: lists deliveries. */
 export function createDeliveriesCommand(): Command {
@@ -24,49 +30,27 @@ Examples:
   group-api webhooks deliveries --failed
   group-api webhooks deliveries --webhook 1 --first 200 --json`,
     )
-    .action((options: DeliveriesOptions) => listDeliveries(options, command));
+    .action((options: WebhookDeliveriesOptions) => listDeliveries(options, command));
 }
 
-async function listDeliveries(options: DeliveriesOptions, command: Command): Promise<void> {
-  const { parseDeliverySearch, formatDeliveryCursor } =
-    await import('../../events/webhooks/delivery-search.ts');
-  const search = parseDeliverySearch({
-    webhook: readNumber(options.webhook),
-    isFailed: options.failed ?? false,
-    first: readNumber(options.first),
-    after: options.after,
-  });
-  await withWebhooks(async ({ deliveries }) => {
-    const { nodes, hasNextPage } = await deliveries.list(search);
-    const last = nodes.at(-1);
-    const page = {
-      items: nodes.map(describeDelivery),
-      hasNextPage,
-      endCursor: last ? formatDeliveryCursor(last) : null,
-      count: () => deliveries.count(search),
-    };
-    const head = ['ID', 'WEBHOOK', 'EVENT', 'TYPE', 'STATE', 'ATTEMPTS', 'NEXT ATTEMPT', 'ERROR', 'RESPONSE'];
-    await printPage(command, 'deliveries', page, head, nodes.map(toCells));
-  });
+async function listDeliveries(
+  { webhook, ...options }: WebhookDeliveriesOptions,
+  command: Command,
+): Promise<void> {
+  const { parseEndpointId } = await import('../../events/webhooks/endpoint.ts');
+  const endpointId = webhook === undefined ? undefined : parseEndpointId(readNumber(webhook));
+  const search = { ...(await readDeliverySearch(options)), endpointId };
+  await withWebhooks(async ({ deliveries }) => printDeliveries(command, deliveries, search, columns));
 }
 
-/** Its id may exceed the range of a JSON number. */
-function describeDelivery(delivery: Delivery) {
-  return { ...delivery, id: String(delivery.id) };
-}
-
-function toCells(delivery: Delivery): string[] {
-  const { id, endpointId, eventId, eventType, status, attempts, nextAttemptAt, lastError, responseBody } =
-    delivery;
-  return [
-    String(id),
-    String(endpointId),
-    eventId,
-    eventType,
-    status,
-    String(attempts),
-    nextAttemptAt?.toISOString() ?? '',
-    lastError ?? '',
-    responseBody ?? '',
-  ];
-}
+const columns: readonly DeliveryColumn<Delivery>[] = [
+  ['ID', ({ id }) => String(id)],
+  ['WEBHOOK', ({ endpointId }) => String(endpointId)],
+  ['EVENT', ({ eventId }) => eventId],
+  ['TYPE', ({ eventType }) => eventType],
+  ['STATE', ({ status }) => status],
+  ['ATTEMPTS', ({ attempts }) => String(attempts)],
+  ['NEXT ATTEMPT', ({ nextAttemptAt }) => nextAttemptAt?.toISOString() ?? ''],
+  ['ERROR', ({ lastError }) => lastError ?? ''],
+  ['RESPONSE', ({ responseBody }) => responseBody ?? ''],
+];

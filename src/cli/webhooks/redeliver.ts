@@ -28,7 +28,7 @@ Examples:
 }
 
 async function redeliver(idArguments: readonly string[], options: RedeliverOptions): Promise<void> {
-  const { parseDeliveryId } = await import('../../events/webhooks/delivery-search.ts');
+  const { parseDeliveryId } = await import('../../deliveries/delivery-list.ts');
   const { parseEndpointId } = await import('../../events/webhooks/endpoint.ts');
   const since = readDate(options.since, '--since');
   if (idArguments.length > 0 === (since !== undefined))

@@ -38,7 +38,7 @@ async function openWebhooks({ prisma, mutations, config }: CommandDatabase): Pro
   // Loaded here: --help needs none of it.
   const { createDeliveryRepository } = await import('../../events/webhooks/delivery-repository.ts');
   const { createEndpointRepository } = await import('../../events/webhooks/endpoint-repository.ts');
-  const { formatFeedCursor, parseFeedCursor } = await import('../../events/webhooks/feed-cursor.ts');
+  const { formatFeedCursor, parseFeedCursor } = await import('../../events/feed-cursor.ts');
   const { createEventFeed } = await import('../../events/event-feed.ts');
   const feed = createEventFeed(prisma);
   return {

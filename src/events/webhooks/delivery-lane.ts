@@ -1,6 +1,8 @@
+import { delivered, retryAfter } from '../../deliveries/stored-result.ts';
+import { createResultBatch } from '../../deliveries/result-batch.ts';
 import { webhookAttempted } from '../../measurements/channels.ts';
 import { tracer } from '../../measurements/tracer.ts';
-import { maxAttempts, readRetryDelay } from './retry-schedule.ts';
+import { maxRetryAfterMs, retryDelaysMs } from './retry-schedule.ts';
 import type { AttemptResult, AttemptSender } from './send-attempt.ts';
 import type { AttemptRecord, ClaimedDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -21,6 +23,7 @@ export type DeliveryLane = {
 };
 
 type LaneEndpoint = Pick<ActiveEndpoint, 'id' | 'updatedAt' | 'isUnavailable'>;
+type SentDelivery = { readonly delivery: ClaimedDelivery; readonly result: AttemptResult };
 
 /** Attempts at a time, of a process at an endpoint. */
 const maxConcurrentAttempts = 2;
@@ -29,10 +32,6 @@ const claimSize = 50;
 const claimUseMs = 10_000;
 /** A killed process's deliveries are sent again after this time. */
 const leaseMs = 40_000;
-/** Results are stored together, at the latest after this time. */
-const recordMs = 100;
-/** The delay after an error of the database. */
-const retryMs = 1000;
 const goneStatus = 410;
 
 /**
@@ -57,48 +56,24 @@ export function createDeliveryLane(
   let changes = 0;
   let releasing: Promise<unknown> = Promise.resolve();
 
-  const results: { readonly delivery: ClaimedDelivery; readonly result: AttemptResult }[] = [];
-  let recording: Promise<void> | undefined;
-  let recordTimer: NodeJS.Timeout | undefined;
-
-  /** Stores results, together with those that arrive while the statement before runs. */
-  const record = async () => {
-    while (results.length > 0) {
-      const batch = results.splice(0);
-      const isAvailable = batch.at(-1)!.result.isSuccess;
-      hasFailed ||= endpoint.isUnavailable || batch.some(({ delivery }) => delivery.isUnavailable);
-      try {
-        await store.record(
-          endpoint.id,
-          batch.map(({ delivery, result }) => toRecord(delivery, result)),
-          {
-            isAvailable,
-            wasUnavailable: hasFailed,
-            isGone: batch.some(({ result }) => result.status === goneStatus),
-          },
-        );
-      } catch (error) {
-        // The receiver has got these events: they would be sent again if their results were lost.
-        results.unshift(...batch);
-        recordLater(retryMs);
-        throw error;
-      }
-      hasFailed = !isAvailable;
-    }
-  };
-  const recordNow = () => {
-    clearTimeout(recordTimer);
-    recordTimer = undefined;
-    recording ??= record().finally(() => (recording = undefined));
-    return recording;
-  };
-  const recordLater = (delayMs: number) => {
-    recordTimer ??= setTimeout(() => void store.onError(recordNow()), delayMs);
-  };
+  const results = createResultBatch<SentDelivery>(async (batch) => {
+    const isAvailable = batch.at(-1)!.result.isSuccess;
+    hasFailed ||= endpoint.isUnavailable || batch.some(({ delivery }) => delivery.isUnavailable);
+    await store.record(
+      endpoint.id,
+      batch.map(({ delivery, result }) => toRecord(delivery, result)),
+      {
+        isAvailable,
+        wasUnavailable: hasFailed,
+        isGone: batch.some(({ result }) => result.status === goneStatus),
+      },
+    );
+    hasFailed = !isAvailable;
+  }, store.onError);
 
   const claim = async () => {
     // A delivery that waits for one of these is found once their results are stored.
-    await recordNow();
+    await results.flush();
     const changesBefore = changes;
     const claimed = await store.claim(endpoint.id, claimSize, leaseMs);
     queuedAt = performance.now();
@@ -129,8 +104,7 @@ export function createDeliveryLane(
     }
     if (!result.isSuccess) hasFailed = true;
     if (result.status === goneStatus) drop();
-    results.push({ delivery, result });
-    recordLater(recordMs);
+    results.add({ delivery, result });
   };
   const work = async () => {
     for (;;) {
@@ -147,13 +121,15 @@ export function createDeliveryLane(
   };
   const wake = () => {
     while (workers.size < maxConcurrentAttempts && !stop.isStopping()) {
-      const worker = store.onError(work()).finally(() => workers.delete(worker));
+      const worker = work()
+        .catch(store.onError)
+        .finally(() => workers.delete(worker));
       workers.add(worker);
     }
   };
   const drop = () => {
     changes++;
-    releasing = Promise.all([releasing, store.onError(store.release(queue.splice(0)))]);
+    releasing = Promise.all([releasing, store.release(queue.splice(0)).catch(store.onError)]);
   };
   return {
     wake,
@@ -161,24 +137,21 @@ export function createDeliveryLane(
       if (current?.updatedAt.getTime() !== endpoint.updatedAt.getTime()) drop();
       if (current !== undefined) endpoint = current;
     },
-    isIdle: () => workers.size === 0 && results.length === 0 && recording === undefined,
+    isIdle: () => workers.size === 0 && results.isEmpty(),
     async finish() {
       await Promise.all([...workers, releasing]);
-      await store.onError(recordNow());
-      clearTimeout(recordTimer);
+      await results.close();
     },
   };
 }
 
 function toRecord({ id, attempts }: ClaimedDelivery, result: AttemptResult): AttemptRecord {
-  const { isSuccess, status, body, error, retryAfterMs } = result;
-  const delayMs = isSuccess ? undefined : readRetryDelay(attempts, retryAfterMs);
-  const isFinal = attempts >= maxAttempts || delayMs === undefined;
+  const { isSuccess, status, body, error, retryAfterMs = 0 } = result;
+  const minDelayMs = Math.min(retryAfterMs, maxRetryAfterMs);
   return {
     id: String(id),
     attempts,
-    status: isSuccess ? 'delivered' : isFinal ? 'failed' : 'pending',
-    delayMs: delayMs ?? null,
+    ...(isSuccess ? delivered : retryAfter(attempts, retryDelaysMs, minDelayMs)),
     responseStatus: status,
     responseBody: body,
     error,

@@ -1,35 +1,27 @@
+import {
+  filterOf,
+  readPage,
+  requireDeliveries,
+  stateColumns,
+  type DeliverySearch,
+  type DeliveryState,
+} from '../../deliveries/delivery-list.ts';
 import { AppError } from '../../errors.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import type { MutationCall } from '../../mutations/mutation-call.ts';
-import type { MutationRunner, Transaction } from '../../mutations/mutation-runner.ts';
+import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import { countLimit, toTotalCount, type TotalCount } from '../../validation/total-count.ts';
 
 /** The delivery of an event to an endpoint, without the data of the event. */
-export type Delivery = {
-  readonly id: bigint;
+export type Delivery = DeliveryState & {
   readonly endpointId: number;
-  readonly eventId: string;
-  readonly eventType: string;
-  readonly eventAt: Date;
-  readonly status: string;
-  readonly attempts: number;
-  /** Null once the delivery is finished. */
-  readonly nextAttemptAt: Date | null;
-  readonly lastAttemptAt: Date | null;
   readonly responseStatus: number | null;
   /** The first KiB of the last response. */
   readonly responseBody: string | null;
-  readonly lastError: string | null;
-  readonly finishedAt: Date | null;
 };
 
-/** The deliveries of a list: of one endpoint or all, all or those whose last attempt failed; before an id. */
-export type DeliverySearch = {
-  readonly endpointId: number | undefined;
-  readonly isFailed: boolean;
-  readonly first: number;
-  readonly before: bigint | undefined;
-};
+/** The deliveries of a list, of one endpoint or all. */
+type WebhookDeliverySearch = DeliverySearch & { readonly endpointId: number | undefined };
 
 /** Deliveries to send again: by their ids, or those of events since a time, maybe of one endpoint only. */
 type Redelivery = {
@@ -38,22 +30,7 @@ type Redelivery = {
   readonly endpointId: number | undefined;
 };
 
-/** The columns of a `Delivery`. */
-const selected = {
-  id: true,
-  endpointId: true,
-  eventId: true,
-  eventType: true,
-  eventAt: true,
-  status: true,
-  attempts: true,
-  nextAttemptAt: true,
-  lastAttemptAt: true,
-  responseStatus: true,
-  responseBody: true,
-  lastError: true,
-  finishedAt: true,
-} as const;
+const select = { ...stateColumns, endpointId: true, responseStatus: true, responseBody: true } as const;
 
 export type DeliveryRepository = ReturnType<typeof createDeliveryRepository>;
 
@@ -61,21 +38,19 @@ export type DeliveryRepository = ReturnType<typeof createDeliveryRepository>;
 export function createDeliveryRepository(prisma: PrismaClient, mutations: MutationRunner) {
   return {
     /** Returns a page of the deliveries, the latest first. */
-    async list(search: DeliverySearch): Promise<{ nodes: Delivery[]; hasNextPage: boolean }> {
-      const { first, before } = search;
-      const where = { ...filterOf(search), ...(before !== undefined && { id: { lt: before } }) };
-      const rows = await prisma.webhookDelivery.findMany({
-        where,
-        orderBy: { id: 'desc' },
-        take: first + 1,
-        select: selected,
-      });
-      return { nodes: rows.slice(0, first), hasNextPage: rows.length > first };
+    async list({
+      endpointId,
+      ...search
+    }: WebhookDeliverySearch): Promise<{ nodes: Delivery[]; hasNextPage: boolean }> {
+      return readPage(search, async ({ where, ...page }) =>
+        prisma.webhookDelivery.findMany({ ...page, where: { ...where, ...ofEndpoint(endpointId) }, select }),
+      );
     },
 
     /** Counts the deliveries on all pages. */
-    async count(search: DeliverySearch): Promise<TotalCount> {
-      return toTotalCount(await prisma.webhookDelivery.count({ where: filterOf(search), take: countLimit }));
+    async count({ endpointId, ...search }: WebhookDeliverySearch): Promise<TotalCount> {
+      const where = { ...filterOf(search), ...ofEndpoint(endpointId) };
+      return toTotalCount(await prisma.webhookDelivery.count({ where, take: countLimit }));
     },
 
     /** Counts the pending deliveries of an endpoint. */
@@ -95,7 +70,11 @@ export function createDeliveryRepository(prisma: PrismaClient, mutations: Mutati
           !(await transaction.webhookEndpoint.count({ where: { id: endpointId } }))
         )
           throw new AppError('NOT_FOUND', `There is no webhook ${endpointId}`, { id: endpointId });
-        if (since === undefined) await requireDeliveries(transaction, ids);
+        if (since === undefined) {
+          const where = { id: { in: [...ids] } };
+          const rows = await transaction.webhookDelivery.findMany({ where, select: { id: true } });
+          requireDeliveries(ids, rows, 'webhooks deliveries');
+        }
         const isChosen =
           since === undefined
             ? Prisma.sql`id = ANY (${ids}::bigint[])`
@@ -117,24 +96,6 @@ export function createDeliveryRepository(prisma: PrismaClient, mutations: Mutati
   };
 }
 
-function filterOf({ endpointId, isFailed }: DeliverySearch): Prisma.WebhookDeliveryWhereInput {
-  return {
-    ...(endpointId !== undefined && { endpointId }),
-    ...(isFailed && { lastError: { not: null } }),
-  };
-}
-
-async function requireDeliveries(transaction: Transaction, ids: readonly bigint[]): Promise<void> {
-  const rows = await transaction.webhookDelivery.findMany({
-    where: { id: { in: [...ids] } },
-    select: { id: true },
-  });
-  const missing = ids.filter((id) => !rows.some((row) => row.id === id));
-  if (missing.length > 0) {
-    throw new AppError(
-      'NOT_FOUND',
-      `There is no delivery ${missing.join(', ')}: finished ones are deleted after 7 days; ` +
-        '`group-api webhooks deliveries` lists those that exist',
-    );
-  }
+function ofEndpoint(endpointId: number | undefined) {
+  return endpointId === undefined ? {} : { endpointId };
 }

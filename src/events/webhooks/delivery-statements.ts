@@ -1,3 +1,4 @@
+import type { StoredResult } from '../../deliveries/stored-result.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import { pseudonymPrefix } from '../../subscribers/pseudonym.ts';
 import { isUnavailable } from './endpoint-statements.ts';
@@ -39,16 +40,10 @@ export type ClaimedDelivery = {
   readonly isUnavailable: boolean;
 };
 
-/** The result of an attempt, as it is stored. */
-export type AttemptRecord = {
-  readonly id: string;
-  readonly attempts: number;
-  readonly status: 'pending' | 'delivered' | 'failed';
-  /** Of a pending delivery, until its next attempt. */
-  readonly delayMs: number | null;
+/** The result of an attempt, with the response of the receiver. */
+export type AttemptRecord = StoredResult & {
   readonly responseStatus: number | null;
   readonly responseBody: string | null;
-  readonly error: string | null;
 };
 
 /**
@@ -150,16 +145,4 @@ export function recordAttempts(records: readonly AttemptRecord[]): Prisma.Sql {
     WHERE d.endpoint_id = recorded.endpoint_id AND d.order_key = recorded.order_key AND d.id > recorded.id
       AND status = 'pending' AND attempts = 0
       AND CASE WHEN retry_at IS NULL THEN next_attempt_at > now() ELSE next_attempt_at < retry_at END`;
-}
-
-/** Finished deliveries are deleted after this time. */
-const retention = Prisma.raw(`interval '7 days'`);
-
-/** Deletes up to `limit` deliveries that were finished long enough ago. */
-export function deleteFinished(limit: number): Prisma.Sql {
-  return sql`
-    DELETE FROM webhook_deliveries WHERE id IN (
-      SELECT id FROM webhook_deliveries WHERE finished_at < now() - ${retention}
-      ORDER BY finished_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
-    )`;
 }

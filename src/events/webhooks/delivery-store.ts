@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AppError } from '../../errors.ts';
+import { logFailure } from '../../deliveries/log-failure.ts';
 import { deliveriesStored, webhookDisabled } from '../../measurements/channels.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
@@ -62,16 +62,7 @@ export function createDeliveryStore(prisma: PrismaClient, log: Logger) {
       } else if (wasUnavailable) await prisma.$executeRaw(noteSuccess(endpointId));
     },
 
-    /**
-     * Logs the error of background work, which is repeated. The connection watchdog logs an unavailable database.
-     */
-    async onError(work: Promise<void>): Promise<void> {
-      try {
-        await work;
-      } catch (error) {
-        if (!(error instanceof AppError))
-          log.error({ err: error }, 'the delivery of webhooks failed, and is retried');
-      }
-    },
+    /** Logs an error of background work, which is repeated. */
+    onError: (error: unknown) => logFailure(log, 'the delivery of webhooks failed', error),
   };
 }

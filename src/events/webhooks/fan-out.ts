@@ -6,7 +6,7 @@ import type { EventPosition } from '../event-position.ts';
 import type { Event } from '../event.ts';
 import { fanOut, type MovedEndpoint, type NewDelivery } from './delivery-statements.ts';
 import { selectOverfullEndpoints, type ActiveEndpoint } from './endpoint-statements.ts';
-import { formatFeedCursor, parseFeedCursor } from './feed-cursor.ts';
+import { formatFeedCursor, parseFeedCursor } from '../feed-cursor.ts';
 
 /** Turns the events of the feed into deliveries. */
 type FanOut = {

@@ -3,7 +3,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 
 /** The delays between the end of an attempt and the next one: the example schedule of Standard Webhooks 1.0. */
-const retryDelaysMs = [
+export const retryDelaysMs: readonly number[] = [
   5 * second,
   5 * minute,
   30 * minute,
@@ -15,23 +15,8 @@ const retryDelaysMs = [
   24 * hour,
 ];
 
-/** The attempts of a delivery, with the first one. */
-export const maxAttempts = retryDelaysMs.length + 1;
-
-/** A receiver may ask for a longer delay, up to this one. */
-const maxRetryAfterMs = 24 * hour;
-/** Retries of many deliveries are spread over this part of the delay, after it. */
-const jitter = 0.1;
-
-/**
- * Returns the delay before the next attempt in milliseconds, or undefined if the attempt was the last one.
- * `retryAfterMs` is what the receiver asked for, if it did.
- */
-export function readRetryDelay(attempts: number, retryAfterMs = 0): number | undefined {
-  const delay = retryDelaysMs[attempts - 1];
-  if (delay === undefined) return undefined;
-  return Math.round(Math.max(delay * (1 + jitter * Math.random()), Math.min(retryAfterMs, maxRetryAfterMs)));
-}
+/** A receiver may ask for a longer delay by Retry-After, up to this one. */
+export const maxRetryAfterMs = 24 * hour;
 
 /**
  * Parses the header Retry-After, seconds or a date (RFC 9110, section 10.2.3), as milliseconds from now; undefined if

@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { AppError } from '../../errors.ts';
+import { nextPollAfter, startPollLoop, type NextPoll } from '../../deliveries/poll-loop.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Logger } from '../../log.ts';
-import { tracer } from '../../measurements/tracer.ts';
 import type { MutationRunner } from '../../mutations/mutation-runner.ts';
 import type { EventFeed } from '../event-feed.ts';
 import { createDeliveryLane, type DeliveryLane } from './delivery-lane.ts';
@@ -20,15 +19,8 @@ export type WebhookJob = {
 
 /** The delay of events that other servers write, and of retries. */
 const pollMs = 250;
-/** The minimum time between two polls, so that one serves many commits of a busy server. */
-const minPollMs = 50;
-/** The same after a poll with more than `manyEvents`. */
-const busyPollMs = 200;
-const manyEvents = 20;
 /** Without an enabled endpoint, this is how long a new one waits at most. */
 const idlePollMs = 2000;
-/** The delay after an error. */
-const retryMs = 1000;
 const maxConcurrentAttempts = 16;
 /** Those at endpoints whose last attempt failed, which may wait for a timeout: they leave slots to the others. */
 const maxUnavailableAttempts = 8;
@@ -61,74 +53,30 @@ export function startWebhookJob(
   const stop = { isStopping: () => isStopping, signal: abandoning.signal };
   const lanes = new Map<number, DeliveryLane>();
 
-  let stopListening: (() => void) | undefined;
-  let polledAt = -Infinity;
-  let minDelayMs = minPollMs;
-  let timer: NodeJS.Timeout | undefined;
-  let polling: Promise<void> | undefined;
-  let isWoken = false;
-
   const laneOf = (endpoint: ActiveEndpoint): DeliveryLane => {
     const lane = lanes.get(endpoint.id) ?? createDeliveryLane(endpoint, store, sender, slots, stop);
     lanes.set(endpoint.id, lane);
     return lane;
   };
-  /** Does the work that is due, and returns the delay before the next poll in milliseconds. */
-  const poll = async (): Promise<number> => {
+  const poll = async (): Promise<NextPoll> => {
     const endpoints = await prisma.$queryRaw<ActiveEndpoint[]>(selectActiveEndpoints);
-    const hasEndpoints = endpoints.length > 0;
-    if (hasEndpoints && !isStopping) stopListening ??= mutations.onCommit(tracer?.detach(wake) ?? wake);
-    else ignoreCommits();
     for (const [id, lane] of lanes) {
       lane.update(endpoints.find((endpoint) => endpoint.id === id));
       if (lane.isIdle()) lanes.delete(id);
     }
-    if (!hasEndpoints) return idlePollMs;
-    const { insertedIds, eventCount, hasMore, isWaiting } = await fanOut.run(endpoints);
+    if (endpoints.length === 0) return { delayMs: idlePollMs };
+    const { insertedIds, ...read } = await fanOut.run(endpoints);
     for (const endpoint of endpoints)
       if (endpoint.dueCount > 0 || insertedIds.includes(endpoint.id)) laneOf(endpoint).wake();
-    if (hasMore) return 0;
-    minDelayMs = eventCount > manyEvents ? busyPollMs : minPollMs;
-    return isWoken || isWaiting ? minDelayMs : pollMs;
+    return nextPollAfter(read, pollMs);
   };
-  const ignoreCommits = () => {
-    stopListening?.();
-    stopListening = undefined;
-  };
-  const schedule = (delayMs: number) => {
-    clearTimeout(timer);
-    if (!isStopping) timer = setTimeout(tick, delayMs);
-  };
-  const tick = () => {
-    polledAt = performance.now();
-    isWoken = false;
-    polling = poll()
-      .catch((error: unknown) => {
-        // The connection watchdog logs an unavailable database.
-        if (!(error instanceof AppError))
-          log.error({ err: error }, 'reading events for webhooks failed, and is retried');
-        return retryMs;
-      })
-      .then((delayMs) => {
-        polling = undefined;
-        schedule(delayMs);
-      });
-  };
+  const loop = startPollLoop({ poll, mutations, log, failure: 'reading events for webhooks failed' });
 
-  const wake = () => {
-    if (isWoken) return;
-    isWoken = true;
-    if (polling === undefined) schedule(Math.max(0, polledAt + minDelayMs - performance.now()));
-  };
-
-  schedule(0);
   return {
     async stop() {
       isStopping = true;
-      ignoreCommits();
-      clearTimeout(timer);
       const abandon = setTimeout(() => abandoning.abort(), stopTimeoutMs);
-      await polling;
+      await loop.stop();
       await Promise.all([...lanes.values()].map((lane) => lane.finish()));
       clearTimeout(abandon);
       sender.close();

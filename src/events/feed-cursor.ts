@@ -1,4 +1,4 @@
-import type { EventPosition } from '../event-position.ts';
+import type { EventPosition } from './event-position.ts';
 
 /** Formats the position after all events of an audit event, where each page of the feed ends. */
 export function formatFeedCursor({ auditId, atMs }: EventPosition): string {
