@@ -70,8 +70,8 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   GroupApiSlowDeletes: {
     at: '12m',
-    firing: { [duration('1.0')]: '0+90x12', [duration('2.5')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
-    quiet: { [duration('0.5')]: '0+100x12', [duration('1.0')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
+    firing: { [duration('1')]: '0+90x12', [duration('2.5')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
+    quiet: { [duration('0.5')]: '0+100x12', [duration('1')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
   },
   GroupApiEventLoopBlocked: {
     at: '7m',

@@ -117,7 +117,7 @@ describeWithPrometheus('the dashboard (skipped without the package prometheus)',
     expect(queries.length).toBeGreaterThan(50);
   });
 
-  test('both servers are scraped, in the format OpenMetrics, that with WORKERS as one target', async () => {
+  test('both servers are scraped, that with WORKERS as one target', async () => {
     expect(await prometheus.query('up{job="group-api"}')).toHaveLength(2);
     expect((await prometheus.query('sum(up)'))[0]!.value).toBe(2);
     const workers = await prometheus.query('group_api_workers');
