@@ -2,7 +2,14 @@ import type { PoolState } from '../../database/database.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { measuredTables, partitionedTables } from './metric-table.ts';
 import type { MetricSet } from './metric-set.ts';
-import { writeBacklog, writeTableSizes, type Backlog, type TableSize } from './storage-statements.ts';
+import {
+  writeBacklog,
+  writeRadiusBacklog,
+  writeTableSizes,
+  type Backlog,
+  type RadiusBacklog,
+  type TableSize,
+} from './storage-statements.ts';
 
 /** How long a result is used: several scrapers, and short intervals, do not add to the load. */
 const backlogMs = 5000;
@@ -72,6 +79,21 @@ export function measureStorage(
     // Nothing waits: there is no lag.
     readLag.set(backlog && (backlog.readLag ?? 0));
     deliveryLag.set(backlog && (backlog.deliveryLag ?? 0));
+  });
+}
+
+/** Sets the gauges of the deliveries by RADIUS, which have no samples while the database does not respond. */
+export function measureRadiusBacklog(metrics: MetricSet, prisma: PrismaClient): void {
+  const first = metrics.gauge('group_api_radius_deliveries_pending', 'first');
+  const retry = metrics.gauge('group_api_radius_deliveries_pending', 'retry');
+  const readBacklog = cache(backlogMs, async () => {
+    const [backlog] = await prisma.$queryRaw<[RadiusBacklog]>(writeRadiusBacklog());
+    return backlog;
+  });
+  metrics.onCollect(async () => {
+    const backlog = await readBacklog();
+    first.set(backlog?.first);
+    retry.set(backlog?.retry);
   });
 }
 

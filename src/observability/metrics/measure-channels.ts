@@ -4,6 +4,7 @@ import {
   eventsRead,
   mutationFinished,
   purgeFinished,
+  radiusAttempted,
   requestFinished,
   requestRejected,
   retirementFinished,
@@ -21,8 +22,8 @@ import { abortedCode, successCode } from './request-metric-table.ts';
 const milliseconds = 1e-3;
 
 /**
- * Counts what the parts of the server publish, until the function that is returned is called. A new part, such as the
- * deliveries of RADIUS, is a row of the metric table and a function here.
+ * Counts what the parts of the server publish, until the function that is returned is called. A new part is a row of
+ * the metric table and a function here.
  */
 export function measureChannels(metrics: MetricSet): () => void {
   const stops: (() => void)[] = [];
@@ -33,6 +34,7 @@ export function measureChannels(metrics: MetricSet): () => void {
   measureRequests(metrics, listen);
   measureMutations(metrics, listen);
   measureEvents(metrics, listen);
+  measureRadius(metrics, listen);
   measureJobs(metrics, listen);
   return () => {
     for (const stop of stops) stop();
@@ -112,6 +114,17 @@ function measureEvents(metrics: MetricSet, listen: Listen): void {
     delivered.inc(counts.delivered);
     retried.inc(counts.pending);
     failed.inc(counts.failed);
+  });
+}
+
+function measureRadius(metrics: MetricSet, listen: Listen): void {
+  const successes = metrics.histogram('group_api_radius_attempt_duration_seconds', 'success');
+  const failures = metrics.histogram('group_api_radius_attempt_duration_seconds', 'failure');
+  listen(radiusAttempted, ({ request, outcome, status, durationMs }) => {
+    metrics.counter('group_api_radius_attempts_total', request, outcome).inc();
+    if (request !== 'none')
+      (status === 'delivered' ? successes : failures).observe(durationMs * milliseconds);
+    if (status !== 'pending') metrics.counter('group_api_radius_deliveries_total', status).inc();
   });
 }
 

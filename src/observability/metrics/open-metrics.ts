@@ -6,7 +6,7 @@ import type { PoolState } from '../../database/database.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Load } from '../../http/hooks/load-shedding.ts';
 import type { Logger } from '../../log.ts';
-import { measureConnections, measureStorage } from './database-metrics.ts';
+import { measureConnections, measureRadiusBacklog, measureStorage } from './database-metrics.ts';
 import { measureChannels } from './measure-channels.ts';
 import { createMetricSet, type MetricSet } from './metric-set.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -54,6 +54,7 @@ export async function openMetrics(
   measureServer(metrics, config, sources);
   measureConnections(metrics, sources.readPool);
   if (isFirst) measureStorage(metrics, sources.prisma, sources.eventOperations);
+  if (isFirst && (config.RADIUS_DISCONNECT ?? config.RADIUS)) measureRadiusBacklog(metrics, sources.prisma);
   const server = isWorker
     ? undefined
     : await serveMetrics({ host: config.METRICS_HOST, port: config.METRICS_PORT! }, collect, log);
