@@ -265,6 +265,35 @@ export const rows = [
     ],
   },
   {
+    title: 'RADIUS',
+    panels: [
+      {
+        title: 'Attempts at NAS by outcome',
+        unit: 'ops',
+        queries: [[rate('group_api_radius_attempts_total', 'kind, outcome'), '{{kind}}: {{outcome}}']],
+      },
+      {
+        title: 'Changes that wait for a NAS',
+        unit: 'none',
+        queries: [
+          ['max by (attempt) (group_api_radius_deliveries_pending{$of})', '{{attempt}}'],
+          [
+            'sum(increase(group_api_radius_deliveries_total{$of,outcome="failed"}[$__rate_interval]))',
+            'failed',
+          ],
+        ],
+      },
+      {
+        title: 'Time of an attempt at a NAS',
+        unit: 's',
+        queries: [0.5, 0.95].map((q) => [
+          quantile(q, 'group_api_radius_attempt_duration_seconds'),
+          `p${q * 100}`,
+        ]),
+      },
+    ],
+  },
+  {
     title: 'Processes',
     panels: [
       {

@@ -14,7 +14,7 @@ export function writeMetricsPage() {
 
 # Metrics
 
-With \`METRICS_PORT\` the server serves these metrics at \`/metrics\` of that port, for Prometheus (text format and OpenMetrics).
+With \`METRICS_PORT\` the server serves these metrics at \`/metrics\` of that port, for Prometheus, in its text format.
 [operations.md](operations.md#metrics) has the configuration, the dashboard and the alerts.
 
 The values of each label are a closed set: no name, path or account that a client sends becomes a label, so that the number of series is

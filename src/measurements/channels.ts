@@ -65,6 +65,21 @@ export const deliveriesStored = declareChannel<
 /** The server disabled a webhook. */
 export const webhookDisabled = declareChannel<{ readonly webhookId: number }>('webhook-disabled');
 
+/** An attempt to deliver a change to a session by RADIUS has ended. */
+export type RadiusAttempt = {
+  /** The last request; `none` if none was sent. */
+  readonly request: 'disconnect' | 'coa' | 'none';
+  /**
+   * `session-not-found`: the NAS has no such session, which is a success. `not-sent`: the table `nas` has no secret, or
+   * a value cannot be encoded. `session-ended`: no request was necessary.
+   */
+  readonly outcome: 'ack' | 'session-not-found' | 'nak' | 'no-response' | 'not-sent' | 'session-ended';
+  /** The state of the delivery afterwards: `pending` if it is retried. */
+  readonly status: 'delivered' | 'pending' | 'failed';
+  readonly durationMs: number;
+};
+export const radiusAttempted = declareChannel<RadiusAttempt>('radius-attempted');
+
 /** New events of the feed were read, at least one. */
 type ReadEvents = {
   readonly reader: 'webhooks' | 'subscriptions';

@@ -1,8 +1,10 @@
 import { logFailure } from '../deliveries/log-failure.ts';
 import { createResultBatch } from '../deliveries/result-batch.ts';
 import type { Logger } from '../log.ts';
+import { radiusAttempted, type RadiusAttempt } from '../measurements/channels.ts';
 import type { DeliveryResult, DueDelivery } from './delivery-statements.ts';
 import type { DeliveryStore } from './delivery-store.ts';
+import { sessionNotFound } from './error-causes.ts';
 import type { NasClient } from './nas-client.ts';
 import { createSecretFinder, type FindSecret, type ResolveName } from './nas-list.ts';
 import { sendDelivery } from './send-delivery.ts';
@@ -83,7 +85,7 @@ export function createSending({
   };
   const findBusyNas = () =>
     [...countByNas.keys()].filter((address) => countByNas.get(address)! >= limitOf(address));
-  const noteResult = (delivery: DueDelivery, result: DeliveryResult) => {
+  const noteResult = (delivery: DueDelivery, result: DeliveryResult, startedAt: number) => {
     const { nasAddress, isOpen } = delivery;
     const { request, response, status, error } = result;
     if (isOpen && request !== null) {
@@ -95,6 +97,15 @@ export function createSending({
         { delivery: result.id, nas: nasAddress, reason: error },
         'a session was not changed by RADIUS',
       );
+    if (radiusAttempted.hasSubscribers) {
+      const durationMs = performance.now() - startedAt;
+      radiusAttempted.publish({
+        request: request ?? 'none',
+        outcome: outcomeOf(delivery, result),
+        status,
+        durationMs,
+      });
+    }
     results.add(result);
   };
 
@@ -111,9 +122,10 @@ export function createSending({
         const { id, nasAddress, username } = delivery;
         const plan = username === null ? undefined : plans.get(username);
         count(nasAddress, 1);
+        const startedAt = performance.now();
         const attempt = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal })
           .then((result) => {
-            if (result) noteResult(delivery, result);
+            if (result) noteResult(delivery, result, startedAt);
             else attempts.delete(id);
           })
           .catch((error: unknown) => {
@@ -131,4 +143,14 @@ export function createSending({
       await results.close();
     },
   };
+}
+
+function outcomeOf(
+  { isOpen }: DueDelivery,
+  { request, response, errorCause }: DeliveryResult,
+): RadiusAttempt['outcome'] {
+  if (!isOpen) return 'session-ended';
+  if (request === null) return 'not-sent';
+  if (response === 'nak' && errorCause === sessionNotFound) return 'session-not-found';
+  return response ?? 'no-response';
 }

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import type { Snapshot } from '../observability/metrics/registry.ts';
+import type { Snapshot } from '../observability/metrics/metric-set.ts';
 
 /** The argument after the number of a worker that replaces one which has served. */
 export const replacementArgument = 'replacement';

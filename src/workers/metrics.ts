@@ -1,11 +1,12 @@
 import type { Worker } from 'node:cluster';
+import { AggregatorRegistry, type PrometheusContentType, type Registry } from 'prom-client';
 import type { Config } from '../config/settings.ts';
 import type { Logger } from '../log.ts';
-import { mergeSnapshots, withoutGauges } from '../observability/metrics/merge-snapshots.ts';
+import { createMetricSet, type Snapshot } from '../observability/metrics/metric-set.ts';
+import { metrics as table, type MetricName } from '../observability/metrics/metric-table.ts';
 import { serveMetrics } from '../observability/metrics/metrics-server.ts';
 import { readVersion } from '../observability/metrics/open-metrics.ts';
 import { measureProcess } from '../observability/metrics/process-metrics.ts';
-import { createRegistry, type Snapshot } from '../observability/metrics/registry.ts';
 
 /** The metrics of all workers, which the primary serves. */
 type WorkerMetrics = {
@@ -38,11 +39,10 @@ const responseMs = 3000;
 export async function openWorkerMetrics(config: Config, log: Logger): Promise<WorkerMetrics> {
   const sources = new Map<Worker, Source>();
   /** The counts of the workers that have ended. */
-  let ended: Snapshot = {};
-  const registry = createRegistry([]);
-  const restarts = registry.counter('group_api_worker_restarts_total').cell();
-  const workers = registry.gauge('group_api_workers').cell();
-  registry.onCollect(() => void (workers.value = 0));
+  let ended: Snapshot = [];
+  const own = createMetricSet([]);
+  const restarts = own.counter('group_api_worker_restarts_total');
+  own.gauge('group_api_workers').set(0);
 
   const read = async (source: Source): Promise<Snapshot> => {
     let hasResponded = false;
@@ -58,13 +58,13 @@ export async function openWorkerMetrics(config: Config, log: Logger): Promise<Wo
     clearTimeout(timer);
     return hasResponded ? source.snapshot : withoutGauges(source.snapshot);
   };
-  const collect = async (): Promise<Snapshot> => {
+  const collect = async () => {
     // Before the first wait: a worker that ends meanwhile counts by its own snapshot.
     const endedBefore = ended;
-    const [own, ...snapshots] = await Promise.all([registry.collect(), ...[...sources.values()].map(read)]);
-    return mergeSnapshots([own, endedBefore, ...snapshots]);
+    const [registry, ...snapshots] = await Promise.all([own.collect(), ...[...sources.values()].map(read)]);
+    return merge([await registry.getMetricsAsJSON(), endedBefore, ...snapshots]);
   };
-  let collecting: Promise<Snapshot> | undefined;
+  let collecting: Promise<Registry> | undefined;
   const collectOnce = () => (collecting ??= collect().finally(() => (collecting = undefined)));
 
   const server = await serveMetrics(
@@ -72,10 +72,10 @@ export async function openWorkerMetrics(config: Config, log: Logger): Promise<Wo
     collectOnce,
     log,
   );
-  const stopMeasuring = measureProcess(registry, readVersion());
+  const stopMeasuring = measureProcess(own, readVersion());
   return {
     add(worker, request) {
-      sources.set(worker, { request, snapshot: {}, onReceived: () => undefined });
+      sources.set(worker, { request, snapshot: [], onReceived: () => undefined });
     },
     receive(worker, snapshot) {
       const source = sources.get(worker);
@@ -87,14 +87,24 @@ export async function openWorkerMetrics(config: Config, log: Logger): Promise<Wo
       const source = sources.get(worker);
       if (!source) return;
       sources.delete(worker);
-      ended = mergeSnapshots([ended, withoutGauges(source.snapshot)]);
+      ended = merge([ended, withoutGauges(source.snapshot)]).getMetricsAsArray();
       source.snapshot = withoutGauges(source.snapshot);
       source.onReceived();
     },
-    countRestart: () => void restarts.value++,
+    countRestart: () => restarts.inc(),
     async close() {
       stopMeasuring();
       await server.close();
     },
   };
+}
+
+/** Adds up counters and histograms, and combines gauges as the table says. */
+function merge(snapshots: Snapshot[]): Registry {
+  return AggregatorRegistry.aggregate<PrometheusContentType>(snapshots);
+}
+
+/** Returns the counters and histograms: what remains of a process that has ended. */
+function withoutGauges(snapshot: Snapshot): Snapshot {
+  return snapshot.filter(({ name }) => table[name as MetricName].type !== 'gauge');
 }

@@ -51,11 +51,13 @@ try {
   const { readMetrics } = app;
   onMessage((message) => {
     if (message.type !== 'read-metrics' || !readMetrics) return;
-    readMetrics().then(
-      (snapshot) => send({ type: 'metrics', snapshot }),
-      // The primary uses the counts that it has.
-      (error: unknown) => log.error({ err: error }, 'the metrics cannot be read'),
-    );
+    readMetrics()
+      .then((registry) => registry.getMetricsAsJSON())
+      .then(
+        (snapshot) => send({ type: 'metrics', snapshot }),
+        // The primary uses the counts that it has.
+        (error: unknown) => log.error({ err: error }, 'the metrics cannot be read'),
+      );
   });
   const { url, database: description, createdKey, sampleGroupId } = app;
   send({ type: 'serving', app: { url, database: description, createdKey, sampleGroupId } });

@@ -17,6 +17,8 @@ const duration = (le: string) =>
 const requests = (code: string) =>
   of('group_api_requests_total', `endpoint="graphql",field="group",code="${code}"`);
 const endpoints = (state: string) => of('group_api_webhook_endpoints', `state="${state}"`);
+const radiusPending = (attempt: string) => of('group_api_radius_deliveries_pending', `attempt="${attempt}"`);
+const radiusFailed = of('group_api_radius_deliveries_total', 'outcome="failed"');
 const day = 86_400;
 
 /** Each alert, with a case in which it fires and a similar one in which it must not. Tests begin at time 0. */
@@ -70,8 +72,8 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   },
   GroupApiSlowDeletes: {
     at: '12m',
-    firing: { [duration('1.0')]: '0+90x12', [duration('2.5')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
-    quiet: { [duration('0.5')]: '0+100x12', [duration('1.0')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
+    firing: { [duration('1')]: '0+90x12', [duration('2.5')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
+    quiet: { [duration('0.5')]: '0+100x12', [duration('1')]: '0+100x12', [duration('+Inf')]: '0+100x12' },
   },
   GroupApiEventLoopBlocked: {
     at: '7m',
@@ -124,6 +126,16 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     at: '30m',
     firing: { [endpoints('disabled')]: '1x10 2x20' },
     quiet: { [endpoints('disabled')]: '2x30' },
+  },
+  GroupApiRadiusFailing: {
+    at: '22m',
+    firing: { [radiusPending('retry')]: '0x4 2x18', [radiusFailed]: '0x22' },
+    // A NAS that restarts, and the deliveries of a large change.
+    quiet: {
+      [radiusPending('retry')]: '0x4 2x7 0x11',
+      [radiusPending('first')]: '500x22',
+      [radiusFailed]: '3x22',
+    },
   },
   GroupApiPurgeNotRunning: {
     at: '25m',

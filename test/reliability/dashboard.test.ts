@@ -3,10 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { findMetricsUrl } from '../support/metrics.ts';
+import { createAccountingDatabase, openNas, openSession } from '../support/nas.ts';
 import { hasPrometheus, startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import { plainGroup, testKey, type Json } from '../support/test-app.ts';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import type { TestDatabase } from '../support/test-database.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { openReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
@@ -51,9 +52,10 @@ describeWithPrometheus('the dashboard (skipped without the package prometheus)',
   };
 
   beforeAll(async () => {
-    database = await createTestDatabase();
+    const nas = await openNas();
+    database = await createAccountingDatabase([nas]);
     receiver = await openReceiver();
-    const plain = await open({});
+    const plain = await open({ RADIUS: 'true', RADIUS_COA_PORT: String(nas.port) });
     const withTls = await open({
       WORKERS: '2',
       TLS_CERT_FILE: `${certificates}first.crt`,
@@ -87,6 +89,10 @@ describeWithPrometheus('the dashboard (skipped without the package prometheus)',
       Array.from({ length: 4 }, async () => post('/createGroup', { group: plainGroup })),
     );
     const ids = groups.map(({ data }) => data.createGroup.id);
+    const username = `user-${ids[0]}`;
+    await post('/subscribe', { username, groupId: ids[0] });
+    await openSession(database, username);
+    await post('/removeUserSubscription', { username });
     await Promise.all(ids.map((id) => post('/deleteGroup', { id }, { 'Idempotency-Key': `k${id}` })));
     await post('/deleteGroup', { id: ids[0] }, { 'Idempotency-Key': `k${ids[0]}` });
     await post('/deleteGroup', { id: ids[0] });
@@ -117,7 +123,7 @@ describeWithPrometheus('the dashboard (skipped without the package prometheus)',
     expect(queries.length).toBeGreaterThan(50);
   });
 
-  test('both servers are scraped, in the format OpenMetrics, that with WORKERS as one target', async () => {
+  test('both servers are scraped, that with WORKERS as one target', async () => {
     expect(await prometheus.query('up{job="group-api"}')).toHaveLength(2);
     expect((await prometheus.query('sum(up)'))[0]!.value).toBe(2);
     const workers = await prometheus.query('group_api_workers');

@@ -1,7 +1,7 @@
 /** The samples of metrics in a text format, by series: the name with its labels, as the text has them. */
 export type Samples = ReadonlyMap<string, number>;
 
-/** Parses metrics as text, in either format. */
+/** Parses metrics as text. */
 export function parseMetrics(text: string): Samples {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(

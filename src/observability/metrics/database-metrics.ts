@@ -1,8 +1,15 @@
 import type { PoolState } from '../../database/database.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { measuredTables, partitionedTables } from './metric-table.ts';
-import type { Cell, Registry } from './registry.ts';
-import { writeBacklog, writeTableSizes, type Backlog, type TableSize } from './storage-statements.ts';
+import type { MetricSet } from './metric-set.ts';
+import {
+  writeBacklog,
+  writeRadiusBacklog,
+  writeTableSizes,
+  type Backlog,
+  type RadiusBacklog,
+  type TableSize,
+} from './storage-statements.ts';
 
 /** How long a result is used: several scrapers, and short intervals, do not add to the load. */
 const backlogMs = 5000;
@@ -11,21 +18,21 @@ const sizesMs = 30_000;
 const waitMs = 2000;
 
 /** Sets the gauges of the connections, which need no statement, whenever the metrics are read. */
-export function measureConnections(registry: Registry, read: () => PoolState): void {
-  const available = registry.gauge('group_api_database_available').cell();
-  const standby = registry.gauge('group_api_database_standby').cell();
-  const idle = registry.gauge('group_api_database_connections').cell('idle');
-  const busy = registry.gauge('group_api_database_connections').cell('busy');
-  const max = registry.gauge('group_api_database_connections_max').cell();
-  const waiting = registry.gauge('group_api_database_waiting').cell();
-  registry.onCollect(() => {
+export function measureConnections(metrics: MetricSet, read: () => PoolState): void {
+  const available = metrics.gauge('group_api_database_available');
+  const standby = metrics.gauge('group_api_database_standby');
+  const idle = metrics.gauge('group_api_database_connections', 'idle');
+  const busy = metrics.gauge('group_api_database_connections', 'busy');
+  const max = metrics.gauge('group_api_database_connections_max');
+  const waiting = metrics.gauge('group_api_database_waiting');
+  metrics.onCollect(() => {
     const numbers = read();
-    available.value = numbers.state === 'unavailable' ? 0 : 1;
-    standby.value = numbers.state === 'standby' ? 1 : 0;
-    idle.value = numbers.idle;
-    busy.value = numbers.total - numbers.idle;
-    max.value = numbers.maximum;
-    waiting.value = numbers.waiting;
+    available.set(numbers.state === 'unavailable' ? 0 : 1);
+    standby.set(numbers.state === 'standby' ? 1 : 0);
+    idle.set(numbers.idle);
+    busy.set(numbers.total - numbers.idle);
+    max.set(numbers.maximum);
+    waiting.set(numbers.waiting);
   });
 }
 
@@ -34,43 +41,59 @@ export function measureConnections(registry: Registry, read: () => PoolState): v
  * samples while the database does not respond. `eventOperations` are the operations of the audit log that are events.
  */
 export function measureStorage(
-  registry: Registry,
+  metrics: MetricSet,
   prisma: PrismaClient,
   eventOperations: readonly string[],
 ): void {
-  const rows = registry.gauge('group_api_table_rows');
-  const bytes = registry.gauge('group_api_table_bytes');
-  const partitionsEnd = registry.gauge('group_api_partitions_end_timestamp_seconds');
   const readSizes = cache(sizesMs, () => prisma.$queryRaw<TableSize[]>(writeTableSizes(measuredTables)));
-  registry.onCollect(async () => {
+  metrics.onCollect(async () => {
     const sizes = await readSizes();
     const sizeOf = (table: string) => sizes?.find((size) => size.table === table);
     for (const table of measuredTables) {
-      rows.cell(table).value = sizeOf(table)?.rows ?? NaN;
-      bytes.cell(table).value = sizeOf(table)?.bytes ?? NaN;
+      metrics.gauge('group_api_table_rows', table).set(sizeOf(table)?.rows ?? undefined);
+      metrics.gauge('group_api_table_bytes', table).set(sizeOf(table)?.bytes);
     }
     for (const table of partitionedTables)
-      partitionsEnd.cell(table).value = sizeOf(table)?.partitionsEnd ?? NaN;
+      metrics
+        .gauge('group_api_partitions_end_timestamp_seconds', table)
+        .set(sizeOf(table)?.partitionsEnd ?? undefined);
   });
 
-  const endpoints = registry.gauge('group_api_webhook_endpoints');
-  const lag = registry.gauge('group_api_event_lag_seconds');
   const states = ['healthy', 'retrying', 'failing', 'disabled'] as const;
-  const cells: readonly (readonly [Cell, (backlog: Backlog) => number])[] = [
-    ...states.map((state) => [endpoints.cell(state), (backlog: Backlog) => backlog[state]] as const),
-    [registry.gauge('group_api_webhook_deliveries_pending').cell(), ({ pending }) => pending],
-    [registry.gauge('group_api_retired_groups_due').cell(), ({ retiredDue }) => retiredDue],
-    // Nothing waits: there is no lag.
-    [lag.cell('read'), ({ readLag }) => readLag ?? 0],
-    [lag.cell('delivery'), ({ deliveryLag }) => deliveryLag ?? 0],
-  ];
+  const endpoints = states.map(
+    (state) => [state, metrics.gauge('group_api_webhook_endpoints', state)] as const,
+  );
+  const pending = metrics.gauge('group_api_webhook_deliveries_pending');
+  const retiredDue = metrics.gauge('group_api_retired_groups_due');
+  const readLag = metrics.gauge('group_api_event_lag_seconds', 'read');
+  const deliveryLag = metrics.gauge('group_api_event_lag_seconds', 'delivery');
   const readBacklog = cache(backlogMs, async () => {
     const [backlog] = await prisma.$queryRaw<[Backlog]>(writeBacklog(eventOperations));
     return backlog;
   });
-  registry.onCollect(async () => {
+  metrics.onCollect(async () => {
     const backlog = await readBacklog();
-    for (const [cell, valueOf] of cells) cell.value = backlog === undefined ? NaN : valueOf(backlog);
+    for (const [state, gauge] of endpoints) gauge.set(backlog?.[state]);
+    pending.set(backlog?.pending);
+    retiredDue.set(backlog?.retiredDue);
+    // Nothing waits: there is no lag.
+    readLag.set(backlog && (backlog.readLag ?? 0));
+    deliveryLag.set(backlog && (backlog.deliveryLag ?? 0));
+  });
+}
+
+/** Sets the gauges of the deliveries by RADIUS, which have no samples while the database does not respond. */
+export function measureRadiusBacklog(metrics: MetricSet, prisma: PrismaClient): void {
+  const first = metrics.gauge('group_api_radius_deliveries_pending', 'first');
+  const retry = metrics.gauge('group_api_radius_deliveries_pending', 'retry');
+  const readBacklog = cache(backlogMs, async () => {
+    const [backlog] = await prisma.$queryRaw<[RadiusBacklog]>(writeRadiusBacklog());
+    return backlog;
+  });
+  metrics.onCollect(async () => {
+    const backlog = await readBacklog();
+    first.set(backlog?.first);
+    retry.set(backlog?.retry);
   });
 }
 

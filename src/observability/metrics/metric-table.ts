@@ -1,10 +1,20 @@
-import type { JobOutcome } from '../../measurements/channels.ts';
+import type { JobOutcome, RadiusAttempt } from '../../measurements/channels.ts';
 import { otherLabel, type Metric } from './metric.ts';
 import { processMetrics } from './process-metric-table.ts';
 import { requestMetrics } from './request-metric-table.ts';
 
 const delaySeconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const attemptSeconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
+/** With the retransmissions of RADIUS_TIMEOUT_MS, eleven times as long: 33 s by default. */
+const radiusSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const radiusOutcomes = [
+  'ack',
+  'session-not-found',
+  'nak',
+  'no-response',
+  'not-sent',
+  'session-ended',
+] as const satisfies RadiusAttempt['outcome'][];
 
 const jobOutcomes = ['done', 'blocked', 'unavailable', 'failed'] as const satisfies JobOutcome[];
 /** The tables that grow. */
@@ -26,6 +36,7 @@ const purgedKinds = [
   'idempotencyKeys',
   'partitions',
   'webhookDeliveries',
+  'radiusDeliveries',
   otherLabel,
 ] as const;
 
@@ -117,6 +128,31 @@ export const metrics = {
     help: 'Time of an attempt to deliver an event, by its result',
     labels: { result: ['success', 'failure'] },
     buckets: attemptSeconds,
+  },
+  group_api_radius_deliveries_pending: {
+    type: 'gauge',
+    combine: 'max',
+    help: 'Changes of sessions that wait for a NAS: for their first attempt, or for another one; up to 10000. No sample unless RADIUS requests are sent',
+    labels: { attempt: ['first', 'retry'] },
+  },
+  group_api_radius_deliveries_total: {
+    type: 'counter',
+    help: 'Changes of sessions that this server delivered to a NAS, or that have finally failed',
+    labels: { outcome: ['delivered', 'failed'] },
+  },
+  group_api_radius_attempts_total: {
+    type: 'counter',
+    help:
+      'Attempts of this server to deliver a change to a session, by the kind of the last request: confirmed (`ack`), rejected (`nak`), ' +
+      'without a valid response, or not sent, as the table `nas` has no secret. `session-not-found` and `session-ended` are successes',
+    labels: { kind: ['disconnect', 'coa', 'none'], outcome: radiusOutcomes },
+    isSparse: true,
+  },
+  group_api_radius_attempt_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of an attempt that has sent a request to a NAS, with its retransmissions, by its result',
+    labels: { result: ['success', 'failure'] },
+    buckets: radiusSeconds,
   },
   group_api_open_subscriptions: {
     type: 'gauge',

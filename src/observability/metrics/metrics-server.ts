@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
 import { OperatorError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import { chooseFormat, contentTypes, writeMetrics } from './exposition.ts';
-import type { Snapshot } from './registry.ts';
 
 /** The server of the metrics. */
 type MetricsServer = { readonly url: string; close(): Promise<void> };
@@ -22,7 +21,7 @@ const requestTimeoutMs = 5000;
  */
 export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
-  collect: () => Promise<Snapshot>,
+  collect: () => Promise<Registry>,
   log: Logger,
 ): Promise<MetricsServer> {
   const server = createServer(
@@ -57,9 +56,9 @@ export async function serveMetrics(
 }
 
 async function respond(
-  { method = '', url = '', headers }: IncomingMessage,
+  { method = '', url = '' }: IncomingMessage,
   response: ServerResponse,
-  collect: () => Promise<Snapshot>,
+  collect: () => Promise<Registry>,
 ): Promise<void> {
   if (url.split('?', 1)[0] !== path)
     return sendText(response, 404, `Not found. The metrics are at ${path}\n`);
@@ -67,10 +66,8 @@ async function respond(
     response.setHeader('Allow', methods.join(', '));
     return sendText(response, 405, `Use ${methods.join(' or ')}\n`);
   }
-  const format = chooseFormat(headers.accept);
-  const text = writeMetrics(await collect(), format);
-  response.setHeader('Vary', 'Accept');
-  return sendText(response, 200, text, contentTypes[format]);
+  const registry = await collect();
+  return sendText(response, 200, await registry.metrics(), registry.contentType);
 }
 
 function sendText(

@@ -1,15 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Registry } from 'prom-client';
 import type { Config } from '../../config/settings.ts';
 import type { PoolState } from '../../database/database.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Load } from '../../http/hooks/load-shedding.ts';
 import type { Logger } from '../../log.ts';
-import { measureConnections, measureStorage } from './database-metrics.ts';
+import { measureConnections, measureRadiusBacklog, measureStorage } from './database-metrics.ts';
 import { measureChannels } from './measure-channels.ts';
+import { createMetricSet, type MetricSet } from './metric-set.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { measureProcess } from './process-metrics.ts';
-import { createRegistry, type Registry, type Snapshot } from './registry.ts';
 
 /** What the metrics read of the parts of a server whenever they are read. */
 type MetricSources = {
@@ -36,7 +37,7 @@ type SchemaTypes = {
 type MetricsRole = { readonly isWorker: boolean; readonly isFirst: boolean };
 
 /** What is measured of this process and its server. `close` ends all measurements. */
-export type Metrics = { readonly collect: () => Promise<Snapshot>; close(): Promise<void> };
+export type Metrics = { readonly collect: () => Promise<Registry>; close(): Promise<void> };
 
 /**
  * Measures this process and its server, and serves the metrics unless this is a worker.
@@ -48,21 +49,19 @@ export async function openMetrics(
   log: Logger,
   { isWorker, isFirst }: MetricsRole,
 ): Promise<Metrics> {
-  const registry = createRegistry(rootFieldsOf(sources.schema));
-  measureServer(registry, config, sources);
-  measureConnections(registry, sources.readPool);
-  if (isFirst) measureStorage(registry, sources.prisma, sources.eventOperations);
+  const metrics = createMetricSet(rootFieldsOf(sources.schema));
+  const { collect } = metrics;
+  measureServer(metrics, config, sources);
+  measureConnections(metrics, sources.readPool);
+  if (isFirst) measureStorage(metrics, sources.prisma, sources.eventOperations);
+  if (isFirst && (config.RADIUS_DISCONNECT ?? config.RADIUS)) measureRadiusBacklog(metrics, sources.prisma);
   const server = isWorker
     ? undefined
-    : await serveMetrics(
-        { host: config.METRICS_HOST, port: config.METRICS_PORT! },
-        () => registry.collect(),
-        log,
-      );
+    : await serveMetrics({ host: config.METRICS_HOST, port: config.METRICS_PORT! }, collect, log);
   // Last, since these observe until they are stopped.
-  const stops = [measureChannels(registry), measureProcess(registry, readVersion())];
+  const stops = [measureChannels(metrics), measureProcess(metrics, readVersion())];
   return {
-    collect: () => registry.collect(),
+    collect,
     async close() {
       for (const stop of stops) stop();
       await server?.close();
@@ -89,27 +88,29 @@ export function readVersion(): string {
 }
 
 /** Sets the gauges of the server whenever the metrics are read. */
-function measureServer(registry: Registry, config: Config, sources: MetricSources): void {
-  registry.gauge('group_api_workers').cell().value = 1;
-  registry.gauge('group_api_concurrent_requests_max').cell().value = config.MAX_CONCURRENT_REQUESTS;
-  registry.gauge('group_api_open_subscriptions_max').cell().value = config.MAX_SUBSCRIPTIONS;
-  const concurrent = registry.gauge('group_api_concurrent_requests');
-  const queue = registry.gauge('group_api_delete_queue');
-  const subscriptions = registry.gauge('group_api_open_subscriptions').cell();
-  const expiry = registry.gauge('group_api_tls_certificate_expiry_timestamp_seconds').cell();
+function measureServer(metrics: MetricSet, config: Config, sources: MetricSources): void {
+  metrics.gauge('group_api_workers').set(1);
+  metrics.gauge('group_api_concurrent_requests_max').set(config.MAX_CONCURRENT_REQUESTS);
+  metrics.gauge('group_api_open_subscriptions_max').set(config.MAX_SUBSCRIPTIONS);
+  const buffered = metrics.gauge('group_api_concurrent_requests', 'buffered');
+  const streamed = metrics.gauge('group_api_concurrent_requests', 'streamed');
+  const waiting = metrics.gauge('group_api_delete_queue', 'waiting');
+  const running = metrics.gauge('group_api_delete_queue', 'running');
+  const subscriptions = metrics.gauge('group_api_open_subscriptions');
+  const expiry = metrics.gauge('group_api_tls_certificate_expiry_timestamp_seconds');
   let certificate: Buffer | undefined;
-  registry.onCollect(() => {
-    const { buffered, streamed } = sources.readLoad();
-    concurrent.cell('buffered').value = buffered;
-    concurrent.cell('streamed').value = streamed;
-    const { waiting, running } = sources.readQueue();
-    queue.cell('waiting').value = waiting;
-    queue.cell('running').value = running;
-    subscriptions.value = sources.countSubscriptions();
+  metrics.onCollect(() => {
+    const load = sources.readLoad();
+    buffered.set(load.buffered);
+    streamed.set(load.streamed);
+    const queue = sources.readQueue();
+    waiting.set(queue.waiting);
+    running.set(queue.running);
+    subscriptions.set(sources.countSubscriptions());
     const current = sources.readCertificate();
     // Parsed once: it is another buffer after the file has changed.
     if (current !== certificate && current !== undefined)
-      expiry.value = Date.parse(new X509Certificate(current).validTo) / 1000;
+      expiry.set(Date.parse(new X509Certificate(current).validTo) / 1000);
     certificate = current;
   });
 }

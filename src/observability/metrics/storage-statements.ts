@@ -44,6 +44,19 @@ export type Backlog = {
   readonly retiredDue: number;
 };
 
+/** Deliveries by RADIUS that wait for an attempt: the first one, or a retry. */
+export type RadiusBacklog = { readonly first: number; readonly retry: number };
+
+/** Deliveries by RADIUS that are counted. */
+const maxRadius = Prisma.raw('10000');
+
+/** Selects the one row of `RadiusBacklog`, from the partial index of pending deliveries. */
+export function writeRadiusBacklog(): Prisma.Sql {
+  return sql`
+    SELECT count(*) FILTER (WHERE attempts = 0)::int AS first, count(*) FILTER (WHERE attempts > 0)::int AS retry
+    FROM (SELECT attempts FROM radius_deliveries WHERE status = 'pending' LIMIT ${maxRadius}) AS pending`;
+}
+
 /** Audit events that are examined after the cursor of an endpoint: most are events. */
 const maxUnread = Prisma.raw('2000');
 /** Retired groups that are counted. */
