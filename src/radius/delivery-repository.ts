@@ -55,8 +55,10 @@ export function createDeliveryRepository(prisma: PrismaClient, mutations: Mutati
         const where = { id: { in: [...ids] } };
         const rows = await transaction.radiusDelivery.findMany({ where, select: { id: true } });
         requireDeliveries(ids, rows, 'radius deliveries');
-        const data = { status: 'pending', attempts: 0, nextAttemptAt: new Date(), finishedAt: null };
-        const { count } = await transaction.radiusDelivery.updateMany({ where, data });
+        // Not by the clock of the machine that runs the command.
+        const count = await transaction.$executeRaw`
+          UPDATE radius_deliveries SET status = 'pending', attempts = 0, next_attempt_at = now(), finished_at = NULL
+          WHERE id = ANY (${[...ids]}::bigint[])`;
         return { result: count, targetIds: ids.map(String), after: { count } };
       });
     },

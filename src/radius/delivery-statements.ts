@@ -8,6 +8,8 @@ const { sql } = Prisma;
 /** A delivery that is due, with its session. */
 export type DueDelivery = {
   readonly id: bigint;
+  /** AcctUniqueId of the session. */
+  readonly uniqueId: string;
   /** The attempts that have ended. */
   readonly attempts: number;
   readonly nasAddress: string;
@@ -21,9 +23,10 @@ export type DueDelivery = {
 
 /** Which deliveries may be sent now. */
 export type DueFilter = {
-  readonly inFlight: readonly bigint[];
+  /** The sessions with an attempt in flight. */
+  readonly busySessions: readonly string[];
   readonly busyNas: readonly string[];
-  /** Of each NAS. */
+  readonly limitOfNas: number;
   readonly limit: number;
 };
 
@@ -153,12 +156,12 @@ const sessionColumns = sql`session.acctuniqueid, session.acctsessionid, session.
         host(session.nasipaddress) AS nas_address, session.acctstarttime`;
 
 /**
- * Selects the deliveries that are due, up to `limit` for each NAS, so that the deliveries of one do not delay those of
- * others; each is a `DueDelivery`. Not those in flight, nor those for a busy NAS.
+ * Selects the deliveries that are due, up to `limitOfNas` for each NAS, so that the deliveries of one do not delay those
+ * of others; each is a `DueDelivery`. Not those for a busy session or NAS.
  */
 export function selectDue(
   { radacct }: AccountingTables,
-  { inFlight, busyNas, limit }: DueFilter,
+  { busySessions, busyNas, limitOfNas, limit }: DueFilter,
 ): Prisma.Sql {
   return sql`
     WITH RECURSIVE addresses AS (
@@ -172,12 +175,12 @@ export function selectDue(
       SELECT due.* FROM addresses, LATERAL (
         SELECT * FROM radius_deliveries
         WHERE nas_address = addresses.nas_address AND nas_address <> ALL (${busyNas}::text[])
-          AND status = 'pending' AND next_attempt_at <= now()
-          AND id <> ALL (${inFlight}::bigint[])
-        ORDER BY next_attempt_at LIMIT ${limit}
+          AND status = 'pending' AND next_attempt_at <= now() AND unique_id <> ALL (${busySessions}::text[])
+        ORDER BY next_attempt_at LIMIT ${limitOfNas}
       ) AS due
+      ORDER BY next_attempt_at LIMIT ${limit}
     )
-    SELECT due.id, attempts, nas_address AS "nasAddress", must_disconnect AS "mustDisconnect",
+    SELECT due.id, unique_id AS "uniqueId", attempts, nas_address AS "nasAddress", must_disconnect AS "mustDisconnect",
       session.acctuniqueid IS NOT NULL AS "isOpen", acctsessionid AS "sessionId", session.username, host(framedipaddress) AS "framedAddress"
     FROM due LEFT JOIN ${radacct} AS session ON acctuniqueid = unique_id AND acctstoptime IS NULL
     ORDER BY next_attempt_at, due.id`;

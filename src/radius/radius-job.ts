@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { nextPollAfter, startPollLoop, type NextPoll } from '../deliveries/poll-loop.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { EventPosition } from '../events/event-position.ts';
@@ -44,7 +45,7 @@ export function startRadiusJob({ store, feed, sending, mutations }: RadiusJobPar
   /** The position up to which the feed had no change after the cursor: read again from there, without a write. */
   let read: EventPosition | undefined;
   let renewedAt = -Infinity;
-  let term = new AbortController();
+  let term = createTerm();
   let termTimer: NodeJS.Timeout | undefined;
 
   const endTerm = () => {
@@ -60,7 +61,7 @@ export function startRadiusJob({ store, feed, sending, mutations }: RadiusJobPar
       endTerm();
       return false;
     }
-    if (term.signal.aborted) term = new AbortController();
+    if (term.signal.aborted) term = createTerm();
     if (stored !== cursor) read = undefined;
     cursor = stored;
     renewedAt = now;
@@ -110,4 +111,11 @@ export function startRadiusJob({ store, feed, sending, mutations }: RadiusJobPar
       if (cursor !== undefined) await store.release().catch(() => undefined);
     },
   };
+}
+
+/** A term of this process as the one that sends. Each attempt listens to its end. */
+function createTerm(): AbortController {
+  const term = new AbortController();
+  setMaxListeners(0, term.signal);
+  return term;
 }

@@ -44,7 +44,8 @@ export function createSending({
   readonly prefersCoa: boolean;
   readonly log: Logger;
 }): Sending {
-  const attempts = new Map<bigint, Promise<void>>();
+  /** By the ids of the deliveries. */
+  const attempts = new Map<bigint, { readonly uniqueId: string; readonly ended: Promise<void> }>();
   const countByNas = new Map<string, number>();
   const silentNas = new Set<string>();
   const logUnexpected = (error: unknown) => logFailure(log, 'sending to NAS failed', error);
@@ -66,15 +67,18 @@ export function createSending({
 
   const limitOf = (address: string) =>
     silentNas.has(address) ? maxConcurrentAtSilentNas : maxConcurrentAtNas;
-  /** Returns those of the due deliveries for which there is a place now. */
+  /**
+   * Returns those of the due deliveries for which there is a place now, one for each session: a packet that is sent
+   * again must not arrive after one with a later plan.
+   */
   const choose = (due: readonly DueDelivery[]): DueDelivery[] => {
     const planned = new Map<string, number>();
-    let places = maxConcurrentAttempts - attempts.size;
-    return due.filter(({ nasAddress }) => {
+    const sessions = new Set<string>();
+    return due.filter(({ nasAddress, uniqueId }) => {
       const count = (countByNas.get(nasAddress) ?? 0) + (planned.get(nasAddress) ?? 0);
-      if (places === 0 || count >= limitOf(nasAddress)) return false;
+      if (sessions.has(uniqueId) || count >= limitOf(nasAddress)) return false;
       planned.set(nasAddress, (planned.get(nasAddress) ?? 0) + 1);
-      places--;
+      sessions.add(uniqueId);
       return true;
     });
   };
@@ -111,7 +115,10 @@ export function createSending({
 
   return {
     async run(signal) {
-      const filter = { inFlight: [...attempts.keys()], busyNas: findBusyNas(), limit: maxConcurrentAtNas };
+      const places = maxConcurrentAttempts - attempts.size;
+      if (places === 0) return true;
+      const busySessions = [...attempts.values()].map(({ uniqueId }) => uniqueId);
+      const filter = { busySessions, busyNas: findBusyNas(), limitOfNas: maxConcurrentAtNas, limit: places };
       const due = choose(await store.listDue(filter));
       if (due.length > 0) await readNasList(due);
       const changeable = prefersCoa ? due.filter(({ mustDisconnect }) => !mustDisconnect) : [];
@@ -119,11 +126,11 @@ export function createSending({
       const plans = await store.findCurrentPlans([...new Set(names)]);
       if (signal.aborted) return false;
       for (const delivery of due) {
-        const { id, nasAddress, username } = delivery;
+        const { id, uniqueId, nasAddress, username } = delivery;
         const plan = username === null ? undefined : plans.get(username);
         count(nasAddress, 1);
         const startedAt = performance.now();
-        const attempt = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal })
+        const ended = sendDelivery(delivery, { client, findSecret, prefersCoa, plan, signal })
           .then((result) => {
             if (result) noteResult(delivery, result, startedAt);
             else attempts.delete(id);
@@ -133,13 +140,13 @@ export function createSending({
             logUnexpected(error);
           })
           .finally(() => count(nasAddress, -1));
-        attempts.set(id, attempt);
+        attempts.set(id, { uniqueId, ended });
       }
       return attempts.size >= maxConcurrentAttempts || findBusyNas().length > 0;
     },
     inFlight: () => [...attempts.keys()],
     async finish() {
-      await Promise.all(attempts.values());
+      await Promise.all([...attempts.values()].map(({ ended }) => ended));
       await results.close();
     },
   };

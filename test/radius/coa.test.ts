@@ -142,3 +142,24 @@ test('several edits tell a session what the plan is in the end', async () => {
   await waitUntil(() => nas.requests.at(-1)?.attributes['Mikrotik-Rate-Limit'] === '5M/29M');
   expect(nas.requests.length).toBeLessThanOrEqual(10);
 });
+
+test('a request that is sent again, since it was lost, does not arrive after one of a later edit', async () => {
+  const id = await subscribeAli({ downloadUpload: '10/5' });
+  let isFirst = true;
+  nas.respond = (request) => {
+    if (!isFirst) return [acknowledge(request, nas.secret)];
+    isFirst = false;
+    return [];
+  };
+  await call('/editGroup', { id, group: { downloadUpload: '20/5' } });
+  await waitUntil(() => nas.requests.length === 1);
+  await call('/editGroup', { id, group: { downloadUpload: '30/5' } });
+  await waitUntil(async () => {
+    const [row] = await app.sql<{ count: number }>(
+      `SELECT count(*)::int AS count FROM radius_deliveries WHERE status = 'delivered' AND username = 'ali'`,
+    );
+    return row!.count === 2;
+  });
+  const speeds = nas.requests.map(({ attributes }) => attributes['Mikrotik-Rate-Limit']);
+  expect(speeds).toStrictEqual(['5M/20M', '5M/20M', '5M/30M']);
+});
