@@ -156,8 +156,8 @@ const sessionColumns = sql`session.acctuniqueid, session.acctsessionid, session.
         host(session.nasipaddress) AS nas_address, session.acctstarttime`;
 
 /**
- * Selects the deliveries that are due, up to `limitOfNas` for each NAS, so that the deliveries of one do not delay those
- * of others; each is a `DueDelivery`. Not those for a busy session or NAS.
+ * Selects the deliveries that are due, up to `limitOfNas` for each NAS, so that the deliveries of one do not delay
+ * those of others; each is a `DueDelivery`. Not those for a busy session or NAS.
  */
 export function selectDue(
   { radacct }: AccountingTables,
