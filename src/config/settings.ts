@@ -347,6 +347,17 @@ export const settings = {
     parse: parseHttpUrl,
     default: undefined,
   }),
+  OTEL_EXPORTER_OTLP_PROTOCOL: setting<string | undefined>({
+    meaning:
+      '`http/json`, which is what the server sends, or `http/protobuf`, whose collectors accept it as well. Others, such as `grpc`, have no effect, and a warning at the start',
+    parse: (text) => text,
+    default: undefined,
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: setting<string | undefined>({
+    meaning: 'The same for traces, instead of `OTEL_EXPORTER_OTLP_PROTOCOL`',
+    parse: (text) => text,
+    default: undefined,
+  }),
   OTEL_TRACES_EXPORTER: setting<'otlp' | 'console' | 'none' | undefined>({
     meaning:
       '`otlp` sends traces, also without a URL: then to `http://localhost:4318`; `console` prints them; `none` turns them off',

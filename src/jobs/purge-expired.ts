@@ -21,7 +21,7 @@ export function startPurgeJob(
   batches: Readonly<Record<string, PurgeBatch>>,
   log: Logger,
 ): { stop(): Promise<void> } {
-  let running: Promise<void> | undefined;
+  let running: Promise<unknown> | undefined;
   const stopping = new AbortController();
 
   const purge = async () => {
@@ -32,6 +32,7 @@ export function startPurgeJob(
       const durationMs = performance.now() - startedAt;
       purgeFinished.publish({ outcome, durationMs, removed: counts });
     }
+    return outcome;
   };
   /** Fills in the counts as far as it comes. */
   const purgeEach = async (counts: Record<string, number>): Promise<JobOutcome> => {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { JobOutcome } from './channels.ts';
 import type { RequestSummary, RequestTrace } from './request-summary.ts';
 
 // The spans of a trace, by hand: observability/ records them with OpenTelemetry while tracing is on. Otherwise there is
@@ -33,8 +34,8 @@ export type Tracer = {
     attempt: { readonly webhookId: number; readonly eventType: string },
     send: () => Promise<T>,
   ): Promise<T>;
-  /** Executes a background job within the first span of a new trace. */
-  runJob<T>(name: 'purge', job: () => Promise<T>): Promise<T>;
+  /** Executes a background job, which does not throw, within the first span of a new trace. */
+  runJob(name: 'purge', job: () => Promise<JobOutcome>): Promise<JobOutcome>;
   /** Binds a callback to no trace: for work in the background that a request wakes. */
   detach(callback: () => void): () => void;
 };

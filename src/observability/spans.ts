@@ -64,7 +64,13 @@ export function createSpanTracer(tracer: SpanTracer): Tracer {
       });
     },
 
-    runJob: (name, job) => runWithin(begin(name, {}, ROOT_CONTEXT), job),
+    runJob: (name, job) =>
+      runWithin(begin(name, {}, ROOT_CONTEXT), job, (span, outcome) => {
+        if (outcome === undefined) return;
+        span.setAttribute('group_api.outcome', outcome);
+        // One that was blocked is repeated, as is usual.
+        if (outcome === 'failed' || outcome === 'unavailable') span.setStatus({ code: SpanStatusCode.ERROR });
+      }),
 
     detach: (callback) => context.bind(ROOT_CONTEXT, callback),
   };

@@ -16,6 +16,7 @@ const packages = [
  */
 export async function openTracing(config: Config, log: Logger): Promise<Tracing | undefined> {
   if (!isTracingOn(config)) return undefined;
+  warnOfProtocol(config, log);
   try {
     const { startOpenTelemetry } = await import('./open-telemetry.ts');
     return startOpenTelemetry(config, log);
@@ -37,6 +38,16 @@ function isTracingOn({
 }: Config): boolean {
   if (isDisabled || exporter === 'none') return false;
   return (exporter ?? endpoint ?? tracesEndpoint) !== undefined;
+}
+
+function warnOfProtocol(config: Config, log: Logger): void {
+  if (config.OTEL_TRACES_EXPORTER === 'console') return;
+  const names = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'] as const;
+  const name = names.find((one) => config[one] !== undefined);
+  if (name === undefined || ['http/json', 'http/protobuf'].includes(config[name]!)) return;
+  log.warn(
+    `${name}=${config[name]} is not supported: traces are sent as JSON by HTTP. The URL must be that of the collector's HTTP port, usually 4318`,
+  );
 }
 
 function isMissingPackage(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
@@ -11,6 +11,14 @@ const webhookSettings = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: 
 const server = useTracedServer(webhookSettings);
 const { run, environment } = createCommandLine(() => server.database);
 Object.assign(environment, webhookSettings);
+
+/** A purge runs at the start, and once a minute. */
+let spansOfPurge: ReceivedSpan[];
+beforeAll(async () => {
+  await waitUntil(() => server.named('purge').length > 0);
+  const [purge] = server.named('purge');
+  spansOfPurge = server.collector.spans.filter(({ traceId }) => traceId === purge!.traceId);
+});
 
 test('the trace of a delete has its sign-in, its operation, its batch and its statement', async () => {
   const id = await server.createGroup();
@@ -151,6 +159,27 @@ test('the trace of a request to the autodialer has its service as the operation'
   );
 });
 
+test('a purge has a trace with its outcome and all of its statements, without ids or values', () => {
+  const [purge] = spansOfPurge.filter(({ parentSpanId }) => parentSpanId === undefined);
+  expect(purge).toMatchObject({ name: 'purge', kind: 1, isError: false, links: [] });
+  expect(purge!.attributes).toStrictEqual({ 'group_api.outcome': 'done' });
+  const statements = spansOfPurge.filter((span) => span !== purge);
+  expect(statements.map(({ name }) => name)).toEqual(
+    expect.arrayContaining([
+      'DELETE deleted_groups',
+      'deleteMany IdempotencyKey',
+      'DELETE webhook_deliveries',
+    ]),
+  );
+  for (const { name, kind, parentSpanId, attributes } of statements)
+    expect([name, kind, parentSpanId, attributes]).toStrictEqual([
+      name,
+      3,
+      purge!.spanId,
+      { 'db.system.name': 'postgresql', 'db.query.summary': name },
+    ]);
+});
+
 test('each attempt to send a webhook has a trace without the receiver; health checks and polls have none', async () => {
   const receiver = await openReceiver();
   const { code } = await run('webhooks', 'create', receiver.url);
@@ -166,7 +195,9 @@ test('each attempt to send a webhook has a trace without the receiver; health ch
   });
   const { spans, texts } = server.collector;
   expect(texts.join()).not.toMatch(new RegExp(`${new URL(receiver.url).host}|readyz|webhook_deliveries`));
-  // The trace of the mutation has no statement of the work in the background that it wakes.
-  const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined).map(({ name }) => name);
+  // The trace of the mutation has no statement of the work in the background that it wakes. A purge may be due.
+  const roots = spans
+    .filter(({ parentSpanId, name }) => parentSpanId === undefined && name !== 'purge')
+    .map(({ name }) => name);
   expect(new Set(roots)).toStrictEqual(new Set(['POST /createGroup', 'webhook attempt']));
 });

@@ -85,6 +85,26 @@ test.each(['1', '2'])(
   },
 );
 
+test.each([
+  ['OTEL_EXPORTER_OTLP_PROTOCOL=grpc', { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 1],
+  [
+    'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc',
+    { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' },
+    1,
+  ],
+  ['OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf', { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, 0],
+])(
+  'with %s, traces are sent by HTTP; one warning names a protocol that is not supported',
+  async (variable, settings, count) => {
+    const collector = await openCollector();
+    const log = await serveOnce({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...settings });
+    await collector.close();
+    const warning = `"level":40,.*"${variable} is not supported: traces are sent as JSON by HTTP.`;
+    expect(log.match(new RegExp(warning, 'g')) ?? []).toHaveLength(count);
+    expect(collector.spans.map(({ name }) => name)).toContain('POST /deleteGroup');
+  },
+);
+
 test('a sampler of OTEL_TRACES_SAMPLER is honored', async () => {
   const collector = await openCollector();
   const log = await serveOnce({
@@ -94,6 +114,22 @@ test('a sampler of OTEL_TRACES_SAMPLER is honored', async () => {
   await collector.close();
   expect(log).toMatch(/"traceId":"[0-9a-f]{32}"/);
   expect(collector.spans).toStrictEqual([]);
+});
+
+test('the span of a purge that fails is an error, without its message', async () => {
+  await database.sql(`
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'planted by the test'; END $$;
+    CREATE TRIGGER fail BEFORE DELETE ON webhook_deliveries FOR EACH STATEMENT EXECUTE FUNCTION fail()`);
+  const collector = await openCollector();
+  const log = await serveOnce({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+  await collector.close();
+  await database.sql('DROP TRIGGER fail ON webhook_deliveries');
+  expect(log).toContain('the purge of expired rows failed');
+  expect(collector.spans.find(({ name }) => name === 'purge')).toMatchObject({
+    isError: true,
+    attributes: { 'group_api.outcome': 'failed' },
+  });
+  expect(collector.texts.join()).not.toContain('planted');
 });
 
 test('a collector that does not respond delays a stop by a second only, and the log says that traces are lost', async () => {

@@ -64,6 +64,7 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
   const { maxConcurrentRequests, maxEventLoopDelayMs } = settings;
   const concurrent: Record<RequestKind, number> = { buffered: 0, streamed: 0 };
   let rejected = 0;
+  let unread = 0;
   let lateInARow = 0;
   let meanMs = 0;
   const isOverloaded = (kind: RequestKind) => {
@@ -75,23 +76,29 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     return true;
   };
 
+  /** A line for each request would add to the load. Those that were not even read have no other line. */
+  const logRejected = () => {
+    if (rejected > 0)
+      log.warn({ rejected, unread, ...concurrent, eventLoopDelayMs: meanMs }, 'rejected requests');
+    rejected = 0;
+    unread = 0;
+  };
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   const timer = setInterval(() => {
     meanMs = Math.round(delay.mean / 1e6 - resolutionMs);
     lateInARow = meanMs > maxEventLoopDelayMs ? lateInARow + 1 : 0;
     delay.reset();
-    // Once per second: a line per request would add to the load.
-    if (rejected > 0) log.warn({ rejected, ...concurrent, eventLoopDelayMs: meanMs }, 'rejected requests');
-    rejected = 0;
+    logRejected();
   }, sampleMs);
   timer.unref();
 
   return {
     rejectWhenOverloaded: (listener) => (request, response) => {
-      if (!healthPaths.test(request.url ?? '') && isOverloaded('buffered'))
-        sendOverloadError(request, response, settings);
-      else listener(request, response);
+      if (healthPaths.test(request.url ?? '') || !isOverloaded('buffered'))
+        return listener(request, response);
+      unread++;
+      return sendOverloadError(request, response, settings);
     },
     acquireSlot(request, response, kind) {
       if (isOverloaded(kind)) throw overloadError;
@@ -107,6 +114,7 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     readLoad: () => ({ ...concurrent, eventLoopDelayMs: meanMs }),
     close() {
       clearInterval(timer);
+      logRejected();
       delay.disable();
     },
   };
