@@ -12,7 +12,7 @@ export const common = {
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Tests wait for conditions: a limit is for what hangs, also on a machine that is several times slower.
   testTimeout: 90_000,
-  maxWorkers: 2,
+  maxWorkers: 3,
   // Collected with --coverage only, as `.github/workflows/ci.yml` does.
   coverageProvider: 'v8',
   // These run in the processes that the tests of serve/ spawn, out of sight of the count.
