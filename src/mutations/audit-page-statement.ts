@@ -72,10 +72,7 @@ export function writeAuditPageStatement(
 /** Returns disjoint subsets of the matching events, each of which one index can find. */
 function writeSources(filter: AuditFilter, boundaries: Boundaries, limit: number): Source[] {
   const { targetId: target, requestId, account, operation, outcome, errorCode } = filter;
-  if (requestId !== undefined) {
-    const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
-    return [writeOrderedSource(sql`request_id = ${requestId} AND ${isTarget}`, filter, limit)];
-  }
+  if (requestId !== undefined) return [writeOrderedSource(filter, limit)];
   const combined = (name: string, order: Prisma.Sql, prefix: Prisma.Sql) =>
     writeCombinedSource({ name, order, prefix, months: writeMonthBounds(boundaries) }, filter, limit);
   if (target !== undefined) {
@@ -95,7 +92,7 @@ function writeSources(filter: AuditFilter, boundaries: Boundaries, limit: number
   if (operation !== undefined || outcome !== undefined || errorCode !== undefined) {
     return [writeRecentSource(filter, limit), combined('of_any', sql`(id + 0)`, sql`true`)];
   }
-  return [writeOrderedSource(sql`true`, filter, limit)];
+  return [writeOrderedSource(filter, limit)];
 }
 
 /**
@@ -124,12 +121,21 @@ const hasOlder = sql`(SELECT count(*) FROM older) > 0`;
 const isOlder = (id: Prisma.Sql) =>
   sql`${id} > (SELECT above FROM older) AND ${id} <= (SELECT up_to FROM older)`;
 
-/** Events that an index has in the order of their ids. */
-function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: number): Source {
+/**
+ * Events that an index has in the order of their ids: the primary key, or that of the request ids. A condition on the
+ * id alone would permit the primary key for a request id, of which all events between two times may have to be read.
+ */
+function writeOrderedSource(filter: AuditFilter, limit: number): Source {
+  const { requestId, targetId: target } = filter;
+  const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
+  const [key, keyOf] =
+    requestId === undefined
+      ? [sql`id`, (id: Prisma.Sql) => id]
+      : [sql`(request_id, id)`, (id: Prisma.Sql) => sql`(${requestId}, ${id})`];
   const newestIds = sql`
     SELECT id, at FROM audit_events
-    WHERE ${condition} AND ${writeConditions(filter)}
-      AND id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds)
+    WHERE ${isTarget} AND ${writeConditions(filter)}
+      AND ${key} > ${keyOf(sql`(SELECT above FROM bounds)`)} AND ${key} <= ${keyOf(sql`(SELECT up_to FROM bounds)`)}
     ORDER BY id DESC LIMIT ${limit}`;
   return { ctes: [], newestIds };
 }
