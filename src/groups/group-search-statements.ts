@@ -58,7 +58,7 @@ export function writeGroupPageStatement(search: GroupSearch): Prisma.Sql {
   const order = raw(name === 'id' ? `id ${direction}` : `${name} ${direction}, id ${direction}`);
   return sql`
     WITH page AS MATERIALIZED (
-      SELECT id FROM groups WHERE ${whereFilter(search)} AND ${whereAfterCursor(search)}
+      SELECT id FROM groups WHERE ${whereFilter(search, whereTextByFewTrigrams)} AND ${whereAfterCursor(search)}
       ORDER BY ${order} LIMIT ${first + 1}
     )
     SELECT group_row(groups) AS row FROM page JOIN groups USING (id) ORDER BY ${order} ${raw(customPlan)}`;
@@ -80,13 +80,32 @@ const columnOf: Record<GroupOrderField, { readonly name: string; readonly type: 
   CREATED_AT: { name: 'created_at', type: 'timestamptz' },
 };
 
-function whereFilter({ filter }: Pick<GroupSearch, 'filter'>): Prisma.Sql {
+/** The folded text of a group, the same expression as in the index groups_search_idx. */
+const groupText = raw(String.raw`fold_text(name || E'\x01' || tag_name || E'\x01' || description)`);
+
+function whereText(text: string): Prisma.Sql {
+  return sql`${groupText} LIKE fold_pattern(${text})`;
+}
+
+/**
+ * The same condition with fewer trigrams: those inside of long words are left out, and the rows of the others checked.
+ * The index reads the whole list of groups of each trigram, also of a frequent word next to a rare one.
+ */
+function whereTextByFewTrigrams(text: string): Prisma.Sql {
+  if (!/[\p{L}\p{N}]{7}/u.test(text)) return whereText(text);
+  const longWord = '([[:alnum:]]{3})[[:alnum:]]{1,3}([[:alnum:]]{3})';
+  return sql`${groupText} LIKE regexp_replace(fold_pattern(${text}), ${longWord}, ${String.raw`\1%\2`}, 'g')
+    AND strpos(${groupText}, fold_text(${text})) > 0`;
+}
+
+function whereFilter(
+  { filter }: Pick<GroupSearch, 'filter'>,
+  writeTextCondition: (text: string) => Prisma.Sql = whereText,
+): Prisma.Sql {
   const { text, tagName, serviceGroupId, minPrice, maxPrice, minDuration, maxDuration, hidden, isRetired } =
     filter;
   const conditions = [
-    // The same expression as in the index groups_search_idx.
-    text !== undefined &&
-      sql`fold_text(name || E'\\x01' || tag_name || E'\\x01' || description) LIKE fold_pattern(${text})`,
+    text !== undefined && writeTextCondition(text),
     tagName !== undefined && sql`tag_name = ${tagName}`,
     serviceGroupId !== undefined && sql`service_group_id = ${serviceGroupId}::int`,
     hidden !== undefined && sql`hidden = ${hidden}::boolean`,

@@ -8,6 +8,7 @@ import {
   writeNewEventsStatement,
 } from './audit-event-statements.ts';
 import { preparePage, writeAuditPageStatement } from './audit-page-statement.ts';
+import { writeMonthsStatement, type MonthRow } from './audit-time-statements.ts';
 
 /** An audit event, whose rows have the field names of the API. */
 export type AuditEvent = AuditEventRow;
@@ -19,9 +20,12 @@ export function createAuditRepository(prisma: PrismaClient) {
   return {
     /** Returns one page, latest first. */
     async search(search: AuditSearch): Promise<{ nodes: AuditEvent[]; hasNextPage: boolean }> {
+      const { from, to } = search.filter;
+      const months =
+        from || to ? await prisma.$queryRaw<MonthRow[]>(writeMonthsStatement(search.filter)) : [];
       const [, rows] = await prisma.$transaction([
         prisma.$queryRaw(preparePage),
-        prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search)),
+        prisma.$queryRaw<{ id: bigint; row: RowJson }[]>(writeAuditPageStatement(search, months)),
       ]);
       return {
         nodes: rows.slice(0, search.first).map(parseAuditEvent),

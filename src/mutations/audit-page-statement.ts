@@ -1,7 +1,15 @@
 import { Prisma } from '../generated/prisma/client.ts';
 import type { AuditFilter, AuditSearch } from './audit-event-search.ts';
 import { writeConditions, writeTargetCondition } from './audit-event-statements.ts';
-import { writeBounds, writeOutOfOrderEvents, writeTimeBounds } from './audit-time-statements.ts';
+import {
+  toBoundaries,
+  writeBounds,
+  writeMonthBounds,
+  writeOutOfOrderEvents,
+  writeTimeBounds,
+  type Boundaries,
+  type MonthRow,
+} from './audit-time-statements.ts';
 
 /**
  * A subset of the audit events: a query for their newest ids, with the times that say in which partition each is, and
@@ -12,9 +20,8 @@ type Source = { readonly ctes: readonly Prisma.Sql[]; readonly newestIds: Prisma
 const { sql, join, raw } = Prisma;
 const maxId = 2n ** 63n - 1n;
 
-/** How many ids are looked through before the indexes of the filters are read. */
-const recentCount = 2000;
-const recentIds = raw(String(recentCount));
+/** How many events are looked through before the indexes of the filters are read. */
+const recentCount = raw('2000');
 
 /**
  * Planner settings for the transaction of a page: a sequential scan is never right, and JIT compilation takes longer
@@ -30,17 +37,25 @@ export const preparePage = sql`
  * JSON.
  *
  * For `ORDER BY id LIMIT 50`, the planner may scan the primary key until 50 events match: all events, if the value is
- * rare. So each part of this statement permits one index only. The newest `recentCount` ids are read by the primary
+ * rare. So each part of this statement permits one index only. The newest `recentCount` events are read by the primary
  * key: of a frequent value, they fill the page. Otherwise, the indexes are read that have some filter columns first,
  * then the id. The statement finds the existing combinations of these columns by a skip scan, reads the newest events
- * of each in index order, and merges them: its cost depends on the page size and the number of months alone.
+ * of each in index order, and merges them: its cost depends on the page size and the number of months alone. `months`,
+ * those of `from` and `to`, exclude the others from each part.
  */
-export function writeAuditPageStatement({ filter, first, after }: AuditSearch): Prisma.Sql {
+export function writeAuditPageStatement(
+  { filter, first, after }: AuditSearch,
+  months: readonly MonthRow[],
+): Prisma.Sql {
   const limit = first + 1;
-  const sources = [...writeSources(filter, limit), ...writeOutOfOrderSources(filter, limit)];
+  const boundaries = toBoundaries(filter, months);
+  const sources = [
+    ...writeSources(filter, boundaries, limit),
+    ...writeOutOfOrderSources(filter, boundaries, limit),
+  ];
   const newest = after === undefined ? maxId : after - 1n;
   const ctes = [
-    ...writeBounds(filter, newest),
+    ...writeBounds(boundaries, newest),
     ...sources.flatMap((source) => source.ctes),
     sql`page AS MATERIALIZED (
       SELECT id, at FROM (${join(
@@ -49,55 +64,54 @@ export function writeAuditPageStatement({ filter, first, after }: AuditSearch): 
       )}) AS source ORDER BY id DESC LIMIT ${limit})`,
   ];
   return sql`WITH RECURSIVE ${join(ctes, ', ')}
-    SELECT audit_events.id, to_jsonb(audit_events) AS row FROM page JOIN audit_events USING (id, at) ORDER BY id DESC`;
+    SELECT id, to_jsonb(event) AS row
+    FROM page JOIN (SELECT * FROM audit_events WHERE ${writeTimeBounds(filter)}) AS event USING (id, at)
+    ORDER BY id DESC`;
 }
 
 /** Returns disjoint subsets of the matching events, each of which one index can find. */
-function writeSources(filter: AuditFilter, limit: number): Source[] {
+function writeSources(filter: AuditFilter, boundaries: Boundaries, limit: number): Source[] {
   const { targetId: target, requestId, account, operation, outcome, errorCode } = filter;
-  if (requestId !== undefined) {
-    const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
-    return [writeOrderedSource(sql`request_id = ${requestId} AND ${isTarget}`, filter, limit)];
-  }
+  if (requestId !== undefined) return [writeOrderedSource(filter, limit)];
+  const combined = (name: string, order: Prisma.Sql, prefix: Prisma.Sql) =>
+    writeCombinedSource({ name, order, prefix, months: writeMonthBounds(boundaries) }, filter, limit);
   if (target !== undefined) {
     const isFirst = sql`target_ids[1] = ${target}`;
     const isSecond = sql`target_ids[2] = ${target} AND target_ids[1] <> ${target}`;
     return [
       writeRecentSource(filter, limit),
-      writeCombinedSource({ name: 'first_target', order: sql`(id * 1)`, prefix: isFirst }, filter, limit),
-      writeCombinedSource({ name: 'second_target', order: sql`(id * 1)`, prefix: isSecond }, filter, limit),
+      combined('first_target', sql`(id * 1)`, isFirst),
+      combined('second_target', sql`(id * 1)`, isSecond),
       writeManyTargetsSource(target, filter, limit),
     ];
   }
   if (account !== undefined) {
-    const index = { name: 'of_account', order: sql`(id - 0)`, prefix: sql`account = ${account}` };
-    return [writeRecentSource(filter, limit), writeCombinedSource(index, filter, limit)];
+    const isOfAccount = sql`account = ${account}`;
+    return [writeRecentSource(filter, limit), combined('of_account', sql`(id - 0)`, isOfAccount)];
   }
   if (operation !== undefined || outcome !== undefined || errorCode !== undefined) {
-    const index = { name: 'of_any', order: sql`(id + 0)`, prefix: sql`true` };
-    return [writeRecentSource(filter, limit), writeCombinedSource(index, filter, limit)];
+    return [writeRecentSource(filter, limit), combined('of_any', sql`(id + 0)`, sql`true`)];
   }
-  return [writeOrderedSource(sql`true`, filter, limit)];
+  return [writeOrderedSource(filter, limit)];
 }
 
 /**
- * The newest matching events among `recentCount` ids, as a source that defines `older`: the bounds of the other events,
- * without a row if these fill the page or there are no others. Sources of other events read nothing then.
+ * The newest `recentCount` events that match, as a source that defines `older`: the bounds of the other events, without
+ * a row if these fill the page or there are no others. Sources of other events read nothing then.
  */
 function writeRecentSource(filter: AuditFilter, limit: number): Source {
   const ctes = [
-    sql`newest_ids AS MATERIALIZED (
-      SELECT above, least(up_to, (SELECT max(id) FROM audit_events)) AS up_to FROM bounds)`,
+    // Executed only as far as the others read it.
+    sql`newest_events AS MATERIALIZED (
+      SELECT id, at, account, operation, target_ids, outcome, error_code FROM audit_events
+      WHERE id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds) AND ${writeTimeBounds(filter)}
+      ORDER BY id DESC LIMIT ${recentCount})`,
     sql`recent AS MATERIALIZED (
-      SELECT id, at FROM (
-        SELECT * FROM audit_events
-        WHERE id > (SELECT greatest(above, up_to - ${recentIds}) FROM newest_ids) AND id <= (SELECT up_to FROM newest_ids)
-          AND ${writeTimeBounds(filter)} ORDER BY id DESC OFFSET 0
-      ) AS event
+      SELECT id, at FROM newest_events
       WHERE ${writeTargetCondition(filter)} AND ${writeConditions(filter)} ORDER BY id DESC LIMIT ${limit})`,
     sql`older AS MATERIALIZED (
-      SELECT above, up_to - ${recentIds} AS up_to FROM newest_ids
-      WHERE (SELECT count(*) FROM recent) < ${limit} AND up_to - ${recentIds} > above)`,
+      SELECT (SELECT above FROM bounds) AS above, min(id) - 1 AS up_to FROM newest_events
+      WHERE (SELECT count(*) FROM recent) < ${limit} HAVING count(*) = ${recentCount})`,
   ];
   return { ctes, newestIds: sql`SELECT id, at FROM recent` };
 }
@@ -107,44 +121,48 @@ const hasOlder = sql`(SELECT count(*) FROM older) > 0`;
 const isOlder = (id: Prisma.Sql) =>
   sql`${id} > (SELECT above FROM older) AND ${id} <= (SELECT up_to FROM older)`;
 
-/** Events that an index has in the order of their ids. */
-function writeOrderedSource(condition: Prisma.Sql, filter: AuditFilter, limit: number): Source {
+/**
+ * Events that an index has in the order of their ids: the primary key, or that of the request ids. A condition on the
+ * id alone would permit the primary key for a request id, of which all events between two times may have to be read.
+ */
+function writeOrderedSource(filter: AuditFilter, limit: number): Source {
+  const { requestId, targetId: target } = filter;
+  const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
+  const [key, keyOf] =
+    requestId === undefined
+      ? [sql`id`, (id: Prisma.Sql) => id]
+      : [sql`(request_id, id)`, (id: Prisma.Sql) => sql`(${requestId}, ${id})`];
   const newestIds = sql`
     SELECT id, at FROM audit_events
-    WHERE ${condition} AND ${writeConditions(filter)}
-      AND id > (SELECT above FROM bounds) AND id <= (SELECT up_to FROM bounds)
+    WHERE ${isTarget} AND ${writeConditions(filter)}
+      AND ${key} > ${keyOf(sql`(SELECT above FROM bounds)`)} AND ${key} <= ${keyOf(sql`(SELECT up_to FROM bounds)`)}
     ORDER BY id DESC LIMIT ${limit}`;
   return { ctes: [], newestIds };
 }
 
 /**
  * Events that match `prefix`, which an index has in the order of `(operation, outcome, coalesce(error_code, ''),
- * order)`. There are at most a few hundred combinations of the first three. `order` is the id, written as in no other
- * index.
+ * order)`. There are at most a few hundred combinations of the first three; the search starts before the first one.
+ * `order` is the id, written as in no other index.
  */
 function writeCombinedSource(
-  { name, order, prefix }: { name: string; order: Prisma.Sql; prefix: Prisma.Sql },
+  index: { name: string; order: Prisma.Sql; prefix: Prisma.Sql; months: Prisma.Sql },
   filter: AuditFilter,
   limit: number,
 ): Source {
+  const { name, order, prefix, months } = index;
   const { operation, outcome, errorCode } = filter;
-  const combination = sql`operation, outcome, coalesce(error_code, '') AS code`;
-  const inOrder = sql`ORDER BY operation, outcome, coalesce(error_code, '') LIMIT 1`;
-  const [within, isNext] =
+  const isNext =
     operation === undefined
-      ? [
-          prefix,
-          sql`(operation, outcome, coalesce(error_code, '')) > (seen.operation, seen.outcome, seen.code)`,
-        ]
-      : [
-          sql`${prefix} AND operation = ${operation}`,
-          sql`(outcome, coalesce(error_code, '')) > (seen.outcome, seen.code)`,
-        ];
-  const cte = sql`${raw(name)} AS (
-      (SELECT ${combination} FROM audit_events WHERE ${within} ${inOrder})
+      ? sql`(operation, outcome, coalesce(error_code, '')) > (seen.operation, seen.outcome, seen.code)`
+      : sql`operation = ${operation} AND (outcome, coalesce(error_code, '')) > (seen.outcome, seen.code)`;
+  const cte = sql`${raw(name)} (operation, outcome, code) AS (
+      SELECT ${operation ?? ''}::text, '', ''
       UNION ALL
       SELECT next.* FROM ${raw(name)} AS seen, LATERAL (
-        SELECT ${combination} FROM audit_events WHERE ${within} AND ${isNext} ${inOrder}) AS next)`;
+        SELECT operation, outcome, coalesce(error_code, '') FROM audit_events
+        WHERE ${prefix} AND ${isNext} AND ${months}
+        ORDER BY operation, outcome, coalesce(error_code, '') LIMIT 1) AS next)`;
   const newestIds = sql`
     SELECT event.id, event.at FROM ${raw(name)} AS seen, LATERAL (
       SELECT id, at FROM audit_events
@@ -153,7 +171,7 @@ function writeCombinedSource(
         AND ${isOlder(order)}
         AND ${writeConditions({ ...filter, operation: undefined, outcome: undefined, errorCode: undefined })}
       ORDER BY ${order} DESC LIMIT ${limit}) AS event
-    WHERE ${hasOlder} AND ${outcome === undefined ? sql`true` : sql`seen.outcome = ${outcome}`}
+    WHERE ${hasOlder} AND seen.outcome ${outcome === undefined ? sql`<> ''` : sql`= ${outcome}`}
       AND ${errorCode === undefined ? sql`true` : sql`seen.code = ${errorCode}`}
     ORDER BY id DESC LIMIT ${limit}`;
   return { ctes: [cte], newestIds };
@@ -173,10 +191,10 @@ function writeManyTargetsSource(target: string, filter: AuditFilter, limit: numb
 }
 
 /** The matching events whose ids are outside the boundaries of the times. */
-function writeOutOfOrderSources(filter: AuditFilter, limit: number): Source[] {
+function writeOutOfOrderSources(filter: AuditFilter, boundaries: Boundaries, limit: number): Source[] {
   const { targetId: target } = filter;
   const isTarget = target === undefined ? sql`true` : sql`target_ids @> ARRAY[${target}]`;
-  return writeOutOfOrderEvents(filter).map((events) => ({
+  return writeOutOfOrderEvents(filter, boundaries).map((events) => ({
     ctes: [],
     newestIds: sql`
       SELECT id, at FROM (${events}) AS event

@@ -25,6 +25,13 @@ const names = [
   String.raw`\_`,
   String.raw`ends with \ `.trim(),
   'a%b',
+  // The index finds long words by their ends.
+  'reseller 4321',
+  'reskiller 4321',
+  'abcdefg_hijklmnop',
+  'abcdefgxhijklmnop',
+  'فروشندگان ۴۳۲۱',
+  'فروردگان ۴۳۲۱',
 ];
 const searches = [
   String.raw`a\b`,
@@ -43,6 +50,9 @@ const searches = [
   'a%b',
   String.raw`\b`,
   String.raw`h \ `.trim(),
+  'Reseller 43',
+  'defg_hijklmnop',
+  'فروشندگان ۴۳',
 ];
 const containing = (text: string) =>
   names.filter((name) => name.toLowerCase().includes(text.toLowerCase())).toSorted();

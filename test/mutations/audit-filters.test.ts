@@ -206,6 +206,12 @@ describe.each(['without', 'with'])('a page of a large audit reads few blocks, %s
     // The table has 43,000 events; reading each by an index would read as many blocks.
     expect(await countAuditBlocks(app.url, filter)).toBeLessThan(5000);
   });
+
+  test('with a request id and two times, not more than without the request id', async () => {
+    const times = { from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
+    const blocks = await countAuditBlocks(app.url, times);
+    expect(await countAuditBlocks(app.url, { requestId: 'absent', ...times })).toBeLessThan(blocks + 20);
+  });
 });
 
 test('the clean-up summarizes the index of the times, so that a page does not read the later events of the month', async () => {

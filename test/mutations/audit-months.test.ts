@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { countAuditBlocks } from '../support/audit-blocks.ts';
+import { countAuditBlocks, listAuditTables } from '../support/audit-blocks.ts';
 import { useTestApp, type Json } from '../support/test-app.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -114,5 +114,14 @@ test.each<Record<string, string>>([
   'a page of many months reads few blocks with %j, and finds a time in the partition of its month alone',
   async (filter) => {
     expect(await countAuditBlocks(app.url, filter)).toBeLessThan(1000);
+  },
+);
+
+test.each([{}, { account: 'rare' }, { targetId: '1' }, { outcome: 'done' }, { requestId: 'r1' }])(
+  'a page of times in one month opens no partition of other months, with %j',
+  async (filter) => {
+    const from = new Date(start + 20.2 * monthMs).toISOString();
+    const to = new Date(start + 20.4 * monthMs).toISOString();
+    expect(await listAuditTables(app.url, { ...filter, from, to })).toStrictEqual(['audit_events_month_20']);
   },
 );

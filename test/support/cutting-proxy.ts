@@ -24,8 +24,14 @@ export type CuttingProxy = {
 
 const momentMs = 500;
 
-/** A transaction is committed by `COMMIT`, a plain delete by its one statement. */
-const isCommit = (sql: string) => /^COMMIT\b|WITH\s+request AS MATERIALIZED[^]*DELETE FROM groups/.test(sql);
+/**
+ * A mutation changes rows and writes an audit event. A rejected call writes only the event, a pooler's transaction may
+ * only read, and the purge of expired rows runs at any time.
+ */
+const isMutation = (transaction: string) =>
+  transaction.includes('INSERT INTO audit_events') &&
+  /\b(INSERT INTO|UPDATE|DELETE FROM) (?!audit_events)/.test(transaction) &&
+  !transaction.includes('FROM purged');
 
 export async function openCuttingProxy(databaseUrl: string): Promise<CuttingProxy> {
   const target = new URL(databaseUrl);
@@ -57,13 +63,15 @@ export async function openCuttingProxy(databaseUrl: string): Promise<CuttingProx
 
     /** The fault of the commit that this connection has sent. */
     let fault: Fault | undefined;
-    let isInTransaction = false;
+    let transaction = '';
     const readCommits = createStatementReader((sql) => {
-      if (/^BEGIN\b/.test(sql)) isInTransaction = true;
-      // Within a transaction the statement of a delete commits nothing.
-      if (!isCommit(sql) || (isInTransaction && !sql.startsWith('COMMIT'))) return;
-      isInTransaction = false;
-      if (!pending) return;
+      const isOpen = transaction.startsWith('BEGIN');
+      transaction = isOpen ? `${transaction}\n${sql}` : sql;
+      // A plain delete is committed by its one statement, unless a pooler requires a transaction for it.
+      if (isOpen ? !/^(COMMIT|ROLLBACK)\b/.test(sql) : sql.startsWith('BEGIN')) return;
+      const isCommitted = isMutation(transaction) && !sql.startsWith('ROLLBACK');
+      transaction = '';
+      if (!isCommitted || !pending) return;
       ({ fault } = pending);
       pending.met();
       pending = undefined;
@@ -78,8 +86,8 @@ export async function openCuttingProxy(databaseUrl: string): Promise<CuttingProx
         client.write(chunk);
         return;
       }
-      // A commit is over when the server is ready for the next query.
-      const isReady = chunk.at(-6) === 'Z'.charCodeAt(0);
+      // A commit is over when the server is ready for the next query, outside a transaction.
+      const isReady = chunk.at(-6) === 'Z'.charCodeAt(0) && chunk.at(-1) === 'I'.charCodeAt(0);
       if (fault === 'all cut' || fault === 'away after reply') {
         if (isReady) isAway = fault === 'away after reply';
         client.write(chunk, () => isReady && cutAll());
