@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect, test } from '@jest/globals';
+import { logLinesOf } from '../support/log-lines.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { useServedApp, type Answer } from '../support/served-app.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
@@ -172,6 +173,8 @@ test('slow clients, also with a bad body or none, and an open subscription are n
   const line = await app.lineOf({ requestId: 'stream' });
   expect(line).toMatchObject({ level: 30, endpoint: 'graphql', rootFields: ['groupEvents'], status: 200 });
   expect(line).not.toHaveProperty('aborted');
+  const opened = { requestId: 'stream', account: 'admin', ip: '127.0.0.1' };
+  expect(logLinesOf(app.process, 'a subscription was opened')).toMatchObject([opened]);
 });
 
 test('a slow request whose client has gone is a warning without a status, and without parts, which are not known', async () => {
