@@ -180,17 +180,17 @@ function explainUnavailable(error: unknown, description: string): unknown {
  * unchanged. Calls `onReadOnly` if a statement was rejected since the database is a standby or set to read-only.
  */
 function withUnavailableErrors(prisma: PrismaClient, onReadOnly: () => void): PrismaClient {
+  const rethrow = (error: unknown): never => {
+    if (sqlStateOf(error) === readOnlyTransaction) onReadOnly();
+    throw toUnavailableError(error);
+  };
   return prisma.$extends({
     query: {
-      async $allOperations({ model, operation, args, query }) {
-        try {
-          if (!tracer) return await query(args);
-          const summary = summarizeStatement(model, operation, args);
-          return await tracer.runStatement(summary, async () => (await query(args)) as unknown);
-        } catch (error) {
-          if (sqlStateOf(error) === readOnlyTransaction) onReadOnly();
-          throw toUnavailableError(error);
-        }
+      $allOperations({ model, operation, args, query }) {
+        if (!tracer) return query(args).catch(rethrow);
+        const summary = summarizeStatement(model, operation, args);
+        // Within the span, which notes the converted error.
+        return tracer.runStatement<unknown>(summary, () => query(args).catch(rethrow));
       },
     },
   }) as unknown as PrismaClient; // Prisma's type for an extended client omits nothing that we use.

@@ -78,6 +78,8 @@ export function createSubscriptionHandler({
     // From here on it is an open stream, which has another limit.
     request.releaseSlot();
     request.summary.isStream = true;
+    // The line of the request is written at the end of the stream.
+    request.log.info({ account: request.principal!.account, ip: request.ip }, 'a subscription was opened');
     const { query, after } = prepared;
     const events = streamEvents({ poller, readFeed, after, signal: stream.signal, onIdle: stream.onIdle });
     return sendText(reply, format, writeResponse(events, { format, query, stream, request }));

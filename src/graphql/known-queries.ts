@@ -16,13 +16,15 @@ export type KnownQuery = {
  */
 export type KnownQueries = Pick<LRUCache<string, KnownQuery>, 'get' | 'set'>;
 
-/** Of all texts together, so that clients cannot fill the memory with different ones. */
-const maxCharacters = 4 * 1024 * 1024;
+/** Of all texts together with their entries, so that clients cannot fill the memory with different ones. */
+const maxBytes = 4 * 1024 * 1024;
+/** What an entry needs in addition to its text, measured. */
+const entryBytes = 200;
 
 export function createKnownQueries(): KnownQueries {
   return new LRUCache<string, KnownQuery>({
-    maxSize: maxCharacters,
-    sizeCalculation: (_query, text) => text.length,
+    maxSize: maxBytes,
+    sizeCalculation: (_query, text) => text.length + entryBytes,
   });
 }
 

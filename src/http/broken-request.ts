@@ -10,7 +10,7 @@ const malformedRequest: ClientError = {
   code: 'BAD_REQUEST',
   message: 'This is not an HTTP request',
 };
-const clientErrors: Readonly<Record<string, ClientError>> = {
+const errorTable: Readonly<Record<string, ClientError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
     code: 'REQUEST_TIMEOUT',
@@ -24,6 +24,7 @@ const clientErrors: Readonly<Record<string, ClientError>> = {
 };
 
 const socketsWithResponse = new WeakSet<Socket>();
+const clientErrors = new WeakMap<Socket, ClientError>();
 
 /**
  * Marks a connection whose response was sent before the request body was complete: errors in the rest of the body get
@@ -41,7 +42,15 @@ export function handleClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
-  writeResponse(socket, clientErrors[error.code ?? ''] ?? malformedRequest);
+  const clientError = errorTable[error.code ?? ''] ?? malformedRequest;
+  // A client that has closed its side in the middle of a body has probably gone.
+  if (error.code !== 'HPE_INVALID_EOF_STATE') clientErrors.set(socket, clientError);
+  writeResponse(socket, clientError);
+}
+
+/** Returns the error with which a connection was closed during a request; undefined if there was none. */
+export function clientErrorOf(socket: Socket): ClientError | undefined {
+  return clientErrors.get(socket);
 }
 
 /** Rejects CONNECT, for which Node would close the connection without a response: this server is not a proxy. */

@@ -9,8 +9,8 @@ import { handleClientError, markResponseSent } from './broken-request.ts';
 import { allowOrigins, commonHeaders, commonTlsHeaders } from './hooks/security-headers.ts';
 import { sendError, sendStatus, toAppError } from './error-response.ts';
 import { acceptOnlyJson } from './hooks/json-body.ts';
-import { drainOnClose } from './hooks/graceful-shutdown.ts';
-import { createRequestSummary, summarizeRequests } from './hooks/request-summary.ts';
+import { drainOnClose, onResponseClosed } from './hooks/graceful-shutdown.ts';
+import { summarizeRequests } from './hooks/request-summary.ts';
 import { createNodeServer } from './node-server.ts';
 import { trackPathMethods } from './path-methods.ts';
 import { openOverloadGuard, type Load, type WriteErrorBody } from './hooks/load-shedding.ts';
@@ -90,7 +90,8 @@ export async function createHttpServer(
     },
     frameworkErrors: (error, request, reply) => {
       reply.header('X-Request-Id', request.id);
-      request.summary = createRequestSummary();
+      summaries.begin(request);
+      onResponseClosed(request.raw, reply.raw, () => summaries.finish(request, reply));
       const appError = toAppError(error, request);
       const body = writeErrorBody(request.url, appError);
       if (body === undefined) sendError(error, request, reply);
@@ -115,7 +116,9 @@ export async function createHttpServer(
     sendError(paths.missingRouteError(request, reply), request, reply),
   );
 
-  const finishRequest = summarizeRequests(http, { slowRequestMs: config.SLOW_REQUEST_MS });
+  const summaries = summarizeRequests(http, { slowRequestMs: config.SLOW_REQUEST_MS });
+  // Before all hooks that reject requests: the close of the server waits for those too.
+  drainOnClose(http, summaries.finish);
   const headers = certificateFiles ? commonTlsHeaders : commonHeaders;
   // Once, not for each request.
   let warnsOfForwarding = config.TRUST_PROXY === undefined;
@@ -132,7 +135,6 @@ export async function createHttpServer(
     if (!request.raw.complete) markResponseSent(request.raw.socket);
     done();
   });
-  drainOnClose(http, finishRequest);
   await allowOrigins(http, config.CORS_ORIGINS);
   const limits = await openRateLimits(
     http,
@@ -147,7 +149,6 @@ export async function createHttpServer(
   acceptOnlyJson(http);
   http.decorateRequest('releaseSlot', () => {});
   http.addHook('preValidation', (request, reply, done) => {
-    request.summary.receiveMs = reply.elapsedTime;
     const { isPublic, isStreamed } = request.routeOptions.config;
     if (!isPublic) {
       request.releaseSlot = overload.acquireSlot(

@@ -17,7 +17,7 @@ export type MeasurementChannel<Message> = {
 /** A request has ended: its response was sent, or its connection is closed. */
 export const requestFinished = declareChannel<Readonly<RequestSummary>>('request-finished');
 
-/** Overload: a request got 503 before any other work. */
+/** Overload: a request got 503, before any other work, or after its sign-in and once its body had arrived. */
 export const requestRejected = declareChannel<{
   readonly reason: 'concurrent-requests' | 'event-loop-delay';
 }>('request-rejected');

@@ -20,6 +20,8 @@ export type RequestTrace = {
  * line, the metrics and the trace. Texts are from closed sets, except the account.
  */
 export type RequestSummary = {
+  /** When its headers had arrived, by the clock of `performance.now()`. */
+  readonly startedAt: number;
   /** Of the schema or, at the autodialer, the service such as `autodialer/groups/add`; each once. */
   rootFields: readonly string[];
   /** The code of the first error; undefined if there was none. */
@@ -28,7 +30,10 @@ export type RequestSummary = {
   isReplayed: boolean;
   /** Whether the response stayed open, as that of a subscription: its duration says nothing. */
   isStream: boolean;
-  /** The time until the body had arrived, in milliseconds; 0 if the request was rejected before, or is streamed. */
+  /**
+   * The time until the body had arrived, or until the end of a request whose body was incomplete then, in milliseconds;
+   * 0 without a body, or if it is streamed.
+   */
   receiveMs: number;
   /** The size of the largest batch of deletes that the request was part of; 0 if it was part of none. */
   batchSize: number;
@@ -46,7 +51,7 @@ export type RequestSummary = {
   method: string;
   /** The path of the route, with its placeholders; undefined if no route matched. */
   route: string | undefined;
-  /** The HTTP status; undefined if the client had closed the connection before the response began. */
+  /** The HTTP status; undefined if the connection was closed before the response began. */
   status: number | undefined;
   /** Whether the connection was closed before the response was complete; false for a stream, which has no other end. */
   isAborted: boolean;

@@ -3,18 +3,13 @@ import {
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
-  trace,
   TraceFlags,
-  type Context,
   type Span,
   type Tracer as SpanTracer,
 } from '@opentelemetry/api';
 import type { RequestSummary, RequestTrace } from '../measurements/request-summary.ts';
 import type { Tracer } from '../measurements/tracer.ts';
-import { runWithin, setError } from './run-within.ts';
-
-/** A span, and the context within which its children begin. */
-type OpenSpan = { readonly span: Span; readonly context: Context };
+import { beginWith, runWithin, setError, type OpenSpan } from './run-within.ts';
 
 /** The trace of a request with its spans, for the batch that carries the request. */
 export type OpenRequestTrace = RequestTrace & {
@@ -35,13 +30,10 @@ export function startRequestTrace(
   tracer: SpanTracer,
   { method, headers, summary }: Parameters<Tracer['startRequest']>[0],
 ): OpenRequestTrace {
-  const begin = (name: string, parent: Context, kind = SpanKind.INTERNAL): OpenSpan => {
-    const span = tracer.startSpan(name, { kind }, parent);
-    return { span, context: trace.setSpan(parent, span) };
-  };
+  const begin = beginWith(tracer);
   const caller = propagation.extract(ROOT_CONTEXT, headers);
   const knownMethod = knownMethods.includes(method) ? method : undefined;
-  const request = begin(knownMethod ?? 'HTTP', caller, SpanKind.SERVER);
+  const request = begin(knownMethod ?? 'HTTP', { kind: SpanKind.SERVER }, caller);
   const { traceId, traceFlags } = request.span.spanContext();
   let signIn: Span | undefined;
   let operation: OpenSpan | undefined;
@@ -55,17 +47,18 @@ export function startRequestTrace(
     isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0,
 
     startSignIn() {
-      const { span } = begin('sign-in', request.context);
+      const { span } = begin('sign-in', {}, request.context);
       signIn = span;
       return (isSuccess) => {
-        span.setAttribute('group_api.is_success', isSuccess);
-        span.end();
+        // The request may have ended, and its sign-in with it.
+        if (signIn !== span) return;
+        span.setAttribute('group_api.is_success', isSuccess).end();
         signIn = undefined;
       };
     },
 
     runOperation(work) {
-      operation = begin('operation', request.context);
+      operation = begin('operation', {}, request.context);
       return runWithin(operation, work, (span) => {
         span.updateName(summary.rootFields.length === 1 ? summary.rootFields[0]! : 'operation');
         span.setAttribute('group_api.root_fields', [...summary.rootFields]);
@@ -74,8 +67,9 @@ export function startRequestTrace(
     },
 
     end() {
-      // A sign-in that failed by throwing.
+      // A sign-in that failed by throwing, or whose client has gone.
       signIn?.setAttribute('group_api.is_success', false).end();
+      signIn = undefined;
       describeRequest(request.span, knownMethod, summary);
       request.span.end();
     },

@@ -4,24 +4,22 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
-  type Context,
-  type SpanOptions,
+  type Span,
   type Tracer as SpanTracer,
 } from '@opentelemetry/api';
+import { isPrismaError, recordNotFound, sqlStateOf } from '../database/prisma-error.ts';
+import { AppError } from '../errors.ts';
 import type { RequestTrace } from '../measurements/request-summary.ts';
 import type { Tracer } from '../measurements/tracer.ts';
 import { startRequestTrace, type OpenRequestTrace } from './request-span.ts';
-import { runWithin } from './run-within.ts';
+import { beginWith, runWithin, setError } from './run-within.ts';
 
 // Names and attributes follow the semantic conventions of OpenTelemetry; what they do not have begins with
 // `group_api.`. Values are from closed sets: no SQL, no parameters, no names of users, no paths that clients choose.
 
 /** Creates the tracer that records spans. */
 export function createSpanTracer(tracer: SpanTracer): Tracer {
-  const begin = (name: string, options: SpanOptions, parent: Context) => {
-    const span = tracer.startSpan(name, options, parent);
-    return { span, context: trace.setSpan(parent, span) };
-  };
+  const begin = beginWith(tracer);
 
   return {
     startRequest: (request) => startRequestTrace(tracer, request),
@@ -46,7 +44,8 @@ export function createSpanTracer(tracer: SpanTracer): Tracer {
       // An operation that has ended is not recording: its context lives on in the timers that it has set.
       if (!trace.getSpan(active)?.isRecording()) return statement();
       const attributes = { 'db.system.name': 'postgresql', 'db.query.summary': summary };
-      return runWithin(begin(summary, { kind: SpanKind.CLIENT, attributes }, active), statement);
+      const span = begin(summary, { kind: SpanKind.CLIENT, attributes }, active);
+      return runWithin(span, statement, undefined, setStatementError);
     },
 
     runAttempt({ webhookId, eventType }, send) {
@@ -74,6 +73,21 @@ export function createSpanTracer(tracer: SpanTracer): Tracer {
 
     detach: (callback) => context.bind(ROOT_CONTEXT, callback),
   };
+}
+
+/** PostgreSQL's codes of a constraint that rejects a row, and of a conflict, whose transaction is repeated. */
+const rejection = /^(23|40|55P03)/;
+
+/** Notes the error of a statement: one that the caller expects has its code, and is no failure. */
+function setStatementError(span: Span, error: unknown): void {
+  const sqlState = sqlStateOf(error);
+  if (sqlState !== undefined) span.setAttribute('db.response.status_code', sqlState);
+  if (isPrismaError(error, recordNotFound) || rejection.test(sqlState ?? '')) return;
+  if (error instanceof AppError) setError(span, error.code);
+  else
+    span
+      .setAttribute('error.type', sqlState ?? 'INTERNAL_SERVER_ERROR')
+      .setStatus({ code: SpanStatusCode.ERROR });
 }
 
 function isOpen(request: RequestTrace | undefined): request is OpenRequestTrace {

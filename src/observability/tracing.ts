@@ -11,7 +11,7 @@ const packages = [
 
 /**
  * Turns tracing on if the standard variables of OpenTelemetry ask for it, and loads its packages only then. Without
- * these packages it logs what to install, and tracing stays off.
+ * these packages, or with incompatible versions, it logs what to install, and tracing stays off.
  * @returns undefined if tracing is off
  */
 export async function openTracing(config: Config, log: Logger): Promise<Tracing | undefined> {
@@ -23,7 +23,7 @@ export async function openTracing(config: Config, log: Logger): Promise<Tracing 
   } catch (error) {
     if (!isMissingPackage(error)) throw error;
     log.warn(
-      `Traces are off, since packages are missing. Install them next to group-api: npm install ${packages.join(' ')}`,
+      `Traces are off, since packages are missing or have other versions. Install these next to group-api: npm install ${packages.join(' ')}`,
     );
     return undefined;
   }
@@ -50,7 +50,9 @@ function warnOfProtocol(config: Config, log: Logger): void {
   );
 }
 
+/** Whether an import has failed since a package is not installed, or lacks an export, which is a SyntaxError. */
 function isMissingPackage(error: unknown): boolean {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === 'ERR_MODULE_NOT_FOUND' && message.includes('@opentelemetry/');
+  const isFromImport = code === 'ERR_MODULE_NOT_FOUND' || error instanceof SyntaxError;
+  return isFromImport && message.includes('@opentelemetry/');
 }

@@ -1,5 +1,6 @@
 import { pino, type DestinationStream } from 'pino';
 import type { Logger } from '../log.ts';
+import { joinLines } from './joined-lines.ts';
 
 /**
  * Creates the logger, which writes to standard error: formatted on a terminal, JSON lines otherwise. Standard output is
@@ -13,32 +14,15 @@ export async function createLogger(
   const standardError = 2;
   const destination = isTerminal
     ? await openPretty(standardError, showsPid)
-    : (jsonLines ??= joinLines(pino.destination(standardError)));
+    : (jsonLines ??= joinLines(
+        pino.destination(standardError),
+        pino.destination({ dest: standardError, sync: true }),
+      ));
   return pino({ level, serializers: { err: describeError } }, destination);
 }
 
 /** Shared by all loggers of the process. */
 let jsonLines: DestinationStream | undefined;
-
-/**
- * Writes the lines of one turn of the event loop at once, at its end: each write is a system call, and the responses to
- * deletes that share a statement are sent in one turn. The end of the process, also by an error, writes what is left.
- */
-function joinLines(destination: DestinationStream): DestinationStream {
-  let lines = '';
-  const flush = () => {
-    const text = lines;
-    lines = '';
-    if (text !== '') destination.write(text);
-  };
-  process.once('exit', flush);
-  return {
-    write(line) {
-      if (lines === '') setImmediate(flush);
-      lines += line;
-    },
-  };
-}
 
 async function openPretty(destination: number, showsPid: boolean) {
   // Loaded on demand: it takes a tenth of the start-up time.

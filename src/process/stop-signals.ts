@@ -1,4 +1,5 @@
 import { OperatorError, OutcomeUnknownError } from '../errors.ts';
+import { flushLines } from './joined-lines.ts';
 import { watchLauncher } from './launcher.ts';
 
 /** Sent by Ctrl-C, `kill`, a closed terminal and Ctrl-\. */
@@ -24,6 +25,7 @@ export function listenToStop(
       onRepeat?.();
       if (!endsAtSecond) return;
       end();
+      flushLines();
       process.kill(process.pid, reason);
     }
   };

@@ -147,10 +147,15 @@ export async function openWorkers(config: Config, log: Logger, signal: AbortSign
   const stopAll = () => {
     state = 'stopping';
     for (const timer of restarts) clearTimeout(timer);
-    const delayMs = config.SHUTDOWN_DELAY_SECONDS * 1000;
-    return Promise.all(
-      [...workers].map((worker) => stopWorker(worker, { delayMs, signal: delay.signal }, log)),
-    ).then(() => metrics?.close());
+    const { signal: hurried } = delay;
+    // One for all workers: each would be a listener of the signal.
+    const delayed = sleep(config.SHUTDOWN_DELAY_SECONDS * 1000, undefined, { signal: hurried }).catch(
+      () => undefined,
+    );
+    return Promise.all([...workers].map((worker) => stopWorker(worker, delayed, log))).then(() => {
+      delay.abort();
+      return metrics?.close();
+    });
   };
   /** Called by a signal during the start, and at the end: then with the signal that ends the delay. */
   const close = async (hurry?: AbortSignal) => {
@@ -193,16 +198,12 @@ function describeForkError(error: unknown): string {
   return `A worker process could not be created: ${(error as Error).message}`;
 }
 
-/** Lets a worker complete its requests, and waits until it has ended. `signal` ends the delay before that. */
-async function stopWorker(
-  worker: Worker,
-  { delayMs, signal }: { readonly delayMs: number; readonly signal: AbortSignal },
-  log: Logger,
-): Promise<void> {
+/** Lets a worker complete its requests after `delayed`, and waits until it has ended. */
+async function stopWorker(worker: Worker, delayed: Promise<void>, log: Logger): Promise<void> {
   if (worker.isDead()) return;
   const ended = once(worker, 'exit');
   send(worker, { type: 'stop' });
-  await Promise.race([ended, sleep(delayMs, undefined, { signal }).catch(() => undefined)]);
+  await Promise.race([ended, delayed]);
   const timer = setTimeout(() => {
     log.warn({ worker: worker.process.pid }, 'a worker does not stop, and is killed');
     worker.process.kill('SIGKILL');

@@ -4,6 +4,7 @@ import { openDatabase, type Database } from '../../src/database/database.ts';
 import { createEventFeed, type EventFeed } from '../../src/events/event-feed.ts';
 import { selectActiveEndpoints, type ActiveEndpoint } from '../../src/events/webhooks/endpoint-statements.ts';
 import { createFanOut } from '../../src/events/webhooks/fan-out.ts';
+import { eventsRead } from '../../src/measurements/channels.ts';
 import { createLogger } from '../../src/process/logger.ts';
 import { createCommandLine } from '../support/command-line.ts';
 import { type Json } from '../support/test-app.ts';
@@ -134,11 +135,14 @@ test('a webhook whose position was dropped with its month misses the later event
   });
 });
 
-test('an erased username is in no delivery, although a server had read its events before the erasure', async () => {
+test('an erased username is in no delivery, although a server had read its events before the erasure; they count as read once', async () => {
   const position = await addEvent(0);
   await addWebhook(position);
   const event = await addEvent(0, { id: 7, username: 'mina', group_id: 1 });
   const pages: unknown[] = [];
+  const counts: number[] = [];
+  const addCount = ({ count }: { count: number }) => void counts.push(count);
+  eventsRead.subscribe(addCount);
   const { runOnce } = createRun({
     ...feed,
     async read(after) {
@@ -152,6 +156,8 @@ test('an erased username is in no delivery, although a server had read its event
   });
   await runOnce();
   await runOnce();
+  eventsRead.unsubscribe(addCount);
+  expect(counts).toStrictEqual([1]);
   const rows = await database.sql('SELECT data::text AS text, event_id FROM webhook_deliveries');
   expect(rows).toStrictEqual([
     {

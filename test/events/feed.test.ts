@@ -160,6 +160,16 @@ test('a position is lost if the database has lost its audit event, whose id anot
   expect(await feed.read(position)).toMatchObject({ isLost: true, events: [] });
 });
 
+test('a position is lost once a database that has replaced the one of the position has an audit event', async () => {
+  await app.createGroup();
+  const position = await feed.findEnd();
+  await app.sql(`BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM audit_events; COMMIT`);
+  await app.sql(`SELECT setval(pg_get_serial_sequence('audit_events', 'id'), 1, false)`);
+  expect(await feed.read(position)).toMatchObject({ isLost: false, events: [] });
+  await app.sql(insert, ['first', 1]);
+  expect(await feed.read(position)).toMatchObject({ isLost: true, events: [] });
+});
+
 test('one read of the poller serves all listeners, and without listeners it reads nothing', async () => {
   let commit = () => {};
   const pages: FeedPage[] = [];

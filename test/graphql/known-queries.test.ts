@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { createKnownQueries } from '../../src/graphql/known-queries.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
 import { twelveFields, useTestApp, type Json } from '../support/test-app.ts';
 
@@ -133,4 +134,12 @@ test('the pages of subscribers that a mutation returns follow the variables of e
   }
   const { body } = await app.graphql(query, { id: groupId, first: 0 });
   expect(body.errors[0].extensions.code).toBe('BAD_USER_INPUT');
+});
+
+test('of 25,000 short queries only the last ones are stored, so that they do not fill the memory', () => {
+  const queries = createKnownQueries();
+  const known = { rootField: undefined, hasShortResult: true };
+  for (let index = 0; index < 25_000; index++) queries.set(`{ a${index}: __typename }`, known);
+  expect(queries.get('{ a0: __typename }')).toBeUndefined();
+  expect(queries.get('{ a24999: __typename }')).toBe(known);
 });

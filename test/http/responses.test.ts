@@ -1,6 +1,9 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { requestFinished } from '../../src/measurements/channels.ts';
+import type { RequestSummary } from '../../src/measurements/request-summary.ts';
 import { plainGroup, testKey, useTestApp } from '../support/test-app.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const app = useTestApp({ REQUEST_TIMEOUT_SECONDS: 3 });
 
@@ -200,13 +203,26 @@ describe('slow clients', () => {
     ],
   ])(
     'a client that stops %s is disconnected; other requests succeed meanwhile',
-    async (_where, text, limitMs) => {
+    async (where, text, limitMs) => {
+      const summaries: Readonly<RequestSummary>[] = [];
+      const addSlow = (summary: Readonly<RequestSummary>) => {
+        if (summary.route === '/graphql') summaries.push({ ...summary });
+      };
+      requestFinished.subscribe(addSlow);
       const slow = sendSlowly(text);
       expect((await app.post('/createGroup', { group: plainGroup })).status).toBe(200);
       const { answer, milliseconds } = await slow;
       expect(answer).toMatch(/^HTTP\/1\.1 408[^]*X-Request-Id: [^]*"REQUEST_TIMEOUT"/);
       expect(milliseconds).toBeGreaterThanOrEqual(limitMs - 50);
       expect(milliseconds).toBeLessThan(limitMs + 2500);
+      // A request begins with the end of its headers.
+      await waitUntil(() => where !== 'in its body' || summaries.length > 0);
+      requestFinished.unsubscribe(addSlow);
+      for (const summary of summaries) {
+        const { status, errorCode, isAborted, receiveMs, durationMs } = summary;
+        expect([status, errorCode, isAborted]).toStrictEqual([408, 'REQUEST_TIMEOUT', false]);
+        expect(receiveMs).toBe(durationMs);
+      }
     },
   );
 });

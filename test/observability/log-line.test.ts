@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect, test } from '@jest/globals';
+import { logLinesOf } from '../support/log-lines.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
 import { useServedApp, type Answer } from '../support/served-app.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
@@ -83,6 +84,7 @@ test.each([
   ],
   ['/graphql', '{"query":', { endpoint: 'graphql', code: 'BAD_REQUEST', status: 400 }],
   ['/deleteGroup', {}, { endpoint: 'operation', code: 'BAD_USER_INPUT', status: 400 }],
+  ['/%zz', undefined, { endpoint: 'other', code: 'BAD_REQUEST', status: 400 }],
   ['/no-such-path', {}, { endpoint: 'other', code: 'PATH_NOT_FOUND', status: 404 }],
   ['/whoami', undefined, { endpoint: 'other', status: 200 }],
   ['/livez', undefined, { endpoint: 'health', status: 200 }],
@@ -131,43 +133,61 @@ test('the log line of a slow request is a warning with the parts of its time; ot
   expect(Math.abs(sum - line.milliseconds)).toBeLessThan(1);
 });
 
-test('a slow client and an open subscription are no slow requests', async () => {
-  const client = request(`${app.httpUrl}/allGroups`, {
+/** Opens a request with a body that is sent later. */
+const openRequest = (path: string, requestId: string) => {
+  const client = request(app.httpUrl + path, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': 'slow-client' },
+    headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': requestId },
   });
-  client.write('{');
+  client.on('error', () => undefined);
+  return client;
+};
+
+test('slow clients, also with a bad body or none, and an open subscription are no slow requests', async () => {
+  const clients = ['slow-client', 'bad-body', 'gone-client'].map((id) => openRequest('/allGroups', id));
+  clients.push(openRequest('/api/v4/autodialer/groups/add', 'gone-upload'));
+  for (const client of clients) client.write('{');
+  const [client, badBody, ...gone] = clients;
   const stream = await subscribe(app.httpUrl, 'subscription { groupEvents { id } }', {
     headers: { 'X-Request-Id': 'stream' },
   });
   const openedAt = Date.now();
   await waitUntil(() => Date.now() - openedAt > slowMs + 100);
-  const responded = once(client, 'response');
-  client.end('}');
-  const [response] = await responded;
-  response.resume();
+  const responded = Promise.all([once(client!, 'response'), once(badBody!, 'response')]);
+  client!.end('}');
+  badBody!.end('{');
+  for (const one of gone) one.destroy();
+  for (const [response] of await responded) response.resume();
   stream.close();
-  const slowClient = await app.lineOf({ requestId: 'slow-client' });
-  expect([slowClient.level, slowClient.milliseconds > slowMs]).toStrictEqual([30, true]);
+  for (const [requestId, outcome] of [
+    ['slow-client', { status: 200 }],
+    ['bad-body', { status: 400, code: 'BAD_REQUEST' }],
+    ['gone-client', { aborted: true }],
+    ['gone-upload', { aborted: true }],
+  ] as const) {
+    const slowClient = await app.lineOf({ requestId });
+    expect(slowClient).toMatchObject({ level: 30, ...outcome });
+    expect(slowClient.milliseconds).toBeGreaterThan(slowMs);
+    if ('aborted' in outcome) expect(slowClient).not.toHaveProperty('status');
+  }
   const line = await app.lineOf({ requestId: 'stream' });
   expect(line).toMatchObject({ level: 30, endpoint: 'graphql', rootFields: ['groupEvents'], status: 200 });
   expect(line).not.toHaveProperty('aborted');
+  const opened = { requestId: 'stream', account: 'admin', ip: '127.0.0.1' };
+  expect(logLinesOf(app.process, 'a subscription was opened')).toMatchObject([opened]);
 });
 
-test('a request whose client has gone has a log line without a status', async () => {
+test('a slow request whose client has gone is a warning without a status, and without parts, which are not known', async () => {
   const id = await app.createGroup();
   const blocker = await openSecondConnection(app.database);
   await blocker.lockGroup(id);
-  const client = request(`${app.httpUrl}/deleteGroup`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-APIKEY': testKey, 'X-Request-Id': 'gone' },
-  });
-  client.on('error', () => undefined);
+  const client = openRequest('/deleteGroup', 'gone');
   client.end(JSON.stringify({ id }));
-  await blocker.waitForBlocked();
+  await blocker.waitForBlocked(1, slowMs + 100);
   client.destroy();
   const line = await app.lineOf({ requestId: 'gone' });
   await blocker.close();
-  expect(line).toMatchObject({ aborted: true, account: 'admin', rootFields: ['deleteGroup'] });
-  expect(line).not.toHaveProperty('status');
+  expect(line).toMatchObject({ level: 40, aborted: true, account: 'admin', rootFields: ['deleteGroup'] });
+  for (const name of ['status', 'receiving', 'waiting', 'statement', 'rest'])
+    expect(line).not.toHaveProperty(name);
 });

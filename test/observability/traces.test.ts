@@ -1,8 +1,10 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { createCommandLine } from '../support/command-line.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
+import { plainGroup } from '../support/test-app.ts';
 import { createTestAccount } from '../support/test-accounts.ts';
 import { drawTree, type ReceivedSpan } from '../support/trace-collector.ts';
+import { type Answer } from '../support/served-app.ts';
 import { useTracedServer } from '../support/traced-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { openReceiver } from '../support/webhook-receiver.ts';
@@ -149,6 +151,72 @@ test('an internal error marks the spans of the request as failed, without its me
   });
   expect(server.named('allGroups')).toMatchObject([{ isError: true }]);
   expect(server.collector.texts.join()).not.toContain('does not exist');
+});
+
+test('a request whose URL cannot be decoded has a trace', async () => {
+  const root = await server.rootOf(await server.get('/%zz'));
+  expect(root).toMatchObject({ name: 'GET', attributes: { 'http.response.status_code': 400 } });
+});
+
+test('a client that leaves during its sign-in ends its span once; the log has no warning', async () => {
+  const blocker = await openSecondConnection(server.database);
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE accounts');
+  const client = new AbortController();
+  const headers = { 'X-APIKEY': 'wrong-key-of-one', 'X-Request-Id': 'leaves' };
+  const left = fetch(`${server.httpUrl}/whoami`, { headers, signal: client.signal }).catch(() => undefined);
+  await blocker.waitForBlocked(1);
+  const other = server.post('/allGroups', {}, { 'X-APIKEY': 'wrong-key-of-another' });
+  await blocker.waitForBlocked(2);
+  client.abort();
+  await left;
+  const root = await server.rootOf({ requestId: 'leaves' } as Answer);
+  const signIn = server.named('sign-in').find(({ traceId }) => traceId === root.traceId);
+  expect(signIn?.attributes).toStrictEqual({ 'group_api.is_success': false });
+  await blocker.close();
+  // Its sign-in ends with that of the other request.
+  await server.rootOf(await other);
+  expect(server.process.stderr()).not.toContain('traces could not be sent');
+});
+
+const statementOf = async (answer: Answer, name: string) => {
+  const { traceId } = await server.rootOf(answer);
+  return server.named(name).find((span) => span.traceId === traceId);
+};
+
+test('a statement has the code of the database; a rejection by a constraint is no failure, another error is', async () => {
+  const answer = await server.post('/createGroup', { group: { ...plainGroup, serviceGroupId: 999_999 } });
+  expect(answer.status).toBe(400);
+  await server.rootOf(answer);
+  const rejected = server.collector.spans.filter(
+    ({ attributes }) => attributes['db.response.status_code'] === '23503',
+  );
+  expect(rejected).toMatchObject([{ isError: false }]);
+  expect(rejected[0]!.attributes).not.toHaveProperty(['group_api.error_code']);
+
+  await server.database.sql('ALTER TABLE groups RENAME COLUMN price TO cost');
+  const failed = await server.post('/allGroups', {});
+  await server.database.sql('ALTER TABLE groups RENAME COLUMN cost TO price');
+  expect(await statementOf(failed, 'findMany Group')).toMatchObject({
+    isError: true,
+    attributes: { 'db.response.status_code': '42703', 'error.type': '42703' },
+  });
+});
+
+test('a statement whose connection the database ends has the error SERVICE_UNAVAILABLE', async () => {
+  const blocker = await openSecondConnection(server.database);
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE groups');
+  const answer = server.post('/allGroups', {});
+  await blocker.waitForBlocked();
+  await blocker.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+  await blocker.close();
+  expect((await answer).status).toBe(503);
+  expect(await statementOf(await answer, 'findMany Group')).toMatchObject({
+    isError: true,
+    attributes: { 'error.type': 'SERVICE_UNAVAILABLE', 'db.response.status_code': '57P01' },
+  });
 });
 
 test('the trace of a request to the autodialer has its service as the operation', async () => {

@@ -26,12 +26,23 @@ const printFiles = `data:text/javascript,${encodeURIComponent(`
   });
 `)}`;
 
+/** Replaces a package by one without the exports of the required version. */
+const replacePackage = `data:text/javascript,${encodeURIComponent(`
+  import { register } from 'node:module';
+  register('data:text/javascript,' + encodeURIComponent(\`
+    export const resolve = (name, context, next) =>
+      name === '@opentelemetry/resources'
+        ? { url: 'data:text/javascript,export%20class%20Resource%20{}', shortCircuit: true }
+        : next(name, context);
+  \`));
+`)}`;
+
 /** Starts a server, has it delete a group that does not exist, and stops it. Returns its log. */
-async function serveOnce(settings: Record<string, string>): Promise<string> {
-  const server = startServer({ DATABASE_URL: database.url, ADMIN_API_KEY: testKey, ...settings }, [
-    '--import',
-    printFiles,
-  ]);
+async function serveOnce(settings: Record<string, string>, ...imports: string[]): Promise<string> {
+  const server = startServer(
+    { DATABASE_URL: database.url, ADMIN_API_KEY: testKey, ...settings },
+    [printFiles, ...imports].flatMap((url) => ['--import', url]),
+  );
   const { url } = await server.ready;
   const response = await fetch(`${url}/deleteGroup`, {
     method: 'POST',
@@ -105,6 +116,11 @@ test.each([
   },
 );
 
+test('with an incompatible version of a package, the log says what to install, and requests are served', async () => {
+  const log = await serveOnce({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' }, replacePackage);
+  expect(log).toContain('Traces are off, since packages are missing or have other versions');
+});
+
 test('a sampler of OTEL_TRACES_SAMPLER is honored', async () => {
   const collector = await openCollector();
   const log = await serveOnce({
@@ -132,14 +148,14 @@ test('the span of a purge that fails is an error, without its message', async ()
   expect(collector.texts.join()).not.toContain('planted');
 });
 
-test('a collector that does not respond delays a stop by a second only, and the log says that traces are lost', async () => {
+test('a collector that does not respond delays a stop by half a second only, and the log says that traces are lost', async () => {
   const silent = createServer(() => undefined);
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const log = await serveOnce({
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
   });
   silent.close();
-  expect(log).toContain('the last traces were not sent within 1 s');
+  expect(log).toContain('the last traces were not sent within 0.5 s');
 });
 
 test('a collector that cannot be reached is in the log, without a stack, and requests are served', async () => {

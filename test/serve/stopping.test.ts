@@ -22,6 +22,25 @@ test('a signal ends a start that waits for the migration of another server, and 
   }
 });
 
+test('a stop of eleven workers during SHUTDOWN_DELAY_SECONDS writes no warning of Node', async () => {
+  const database = await createTestDatabase();
+  try {
+    const server = startServer({
+      DATABASE_URL: database.url,
+      ADMIN_API_KEY: testKey,
+      WORKERS: '11',
+      DATABASE_POOL_SIZE: '11',
+      SHUTDOWN_DELAY_SECONDS: '2',
+    });
+    await server.ready;
+    server.kill('SIGTERM');
+    const { code, stderr } = await server.exited;
+    expect([code, stderr.includes('MaxListenersExceededWarning')]).toStrictEqual([0, false]);
+  } finally {
+    await database.drop();
+  }
+}, 180_000);
+
 describe.each(['1', '2'])('with WORKERS=%s, SHUTDOWN_DELAY_SECONDS', (workers) => {
   // Several processes take long to start on a busy machine.
   jest.setTimeout(180_000);

@@ -53,15 +53,15 @@ export function createFanOut(prisma: PrismaClient, feed: EventFeed, log: Logger)
       read.set(cursor, page.position);
       return { insertedIds: [], eventCount: 0, hasMore, isWaiting };
     }
-    const [oldest] = page.events;
-    if (oldest && eventsRead.hasSubscribers) {
-      const lagMs = Date.now() - Date.parse(oldest.timestamp);
-      eventsRead.publish({ reader: 'webhooks', count: page.events.length, lagMs });
-    }
     const deliveries = page.events.map(toDelivery);
     const moved = await prisma.$queryRaw<MovedEndpoint[]>(
       fanOut(endpointIds, cursor, formatFeedCursor(page.position), deliveries),
     );
+    const [oldest] = page.events;
+    if (oldest && moved.length > 0 && eventsRead.hasSubscribers) {
+      const lagMs = Date.now() - Date.parse(oldest.timestamp);
+      eventsRead.publish({ reader: 'webhooks', count: page.events.length, lagMs });
+    }
     if (page.missed && moved.length > 0)
       log.warn({ webhooks: moved.map(({ id }) => id), ...page.missed }, missedEventsText);
     const insertedIds = moved.filter(({ hasDeliveries }) => hasDeliveries).map(({ id }) => id);

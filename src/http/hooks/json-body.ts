@@ -17,6 +17,8 @@ export function acceptOnlyJson(http: FastifyInstance): void {
 
   http.removeAllContentTypeParsers();
   http.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const { summary } = request;
+    summary.receiveMs = performance.now() - summary.startedAt;
     if (body.length === 0 && request.routeOptions.config.isBodyOptional) {
       done(null, undefined);
       return;
