@@ -9,6 +9,7 @@ import { parseRestoration } from '../group-deletion/restore-group.ts';
 import { parseRetirement } from '../group-deletion/retire-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
 import { formatGroupCursor, parseGroupSearch } from '../groups/group-search.ts';
+import { inTurns, turnFor } from '../process/event-loop-turns.ts';
 import {
   parseNewServiceGroup,
   parseServiceGroupChanges,
@@ -29,7 +30,6 @@ import { connectionResolvers } from './connection.ts';
 import type { Loaders } from './context.ts';
 import { mutationResolver, queryResolver } from './root-fields.ts';
 import { dateTimeScalar, jsonScalar } from './scalars.ts';
-import { inTurns, turnFor } from './event-loop-turns.ts';
 
 /** A page of subscribers that never waits for a turn of the event loop. */
 const shortPage = 10;

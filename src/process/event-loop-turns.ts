@@ -28,11 +28,18 @@ export function turnFor(count: number): Promise<unknown> {
  */
 export async function inTurns<T>(list: readonly T[]): Promise<(T | Promise<T>)[]> {
   if (list.length <= shortList) return [...list];
-  await turnFor(Math.min(list.length, objectsPerTurn));
-  let turnOfPart: Promise<unknown> | undefined;
-  return list.map((object, index) => {
-    if (index > 0 && index % objectsPerTurn === 0)
-      turnOfPart = turnFor(Math.min(list.length - index, objectsPerTurn));
-    return turnOfPart?.then(() => object) ?? object;
-  });
+  const turns: Promise<unknown>[] = [];
+  for (let left = list.length; left > 0; left -= objectsPerTurn)
+    turns.push(turnFor(Math.min(left, objectsPerTurn)));
+  await turns[0];
+  return list.map((object, index) =>
+    index < objectsPerTurn ? object : turns[Math.floor(index / objectsPerTurn)]!.then(() => object),
+  );
+}
+
+/** Waits until the lists that are read by now are completed. */
+export async function untilCompleted(): Promise<void> {
+  // After those whose readers are about to continue.
+  await nextTurn();
+  await turn;
 }
