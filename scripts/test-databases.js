@@ -4,7 +4,7 @@ import { hasPgBouncer } from '../test/support/pgbouncer.js';
 import { runJest } from './run-jest.js';
 
 // A run takes minutes: each has several of the settings that a database, a role or a process may have, since a test
-// that depends on one of them also fails with the others.
+// that depends on one of them also fails in combination with the others.
 const environments = {
   // East of UTC.
   'Asia/Tehran, serializable transactions, tables in another schema': {

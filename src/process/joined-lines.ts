@@ -9,7 +9,7 @@ let writeRest: () => void = () => undefined;
 /**
  * Writes the lines of one turn of the event loop at once, at its end: each write is a system call, and the responses to
  * deletes that share a statement are sent in one turn. The end of the process, also by an error, writes what is left to
- * `synchronous`, since nothing is written later then.
+ * `synchronous`, since nothing is written later then: perhaps before lines that are being written.
  */
 export function joinLines(destination: Destination, synchronous: DestinationStream): DestinationStream {
   let lines = '';

@@ -20,8 +20,8 @@ type RequestSummaries = {
   /** Gives a request its summary, and its trace if tracing is on: only for a request that no hook receives. */
   readonly begin: (request: FastifyRequest) => void;
   /**
-   * Ends the summary once the response was sent or its connection is closed: writes the one log line of the request, and
-   * publishes the summary. Further calls do nothing.
+   * Ends the summary once the response was sent or its connection is closed: writes the one log line of the request,
+   * and publishes the summary. Further calls do nothing.
    */
   readonly finish: (request: FastifyRequest, reply: FastifyReply) => void;
 };
