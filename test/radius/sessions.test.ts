@@ -1,10 +1,13 @@
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { createCommandLine } from '../support/command-line.ts';
 import { createAccountingDatabase, openNas, openSession, type NasRequest } from '../support/nas.ts';
 import { useTestApp } from '../support/test-app.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const nas = await openNas();
 const app = useTestApp({ RADIUS: true, RADIUS_COA_PORT: nas.port }, () => createAccountingDatabase([nas]));
+
+const { run } = createCommandLine(() => app);
 
 let gold: number;
 let silver: number;
@@ -295,6 +298,19 @@ test('a subscription that has not started has no session, and its removal discon
   await openSession(app, 'ali@gold');
   await call('/removeUserSubscription', { username: 'ali' });
   expect(await readUsers()).toStrictEqual([]);
+});
+
+test('an erasure changes the text of the cursor, so that a page of events that was read before is read again; sending continues', async () => {
+  await readRequests();
+  const readCursor = async () =>
+    (await app.sql<{ cursor: string }>('SELECT cursor FROM radius_feed'))[0]!.cursor;
+  const before = await readCursor();
+  expect(await run('subscribers', 'erase', 'mina', '--yes')).toMatchObject({ code: 0 });
+  expect(await readCursor()).toMatch(new RegExp(`^${before}-erased-[0-9a-f]{24}$`));
+  await subscribe('ali', gold);
+  await openSession(app, 'ali@gold');
+  await call('/removeUserSubscription', { username: 'ali' });
+  expect(await readUsers()).toStrictEqual(['ali@gold']);
 });
 
 test('the audit log has no event of a request, and a subscription in it no column of the requests', async () => {
