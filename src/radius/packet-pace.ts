@@ -3,7 +3,7 @@ const packetIntervalMs = 21;
 
 /** Spaces the packets to one NAS, retransmissions included. */
 export type PacketPace = {
-  /** Resolves when the next packet may be sent, in the order of the calls. With an aborted `signal`, a turn takes no time. */
+  /** Resolves when the next packet may be sent, in the order of the calls. An aborted turn takes no time. */
   turn(signal: AbortSignal): Promise<void>;
 };
 

@@ -15,8 +15,8 @@ import { createSending } from './sending.ts';
 
 /**
  * Prepares to send Disconnect- and CoA-Requests, if RADIUS_DISCONNECT or RADIUS is set: checks the tables of the
- * accounting. The first start in a database sends changes from now on; a later one, those since the last that were sent.
- * Returns the function that starts the work.
+ * accounting. The first start in a database sends changes from now on; a later one, those since the last that were
+ * sent. Returns the function that starts the work.
  * @throws OperatorError if the tables of FreeRADIUS are missing, or cannot be read
  */
 export async function prepareRadius(
