@@ -9,9 +9,19 @@ const viewNames = ['radcheck', 'radgroupcheck', 'radgroupreply', 'radreply', 'ra
 /** The views of the server, whose role reads them. */
 const internalViews = ['radius_subscriptions', 'radius_group_attributes', 'radius_units'];
 
+/** The functions of the server that the views call, with the privileges of the reader. */
+const calledFunctions = [
+  'is_running',
+  'radius_attributes',
+  'download_upload_bits',
+  'daily_bytes',
+  'radius_ip_kind',
+  'mikrotik_rate',
+];
+
 type View = { readonly oid: number; readonly schema: string; readonly view: string };
 
-/** A role that may read a view or use the schema of the views, apart from their owner. */
+/** A role that may read a view or use the schema of the views, apart from their owner and the role of the server. */
 type Reader = {
   readonly role: string;
   readonly isSuperuser: boolean;
@@ -98,9 +108,17 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
        FROM unnest($1::text[], $2::text[], $3::oid[]) AS one (schema, view, oid) JOIN pg_class c ON c.oid = one.oid
      ),
      reader AS (
-       SELECT grantee AS oid FROM view, aclexplode(relacl) WHERE grantee <> relowner
-       UNION SELECT grantee FROM pg_namespace n, aclexplode(nspacl)
-       WHERE quote_ident(nspname) = (SELECT min(schema) FROM view) AND grantee <> nspowner
+       SELECT oid FROM (
+         SELECT grantee AS oid FROM view, aclexplode(relacl) WHERE grantee <> relowner
+         UNION SELECT grantee FROM pg_namespace n, aclexplode(nspacl)
+         WHERE quote_ident(nspname) = (SELECT min(schema) FROM view) AND grantee <> nspowner
+       ) AS grantees WHERE oid <> current_user::regrole
+     ),
+     called AS (
+       SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+       WHERE quote_ident(nspname) = (SELECT min(schema) FROM view)
+           AND (proname = 'usernames_in' OR proname IN (SELECT relname || '_for' FROM view JOIN pg_class c ON c.oid = view.oid))
+         OR pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('radius_subscriptions')) AND proname = ANY ($5::text[])
      ),
      other AS (
        SELECT c.oid, relowner FROM pg_class c
@@ -114,7 +132,10 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
          (SELECT format('GRANT USAGE ON SCHEMA %s TO %s', min(schema), reader.oid::regrole)
           FROM view WHERE NOT has_schema_privilege(reader.oid, to_regnamespace(schema), 'USAGE') HAVING count(*) > 0),
          (SELECT format('GRANT SELECT ON %s TO %s', string_agg(name, ', ' ORDER BY name), reader.oid::regrole)
-          FROM view WHERE NOT has_table_privilege(reader.oid, view.oid, 'SELECT') HAVING count(*) > 0)
+          FROM view WHERE NOT has_table_privilege(reader.oid, view.oid, 'SELECT') HAVING count(*) > 0),
+         (SELECT format('GRANT EXECUTE ON FUNCTION %s TO %s',
+            string_agg(called.oid::regprocedure::text, ', ' ORDER BY called.oid::regprocedure::text), reader.oid::regrole)
+          FROM called WHERE NOT has_function_privilege(reader.oid, called.oid, 'EXECUTE') HAVING count(*) > 0)
        ], NULL) END AS grants,
        CASE oid WHEN 0 THEN '{}' ELSE ARRAY(
          SELECT other.oid::regclass::text FROM other
@@ -131,6 +152,7 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
       // Not by their names, which a role without USAGE on the schema cannot look up.
       views.map(({ oid }) => oid),
       [...(await readTables()), '_prisma_migrations', ...internalViews],
+      calledFunctions,
     ],
   );
   return rows;

@@ -34,7 +34,9 @@ export type AccountingProblem = {
   readonly exists: boolean;
   readonly missingColumns: readonly string[];
   readonly mayRead: boolean;
+  /** The names, as in SQL. */
   readonly user: string;
+  readonly quotedSchema: string;
 };
 
 /** Writes the statement that selects what the current role lacks to read the tables; its parameter is the schema. */
@@ -47,7 +49,7 @@ function writeAccountingCheck(): string {
         ORDER BY place) AS "missingColumns",
       NOT EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = c.oid AND attname = ANY (wanted.columns) AND NOT has_column_privilege(c.oid, attnum, 'SELECT')
-      ) AS "mayRead", current_user::text AS "user"
+      ) AS "mayRead", quote_ident(current_user) AS "user", quote_ident($1) AS "quotedSchema"
     FROM (VALUES ('radacct', '{${columns.radacct.join(',')}}'::text[]), ('nas', '{${columns.nas.join(',')}}'::text[]))
         AS wanted (name, columns)
       LEFT JOIN pg_namespace n ON nspname = $1
@@ -59,7 +61,7 @@ function writeAccountingCheck(): string {
  * RADIUS_ACCOUNTING_SCHEMA.
  */
 function describeAccountingProblem(schema: string, problem: AccountingProblem): string | undefined {
-  const { table, hasSchema, mayUseSchema, exists, missingColumns, mayRead, user } = problem;
+  const { table, hasSchema, mayUseSchema, exists, missingColumns, mayRead, user, quotedSchema } = problem;
   const name = `${schema}.${table}`;
   const create =
     "Load FreeRADIUS' mods-config/sql/main/postgresql/schema.sql into that schema of this database, or set " +
@@ -69,6 +71,6 @@ function describeAccountingProblem(schema: string, problem: AccountingProblem): 
   if (missingColumns.length > 0)
     return `RADIUS_ACCOUNTING_SCHEMA: ${name} lacks the columns ${missingColumns.join(', ')}. ${create}`;
   if (!mayUseSchema || !mayRead)
-    return `RADIUS_ACCOUNTING_SCHEMA: ${user} may not read ${name}: GRANT USAGE ON SCHEMA ${schema} TO ${user}; GRANT SELECT ON ${name} TO ${user}`;
+    return `RADIUS_ACCOUNTING_SCHEMA: ${user} may not read ${name}: GRANT USAGE ON SCHEMA ${quotedSchema} TO ${user}; GRANT SELECT ON ${quotedSchema}.${table} TO ${user}`;
   return undefined;
 }

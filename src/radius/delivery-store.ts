@@ -2,7 +2,6 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import { selectNas, type AccountingTables } from './accounting-statements.ts';
 import {
   createFeedRow,
-  fanOut,
   lease,
   moveCursor,
   recordResults,
@@ -16,6 +15,7 @@ import {
   type DueDelivery,
   type DueFilter,
 } from './delivery-statements.ts';
+import { fanOut } from './fan-out-statement.ts';
 import type { NasRow } from './nas-list.ts';
 import type { Plans, PlanValues, SessionChange } from './session-changes.ts';
 

@@ -38,7 +38,7 @@ type Waiting = {
   readonly onResponse: (response: NasResponse) => void;
 };
 
-/** What is known about one NAS. */
+/** The state of one NAS. */
 type Peer = { readonly pace: PacketPace; readonly waiting: Map<number, Waiting>; nextIdentifier: number };
 
 const identifierCount = 256;
@@ -124,7 +124,7 @@ export function createNasClient({
       if (signal.aborted) finish();
       try {
         for (const delay of delays) {
-          await peer.pace.turn();
+          await peer.pace.turn(finished.signal);
           if (finished.signal.aborted) break;
           await sendPacket(socketFor(address), request.bytes, port, address);
           await sleepUnlessAborted(delay, finished.signal);

@@ -21,19 +21,19 @@ export async function createSecretFinder(rows: readonly NasRow[], resolve: Resol
     readonly secret: string;
     readonly contains: (address: string) => boolean;
   }[] = [];
-  await Promise.all(
-    rows.map(async ({ name, secret }) => {
-      const cidr = parseCidr(name);
-      if (!cidr) {
-        for (const address of await resolve(name)) {
-          const key = normalizeAddress(address);
-          if (!secretByAddress.has(key)) secretByAddress.set(key, secret);
-        }
-      } else if (name.includes('/')) {
-        blocks.push({ prefix: cidr.prefix, secret, contains: createNetworkCheck([name]) });
-      } else secretByAddress.set(normalizeAddress(name), secret);
-    }),
+  /** The first row of an address counts, as for FreeRADIUS. */
+  const add = (address: string, secret: string) => {
+    const key = normalizeAddress(address);
+    if (!secretByAddress.has(key)) secretByAddress.set(key, secret);
+  };
+  const resolved = await Promise.all(
+    rows.map(async ({ name }) => (parseCidr(name) ? [name] : resolve(name))),
   );
+  for (const [index, { name, secret }] of rows.entries()) {
+    const cidr = name.includes('/') && parseCidr(name);
+    if (cidr) blocks.push({ prefix: cidr.prefix, secret, contains: createNetworkCheck([name]) });
+    else for (const address of resolved[index]!) add(address, secret);
+  }
   blocks.sort((one, other) => other.prefix - one.prefix);
   return (address) =>
     secretByAddress.get(normalizeAddress(address)) ??

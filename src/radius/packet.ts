@@ -20,7 +20,7 @@ export type RequestCode = typeof packetCodes.disconnectRequest | typeof packetCo
 /** What a NAS has responded. */
 export type NasResponse = {
   readonly isAck: boolean;
-  /** The reason of a NAK, RFC 5176 section 3.5; null if the NAS names none. */
+  /** The reason of a NAK, RFC 5176 section 3.5; null if the NAS names none, or one above those that exist. */
   readonly errorCause: number | null;
 };
 
@@ -31,6 +31,8 @@ export type EncodedRequest = {
   readonly bytes: Buffer;
 };
 
+/** Those of RFC 5176 are below 600: a NAS that sends the bytes in the wrong order exceeds this. */
+const maxErrorCause = 65_535;
 const headerLength = 20;
 const authenticatorLength = 16;
 /** RFC 2865, section 3. */
@@ -93,7 +95,8 @@ export function decodeResponse(
   }
   const [cause] = ofType(attributeCodes.errorCause);
   if (cause && cause.value.length !== 4) return undefined;
-  return { isAck, errorCause: cause?.value.readUInt32BE() ?? null };
+  const errorCause = cause?.value.readUInt32BE() ?? null;
+  return { isAck, errorCause: errorCause !== null && errorCause > maxErrorCause ? null : errorCause };
 }
 
 /** An attribute of a packet; `value` is a part of the packet. */

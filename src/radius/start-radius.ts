@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import type { Config } from '../config/settings.ts';
 import { OperatorError } from '../errors.ts';
 import { createEventFeed } from '../events/event-feed.ts';
@@ -11,16 +10,14 @@ import { accountingTablesIn } from './accounting-statements.ts';
 import { findAccountingProblems } from './check-accounting.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { createNasClient } from './nas-client.ts';
-import type { ResolveName } from './nas-list.ts';
+import { createNameResolver } from './name-resolver.ts';
 import { startRadiusJob, type RadiusJob } from './radius-job.ts';
 import { createSending } from './sending.ts';
 
-/** A name in `nas` that is not resolved within this time has no address, so that it does not delay other NAS. */
-const resolveTimeoutMs = 2000;
-
 /**
- * Prepares to tell NAS about changes, if RADIUS_DISCONNECT or RADIUS asks for it: checks the tables of the accounting.
- * Changes from now on are sent. Returns the function that starts the work.
+ * Prepares to send Disconnect- and CoA-Requests, if RADIUS_DISCONNECT or RADIUS is set: checks the tables of the
+ * accounting. The first start in a database sends changes from now on; a later one, those since the last that were
+ * sent. Returns the function that starts the work.
  * @throws OperatorError if the tables of FreeRADIUS are missing, or cannot be read
  */
 export async function prepareRadius(
@@ -45,7 +42,7 @@ export async function prepareRadius(
         log.warn({ reason: error.message }, 'a socket for RADIUS failed, and is replaced'),
     });
     const prefersCoa = config.RADIUS_CHANGE === 'coa';
-    const sending = createSending({ store, client, resolve: resolveBySystem, prefersCoa, log });
+    const sending = createSending({ store, client, resolve: createNameResolver(), prefersCoa, log });
     const job = startRadiusJob({ store, feed, sending, mutations }, log);
     return {
       async stop() {
@@ -56,24 +53,7 @@ export async function prepareRadius(
   };
 }
 
-/** Returns whether the settings ask for Disconnect- or CoA-Requests. */
+/** Returns whether Disconnect- or CoA-Requests are sent. */
 function sendsRequests(config: Pick<Config, 'RADIUS' | 'RADIUS_DISCONNECT'>): boolean {
   return config.RADIUS_DISCONNECT ?? config.RADIUS;
 }
-
-const resolveBySystem: ResolveName = async (name) => {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), resolveTimeoutMs);
-  });
-  try {
-    const addresses = await Promise.race([lookup(name, { all: true }), timeout]);
-    return addresses
-      .map(({ address }: { address: string }) => address)
-      .filter((address) => !address.includes('%'));
-  } catch {
-    return [];
-  } finally {
-    clearTimeout(timer);
-  }
-};

@@ -121,7 +121,7 @@ async function eraseFromDeliveries(transaction: Transaction, names: Names): Prom
   // Locks the endpoints until the end: meanwhile, none gets a delivery.
   await transaction.$executeRaw`
     UPDATE webhook_endpoints
-    SET cursor = concat_ws('-', split_part(cursor, '-', 1), split_part(cursor, '-', 2), ${names.pseudonym}::text)`;
+    SET cursor = ${changedCursor(names)}`;
   const data = jsonColumn('data', names);
   const word = wholeWord(names.username);
   return transaction.$executeRaw`
@@ -132,14 +132,18 @@ async function eraseFromDeliveries(transaction: Transaction, names: Names): Prom
     WHERE ${data.hasUsername} OR data->>'reason' ~ ${word}`;
 }
 
+/** Returns the same position with another text: see `parseFeedCursor`. */
+function changedCursor({ pseudonym }: Names): Prisma.Sql {
+  return Prisma.sql`concat_ws('-', split_part(cursor, '-', 1), split_part(cursor, '-', 2), ${pseudonym}::text)`;
+}
+
 /**
  * The user name of a session is the username, and the postfix of a plan. A pending request is sent all the same, with
- * the user name that the accounting has.
+ * the user name that the accounting has. A page of events that was read before is read again, as for webhooks.
  */
-async function eraseFromRadiusDeliveries(
-  transaction: Transaction,
-  { username, pseudonym }: Names,
-): Promise<number> {
+async function eraseFromRadiusDeliveries(transaction: Transaction, names: Names): Promise<number> {
+  await transaction.$executeRaw`UPDATE radius_feed SET cursor = ${changedCursor(names)}`;
+  const { username, pseudonym } = names;
   return transaction.$executeRaw`
     UPDATE radius_deliveries SET username = ${pseudonym}
     WHERE username = ${username} OR starts_with(username, ${username}) AND substr(username, length(${username}) + 1) IN (

@@ -49,17 +49,17 @@ export function readRadiusRows(rows: readonly RadiusRow[]): {
 } {
   const fields: RadiusFields = {};
   const problems: { row: RadiusRow; reason: string }[] = [];
-  const seen = new Map<string, string>();
+  const valueByAttribute = new Map<string, string>();
   const wispr = new Map<string, { row: RadiusRow; bits: bigint }>();
   for (const row of rows) {
     const attribute = row.attribute.toLowerCase();
     const problem = (reason: string) => problems.push({ row, reason });
-    const previous = seen.get(attribute);
+    const previous = valueByAttribute.get(attribute);
     if (!['=', ':=', '==', '+='].includes(row.op)) problem('the operator compares, and sets nothing');
     else if (previous !== undefined) {
       if (previous !== row.value) problem(`the value ${previous} comes first`);
     } else {
-      seen.set(attribute, row.value);
+      valueByAttribute.set(attribute, row.value);
       if (attribute === downAttribute || attribute === upAttribute) {
         const bits = parseWhole(row.value);
         if (bits === undefined) problem(notWhole);
@@ -86,7 +86,7 @@ function addWisprRates(
     fields.downloadUpload = rates;
     return;
   }
-  if (rates === fields.downloadUpload) return;
+  if (rates !== undefined && rates === fields.downloadUpload) return;
   for (const { row } of wispr.values())
     addProblem(
       row,

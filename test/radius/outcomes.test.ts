@@ -155,6 +155,20 @@ test.each([
   },
 );
 
+test('an Error-Cause in the wrong byte order counts as none, and its result is stored', async () => {
+  const cause = Buffer.from([101, 6, 0xf7, 1, 0, 0]);
+  nas.respond = ({ code, identifier, bytes: request }) => [
+    signResponse(code + 2, identifier, cause, { request, secret: nas.secret }),
+  ];
+  await removeAli();
+  expect(await waitForAttempt()).toMatchObject({
+    status: 'pending',
+    response: 'nak',
+    error_cause: null,
+    last_error: 'Disconnect-NAK: no Error-Cause',
+  });
+});
+
 test('a session that has ended before a retry receives no packet, and the delivery is done', async () => {
   nas.respond = () => [];
   await removeAli();

@@ -61,6 +61,11 @@ test.each([
   ['a NAK with its Error-Cause', reject(asReceived, secret, 503), { isAck: false, errorCause: 503 }],
   ['a NAK without Error-Cause', reject(asReceived, secret), { isAck: false, errorCause: null }],
   [
+    'a NAK with an Error-Cause above those that exist',
+    signResponse(42, 7, Buffer.from([101, 6, 0xf7, 1, 0, 0]), { request: request.bytes, secret }),
+    { isAck: false, errorCause: null },
+  ],
+  [
     'an ACK with padding after its length',
     Buffer.concat([acknowledge(asReceived, secret), Buffer.alloc(9)]),
     { isAck: true, errorCause: null },

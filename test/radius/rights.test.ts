@@ -121,6 +121,36 @@ describe('the role of FreeRADIUS', () => {
     expect(await examine()).toMatchObject([{ state: 'ok' }]);
   });
 
+  test('doctor names the functions that the role may not execute, in a database where PUBLIC may not', async () => {
+    const all = ['radius', 'public'].map((schema) => `ALL FUNCTIONS IN SCHEMA ${schema}`);
+    await app.sql(all.map((functions) => `REVOKE EXECUTE ON ${functions} FROM PUBLIC`).join('; '));
+    const name = 'running@x';
+    try {
+      await expect(client.query(queryOf('radusergroup', true), [name])).rejects.toMatchObject({
+        code: '42501',
+      });
+      const [{ state, message }] = await examine();
+      expect(state).toBe('wrong');
+      await app.sql(message.slice(message.indexOf('GRANT')));
+      expect(await examine()).toMatchObject([{ state: 'ok' }]);
+      for (const view of radiusViews) {
+        const values = [view.startsWith('radgroup') ? `group-${groupId}` : name];
+        for (const isFunction of [true, false])
+          expect((await client.query(queryOf(view, isFunction), values)).rowCount).toBeGreaterThan(0);
+      }
+    } finally {
+      await app.sql(all.map((functions) => `GRANT EXECUTE ON ${functions} TO PUBLIC`).join('; '));
+    }
+  });
+
+  test('doctor says nothing about a privilege of the role of the server on a view', async () => {
+    const asServer = createCommandLine(() => ({ ...app, url: urlAs(role, app.url) }));
+    const { checks } = JSON.parse((await asServer.run('doctor', '--json')).stdout);
+    expect(checks.filter(({ name }: { name: string }) => name === 'radius')).toStrictEqual([
+      expect.objectContaining({ state: 'ok', message: expect.stringContaining('No role may read them yet') }),
+    ]);
+  });
+
   test('doctor warns of views that every role may read', async () => {
     await app.sql('GRANT SELECT ON radius.radcheck TO PUBLIC');
     const results = await examine();

@@ -1,55 +1,18 @@
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
-import { createAccountingDatabase, openNas, openSession, type NasRequest } from '../support/nas.ts';
-import { useTestApp } from '../support/test-app.ts';
+import { expect, test } from '@jest/globals';
+import { openSession } from '../support/nas.ts';
+import { useSessionApp } from '../support/session-app.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const nas = await openNas();
-const app = useTestApp({ RADIUS: true, RADIUS_COA_PORT: nas.port }, () => createAccountingDatabase([nas]));
-
-let gold: number;
-let silver: number;
-beforeAll(async () => {
-  gold = await app.createGroup({ name: 'Gold', usernamePostfix: '@gold', downloadUpload: '100/50' });
-  silver = await app.createGroup({ name: 'Silver', downloadUpload: '10/5' });
-});
-afterEach(async () => {
-  await app.sql('DELETE FROM freeradius.radacct; DELETE FROM radius_deliveries; DELETE FROM subscribers');
-  nas.requests.length = 0;
-});
-
-const subscribe = async (username: string, groupId: number, startsAt?: string) => {
-  expect((await app.post('/subscribe', { username, groupId, startsAt })).status).toBe(200);
-};
-const call = async (path: string, body: object) => {
-  const { status, body: answer } = await app.post(path, body);
-  expect([status, answer.errors]).toStrictEqual([200, undefined]);
-};
-let lastCount = 0;
-/** Returns the requests, once all events so far are read and all deliveries are finished. */
-const readRequests = async (): Promise<readonly NasRequest[]> => {
-  // An event that concerns the session of this user, so that those before it are done with it.
-  const last = `last ${++lastCount}`;
-  await openSession(app, last);
-  await subscribe(last, silver);
-  await call('/removeUserSubscription', { username: last });
-  const isLast = ({ attributes }: NasRequest) => attributes['User-Name']!.startsWith('last ');
-  await waitUntil(() => nas.requests.some(({ attributes }) => attributes['User-Name'] === last));
-  await waitUntil(
-    async () => (await app.sql(`SELECT FROM radius_deliveries WHERE status = 'pending'`)).length === 0,
-  );
-  return nas.requests.filter((request) => !isLast(request));
-};
-const readUsers = async () =>
-  (await readRequests()).map(({ attributes }) => attributes['User-Name']!).toSorted();
+const { app, nas, groups, subscribe, call, readRequests, readUsers } = await useSessionApp();
 
 test('the session of a removed subscriber is disconnected: its user name, NAS and id, with both authenticators; others are not', async () => {
-  await subscribe('ali', gold);
-  await subscribe('sara', gold);
+  await subscribe('ali', groups.gold);
+  await subscribe('sara', groups.gold);
   await openSession(app, 'ali@gold', { id: 'session 1' });
   for (const other of ['ali', 'sara@gold', 'xali@gold', 'ali@gold@gold']) await openSession(app, other);
   await openSession(app, 'ali@gold', { id: 'ended' });
   await app.sql(`UPDATE freeradius.radacct SET acctstoptime = now() WHERE acctsessionid = 'ended'`);
-  await call('/removeUserSubscription', { username: 'ali', groupId: gold });
+  await call('/removeUserSubscription', { username: 'ali', groupId: groups.gold });
   expect(await readRequests()).toStrictEqual([
     {
       code: 40,
@@ -88,7 +51,7 @@ test('the session of a removed subscriber is disconnected: its user name, NAS an
 });
 
 test('all sessions of a user are disconnected, by one request each', async () => {
-  await subscribe('ali', gold);
+  await subscribe('ali', groups.gold);
   for (const id of ['phone', 'laptop', 'television']) await openSession(app, 'ali@gold', { id });
   await call('/removeUserSubscription', { username: 'ali' });
   const ids = (await readRequests()).map(({ attributes }) => attributes['Acct-Session-Id']!);
@@ -140,7 +103,7 @@ test('an edit of what RADIUS reads disconnects the subscribers of the group; an 
     multiLoginCount: 1,
   });
   await subscribe('ali', groupId);
-  await subscribe('sara', gold);
+  await subscribe('sara', groups.gold);
   for (const name of ['ali@e', 'ali', 'sara@e', 'sara@gold']) await openSession(app, name);
   for (const group of [
     { name: 'New' },
@@ -148,6 +111,10 @@ test('an edit of what RADIUS reads disconnects the subscribers of the group; an 
     { duration: 7 },
     { multiLoginCount: 5 },
     { downloadUpload: '10/5' },
+    { downloadUpload: '10 M/5 M' },
+    { ip: 'STATIC' },
+    { ip: 'DYNAMIC' },
+    { dailyBandwidth: 'none' },
   ])
     await call('/editGroup', { id: groupId, group });
   expect(await readUsers()).toStrictEqual([]);
@@ -192,7 +159,7 @@ test('a change of a plan that is not the one that RADIUS reads for the user disc
 test('a change of this server is sent without waiting for the next poll, which comes each second', async () => {
   const waits: number[] = [];
   for (const username of ['one', 'two', 'three', 'four', 'five']) {
-    await subscribe(username, silver);
+    await subscribe(username, groups.silver);
     await openSession(app, username);
     await call('/removeUserSubscription', { username });
     const committedAt = performance.now();
@@ -206,16 +173,16 @@ test('a change of this server is sent without waiting for the next poll, which c
 });
 
 test('a subscription that has not started has no session, and its removal disconnects none', async () => {
-  await subscribe('ali', gold, '2100-01-01T00:00:00Z');
+  await subscribe('ali', groups.gold, '2100-01-01T00:00:00Z');
   await openSession(app, 'ali@gold');
   await call('/removeUserSubscription', { username: 'ali' });
   expect(await readUsers()).toStrictEqual([]);
 });
 
 test('the audit log has no event of a request, and a subscription in it no column of the requests', async () => {
-  await subscribe('ali', gold);
+  await subscribe('ali', groups.gold);
   await openSession(app, 'ali@gold');
-  await call('/moveSubscribers', { fromGroupId: gold, toGroupId: silver });
+  await call('/moveSubscribers', { fromGroupId: groups.gold, toGroupId: groups.silver });
   await call('/removeUserSubscription', { username: 'ali' });
   await readRequests();
   const { body } = await app.post('/auditEvents', { first: 10 });
@@ -228,7 +195,7 @@ test('the audit log has no event of a request, and a subscription in it no colum
   ]);
   expect(events[2].before).toStrictEqual({
     username: 'ali',
-    groupId: silver,
+    groupId: groups.silver,
     startsAt: expect.any(String),
     expiresAt: null,
   });

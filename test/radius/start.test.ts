@@ -64,11 +64,11 @@ test.each([
 );
 
 test('for a role that may not read the tables, the error has the GRANTs, which are enough', async () => {
-  const role = `test_radius_${randomBytes(4).toString('hex')}`;
+  const role = `"test-radius-${randomBytes(4).toString('hex')}"`;
   await withTables.sql(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA public TO ${role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ${role}`);
   try {
-    const database = { ...withTables, url: urlAs(role, withTables.url) };
+    const database = { ...withTables, url: urlAs(role.slice(1, -1), withTables.url) };
     const opening = open({ RADIUS: true, DATABASE_URL: database.url }, database);
     const error = await opening.then(
       () => new Error('it started'),

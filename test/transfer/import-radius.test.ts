@@ -58,6 +58,9 @@ describeIfInstalled('groups import-radius', () => {
       ['silver', 'WISPr-Bandwidth-Max-Up', '=', '512000'],
       ['silver', 'Session-Timeout', ':=', '3600'],
       ['bronze', 'Mikrotik-Rate-Limit', ':=', '512k'],
+      ['half', 'WISPr-Bandwidth-Max-Down', ':=', '1000000'],
+      ['zero', 'WISPr-Bandwidth-Max-Down', ':=', '0'],
+      ['zero', 'WISPr-Bandwidth-Max-Up', ':=', '0'],
       [' ', 'Service-Type', ':=', 'Framed-User'],
     ]);
     await source.sql(
@@ -74,13 +77,16 @@ describeIfInstalled('groups import-radius', () => {
       expect.stringMatching(/^ : the group: group\.name must /),
       'gold: Mikrotik-Rate-Limit := "20M/100M 30M/150M 15M/80M 8/8 5 10M/50M" in radgroupreply: group-api has no bursts, priorities and minimum rates: 30M/150M 15M/80M 8/8 5 10M/50M',
       'gold: Framed-Pool := "pool1" in radgroupreply: group-api names a pool after its group: set ip to the CIDR block of the pool',
+      'half: WISPr-Bandwidth-Max-Down := "1000000" in radgroupreply: a limit needs a download and an upload of 1 bit/s or more',
       'silver: Simultaneous-Use := "two" in radgroupcheck: not a whole number that group-api supports: 1 to 2147483647',
       'silver: NAS-IP-Address != "192.0.2.1" in radgroupcheck: the operator compares, and sets nothing',
       'silver: Session-Timeout := "3600" in radgroupreply: group-api has no field for it',
+      'zero: WISPr-Bandwidth-Max-Down := "0" in radgroupreply: a limit needs a download and an upload of 1 bit/s or more',
+      'zero: WISPr-Bandwidth-Max-Up := "0" in radgroupreply: a limit needs a download and an upload of 1 bit/s or more',
     ]);
     expect([code, stdout]).toStrictEqual([
       0,
-      `Converted 4 groups of 5, with 3 users in them; 7 attributes not understood. File: ${file}\n`,
+      `Converted 6 groups of 7, with 3 users in them; 10 attributes not understood. File: ${file}\n`,
     ]);
 
     const lines = (await readFile(file, 'utf8'))
@@ -98,7 +104,9 @@ describeIfInstalled('groups import-radius', () => {
         multiLoginCount: 3,
         ip: '192.0.2.7',
       },
-      { id: 4, name: 'silver', downloadUpload: '1500500bit/512k', dailyBandwidth: '5GB', duration: 30 },
+      { id: 4, name: 'half', downloadUpload: 'unlimited' },
+      { id: 5, name: 'silver', downloadUpload: '1500500bit/512k', dailyBandwidth: '5GB', duration: 30 },
+      { id: 6, name: 'zero', downloadUpload: 'unlimited' },
     ]);
 
     const imported = await run('groups', 'import', file, '--new-ids', '--json');
@@ -142,10 +150,12 @@ describeIfInstalled('groups import-radius', () => {
       'group',
       'group',
       'group',
+      'group',
+      'group',
       'end',
     ]);
     expect(lines[1]).toMatchObject({ tagName: 'isp', duration: 7, price: '5' });
-    expect(stderr).toContain('Converted 4 groups of 5');
+    expect(stderr).toContain('Converted 6 groups of 7');
   });
 
   test('reads tables with other names and in another schema', async () => {
