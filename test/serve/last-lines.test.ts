@@ -18,7 +18,7 @@ async function runProgram(end: string): Promise<string[]> {
   const { stderr } = await exited;
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
   // One that is being written in the background may come after those that are written at the end.
-  return lines.map((line) => JSON.parse(line).msg).toSorted();
+  return lines.map((line) => JSON.parse(line).msg as string).toSorted();
 }
 
 test.each([
