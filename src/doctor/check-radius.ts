@@ -112,7 +112,7 @@ async function readReaders(client: pg.Pool, views: readonly View[]): Promise<Rea
          SELECT grantee AS oid FROM view, aclexplode(relacl) WHERE grantee <> relowner
          UNION SELECT grantee FROM pg_namespace n, aclexplode(nspacl)
          WHERE quote_ident(nspname) = (SELECT min(schema) FROM view) AND grantee <> nspowner
-       ) AS grantees WHERE oid <> current_user::regrole
+       ) AS grantees WHERE oid <> (SELECT r.oid FROM pg_roles r WHERE rolname = current_user)
      ),
      called AS (
        SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
