@@ -3,7 +3,7 @@ import type { AccountingTables } from './accounting-statements.ts';
 import type { Cursors } from './delivery-statements.ts';
 import type { SessionChange } from './session-changes.ts';
 
-const { sql, raw } = Prisma;
+const { sql, raw, join } = Prisma;
 
 /** The clocks of FreeRADIUS and of the database may differ by this. */
 const clockTolerance = raw(`interval '5 minutes'`);
@@ -27,6 +27,8 @@ export function fanOut(
   const rows = changes.flatMap(({ postfixes, ...change }, position) =>
     postfixes.map((postfix) => ({ ...change, postfix, position })),
   );
+  // Without parts that have no rows, for the planner.
+  const kinds = [...new Set(changes.map((change) => change.of))];
   return sql`
     WITH moved AS (
       UPDATE radius_feed SET cursor = ${cursors.to} WHERE sender = ${sender} AND cursor = ${cursors.from} RETURNING true
@@ -41,15 +43,10 @@ export function fanOut(
         ) LIMIT ${rows.length}
       ) AS row, LATERAL ${differenceOfPlans} AS difference
     ), subscriber AS (
-      -- The rows of the changed groups, and those that were moved, by indexes: not all subscribers.
-      SELECT change.*, username AS name, "startsAt" AS starts_at, "groupId" AS group_id FROM change
-      WHERE "of" = 'subscriber' AND "startsAt" <= "eventAt"
-      UNION ALL
-      SELECT change.*, s.username, starts_at, group_id FROM change JOIN subscribers AS s ON group_id = "groupId"
-      WHERE "of" = 'group' AND is_running(starts_at, expires_at)
-      UNION ALL
-      SELECT change.*, s.username, starts_at, greatest(group_id, "groupId") FROM change JOIN subscribers AS s ON moved_at >= "eventAt"
-      WHERE "of" = 'moved' AND is_running(starts_at, expires_at)
+      ${join(
+        kinds.map((kind) => subscribersOf[kind]),
+        ' UNION ALL ',
+      )}
     ), concerned AS (
       SELECT subscriber.*, acctuniqueid, acctsessionid, session.username AS user_name, host(nasipaddress) AS nas_address, acctstarttime
       FROM subscriber JOIN ${radacct} AS session ON session.username = name || postfix
@@ -82,6 +79,20 @@ export function fanOut(
     )
     SELECT (SELECT count(*)::int FROM inserted) AS count FROM moved`;
 }
+
+/** The subscribers of changes, by indexes: those of a group, those that were moved, or one that was removed. */
+const subscribersOf: Readonly<Record<SessionChange['of'], Prisma.Sql>> = {
+  subscriber: sql`
+      SELECT change.*, username AS name, "startsAt" AS starts_at, "groupId" AS group_id FROM change
+      WHERE "of" = 'subscriber' AND "startsAt" <= "eventAt"`,
+  group: sql`
+      SELECT change.*, s.username AS name, starts_at, group_id FROM change JOIN subscribers AS s ON group_id = "groupId"
+      WHERE "of" = 'group' AND is_running(starts_at, expires_at)`,
+  moved: sql`
+      SELECT change.*, s.username AS name, starts_at, greatest(group_id, "groupId") AS group_id
+      FROM change JOIN subscribers AS s ON moved_at >= "eventAt"
+      WHERE "of" = 'moved' AND is_running(starts_at, expires_at)`,
+};
 
 /**
  * Whether the attributes of the plans differ, apart from the login limit, which has its own rule; and whether those do

@@ -1,12 +1,16 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { accountingTablesIn } from '../../src/radius/accounting-statements.ts';
+import { fanOut } from '../../src/radius/fan-out-statement.ts';
+import type { SessionChange } from '../../src/radius/session-changes.ts';
+import { createAccountingDatabase } from '../support/nas.ts';
 import { queryOf, radiusViews, type RadiusView } from '../support/radius.ts';
 import { openTestConnection } from '../support/test-database.ts';
 import { useTestApp } from '../support/test-app.ts';
 
-// That an authorisation reads the few rows of one user, whatever the size of the tables.
+// That an authorisation and a change read the few rows of one user or group, whatever the size of the tables.
 
-const app = useTestApp();
+const app = useTestApp({}, () => createAccountingDatabase([]));
 const groupCount = 4000;
 
 beforeAll(async () => {
@@ -19,7 +23,15 @@ beforeAll(async () => {
      SELECT id, 'user' || id || '-' || k, now() - interval '1 day', now() + interval '30 days'
      FROM groups, generate_series(1, 5) k`,
   );
-  await app.sql('ANALYZE groups, subscribers');
+  await app.sql(
+    `INSERT INTO freeradius.radacct (acctsessionid, acctuniqueid, username, nasipaddress)
+     SELECT username, username, username, '127.0.0.1' FROM subscribers`,
+  );
+  // As docs/radius.md creates it.
+  await app.sql(
+    'CREATE INDEX radacct_open_user_idx ON freeradius.radacct (username) WHERE acctstoptime IS NULL',
+  );
+  await app.sql('ANALYZE groups, subscribers, freeradius.radacct');
 });
 
 type Plan = {
@@ -93,4 +105,63 @@ test('a user name of 250 characters and one that many plans share are read by in
   } finally {
     await client.end();
   }
+});
+
+const edited = {
+  id: groupCount / 2 + 2,
+  usernamePostfix: null,
+  dailyBandwidth: '10GB',
+  ip: null,
+  multiLoginCount: 1,
+};
+const change: SessionChange = {
+  eventId: '1',
+  eventType: 'group.edited',
+  eventAt: new Date().toISOString(),
+  of: 'group',
+  username: null,
+  startsAt: null,
+  groupId: edited.id,
+  postfixes: [''],
+  before: { ...edited, downloadUpload: '100/20' },
+  after: { ...edited, downloadUpload: '50/20' },
+  mustDisconnect: false,
+  loginLimit: null,
+};
+
+test.each<[string, SessionChange, number]>([
+  ['an edit of a group', change, 5],
+  [
+    'a removal',
+    {
+      ...change,
+      of: 'subscriber',
+      username: `user${edited.id}-3`,
+      startsAt: new Date().toISOString(),
+      before: null,
+      after: null,
+      mustDisconnect: true,
+    },
+    1,
+  ],
+])('the sessions that %s concerns are found by indexes', async (_, one, count) => {
+  await app.sql(`DELETE FROM radius_deliveries; DELETE FROM radius_feed`);
+  await app.sql(`INSERT INTO radius_feed (cursor, sender) VALUES ('from', 'me')`);
+  const { text, values } = fanOut(
+    accountingTablesIn('freeradius'),
+    'me',
+    { from: 'from', to: 'to' },
+    [one],
+    [],
+  );
+  const [explained] = await app.sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+    `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+    values,
+  );
+  const scans = nodesOf(explained!['QUERY PLAN'][0].Plan).filter((node) =>
+    ['radacct', 'subscribers'].includes(node['Relation Name'] ?? ''),
+  );
+  expect(scans.length).toBeGreaterThan(1);
+  for (const scan of scans) expect(scan['Node Type']).toMatch(/^(Index|Index Only|Bitmap Heap) Scan$/);
+  expect(await app.sql('SELECT FROM radius_deliveries')).toHaveLength(count);
 });
