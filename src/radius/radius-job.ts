@@ -9,7 +9,7 @@ import type { DeliveryStore } from './delivery-store.ts';
 import type { Sending } from './sending.ts';
 import { findPlanIds, toSessionChanges } from './session-changes.ts';
 
-/** The background work that tells NAS about changes. */
+/** The background work that sends Disconnect- and CoA-Requests after changes. */
 export type RadiusJob = {
   /** Ends running attempts within a second, lets another process send, and ends the work. */
   stop(): Promise<void>;
