@@ -171,7 +171,8 @@ CREATE VIEW "radius_group_attributes" AS
 
 -- The views of FreeRADIUS, in the schema radius, or plans_radius for tables in the schema plans: several schemas of group-api can share a
 -- database. Each view has a function with the same rows for one user or group, which uses the indexes of the tables: a condition on a
--- user name alone, which is computed from two tables, cannot.
+-- user name alone, which is computed from two tables, cannot. A caller's expression may have another collation than the indexes:
+-- convert_from has that of its argument 'UTF8', whose type is name.
 DO $do$
 DECLARE
     "own" CONSTANT text := current_schema();
@@ -272,7 +273,7 @@ BEGIN
                 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
                 RETURN QUERY SELECT * FROM %1$I.%3$I AS v
-                    WHERE v."subscriber" = ANY (%1$I."usernames_in"($1)) AND v."username" = $1;
+                    WHERE v."subscriber" = ANY (%1$I."usernames_in"($1 COLLATE "default")) AND v."username" = $1 COLLATE "default";
             END
             $$
         $sql$, "views", "taken" || '_for', "taken");
