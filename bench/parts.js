@@ -25,7 +25,28 @@ const metrics = {
   },
 };
 
-/** NAS would be told about sessions, of which the deleted groups have none. */
+/** A collector receives the traces of all requests, or of one in a hundred. */
+const traces = (name, does, sampling) => ({
+  name,
+  does,
+  async prepare() {
+    const collector = createServer((message, response) => {
+      message.resume();
+      message.on('end', () => response.end('{}'));
+    }).listen(0, '127.0.0.1');
+    await once(collector, 'listening');
+    return {
+      settings: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.address().port}`,
+        ...sampling,
+      },
+      start: () => () => collector.close(),
+    };
+  },
+});
+const sampled = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' };
+
+/** Requests to NAS for sessions, of which the deleted groups have none. */
 const radius = {
   name: 'radius',
   does: 'RADIUS=true',
@@ -83,4 +104,10 @@ async function listen(port, headers) {
   return response;
 }
 
-export const parts = [metrics, radius, events];
+export const parts = [
+  metrics,
+  traces('traces', 'traces', {}),
+  traces('sampled-traces', 'traces of 1 %', sampled),
+  radius,
+  events,
+];
