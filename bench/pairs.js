@@ -145,6 +145,7 @@ export function describePair([one, other], measured) {
     ['p99 ms', ({ p99 }) => p99, 1],
     ['CPU of the server, µs a request', ({ serverCpuUs }) => serverCpuUs, 0],
     ['CPU of the database, µs a request', ({ databaseCpuUs }) => databaseCpuUs, 0],
+    ['peak memory of the server, MB', ({ peakMemoryMb }) => peakMemoryMb, 0],
   ];
   const rows = connectionCounts.flatMap((count) =>
     measures.map(([title, read, digits]) => {

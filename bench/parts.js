@@ -5,6 +5,7 @@ import { createServer, get, request } from 'node:http';
 import { findFreePort } from './server.js';
 
 const listenerCount = 10;
+const idleListenerCount = 1000;
 const scrapeMs = 5000;
 
 /** Prometheus reads the metrics. */
@@ -89,7 +90,24 @@ const events = {
   },
 };
 
-async function listen(port, headers) {
+/** Subscriptions to events that the load does not cause. */
+const idleListeners = {
+  name: 'idle-listeners',
+  does: `${idleListenerCount} idle listeners`,
+  prepare: async () => ({
+    settings: {},
+    async start({ port }, headers) {
+      const listeners = [];
+      while (listeners.length < idleListenerCount)
+        listeners.push(await listen(port, headers, '(types: [SERVICE_GROUP_CREATED])'));
+      return () => {
+        for (const listener of listeners) listener.destroy();
+      };
+    },
+  }),
+};
+
+async function listen(port, headers, filter = '') {
   const sent = request({
     host: '127.0.0.1',
     port,
@@ -97,7 +115,7 @@ async function listen(port, headers) {
     method: 'POST',
     headers: { ...headers, 'Content-Type': 'application/json', Accept: 'text/event-stream' },
   });
-  sent.end(JSON.stringify({ query: 'subscription { groupEvents { type data } }' }));
+  sent.end(JSON.stringify({ query: `subscription { groupEvents${filter} { type data } }` }));
   const [response] = await once(sent, 'response');
   if (response.statusCode !== 200) throw new Error(`groupEvents returned ${response.statusCode}`);
   response.on('error', () => undefined).resume();
@@ -110,4 +128,5 @@ export const parts = [
   traces('sampled-traces', 'traces of 1 %', sampled),
   radius,
   events,
+  idleListeners,
 ];
