@@ -12,6 +12,7 @@ export const common = {
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // Tests wait for conditions: a limit is for what hangs, also on a machine that is several times slower.
   testTimeout: 90_000,
+  // More than the cores of a small machine, since tests also wait: for PostgreSQL, processes and timers.
   maxWorkers: 3,
   // Collected with --coverage only, as `.github/workflows/ci.yml` does.
   coverageProvider: 'v8',

@@ -1,5 +1,6 @@
 // The optional parts of group-api, each as a peer of bench.js that is compared with the server without it. `prepare` changes
-// the peer's own database and returns its settings, and `start`, which is called when the server runs, and returns what ends it.
+// the peer's separate database, and returns its settings and `start`, which is called when the server runs and returns the
+// function that ends what it has started.
 import { once } from 'node:events';
 import { createServer, get, request } from 'node:http';
 import { findFreePort } from './server.js';
