@@ -1,12 +1,40 @@
+import { isOutcomeUnknown } from '../database/database-errors.ts';
+import { waitForCommit } from '../database/lost-commit.ts';
 import type { RowJson } from '../database/row-json.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { DeletionResult, DeletionRequest } from './delete-statement.ts';
 
 /**
+ * Returns the results of deletes that were committed although the connection was lost.
+ * @throws the error if none was
+ */
+export async function recoverDeletions(
+  prisma: PrismaClient,
+  requests: readonly DeletionRequest[],
+  error: unknown,
+): Promise<DeletionResult[]> {
+  if (!isOutcomeUnknown(error)) throw error;
+  let committed: (DeletionResult | undefined)[] = [];
+  await waitForCommit(prisma, error, async () => {
+    committed = await findCommittedDeletions(prisma, requests);
+    return committed.some((result) => result !== undefined);
+  });
+  return committed.map((result) => result ?? lostResult);
+}
+
+/** The result of a request that deleted nothing in a statement whose result was lost: the reason is unknown. */
+const lostResult: DeletionResult = {
+  outcome: 'SERVICE_UNAVAILABLE',
+  row: {},
+  version: 0,
+  subscriberCount: 0,
+};
+
+/**
  * Finds the deletes that were committed although the connection was lost, by their audit events, which are written in
  * the same transaction. Returns one result per request, in order; `undefined` if the delete was not committed.
  */
-export async function findCommittedDeletions(
+async function findCommittedDeletions(
   prisma: PrismaClient,
   requests: readonly DeletionRequest[],
 ): Promise<(DeletionResult | undefined)[]> {

@@ -1,13 +1,13 @@
 import { isTimeLimit, isRolledBackByConflict, retryOnConflict } from '../database/conflict.ts';
-import { isOutcomeUnknown, toUnavailableError } from '../database/database-errors.ts';
-import { waitForCommit } from '../database/lost-commit.ts';
+import { toUnavailableError } from '../database/database-errors.ts';
 import { AppError, lockTimeout } from '../errors.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import { lockGroups } from '../groups/group-locks.ts';
+import { batchFinished, type FinishedBatch } from '../measurements/channels.ts';
+import { tracer } from '../measurements/tracer.ts';
 import { deleteExpiredKey } from '../mutations/idempotency.ts';
 import type { Commits } from '../mutations/mutation-runner.ts';
-import { measureBatch } from './batch-times.ts';
-import { findCommittedDeletions } from './committed-deletions.ts';
+import { recoverDeletions } from './committed-deletions.ts';
 import { runDeletionStatement, type DeletionRequest, type DeletionResult } from './delete-statement.ts';
 
 /** The times below follow the moving average of about this many statements: the load of the machine matters. */
@@ -18,6 +18,11 @@ const minSlowMs = 50;
 const maxSlowMs = 500;
 /** A batch waits for the clients of the last one for the average time, up to this limit, and not at all below 1 ms. */
 const maxGatherMs = 50;
+/**
+ * With fewer concurrent deletes all of them share one batch; with more, half of them: PostgreSQL executes one half while
+ * this process responds to the other.
+ */
+const minHalvedDeletes = 32;
 /** The maximum number of concurrent batches: a second one starts if the first is slow. */
 const maxInFlight = 2;
 /** The maximum number of concurrent single requests: a few of the pool's connections. */
@@ -27,7 +32,7 @@ const maxBatchSize = 256;
 
 type PendingRequest = {
   readonly request: DeletionRequest;
-  /** Since when the request waits for a statement. */
+  /** Since when the request waits for a statement, by the clock of `performance.now()`. */
   waitingSince: number;
   readonly resolve: (result: DeletionResult) => void;
   readonly reject: (error: unknown) => void;
@@ -52,7 +57,7 @@ export function createGroupCommit(
   let pending: PendingRequest[] = [];
   let inFlight = 0;
   /** The running batch, unless it is slow. */
-  let current: Promise<void> | undefined;
+  let current: PendingRequest[] | undefined;
   let averageMs = 0;
   /** The number of requests that the next batch waits for, until the timer ends. */
   let expected = 0;
@@ -77,18 +82,22 @@ export function createGroupCommit(
     }
   };
 
-  const executeBatch = async (batch: PendingRequest[]) => {
-    const requests = batch.map(({ request }) => request);
+  /** Runs the statement of a batch, and returns the function that passes its results on. */
+  const executeBatch = async (batch: PendingRequest[]): Promise<() => void> => {
     try {
-      const results = await measureBatch(batch, 'joint', () => runBatch(prisma, requests, retentionDays));
+      const results = await measureBatch(batch, 'joint', () => runBatch(prisma, batch, retentionDays));
       commits.emit('commit');
-      for (const [index, result] of results.entries()) {
-        if (result === undefined) runSingly(batch[index]!);
-        else batch[index]!.resolve(result);
-      }
+      return () => {
+        for (const [index, result] of results.entries()) {
+          if (result === undefined) runSingly(batch[index]!);
+          else batch[index]!.resolve(result);
+        }
+      };
     } catch (error) {
-      if (isFatal(error)) for (const { reject } of batch) reject(error);
-      else runSingly(...batch);
+      return () => {
+        if (isFatal(error)) for (const { reject } of batch) reject(error);
+        else runSingly(...batch);
+      };
     }
   };
 
@@ -99,17 +108,16 @@ export function createGroupCommit(
     pending = pending.slice(maxBatchSize);
     inFlight++;
     const startedAt = performance.now();
-    const running = executeBatch(batch);
-    current = running;
+    current = batch;
     const release = () => {
-      if (current === running) current = undefined;
+      if (current === batch) current = undefined;
     };
     const slowMs = Math.min(Math.max(averageMs * slowFactor, minSlowMs), maxSlowMs);
     const slow = setTimeout(() => {
       release();
       flush();
     }, slowMs);
-    void running.finally(() => {
+    void executeBatch(batch).then((passResultsOn) => {
       clearTimeout(slow);
       inFlight--;
       release();
@@ -118,6 +126,8 @@ export function createGroupCommit(
       averageMs += (elapsedMs - averageMs) / averagedStatements;
       gather(batch.length + pending.length);
       flush();
+      // Once the next batch has been sent: PostgreSQL executes it while this process writes the responses.
+      setImmediate(passResultsOn);
     });
   };
 
@@ -127,7 +137,7 @@ export function createGroupCommit(
     stopGathering();
     const waitMs = Math.min(averageMs, maxGatherMs);
     if (waitMs < 1) return;
-    expected = Math.min(count, maxBatchSize);
+    expected = Math.min(count < minHalvedDeletes ? count : Math.floor(count / 2), maxBatchSize);
     gathering = setTimeout(() => {
       stopGathering();
       flush();
@@ -152,6 +162,42 @@ export function createGroupCommit(
 }
 
 /**
+ * Runs the statement of a batch, and notes its times in the summaries of the requests that it carries. They wait again
+ * from its end, for those whose delete is repeated alone.
+ */
+async function measureBatch<T>(
+  batch: readonly PendingRequest[],
+  kind: FinishedBatch['kind'],
+  statement: () => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  let isSuccess = false;
+  try {
+    const traces = tracer && batch.map(({ request }) => request.call.summary?.trace);
+    const result = await (traces ? tracer!.runBatch(traces, statement) : statement());
+    isSuccess = true;
+    return result;
+  } finally {
+    const endedAt = performance.now();
+    const statementMs = endedAt - startedAt;
+    const size = batch.length;
+    if (batchFinished.hasSubscribers) {
+      const waitsMs = batch.map(({ waitingSince }) => startedAt - waitingSince);
+      batchFinished.publish({ size, kind, waitsMs, statementMs, isSuccess });
+    }
+    for (const waiting of batch) {
+      const { summary } = waiting.request.call;
+      if (summary) {
+        summary.batchSize = Math.max(summary.batchSize, size);
+        summary.waitMs += startedAt - waiting.waitingSince;
+        summary.statementMs += statementMs;
+      }
+      waiting.waitingSince = endedAt;
+    }
+  }
+}
+
+/**
  * Returns whether all deletes of a failed batch fail with its error: the database is unavailable. A statement that
  * failed because of a lock or a time limit was rolled back and may be retried.
  */
@@ -164,41 +210,16 @@ function isFatal(error: unknown): boolean {
  */
 async function runBatch(
   prisma: PrismaClient,
-  requests: readonly DeletionRequest[],
+  batch: readonly PendingRequest[],
   retentionDays: number,
 ): Promise<(DeletionResult | undefined)[]> {
+  const requests = batch.map(({ request }) => request);
   try {
     return await runDeletionStatement(prisma, requests, retentionDays, Prisma.sql`SKIP LOCKED`);
   } catch (error) {
-    return recoverResults(prisma, requests, error);
+    return recoverDeletions(prisma, requests, error);
   }
 }
-
-/**
- * Returns the results of deletes that were committed although the connection was lost.
- * @throws the error if none was
- */
-async function recoverResults(
-  prisma: PrismaClient,
-  requests: readonly DeletionRequest[],
-  error: unknown,
-): Promise<DeletionResult[]> {
-  if (!isOutcomeUnknown(error)) throw error;
-  let committed: (DeletionResult | undefined)[] = [];
-  await waitForCommit(prisma, error, async () => {
-    committed = await findCommittedDeletions(prisma, requests);
-    return committed.some((result) => result !== undefined);
-  });
-  return committed.map((result) => result ?? lostResult);
-}
-
-/** The result of a request that deleted nothing in a statement whose result was lost: the reason is unknown. */
-const lostResult: DeletionResult = {
-  outcome: 'SERVICE_UNAVAILABLE',
-  row: {},
-  version: 0,
-  subscriberCount: 0,
-};
 
 /** Runs one request. Locks its group first, so that the statement deletes the row version that it reads. */
 async function runSingle(
@@ -217,7 +238,7 @@ async function runSingle(
       });
     });
   } catch (error) {
-    const [result] = await recoverResults(prisma, [request], toUnavailableError(error));
+    const [result] = await recoverDeletions(prisma, [request], toUnavailableError(error));
     return result!;
   }
 }
