@@ -6,16 +6,20 @@ export type RowJson = { readonly [column: string]: unknown };
 /** Converts column names to the API's names, at every depth: `tag_name` to `tagName`. */
 export function camelCaseKeys(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(camelCaseKeys);
-  if (!(json instanceof Object)) return json;
+  if (!isRecord(json)) return json;
   const renamed: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(json)) renamed[camelCase(key)] = camelCaseKeys(value);
+  for (const key in json) renamed[camelCase(key)] = camelCaseKeys(json[key]);
   return renamed;
+}
+
+function isRecord(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null;
 }
 
 const camelCaseByName = new Map<string, string>();
 
-/** Cached by name; there are only as many names as columns. */
-function camelCase(name: string): string {
+/** Converts a column name to the API's name. Cached by name; there are only as many names as columns. */
+export function camelCase(name: string): string {
   let camelCased = camelCaseByName.get(name);
   if (camelCased === undefined) {
     camelCased = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -58,6 +62,8 @@ export function withRowDefaults(table: Table, row: RowJson): RowJson {
   return row;
 }
 
+/** What `new Date()` parses exactly: other texts may be dates in a format of its own. */
+const isoPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$/;
 /** Offsets before about 1920 may have seconds: Asia/Tehran had +03:25:44. */
 const timestampPattern =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d(?:\.\d{1,6})?)(?:Z|([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?)( BC)?$/;
@@ -67,6 +73,7 @@ const timestampPattern =
  * `toISOString()`. Returns an invalid date for any other text, such as `infinity`.
  */
 export function parseTimestamp(text: string): Date {
+  if (isoPattern.test(text)) return new Date(text);
   const [, year, month, day, hours, minutes, seconds, sign, offsetHours, offsetMinutes, offsetSeconds, era] =
     timestampPattern.exec(text) ?? [];
   if (year === undefined) return new Date(Number.NaN);
