@@ -10,7 +10,7 @@ declare module 'fastify' {
 }
 
 /** The methods of all registered paths. */
-type PathMethods = {
+export type PathMethods = {
   /** Returns the methods of a request's path; for `*` and unknown paths, the methods that any path may have. */
   allowedFor(request: FastifyRequest): string[];
   /** Returns the error of a request without a route: 405 if its path has other methods, otherwise 404. */

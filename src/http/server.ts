@@ -5,7 +5,7 @@ import type { Authenticator } from '../accounts/authentication.ts';
 import type { Config } from '../config/settings.ts';
 import type { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { handleClientError, markResponseSent } from './broken-request.ts';
+import { handleClientError } from './broken-request.ts';
 import { allowOrigins, commonHeaders, commonTlsHeaders } from './hooks/security-headers.ts';
 import { sendError, sendStatus, toAppError } from './error-response.ts';
 import { acceptOnlyJson } from './hooks/json-body.ts';
@@ -15,7 +15,7 @@ import { createNodeServer } from './node-server.ts';
 import { trackPathMethods } from './path-methods.ts';
 import { openOverloadGuard, type Load, type WriteErrorBody } from './hooks/load-shedding.ts';
 import { openRateLimits, type RequestCounters } from './hooks/rate-limits.ts';
-import { findRequestHeadError, requestIdOf } from './request-head.ts';
+import { checkRequestHeads, requestIdOf } from './hooks/request-head.ts';
 import { lazySchemaCompilers } from './schema-compilers.ts';
 import { requireAuthentication } from './hooks/authentication.ts';
 import { watchCertificate, readCertificate, type Certificate, type CertificateFiles } from './tls.ts';
@@ -32,17 +32,9 @@ declare module 'fastify' {
     /** Returns the certificate chain in use, as PEM; undefined without TLS. */
     readonly readCertificate: () => Buffer | undefined;
   }
-  interface FastifyRequest {
-    /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
-    releaseSlot: () => void;
-  }
 }
 
 const maxBodyBytes = 1024 * 1024;
-
-const ignoredForwardingText =
-  'requests have X-Forwarded-For, which is ignored since TRUST_PROXY is unset: the networks of accounts, the rate limits ' +
-  'and the audit log use the address of the connection. If it is a proxy, set TRUST_PROXY to it';
 
 /**
  * Creates the HTTP server without routes: request ids, one log line per request, and the checks before a body is read,
@@ -120,21 +112,7 @@ export async function createHttpServer(
   // Before all hooks that reject requests: the close of the server waits for those too.
   drainOnClose(http, summaries.finish);
   const headers = certificateFiles ? commonTlsHeaders : commonHeaders;
-  // Once, not for each request.
-  let warnsOfForwarding = config.TRUST_PROXY === undefined;
-  http.addHook('onRequest', (request, reply, done) => {
-    if (warnsOfForwarding && request.headers['x-forwarded-for'] !== undefined) {
-      warnsOfForwarding = false;
-      log.warn({ ip: request.ip }, ignoredForwardingText);
-    }
-    reply.header('X-Request-Id', request.id).headers(headers);
-    if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
-    done(findRequestHeadError(request.raw));
-  });
-  http.addHook('onResponse', (request, _reply, done) => {
-    if (!request.raw.complete) markResponseSent(request.raw.socket);
-    done();
-  });
+  checkRequestHeads(http, { headers, trustsProxies: config.TRUST_PROXY !== undefined }, paths, log);
   await allowOrigins(http, config.CORS_ORIGINS);
   const limits = await openRateLimits(
     http,
@@ -147,18 +125,7 @@ export async function createHttpServer(
   );
   requireAuthentication(http, authenticator, limits);
   acceptOnlyJson(http);
-  http.decorateRequest('releaseSlot', () => {});
-  http.addHook('preValidation', (request, reply, done) => {
-    const { isPublic, isStreamed } = request.routeOptions.config;
-    if (!isPublic) {
-      request.releaseSlot = overload.acquireSlot(
-        request.raw,
-        reply.raw,
-        isStreamed ? 'streamed' : 'buffered',
-      );
-    }
-    done();
-  });
+  overload.limitConcurrentRequests(http);
 
   return http;
 }

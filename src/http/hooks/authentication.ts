@@ -4,7 +4,7 @@ import type { Authenticator, Credentials } from '../../accounts/authentication.t
 import type { Principal } from '../../accounts/principal.ts';
 import { AppError } from '../../errors.ts';
 import type { Caller } from '../../mutations/mutation-call.ts';
-import { isRepeated, normalizeIp } from '../request-head.ts';
+import { isRepeated, normalizeIp } from './request-head.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { signInFailed } from '../../measurements/channels.ts';
 

@@ -1,10 +1,18 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { FastifyInstance } from 'fastify';
 import { AppError, httpStatusOf, retryAfterSeconds } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { requestRejected } from '../../measurements/channels.ts';
-import { requestIdOf } from '../request-head.ts';
+import { requestIdOf } from './request-head.ts';
 import { onResponseClosed } from './graceful-shutdown.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Ends the count of this request among MAX_CONCURRENT_REQUESTS, for a response that stays open. */
+    releaseSlot: () => void;
+  }
+}
 
 /** The limits of the overload protection, and its responses. */
 type OverloadSettings = {
@@ -29,13 +37,12 @@ type OverloadGuard = {
    */
   rejectWhenOverloaded(listener: RequestListener): RequestListener;
   /**
-   * Occupies a slot until the response is closed. A `buffered` request gets its slot when its body is complete, so that
-   * slow clients occupy none. A `streamed` request processes its body while it is received; these have the same number
-   * of separate slots, but are rejected like any other request while all `buffered` slots are occupied.
-   * Returns the function that releases the slot earlier, for a response that stays open.
-   * @throws AppError SERVICE_UNAVAILABLE
+   * Adds the hook by which a request occupies a slot until its response is closed, and is rejected if there is none. A
+   * `buffered` request gets its slot when its body is complete, so that slow clients occupy none. A `streamed` request
+   * processes its body while it is received; these have the same number of separate slots, but are rejected like any
+   * other request while all `buffered` slots are occupied.
    */
-  acquireSlot(request: IncomingMessage, response: ServerResponse, kind: RequestKind): () => void;
+  limitConcurrentRequests(http: FastifyInstance): void;
   readLoad(): Load;
   close(): void;
 };
@@ -76,6 +83,17 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
     return true;
   };
 
+  /** Returns the function that releases the slot. @throws AppError SERVICE_UNAVAILABLE */
+  const acquireSlot = (kind: RequestKind) => {
+    if (isOverloaded(kind)) throw overloadError;
+    concurrent[kind]++;
+    let isOccupied = true;
+    return () => {
+      if (isOccupied) concurrent[kind]--;
+      isOccupied = false;
+    };
+  };
+
   /** A line for each request would add to the load. Those that were not even read have no other line. */
   const logRejected = () => {
     if (rejected > 0)
@@ -100,16 +118,17 @@ export function openOverloadGuard(settings: OverloadSettings, log: Logger): Over
       unread++;
       return sendOverloadError(request, response, settings);
     },
-    acquireSlot(request, response, kind) {
-      if (isOverloaded(kind)) throw overloadError;
-      concurrent[kind]++;
-      let isOccupied = true;
-      const release = () => {
-        if (isOccupied) concurrent[kind]--;
-        isOccupied = false;
-      };
-      onResponseClosed(request, response, release);
-      return release;
+    limitConcurrentRequests(http) {
+      http.decorateRequest('releaseSlot', () => {});
+      http.addHook('preValidation', (request, reply, done) => {
+        const { isPublic, isStreamed } = request.routeOptions.config;
+        if (!isPublic) {
+          const release = acquireSlot(isStreamed ? 'streamed' : 'buffered');
+          request.releaseSlot = release;
+          onResponseClosed(request.raw, reply.raw, release);
+        }
+        done();
+      });
     },
     readLoad: () => ({ ...concurrent, eventLoopDelayMs: meanMs }),
     close() {

@@ -5,7 +5,7 @@ import rateLimit, {
 } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { normalizeIp } from '../request-head.ts';
+import { normalizeIp } from './request-head.ts';
 
 /** The limits per minute. `0`: unlimited requests. */
 type RateLimitSettings = {

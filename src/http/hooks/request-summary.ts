@@ -3,7 +3,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyReques
 import { requestFinished } from '../../measurements/channels.ts';
 import type { Endpoint, RequestSummary } from '../../measurements/request-summary.ts';
 import { tracer, type Tracer } from '../../measurements/tracer.ts';
-import { clientErrorOf } from '../broken-request.ts';
+import { clientErrorOf, markResponseSent } from '../broken-request.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -37,6 +37,7 @@ export function summarizeRequests(
     done();
   });
   http.addHook('onResponse', (request, reply, done) => {
+    if (!request.raw.complete) markResponseSent(request.raw.socket);
     finish(request, reply);
     done();
   });

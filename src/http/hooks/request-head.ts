@@ -1,6 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { AppError } from '../errors.ts';
+import type { FastifyInstance } from 'fastify';
+import { AppError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { PathMethods } from '../path-methods.ts';
+
+const ignoredForwardingText =
+  'requests have X-Forwarded-For, which is ignored since TRUST_PROXY is unset: the networks of accounts, the rate limits ' +
+  'and the audit log use the address of the connection. If it is a proxy, set TRUST_PROXY to it';
+
+type RequestHeadSettings = {
+  /** The headers of all responses, apart from `X-Request-Id`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly trustsProxies: boolean;
+};
+
+/** Sets the headers of all responses, and rejects requests whose head violates HTTP. */
+export function checkRequestHeads(
+  http: FastifyInstance,
+  { headers, trustsProxies }: RequestHeadSettings,
+  paths: PathMethods,
+  log: Logger,
+): void {
+  // Once, not for each request.
+  let warnsOfForwarding = !trustsProxies;
+  http.addHook('onRequest', (request, reply, done) => {
+    if (warnsOfForwarding && request.headers['x-forwarded-for'] !== undefined) {
+      warnsOfForwarding = false;
+      log.warn({ ip: request.ip }, ignoredForwardingText);
+    }
+    reply.header('X-Request-Id', request.id).headers(headers);
+    if (request.method === 'OPTIONS') reply.header('Allow', paths.allowedFor(request).join(', '));
+    done(findRequestHeadError(request.raw));
+  });
+}
 
 /**
  * Returns the client's request id if it is valid, so that a request can be traced across systems; otherwise a new one.
@@ -25,7 +58,7 @@ export function normalizeIp(text: string): string {
  * smuggling). `Host` is optional in HTTP/1.0 only, which old load balancers use for health checks.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
-export function findRequestHeadError({
+function findRequestHeadError({
   method,
   url = '',
   httpVersion,
