@@ -62,7 +62,7 @@ export function withRowDefaults(table: Table, row: RowJson): RowJson {
   return row;
 }
 
-/** What `new Date()` parses exactly: other texts may be dates in a format of its own. */
+/** What `new Date()` parses as ECMAScript specifies: it guesses at other texts. */
 const isoPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$/;
 /** Offsets before about 1920 may have seconds: Asia/Tehran had +03:25:44. */
 const timestampPattern =

@@ -19,8 +19,8 @@ const maxSlowMs = 500;
 /** A batch waits for the clients of the last one for the average time, up to this limit, and not at all below 1 ms. */
 const maxGatherMs = 50;
 /**
- * With fewer concurrent deletes all of them share one batch; with more, half of them: PostgreSQL executes one half while
- * this process responds to the other.
+ * Fewer concurrent deletes share one batch; of more, a batch has half: PostgreSQL executes one half while this process
+ * responds to the other.
  */
 const minHalvedDeletes = 32;
 /** The maximum number of concurrent batches: a second one starts if the first is slow. */
@@ -41,8 +41,9 @@ type PendingRequest = {
 /**
  * Group commit: concurrent deletes are batched into one statement, since a statement and its commit cost about the same
  * for one delete as for thirty. One batch runs at a time; a second one may start if the first is slow. After a batch,
- * the next one waits a moment for the same clients. A delete on an idle server starts immediately: it never waits to
- * fill a batch. If a batch fails, its deletes are retried individually. `commits` emits `commit` after each statement.
+ * the next one waits a moment for the same clients; with many clients it has half of them, and its statement runs while
+ * the responses of the last one are written. A delete on an idle server starts immediately: it never waits to fill a
+ * batch. If a batch fails, its deletes are retried individually. `commits` emits `commit` after each statement.
  * `run` runs a delete; it rejects if the database is unavailable or the group stays locked. `readQueue` returns the
  * number of deletes that wait for a statement, and of running statements.
  */
