@@ -57,7 +57,7 @@ export async function runDeletionStatement(
   const statement = writeDeletionStatement(requests, retentionDays, lockOption);
   const rows = await client.$queryRaw<(DeletionResult & { ordinal: number })[]>(statement);
   const results: (DeletionResult | undefined)[] = requests.map(() => undefined);
-  for (const { ordinal, ...result } of rows) if (result.outcome) results[ordinal] = result;
+  for (const row of rows) if (row.outcome) results[row.ordinal] = row;
   return results;
 }
 
