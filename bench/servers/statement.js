@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeDeletionStatement } from '../../dist/group-deletion/delete-statement.js';
 import { parseGroupRow } from '../../dist/groups/group.js';
+import { noDetails } from '../../dist/mutations/mutation-call.js';
 
 /** Deletes one group on a pool of connections and returns it. */
 export async function deleteByStatement(pool, id) {
@@ -15,6 +16,7 @@ export async function deleteByStatement(pool, id) {
     targetIds: [String(id)],
     idempotencyKey: null,
     fingerprint: '',
+    selectedDetails: noDetails,
   };
   const request = {
     id,

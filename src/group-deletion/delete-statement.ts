@@ -1,6 +1,6 @@
 import { insertAuditEvents } from '../mutations/audit-log.ts';
 import { idempotencyCutoff } from '../mutations/idempotency.ts';
-import type { MutationCall } from '../mutations/mutation-call.ts';
+import type { MutationCall, SelectedDetails } from '../mutations/mutation-call.ts';
 import type { RowJson } from '../database/row-json.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 
@@ -25,7 +25,7 @@ export type DeletionRequest = {
  */
 export type DeletionResult = {
   readonly outcome: 'done' | 'replayed' | DeletionErrorCode;
-  /** The row with `details`: the service group, and `subscriberCount: 0`. */
+  /** The row; if the call selects them, with `details`: the service group, and `subscriberCount: 0`. */
   readonly row: RowJson;
   readonly version: number;
   readonly subscriberCount: number;
@@ -83,6 +83,11 @@ const auditInsert = insertAuditEvents(
       WHERE is_audited`,
 );
 
+/** Returns whether a call selects the details that the statement reads. */
+export function hasDetails({ serviceGroup, subscriberCount }: SelectedDetails): boolean {
+  return serviceGroup || subscriberCount;
+}
+
 /** Writes the statement. Its text never changes, so PostgreSQL plans it once per connection. */
 export function writeDeletionStatement(
   requests: readonly DeletionRequest[],
@@ -121,24 +126,28 @@ export function writeDeletionSteps(
       expected_version: expectedVersion,
       subscribers_moved: subscribersMoved,
       moved_to: movedTo,
-      is_audited: isAudited,
+      has_details: hasDetails(call.selectedDetails),
       account: call.account,
-      credential: call.credential,
-      address: call.address,
-      user_agent: call.userAgent,
-      request_id: call.requestId,
-      operation: call.operation,
       reason,
-      // The mutation runner stores the key if it audits the call.
-      key: isAudited ? call.idempotencyKey : null,
-      fingerprint: call.fingerprint,
+      // Otherwise the mutation runner writes the event and the key; parsing a thousand requests takes half the time.
+      ...(isAudited && {
+        is_audited: true,
+        credential: call.credential,
+        address: call.address,
+        user_agent: call.userAgent,
+        request_id: call.requestId,
+        operation: call.operation,
+        key: call.idempotencyKey,
+        fingerprint: call.fingerprint,
+      }),
     })),
   );
   return Prisma.sql`
     request AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${json}::jsonb) AS request (
-        ordinal int, id int, expected_version int, subscribers_moved int, moved_to int, is_audited boolean, account text,
-        credential text, address text, user_agent text, request_id text, operation text, reason text, key text, fingerprint text)
+      SELECT * FROM json_to_recordset(${json}::json) AS request (
+        ordinal int, id int, expected_version int, subscribers_moved int, moved_to int, has_details boolean, account text,
+        reason text, is_audited boolean, credential text, address text, user_agent text, request_id text, operation text,
+        key text, fingerprint text)
     ),
     examined AS MATERIALIZED (
       SELECT request.*, stored.response, groups.version,
@@ -172,9 +181,11 @@ export function writeDeletionSteps(
       RETURNING locked.ordinal, groups.id, group_row(groups) AS row
     ),
     result AS (
-      SELECT deleted.ordinal, deleted.id, row AS stored, row || jsonb_build_object('details', jsonb_build_object(
-        'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) AS response
-      FROM deleted LEFT JOIN service_groups ON service_groups.id = (row ->> 'service_group_id')::int
+      SELECT ordinal, deleted.id, row AS stored,
+        CASE WHEN has_details THEN row || jsonb_build_object('details', jsonb_build_object(
+          'serviceGroup', to_jsonb(service_groups), 'subscriberCount', 0)) ELSE row END AS response
+      FROM deleted JOIN request USING (ordinal)
+      LEFT JOIN service_groups ON has_details AND service_groups.id = (row ->> 'service_group_id')::int
     ),
     ended AS (
       -- After the group: every writer locks a group before its subscribers.
