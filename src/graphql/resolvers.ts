@@ -3,8 +3,9 @@ import { formatAuditCursor, parseAuditSearch } from '../mutations/audit-event-se
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { Resolvers } from '../generated/graphql.ts';
 import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } from '../groups/archive.ts';
-import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
+import { parseDeletion, parseReason } from '../group-deletion/delete-group.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
+import { parseGroupIds } from '../group-deletion/group-ids.ts';
 import { parseRestoration } from '../group-deletion/restore-group.ts';
 import { parseRetirement } from '../group-deletion/retire-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
@@ -98,7 +99,7 @@ export const resolvers: Resolvers = {
     ),
 
     deleteGroups: mutationResolver(async (args, { groupDeletion }, call) =>
-      inTurns(await groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call)),
+      inTurns(await groupDeletion.deleteGroups(parseGroupIds(args.ids), parseReason(args.reason), call)),
     ),
 
     restoreGroup: mutationResolver((args, { groupRestoration }, call) =>
