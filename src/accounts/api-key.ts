@@ -12,8 +12,3 @@ export function createApiKey(): string {
 export function hashApiKey(key: string): Buffer<ArrayBuffer> {
   return hash('sha256', key, 'buffer');
 }
-
-/** Returns the same hash in Base64, which takes a quarter of the time: for each request. */
-export function encodeApiKeyHash(key: string): string {
-  return hash('sha256', key, 'base64');
-}

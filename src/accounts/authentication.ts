@@ -1,10 +1,10 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 import type { Account as AccountRow } from '../generated/prisma/client.ts';
 import { createNetworkCheck } from '../validation/ip-address.ts';
 import { isUsername } from './account.ts';
 import type { AccountRepository } from './account-repository.ts';
-import { encodeApiKeyHash } from './api-key.ts';
 import type { JwtVerifier } from './jwt/verifier.ts';
 import { createPasswordVerifier } from './password.ts';
 import type { Principal } from './principal.ts';
@@ -46,7 +46,9 @@ type CachedAccount = {
 /** Creates the authentication by accounts and, if there is a verifier, by JWT. */
 export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifier): Authenticator {
   const passwords = createPasswordVerifier();
-  const byKeyHash = createAccountCache((hash) => accounts.findByApiKeyHash(Buffer.from(hash, 'base64')));
+  const byKeyHash = createAccountCache((keyHash) =>
+    accounts.findByApiKeyHash(Buffer.from(keyHash, 'base64')),
+  );
   const byUsername = createAccountCache((username) => accounts.findByUsername(username));
 
   const requireKey = async (key: string): Promise<CachedAccount> => {
@@ -97,6 +99,11 @@ export function createAuthenticator(accounts: AccountRepository, jwt?: JwtVerifi
       return toPrincipal(account, credential);
     },
   };
+}
+
+/** Returns the hash that `hashApiKey` stores, in Base64, which takes a quarter of the time: for each request. */
+function encodeApiKeyHash(key: string): string {
+  return hash('sha256', key, 'base64');
 }
 
 function toPrincipal({ row, scopes }: CachedAccount, credential: Principal['credential']): Principal {

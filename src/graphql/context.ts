@@ -35,26 +35,10 @@ export type Context = Repositories & {
 export type Loaders = ReturnType<typeof createLoaders>;
 
 /**
- * Creates the context of a request. The repositories are its prototype: copying them into each context, and again when
- * Apollo Server clones it, would take longer than parsing the body.
- */
-export function createContext(
-  repositories: Repositories,
-  request: Omit<Context, keyof Repositories | 'loaders' | 'reachedFields'>,
-): Context {
-  // Lazily: few requests need loaders, and creating them is a tenth of the work of a request without them.
-  let loaders: Loaders | undefined;
-  return Object.assign(Object.create(repositories) as Repositories, request, {
-    loaders: () => (loaders ??= createLoaders(repositories)),
-    reachedFields: new Set<string | number>(),
-  });
-}
-
-/**
  * Creates loaders that batch the queries for the groups of a list into one. They do not cache, since a request may
  * contain several mutations.
  */
-function createLoaders({ deletedGroups, groups, serviceGroups, subscribers }: Repositories) {
+export function createLoaders({ deletedGroups, groups, serviceGroups, subscribers }: Repositories) {
   return {
     group: new DataLoader<number, Group | null>((ids) => groups.findByIds(ids), { cache: false }),
     serviceGroup: new DataLoader<number, ServiceGroup | null>((ids) => serviceGroups.findByIds(ids), {

@@ -3,8 +3,9 @@ import { formatAuditCursor, parseAuditSearch } from '../mutations/audit-event-se
 import type { AuditEvent } from '../mutations/audit-events.ts';
 import type { Resolvers } from '../generated/graphql.ts';
 import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } from '../groups/archive.ts';
-import { parseDeletion, parseDeletionIds, parseReason } from '../group-deletion/delete-input.ts';
+import { parseDeletion, parseReason } from '../group-deletion/delete-group.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
+import { parseGroupIds } from '../group-deletion/group-ids.ts';
 import { parseRestoration } from '../group-deletion/restore-group.ts';
 import { parseRetirement } from '../group-deletion/retire-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';
@@ -98,7 +99,7 @@ export const resolvers: Resolvers = {
     ),
 
     deleteGroups: mutationResolver(async (args, { groupDeletion }, call) =>
-      inTurns(await groupDeletion.deleteGroups(parseDeletionIds(args.ids), parseReason(args.reason), call)),
+      inTurns(await groupDeletion.deleteGroups(parseGroupIds(args.ids), parseReason(args.reason), call)),
     ),
 
     restoreGroup: mutationResolver((args, { groupRestoration }, call) =>
@@ -164,11 +165,11 @@ export const resolvers: Resolvers = {
     radiusAttributes: (group, _args, { loaders }) =>
       group.details?.radiusAttributes ?? loaders().radiusAttributes.load(group),
 
-    subscriberCount: (group, _args, { loaders }) => countActiveSubscribers(group, loaders()),
+    subscriberCount: (group, _args, { loaders }) => countActiveSubscribers(group, loaders),
 
     subscribers: async (group, args, { loaders }) => {
       const { first, after } = parseSubscriberPage(args);
-      const rows = await findActiveSubscribers(group, { first, after }, loaders());
+      const rows = await findActiveSubscribers(group, { first, after }, loaders);
       // Together with the pages of many groups, which are read at once.
       if (rows.length > shortPage) await turnFor(rows.length);
       return {
@@ -177,7 +178,7 @@ export const resolvers: Resolvers = {
         hasPreviousPage: after !== '',
         cursorOf: formatSubscriberCursor,
         count: async () => ({
-          totalCount: await countActiveSubscribers(group, loaders()),
+          totalCount: await countActiveSubscribers(group, loaders),
           totalCountIsExact: true,
         }),
       };
@@ -207,8 +208,8 @@ export const resolvers: Resolvers = {
   JSON: jsonScalar as GraphQLScalarType,
 };
 
-function countActiveSubscribers({ id, details }: Group, loaders: Loaders): number | Promise<number> {
-  return details?.subscriberCount ?? loaders.activeSubscriberCount.load(id);
+function countActiveSubscribers({ id, details }: Group, loaders: () => Loaders): number | Promise<number> {
+  return details?.subscriberCount ?? loaders().activeSubscriberCount.load(id);
 }
 
 /**
@@ -218,11 +219,11 @@ function countActiveSubscribers({ id, details }: Group, loaders: Loaders): numbe
 async function findActiveSubscribers(
   group: Group,
   { first, after }: { first: number; after: string },
-  loaders: Loaders,
+  loaders: () => Loaders,
 ): Promise<SubscriberResult[]> {
   const { id, details } = group;
   if (details?.subscriberCount === 0) return [];
   const page = details?.subscriberPages?.find((stored) => stored.first === first && stored.after === after);
   if (page) return page.rows.map((row) => ({ ...parseSubscriberResult(row), group }));
-  return loaders.activeSubscribers.load({ groupId: id, first, after });
+  return loaders().activeSubscribers.load({ groupId: id, first, after });
 }

@@ -1,18 +1,20 @@
 import { mutationFinished } from '../measurements/channels.ts';
-import { keyInProgress, keyReused } from '../mutations/idempotency.ts';
+import { keyInProgress } from '../mutations/idempotency.ts';
 import { reportOutcome, type MutationRunner, type Transaction } from '../mutations/mutation-runner.ts';
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import { isLockTimeout } from '../database/conflict.ts';
 import type { RowJson } from '../database/row-json.ts';
-import { AppError, lockTimeout, serviceUnavailable, type ErrorCode } from '../errors.ts';
+import { badInput, lockTimeout } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { moveActiveSubscribers, storeMovedSubscribers } from '../subscribers/move-subscribers.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { runDeleteManyStatement, type BlockedDeletion } from './delete-many-statement.ts';
-import { runDeletionStatement, type DeletionErrorCode, type DeletionResult } from './delete-statement.ts';
-import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.ts';
+import { runDeleteManyStatement } from './delete-many-statement.ts';
+import { runDeletionStatement, type DeletionResult } from './delete-statement.ts';
+import { blockedDeletion, deletionError } from './deletion-errors.ts';
+import { parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
 import { addRadiusAttributes } from '../groups/radius-attribute-statements.ts';
+import { integerParser, parseId, textParser } from '../validation/input-parsers.ts';
 
 /** The parsed arguments of `deleteGroup`. */
 export type Deletion = {
@@ -22,8 +24,36 @@ export type Deletion = {
   readonly moveSubscribersTo: number | null;
 };
 
+const maxReasonLength = 500;
 /** Of a delete that moves no subscribers. */
 const noMove = { subscribersMoved: 0, movedTo: null };
+
+/** Parses the arguments of `deleteGroup`. @throws AppError BAD_USER_INPUT */
+export function parseDeletion(args: {
+  id: unknown;
+  reason?: unknown;
+  moveSubscribersTo?: unknown;
+  expectedVersion?: unknown;
+}): Deletion {
+  const id = parseId(args.id, 'id', 'Group');
+  const target = args.moveSubscribersTo ?? null;
+  const version = args.expectedVersion ?? null;
+  const deletion = {
+    id,
+    reason: parseReason(args.reason),
+    moveSubscribersTo: target === null ? null : parseId(target, 'moveSubscribersTo', 'Group'),
+    expectedVersion: version === null ? null : integerParser({ min: 1 })(version, 'expectedVersion'),
+  };
+  if (deletion.moveSubscribersTo === id) {
+    throw badInput('moveSubscribersTo', 'moveSubscribersTo must differ from the group to delete');
+  }
+  return deletion;
+}
+
+/** Parses the reason of a delete; null if there is none. @throws AppError BAD_USER_INPUT */
+export function parseReason(reason: unknown): string | null {
+  return reason == null ? null : textParser({ max: maxReasonLength, multiline: true })(reason, 'reason');
+}
 
 export type GroupDeletion = ReturnType<typeof createGroupDeletion>;
 
@@ -115,7 +145,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
 }
 
 /** @throws AppError if the group was not deleted */
-function requireRow(result: DeletionResult, deletion: DeletionTarget): RowJson {
+function requireRow(result: DeletionResult, deletion: Deletion): RowJson {
   if (result.outcome === 'done' || result.outcome === 'replayed') return result.row;
   throw deletionError(result.outcome, result, deletion);
 }
@@ -134,63 +164,4 @@ async function addSelected(
 /** The row as it was stored, for the audit. */
 function withoutDetails({ details: _details, ...row }: RowJson): RowJson {
   return row;
-}
-
-function blockedDeletion(blocked: readonly BlockedDeletion[], groupCount: number): AppError {
-  if (blocked.some(({ outcome }) => outcome === null)) return lockTimeout();
-  const [first, ...others] = blocked.map(({ id, outcome, ...result }): DeletionBlocker => {
-    const { code, message, details } = deletionError(outcome!, result, { id, expectedVersion: null });
-    return { ...details, id, code, message };
-  });
-  return new BlockedDeletionError([first!, ...others], groupCount);
-}
-
-/** Why a group cannot be deleted, with the details of the error. */
-type DeletionBlocker = { readonly id: number; readonly code: ErrorCode; readonly message: string };
-
-/** None of `groupCount` groups was deleted, because of some of them. */
-export class BlockedDeletionError extends AppError {
-  override name = 'BlockedDeletionError';
-  readonly blockers: readonly [DeletionBlocker, ...DeletionBlocker[]];
-  readonly groupCount: number;
-
-  constructor(blockers: readonly [DeletionBlocker, ...DeletionBlocker[]], groupCount: number) {
-    const { id, code, message, ...details } = blockers[0];
-    super(
-      code,
-      `${blockers.length} of ${groupCount} groups cannot be deleted, so none was. Group ${id}: ${message}`,
-      { ...details, blockers },
-    );
-    this.blockers = blockers;
-    this.groupCount = groupCount;
-  }
-}
-
-/** The group to delete, and the version that the caller expects. */
-type DeletionTarget = Pick<Deletion, 'id' | 'expectedVersion'>;
-
-/** The error of a rejected delete: the same for single deletes, bulk deletes and previews. */
-export function deletionError(
-  outcome: DeletionErrorCode,
-  { version, subscriberCount }: { version: number; subscriberCount: number },
-  { id, expectedVersion }: DeletionTarget,
-): AppError {
-  switch (outcome) {
-    case 'NOT_FOUND':
-      return new GroupNotFoundError(id);
-    case 'GROUP_PROTECTED':
-      return new AppError(outcome, 'Cannot delete a protected group');
-    case 'VERSION_CONFLICT':
-      return new AppError(
-        outcome,
-        `Group ${id} is at version ${version}, not at expectedVersion ${expectedVersion}: read it again first`,
-        { version },
-      );
-    case 'HAS_ACTIVE_SUBSCRIBERS':
-      return new AppError(outcome, 'Cannot delete group with active subscribers', { subscriberCount });
-    case 'IDEMPOTENCY_KEY_REUSED':
-      return keyReused();
-    case 'SERVICE_UNAVAILABLE':
-      return serviceUnavailable();
-  }
 }

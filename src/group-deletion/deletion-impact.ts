@@ -1,5 +1,5 @@
 import type { SubscriberCounts, SubscriberRepository } from '../subscribers/subscriber-repository.ts';
-import { deletionError } from './delete-group.ts';
+import { deletionError } from './deletion-errors.ts';
 import { parseTimestamp } from '../database/row-json.ts';
 import { GroupNotFoundError, type Group } from '../groups/group.ts';
 import type { GroupRepository } from '../groups/group-repository.ts';

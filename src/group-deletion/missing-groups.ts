@@ -1,7 +1,7 @@
 import type { ArchivedDeletion, DeletedGroupRepository } from '../groups/archive.ts';
 import { GroupNotFoundError } from '../groups/group.ts';
 import { excerptOf } from '../validation/quote-value.ts';
-import { BlockedDeletionError } from './delete-group.ts';
+import { BlockedDeletionError } from './deletion-errors.ts';
 
 /**
  * Adds to an error about missing groups which of them were deleted, when and by whom, and until when they can be

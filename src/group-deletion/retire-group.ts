@@ -6,8 +6,8 @@ import { GroupNotFoundError, parseGroupRow, type Group } from '../groups/group.t
 import type { MutationCall } from '../mutations/mutation-call.ts';
 import type { MutationRunner, Transaction } from '../mutations/mutation-runner.ts';
 import { parseDate } from '../validation/input-parsers.ts';
-import { deletionError, type Deletion } from './delete-group.ts';
-import { parseDeletion } from './delete-input.ts';
+import { parseDeletion, type Deletion } from './delete-group.ts';
+import { deletionError } from './deletion-errors.ts';
 
 /** The parsed arguments of `retireGroup`; without `at`, the group is due at once. */
 type RetirementRequest = Deletion & { readonly at: Date | null };

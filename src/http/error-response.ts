@@ -19,7 +19,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { code, message, details } = toAppError(error, request);
   if (code === 'UNAUTHENTICATED') challenge(request, reply);
   return sendStatus(code, reply)
-    .type(`${chooseMediaType(request.headers.accept) ?? 'application/json'}; charset=utf-8`)
+    .type(`${chooseMediaType(request.headers.accept).mediaType}; charset=utf-8`)
     .send({ errors: [{ message, extensions: { code, ...details } }] });
 }
 

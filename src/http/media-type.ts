@@ -3,6 +3,9 @@ const graphQLMediaTypes = ['application/json', 'application/graphql-response+jso
 
 export type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
 
+/** The media type of a response. If the client accepts none, that of the error. */
+export type MediaTypeChoice = { readonly mediaType: GraphQLMediaType; readonly isAcceptable: boolean };
+
 type MediaRange = {
   readonly type: string;
   readonly parameters: readonly (readonly [name: string, value: string])[];
@@ -12,29 +15,10 @@ type MediaRange = {
 /**
  * Chooses the media type of a GraphQL response by the request's `Accept`, as Apollo Server does: by weight, then by how
  * exactly the client names the type, then by the client's order. A missing or empty header accepts everything.
- * @returns undefined if the client accepts neither type
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
-export function chooseMediaType(accept: string | undefined): GraphQLMediaType | undefined {
-  if (!accept) return 'application/json';
-  const cached = choices.get(accept);
-  if (cached !== undefined || choices.has(accept)) return cached;
-  const choice = chooseAmong(splitOutsideQuotes(accept, ',').map(parseMediaRange));
-  // Clients send few different headers. The limits prevent a hostile client from filling the memory.
-  if (choices.size < maxChoices && accept.length <= maxCachedLength) choices.set(accept, choice);
-  return choice;
-}
-
-/** Returns whether a request's `Accept` allows a media type in UTF-8. A missing or empty header accepts everything. */
-export function acceptsMediaType(accept: string | undefined, type: string): boolean {
-  return !accept || matchOf(type, splitOutsideQuotes(accept, ',').map(parseMediaRange)).weight > 0;
-}
-
-const choices = new Map<string, GraphQLMediaType | undefined>();
-const maxChoices = 100;
-const maxCachedLength = 500;
-
-function chooseAmong(ranges: readonly MediaRange[]): GraphQLMediaType | undefined {
+export function chooseMediaType(accept: string | undefined): MediaTypeChoice {
+  const ranges = parseAccept(accept);
   const [best] = graphQLMediaTypes
     .map((type) => ({ type, ...matchOf(type, ranges) }))
     .filter(({ weight }) => weight > 0)
@@ -42,7 +26,16 @@ function chooseAmong(ranges: readonly MediaRange[]): GraphQLMediaType | undefine
       (one, other) =>
         other.weight - one.weight || other.exactness - one.exactness || one.position - other.position,
     );
-  return best?.type;
+  return { mediaType: best?.type ?? 'application/json', isAcceptable: best !== undefined };
+}
+
+/** Returns whether a request's `Accept` allows a media type in UTF-8. A missing or empty header accepts everything. */
+export function acceptsMediaType(accept: string | undefined, type: string): boolean {
+  return matchOf(type, parseAccept(accept)).weight > 0;
+}
+
+function parseAccept(accept: string | undefined): MediaRange[] {
+  return splitOutsideQuotes(accept || '*/*', ',').map(parseMediaRange);
 }
 
 /** Returns the most exact range that matches a type. */

@@ -10,7 +10,7 @@ import {
 import { quoteValue } from '../validation/quote-value.ts';
 import { toRowJson } from '../database/row-json.ts';
 import { badInput } from '../errors.ts';
-import { parseReason } from '../group-deletion/delete-input.ts';
+import { parseReason } from '../group-deletion/delete-group.ts';
 import { parseExportedGroup, parseGroupId } from '../groups/group.ts';
 import { parseExportedServiceGroup, parseServiceGroupId } from '../service-groups/service-group.ts';
 import { parseStoredUsername, parseSubscription, startSubscription } from '../subscribers/subscriber.ts';

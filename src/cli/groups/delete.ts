@@ -45,9 +45,10 @@ Examples:
 }
 
 async function deleteGroups(idArguments: string[], options: DeleteOptions): Promise<void> {
-  const { parseDeletion, parseDeletionIds } = await import('../../group-deletion/delete-input.ts');
+  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
+  const ids = parseGroupIds(idArguments.map(readNumber));
+  const { parseDeletion } = await import('../../group-deletion/delete-group.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
-  const ids = parseDeletionIds(idArguments.map(readNumber));
   const deletion = parseDeletion({
     id: ids[0],
     reason: options.reason,

@@ -28,9 +28,9 @@ Examples:
 }
 
 async function purgeGroups(idArguments: string[], { yes, json }: PurgeOptions): Promise<void> {
-  const { parseDeletionIds } = await import('../../group-deletion/delete-input.ts');
+  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
-  const ids = parseDeletionIds(idArguments.map(readNumber));
+  const ids = parseGroupIds(idArguments.map(readNumber));
   const subject = ids.length === 1 ? `the deleted group ${ids[0]}` : `these ${ids.length} deleted groups`;
   if (!yes && process.stdin.isTTY) process.stderr.write(`${await describeArchived(ids)}\n`);
   await confirm(`Remove ${subject} permanently?`, yes, 'Nothing was purged');

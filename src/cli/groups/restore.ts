@@ -31,9 +31,9 @@ async function restoreGroups(
   idArguments: string[],
   { moveSubscribersBack = false, json }: { moveSubscribersBack?: boolean; json?: true },
 ): Promise<void> {
-  const { parseDeletionIds } = await import('../../group-deletion/delete-input.ts');
+  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
-  const ids = parseDeletionIds(idArguments.map(readNumber));
+  const ids = parseGroupIds(idArguments.map(readNumber));
   const { results, error } = await changeEach('groups restore', ids, (id, call, { groupRestoration }) =>
     groupRestoration.restoreGroup({ id, moveSubscribersBack }, call),
   );

@@ -1,9 +1,10 @@
 import type { ApolloServer } from '@apollo/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import { AppError, badInput, httpStatusOf, type ErrorCode } from '../../errors.ts';
+import type { GraphQLSchema } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { AppError, badInput, type ErrorCode } from '../../errors.ts';
 import { codeOf } from '../../graphql/format-error.ts';
-import { createContext, type Context } from '../../graphql/context.ts';
+import { createLoaders, type Context, type Loaders } from '../../graphql/context.ts';
 import type { Repositories } from '../../repositories.ts';
 import type { OperationLimits } from '../../graphql/limits/operation-limits.ts';
 import {
@@ -15,17 +16,13 @@ import {
 } from '../../graphql/request/operation-body.ts';
 import { createRejectedCallAuditor } from '../../graphql/rejected-calls.ts';
 import { isSubscription, type SubscriptionRequest } from '../../graphql/request/subscription-request.ts';
-import {
-  executeHttpRequest,
-  executeOperation,
-  isOperationRequest,
-  type FailedResult,
-} from '../../graphql/apollo.ts';
+import { executeHttpRequest, executeOperation, isOperationRequest } from '../../graphql/apollo.ts';
 import type { KnownQueries, KnownQuery } from '../../graphql/known-queries.ts';
 import { callerOf } from '../hooks/authentication.ts';
 import { setStatus } from '../error-response.ts';
-import { chooseMediaType, type GraphQLMediaType } from '../media-type.ts';
+import { chooseMediaType, type MediaTypeChoice } from '../media-type.ts';
 import { toHttpRequest } from './apollo-headers.ts';
+import { errorOfFields, statusOf } from './failed-result.ts';
 import { parseSearch, parseSearchParams } from './graphql-search.ts';
 
 /** The dependencies of the GraphQL endpoints. */
@@ -66,6 +63,12 @@ const unauditedCodes: readonly ErrorCode[] = [
   'RATE_LIMITED',
   'SERVICE_UNAVAILABLE',
 ];
+
+/** By the `Accept` of the request: clients send few different ones. */
+const mediaTypes = new LRUCache<string, MediaTypeChoice>({
+  max: 100,
+  memoMethod: (accept) => chooseMediaType(accept),
+});
 
 /**
  * The two GraphQL endpoints. `/graphql` follows GraphQL over HTTP: an executed operation returns 200 even if it failed.
@@ -121,9 +124,8 @@ export function registerGraphQLRoutes(
     parsed: ParsedRequest,
     pathField: string | undefined,
   ): Promise<string> {
-    const acceptable = chooseMediaType(request.headers.accept);
-    const mediaType = acceptable ?? 'application/json';
-    const context = createContext(repositories, contextInputOf(request, reply, acceptable, parsed));
+    const { mediaType, isAcceptable } = mediaTypes.memo(request.headers.accept ?? '');
+    const context = createContext(repositories, request, reply, isAcceptable, parsed);
     const { summary } = request;
     const run = () =>
       request.body !== undefined && isOperationRequest(parsed.request)
@@ -156,10 +158,8 @@ export function registerGraphQLRoutes(
         request.method === 'GET'
           ? parseSearchParams(new URL(request.url, 'http://localhost').searchParams)
           : request.body;
-      const context = createContext(
-        repositories,
-        contextInputOf(request, reply, chooseMediaType(request.headers.accept)),
-      );
+      const { isAcceptable } = mediaTypes.memo(request.headers.accept ?? '');
+      const context = createContext(repositories, request, reply, isAcceptable);
       await auditRejectedCalls({ request: operationRequest, pathField, errorOf: () => error }, context);
     };
   }
@@ -172,72 +172,34 @@ function requireMethod({ method }: FastifyRequest, reply: FastifyReply, allowed:
   throw new AppError('METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')}, not ${method}`);
 }
 
-/** The request's part of the GraphQL context. */
-function contextInputOf(
+/**
+ * Creates the GraphQL context of a request. The repositories are its prototype: copying them into each context, and
+ * again when Apollo Server clones it, would take longer than parsing the body.
+ */
+function createContext(
+  repositories: Repositories,
   request: FastifyRequest,
   reply: FastifyReply,
-  mediaType: GraphQLMediaType | undefined,
+  canReadResponse: boolean,
   { isDefaultQuery = false, knownQuery }: Pick<ParsedRequest, 'isDefaultQuery' | 'knownQuery'> = {},
-): Parameters<typeof createContext>[1] {
-  return {
+): Context {
+  // Lazily: few requests need loaders, and creating them is a tenth of the work of a request without them.
+  let loaders: Loaders | undefined;
+  const ofRequest: Omit<Context, keyof Repositories> = {
     isDefaultQuery,
     isKnownQuery: knownQuery !== undefined,
     scopes: request.principal!.scopes,
     caller: callerOf(request),
     idempotencyKey: request.headers['idempotency-key'] as string | undefined,
-    canReadResponse: mediaType !== undefined,
+    canReadResponse,
     log: request.log,
     summary: request.summary,
+    loaders: () => (loaders ??= createLoaders(repositories)),
+    reachedFields: new Set(),
     markReplayed: () => {
       request.summary.isReplayed = true;
       reply.header('Idempotency-Replayed', 'true');
     },
   };
-}
-
-/** The errors of a well-formed request that a client of `application/json` receives with 200. */
-const wellFormedRequestCodes: readonly unknown[] = [
-  'GRAPHQL_PARSE_FAILED',
-  'GRAPHQL_VALIDATION_FAILED',
-  'OPERATION_RESOLUTION_FAILURE',
-  'BAD_USER_INPUT',
-];
-
-/**
- * Returns the HTTP status of a result with errors. An executed mutation is never reported as failed: if a root field
- * has a result, the status is 200 at both kinds of endpoints, with errors of nested fields next to the data. Otherwise
- * `/<operation>` returns the status of its error, and `/graphql` that of GraphQL over HTTP, or 503 if the database was
- * unavailable for every root field.
- * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
- */
-function statusOf(
-  { errors, data }: FailedResult,
-  {
-    endpoint,
-    isMutation,
-    isJson,
-    apolloStatus,
-  }: { endpoint: 'graphql' | 'operation'; isMutation: boolean; isJson: boolean; apolloStatus: number },
-): number {
-  // A mutation whose result is null because of an error below it was executed: a non-null field below it failed.
-  const isExecuted = isMutation && errors.some(({ path = [] }) => path.length > 1);
-  if (isExecuted || Object.values(data ?? {}).some((value) => value !== null)) return 200;
-
-  const codes = errors.map(({ extensions }) => extensions?.['code']);
-  if (endpoint === 'operation') return httpStatusOf(codes[0]);
-  if (codes.every((code) => code === 'SERVICE_UNAVAILABLE')) return httpStatusOf('SERVICE_UNAVAILABLE');
-  if (data !== undefined || (isJson && wellFormedRequestCodes.includes(codes[0]))) return 200;
-  // Apollo's errors about the HTTP request have one code and several statuses, such as 405 and 415.
-  return codes[0] === 'BAD_REQUEST' ? apolloStatus : httpStatusOf(codes[0]);
-}
-
-/** Returns the error of each root field that was not executed; the same error for all fields of a rejected request. */
-function errorOfFields({ errors, data }: FailedResult): (responseName: string) => AppError | undefined {
-  if (data === undefined) return () => toAppError(errors[0]);
-  return (responseName) =>
-    toAppError(errors.find(({ path = [] }) => path.length === 1 && path[0] === responseName));
-}
-
-function toAppError(error: GraphQLFormattedError | undefined): AppError | undefined {
-  return error && new AppError(codeOf(error), 'rejected');
+  return Object.assign(Object.create(repositories) as Repositories, ofRequest);
 }
