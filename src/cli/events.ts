@@ -38,7 +38,7 @@ Examples:
 }
 
 async function followEvents({ after, type: types, json }: EventsOptions): Promise<void> {
-  const { createEventFeed } = await import('../events/event-feed.ts');
+  const { createEventFeed, requireNoneMissed } = await import('../events/event-feed.ts');
   const { parseEventTypes } = await import('../events/parse-event-types.ts');
   const accepted = types?.length ? new Set(parseEventTypes(types, 'type')) : undefined;
   const format = json ? toJsonLine : toTextLine;
@@ -52,6 +52,7 @@ async function followEvents({ after, type: types, json }: EventsOptions): Promis
     while (!stop.aborted) {
       const page = await read();
       if (page?.isLost) throw lostEvents();
+      if (page) requireNoneMissed(page);
       position = page?.position ?? position;
       const events = (page?.events ?? []).filter(({ type }) => accepted?.has(type) ?? true);
       await writeLines(events.map(format), stop);

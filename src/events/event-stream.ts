@@ -1,4 +1,4 @@
-import type { FeedPage } from './event-feed.ts';
+import { requireNoneMissed, type FeedPage } from './event-feed.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 import type { Event } from './event.ts';
 import type { FeedPoller } from './feed-poller.ts';
@@ -23,7 +23,8 @@ export class LostEventsError extends Error {
 /**
  * Returns the events after a position, a page at a time, as they become readable: each of them once. A page may be
  * empty. The first page is empty, and comes when no event that is committed later can be missed. A stream stores no
- * pages, however slowly it is read. @throws LostEventsError; AppError SERVICE_UNAVAILABLE
+ * pages, however slowly it is read.
+ * @throws LostEventsError; AppError NOT_FOUND if the next events are too old to be read; SERVICE_UNAVAILABLE
  */
 export async function* streamEvents({
   poller,
@@ -57,6 +58,7 @@ export async function* streamEvents({
       }
       const page = recentPage ?? (await readFeed(position));
       if (page.isLost) throw new LostEventsError();
+      requireNoneMissed(page);
       const previous = position;
       if (isAfter(page.position, position)) position = page.position;
       yield page.events.filter((event) => isAfter(event.position, previous));
