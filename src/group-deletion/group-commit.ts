@@ -71,7 +71,7 @@ export function createGroupCommit(
         .then(single.resolve, single.reject)
         .finally(() => {
           singlesInFlight--;
-          commits.emit('commit');
+          commits.emit('commit', single.request.call.operation);
           runSingly();
         });
     }
@@ -81,7 +81,7 @@ export function createGroupCommit(
     const requests = batch.map(({ request }) => request);
     try {
       const results = await measureBatch(batch, 'joint', () => runBatch(prisma, requests, retentionDays));
-      commits.emit('commit');
+      commits.emit('commit', requests[0]!.call.operation);
       for (const [index, result] of results.entries()) {
         if (result === undefined) runSingly(batch[index]!);
         else batch[index]!.resolve(result);
