@@ -3,6 +3,7 @@
 // function that ends what it has started.
 import { once } from 'node:events';
 import { createServer, get, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findFreePort } from './server.js';
 
 const listenerCount = 10;
@@ -118,6 +119,12 @@ async function listen(port, headers, filter = '') {
   });
   sent.end(JSON.stringify({ query: `subscription { groupEvents${filter} { type data } }` }));
   const [response] = await once(sent, 'response');
+  // The server creates the account after it has begun to listen.
+  if (response.statusCode === 401) {
+    response.resume();
+    await sleep(100);
+    return listen(port, headers, filter);
+  }
   if (response.statusCode !== 200) throw new Error(`groupEvents returned ${response.statusCode}`);
   response.on('error', () => undefined).resume();
   return response;

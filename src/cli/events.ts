@@ -37,10 +37,10 @@ Examples:
     .action(followEvents);
 }
 
-async function followEvents({ after, type: types, json }: EventsOptions): Promise<void> {
-  const { createEventFeed } = await import('../events/event-feed.ts');
+async function followEvents({ after, type, json }: EventsOptions): Promise<void> {
+  const { createEventFeed, requireNoneMissed } = await import('../events/event-feed.ts');
   const { parseEventTypes } = await import('../events/parse-event-types.ts');
-  const accepted = types?.length ? new Set(parseEventTypes(types, 'type')) : undefined;
+  const types = type?.length ? new Set(parseEventTypes(type, 'type')) : undefined;
   const format = json ? toJsonLine : toTextLine;
   await withDatabase(async ({ prisma, signal }) => {
     const closed = new AbortController();
@@ -48,13 +48,13 @@ async function followEvents({ after, type: types, json }: EventsOptions): Promis
     process.stdout.once('error', () => closed.abort());
     const feed = createEventFeed(prisma);
     let position = after === undefined ? await feed.findEnd() : await feed.find(after);
-    const read = retryWhileUnavailable(() => feed.read(position));
+    const read = retryWhileUnavailable(() => feed.read(position, types));
     while (!stop.aborted) {
       const page = await read();
       if (page?.isLost) throw lostEvents();
+      if (page) requireNoneMissed(page);
       position = page?.position ?? position;
-      const events = (page?.events ?? []).filter(({ type }) => accepted?.has(type) ?? true);
-      await writeLines(events.map(format), stop);
+      await writeLines((page?.events ?? []).map(format), stop);
       if (!page?.hasMore)
         await sleep(page ? pollMs : retryMs, undefined, { signal: stop }).catch(() => undefined);
     }

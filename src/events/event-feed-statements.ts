@@ -25,20 +25,27 @@ export type FeedRow = {
   readonly isKnown: boolean;
   readonly id: bigint | null;
   readonly at: Date;
-  /** The audit event as JSON; null if its call was not executed. */
+  /** The audit event as JSON; null if its call was not executed, or is none of `operations`. */
   readonly row: RowJson | null;
   /** The number of audit events that were read, before those after `maxBytes` were dropped. */
   readonly readCount: number;
 };
 
-/** Writes the statement that reads the audit events from a position on, in the order of their ids. */
-export function writeFeedStatement({ auditId, atMs, index }: EventPosition): Prisma.Sql {
+/**
+ * Writes the statement that reads the audit events from a position on, in the order of their ids. Those of other
+ * operations have no row, which saves PostgreSQL and the server most of the work for them.
+ */
+export function writeFeedStatement(
+  { auditId, atMs, index }: EventPosition,
+  operations: readonly string[],
+): Prisma.Sql {
   const firstId = index === Infinity ? auditId + 1n : auditId;
   return sql`
     SELECT position.is_stored AS "isStored", position.is_known AS "isKnown", event.id, event.at, event.row, event.read_count AS "readCount"
     FROM (${writeIsKnown({ auditId, atMs })}) AS position
     LEFT JOIN (
-      SELECT id, at, read_count, CASE WHEN outcome = 'done' THEN to_jsonb(sized) - '{read_count,size_before}'::text[] END AS row
+      SELECT id, at, read_count, CASE WHEN outcome = 'done' AND operation = ANY (${operations}::text[])
+        THEN to_jsonb(sized) - '{read_count,size_before}'::text[] END AS row
       FROM (
         SELECT *, count(*) OVER ()::int AS read_count, sum(coalesce(pg_column_size(before), 0) + coalesce(pg_column_size(after), 0))
           OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS size_before

@@ -14,7 +14,8 @@ import {
   type FeedRow,
 } from './event-feed-statements.ts';
 import { isAfter, parseEventId, type EventPosition } from './event-position.ts';
-import { eventsOf, type Event } from './event.ts';
+import type { EventType } from './event-types.ts';
+import { eventOperations, eventsOf, operationsOf, type Event } from './event.ts';
 
 /** How often a running transaction is looked for, and how long. */
 const writerPollMs = 10;
@@ -52,8 +53,8 @@ export type EventFeed = ReturnType<typeof createEventFeed>;
  * transaction can have it.
  */
 export function createEventFeed(prisma: PrismaClient) {
-  const readRows = async (position: EventPosition): Promise<FeedRows> => {
-    const rows = await prisma.$queryRaw<[FeedRow, ...FeedRow[]]>(writeFeedStatement(position));
+  const readRows = async (position: EventPosition, operations: readonly string[]): Promise<FeedRows> => {
+    const rows = await prisma.$queryRaw<[FeedRow, ...FeedRow[]]>(writeFeedStatement(position, operations));
     const [{ isStored, isKnown, readCount }] = rows;
     const auditRows = rows.filter((row): row is AuditRow => row.id !== null);
     const hasMore = auditRows.length > 0 && (readCount === maxCount || readCount > auditRows.length);
@@ -96,11 +97,12 @@ export function createEventFeed(prisma: PrismaClient) {
 
   return {
     /**
-     * Returns the next events after a position, a limited number. If a transaction is running that may have the next
-     * event, waits for it for a second at most.
+     * Returns the next events after a position, a limited number; of these types only, if set. If a transaction is
+     * running that may have the next event, waits for it for a second at most.
      */
-    async read(position: EventPosition): Promise<FeedPage> {
-      const first = await readRows(position);
+    async read(position: EventPosition, types?: ReadonlySet<EventType>): Promise<FeedPage> {
+      const operations = types ? operationsOf(types) : eventOperations;
+      const first = await readRows(position, operations);
       const gap = findGap(first.rows, position);
       if (gap === -1) return toPage(position, first, { isWaiting: false });
       const settled = first.rows.slice(0, gap);
@@ -110,7 +112,7 @@ export function createEventFeed(prisma: PrismaClient) {
         return toPage(position, { ...first, rows: [], hasMore: false }, { isWaiting: true });
 
       // The ids that were missing, and whose transactions have ended, are visible now or were rolled back.
-      const second = await readRows(position);
+      const second = await readRows(position, operations);
       const nextGap = findGap(second.rows, position, first.rows.at(-1)!.id);
       if (nextGap === -1) return toPage(position, second, { isWaiting: false });
       return toPage(
@@ -151,6 +153,17 @@ export function createEventFeed(prisma: PrismaClient) {
       return position;
     },
   };
+}
+
+/** @throws AppError NOT_FOUND if events before a page are too old to be read */
+export function requireNoneMissed({ missed }: FeedPage): void {
+  if (!missed) return;
+  const [after, before] = [missed.after, missed.before].map((time) => time.toISOString());
+  throw new AppError(
+    'NOT_FOUND',
+    `Events between ${after} and ${before} are older than ${feedDays} days, or were dropped with their month ` +
+      '(AUDIT_RETENTION_DAYS). Read the groups again, and continue without after',
+  );
 }
 
 type AuditRow = FeedRow & { readonly id: bigint };

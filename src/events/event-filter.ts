@@ -9,7 +9,7 @@ const maxGroupIds = 1000;
 
 /** Which events a caller asks for. */
 export type EventFilter = {
-  readonly types: ReadonlySet<EventType> | undefined;
+  readonly types: ReadonlySet<EventType>;
   readonly groupIds: ReadonlySet<number> | undefined;
 };
 
@@ -18,6 +18,7 @@ function toGraphQLName(type: EventType): string {
   return type.replace('.', '_').toUpperCase();
 }
 
+const allTypes: ReadonlySet<EventType> = new Set(eventTypeNames);
 const typeByGraphQLName = new Map(eventTypeNames.map((type) => [toGraphQLName(type), type]));
 
 /**
@@ -41,7 +42,7 @@ export function parseEventFilter(
   if (groupIds && (groupIds.length === 0 || groupIds.length > maxGroupIds))
     throw badInput('groupIds', `groupIds must have 1 to ${maxGroupIds} ids; omit it for all groups`);
   return {
-    types: types && new Set(types),
+    types: types ? new Set(types) : allTypes,
     groupIds: groupIds ? new Set(groupIds.map((id) => parseGroupId(id, 'groupIds'))) : undefined,
   };
 }
@@ -52,7 +53,7 @@ export function isReceived(
   filter: EventFilter,
   scopes: ReadonlySet<string>,
 ): boolean {
-  if (filter.types && !filter.types.has(type)) return false;
+  if (!filter.types.has(type)) return false;
   if (filter.groupIds && !groupIds.some((id) => filter.groupIds!.has(id))) return false;
   return hasScope(scopes, eventTypes[type].scope);
 }

@@ -12,6 +12,16 @@ const typeByOperation = new Map(
 /** The operations of the audit log whose executed calls are events. */
 export const eventOperations: readonly string[] = [...typeByOperation.keys()];
 
+/** Returns the type of the events of an operation of the audit log, if it has one. */
+export function typeOfOperation(operation: string): EventType | undefined {
+  return typeByOperation.get(operation);
+}
+
+/** Returns the operations whose executed calls are events of these types. */
+export function operationsOf(types: Iterable<EventType>): string[] {
+  return [...types].flatMap((type) => eventTypes[type].operations);
+}
+
 /** An event for receivers: `type`, `timestamp` and `data` are the body of a webhook. */
 export type Event = {
   readonly id: string;
@@ -34,7 +44,7 @@ export type Event = {
  * operation has no type.
  */
 export function eventsOf(auditEvent: AuditEvent): Event[] {
-  const type = typeByOperation.get(auditEvent.operation);
+  const type = typeOfOperation(auditEvent.operation);
   if (type === undefined || auditEvent.outcome !== 'done') return [];
   const { id: auditId, at, account, requestId } = auditEvent;
   const { contents }: EventDescription = eventTypes[type];

@@ -1,8 +1,13 @@
 import type { Logger } from '../log.ts';
 import { eventsRead } from '../measurements/channels.ts';
 import { tracer } from '../measurements/tracer.ts';
+import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import type { EventFeed, FeedPage } from './event-feed.ts';
+import type { EventFilter } from './event-filter.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
+import type { EventType } from './event-types.ts';
+import { typeOfOperation } from './event.ts';
+import { createListenerIndex } from './listener-index.ts';
 
 /** How often the feed is read while someone listens: the delay of events that other servers and commands write. */
 const pollMs = 250;
@@ -16,8 +21,9 @@ const maxRecentPages = 10;
 
 /** Is notified of the changes of the feed. Must not throw. */
 type FeedListener = {
-  /** There is a page after the last position. */
-  readonly onPage: () => void;
+  readonly filter: EventFilter;
+  /** A page from this position on may have events that match the filter; between the last one and it there are none. */
+  readonly onPage: (after: EventPosition) => void;
   /** The database has lost the position: see `FeedPage`. The listener is notified of no further pages. */
   readonly onLost: () => void;
 };
@@ -25,17 +31,18 @@ type FeedListener = {
 export type FeedPoller = ReturnType<typeof createFeedPoller>;
 
 /**
- * Reads the feed once for all listeners of this process: every `pollMs` while there are any, and immediately after a
- * commit of this process, which `onCommit` reports. Without listeners it does nothing.
+ * Reads the events of the types that the listeners of this process ask for, once for all of them: every `pollMs` while
+ * there are any, and immediately after a commit of such an event by this process, which `onCommit` reports. Without
+ * listeners it does nothing.
  */
-export function createFeedPoller(
-  feed: EventFeed,
-  onCommit: (listener: () => void) => () => void,
-  log: Logger,
-) {
-  const listeners = new Set<FeedListener>();
-  /** The last pages, in their order and without a gap, each with the position from which it was read. */
-  const recent: { readonly page: FeedPage; readonly after: EventPosition }[] = [];
+export function createFeedPoller(feed: EventFeed, onCommit: MutationRunner['onCommit'], log: Logger) {
+  const listeners = createListenerIndex<FeedListener>();
+  /** The last pages, in their order, each with the position from which it was read, and its types. */
+  const recent: {
+    readonly page: FeedPage;
+    readonly after: EventPosition;
+    readonly types: ReadonlySet<EventType>;
+  }[] = [];
   let position: EventPosition | undefined;
   let starting: Promise<void> | undefined;
   let isPolling = false;
@@ -51,7 +58,9 @@ export function createFeedPoller(
     timer = setTimeout(() => void poll(), delayMs);
   };
 
-  const wake = () => {
+  const wake = (operation: string) => {
+    const type = typeOfOperation(operation);
+    if (type === undefined || !listeners.hasType(type)) return;
     isWoken = true;
     if (!isPolling && !isFailing) schedule(Math.max(0, polledAt + minPollMs - performance.now()));
   };
@@ -60,7 +69,7 @@ export function createFeedPoller(
     stopListening ??= onCommit(tracer?.detach(wake) ?? wake);
     const end = await feed.findEnd();
     // The last listener may have left meanwhile, and another start may have come first.
-    if (listeners.size === 0 || position !== undefined) return;
+    if (listeners.count() === 0 || position !== undefined) return;
     position = end;
     schedule(pollMs);
   };
@@ -74,10 +83,9 @@ export function createFeedPoller(
     starting = undefined;
   };
 
-  const deliver = (page: FeedPage, after: EventPosition) => {
+  const deliver = (page: FeedPage, after: EventPosition, types: ReadonlySet<EventType>) => {
     if (page.isLost) {
-      const lost = [...listeners];
-      listeners.clear();
+      const lost = listeners.clear();
       stop();
       for (const listener of lost) listener.onLost();
       return;
@@ -89,9 +97,12 @@ export function createFeedPoller(
       const lagMs = Date.now() - Date.parse(oldest.timestamp);
       eventsRead.publish({ reader: 'subscriptions', count: page.events.length, lagMs });
     }
-    recent.push({ page, after });
+    // Whether events are missed depends on the position from which a stream reads.
+    if (!page.missed) recent.push({ page, after, types });
     if (recent.length > maxRecentPages) recent.shift();
-    for (const listener of listeners) listener.onPage();
+    // Also listeners to other types, which were added since the read began: they read these events themselves.
+    const notified = page.missed ? listeners.all() : listeners.find(page.events, types);
+    for (const listener of notified) listener.onPage(after);
   };
 
   const nextDelay = ({ hasMore, isWaiting }: FeedPage) => {
@@ -106,10 +117,11 @@ export function createFeedPoller(
     const after = position;
     try {
       polledAt = performance.now();
-      const page = await feed.read(after);
+      const types = listeners.types();
+      const page = await feed.read(after, types);
       isFailing = false;
       // It may have been stopped and started meanwhile.
-      if (position === after) deliver(page, after);
+      if (position === after) deliver(page, after, types);
       if (position !== undefined) schedule(nextDelay(page));
     } catch (error) {
       if (!isFailing) log.warn({ reason: (error as Error).message }, 'cannot read the events: retrying');
@@ -128,7 +140,7 @@ export function createFeedPoller(
     async listen(listener: FeedListener): Promise<{ position: EventPosition; stop: () => void }> {
       listeners.add(listener);
       const remove = () => {
-        if (listeners.delete(listener) && listeners.size === 0) stop();
+        if (listeners.remove(listener) && listeners.count() === 0) stop();
       };
       try {
         await (starting ??= start());
@@ -140,13 +152,16 @@ export function createFeedPoller(
     },
 
     /**
-     * Returns the first stored page that ends after a position, and does not start after it. Its first events may be
-     * before the position.
+     * Returns the first stored page that ends after a position, and does not start after it, if it was read with these
+     * types. Its first events may be before the position.
      */
-    findPage(streamPosition: EventPosition): FeedPage | undefined {
-      return recent.find(
+    findPage(streamPosition: EventPosition, types: ReadonlySet<EventType>): FeedPage | undefined {
+      const recentPage = recent.find(
         ({ page, after }) => isAfter(page.position, streamPosition) && !isAfter(after, streamPosition),
-      )?.page;
+      );
+      return recentPage && [...types].every((type) => recentPage.types.has(type))
+        ? recentPage.page
+        : undefined;
     },
 
     /** The position up to which the feed has been read. */

@@ -11,7 +11,7 @@ import type { ServeSubscription } from '../http/routes/graphql.ts';
 import type { Logger } from '../log.ts';
 import type { MutationRunner } from '../mutations/mutation-runner.ts';
 import { createEventFeed } from './event-feed.ts';
-import { isReceived } from './event-filter.ts';
+import { isReceived, type EventFilter } from './event-filter.ts';
 import type { EventPosition } from './event-position.ts';
 import { LostEventsError, streamEvents } from './event-stream.ts';
 import { createFeedPoller } from './feed-poller.ts';
@@ -48,7 +48,10 @@ export function createSubscriptionHandler({
 }: HandlerOptions): { readonly serve: ServeSubscription; readonly countOpen: () => number } {
   const feed = createEventFeed(prisma);
   const poller = createFeedPoller(feed, (listener) => mutations.onCommit(listener), log);
-  const readFeed = limitConcurrency((position: EventPosition) => feed.read(position), maxConcurrentReads);
+  const readFeed = limitConcurrency(
+    (position: EventPosition, types: EventFilter['types']) => feed.read(position, types),
+    maxConcurrentReads,
+  );
   const requireWithinLimits = createLimitCheck(schema, limits);
   const streams = createOpenStreams(config.MAX_SUBSCRIPTIONS);
 
@@ -81,7 +84,8 @@ export function createSubscriptionHandler({
     // The line of the request is written at the end of the stream.
     request.log.info({ account: request.principal!.account, ip: request.ip }, 'a subscription was opened');
     const { query, after } = prepared;
-    const events = streamEvents({ poller, readFeed, after, signal: stream.signal, onIdle: stream.onIdle });
+    const { signal, onIdle } = stream;
+    const events = streamEvents({ poller, readFeed, after, filter: query.filter, signal, onIdle });
     return sendText(reply, format, writeResponse(events, { format, query, stream, request }));
   };
   return { serve, countOpen: () => streams.count() };

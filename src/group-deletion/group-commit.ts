@@ -77,7 +77,7 @@ export function createGroupCommit(
         .then(single.resolve, single.reject)
         .finally(() => {
           singlesInFlight--;
-          commits.emit('commit');
+          commits.emit('commit', single.request.call.operation);
           runSingly();
         });
     }
@@ -87,7 +87,7 @@ export function createGroupCommit(
   const executeBatch = async (batch: PendingRequest[]): Promise<() => void> => {
     try {
       const results = await measureBatch(batch, 'joint', () => runBatch(prisma, batch, retentionDays));
-      commits.emit('commit');
+      commits.emit('commit', batch[0]!.request.call.operation);
       return () => {
         for (const [index, result] of results.entries()) {
           if (result === undefined) runSingly(batch[index]!);

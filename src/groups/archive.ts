@@ -111,7 +111,7 @@ export function createDeletedGroupRepository(prisma: PrismaClient, mutations: Mu
         ),
         purged AS (DELETE FROM deleted_groups USING expired WHERE deleted_groups.id = expired.id RETURNING deleted_groups.*)
         ${insertPurgeEvents(caller, 'purgeDeletedGroup')}`;
-      if (count > 0) mutations.commits.emit('commit');
+      if (count > 0) mutations.commits.emit('commit', 'purgeDeletedGroup');
       return count;
     },
   };

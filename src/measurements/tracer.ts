@@ -37,7 +37,7 @@ export type Tracer = {
   /** Executes a background job, which does not throw, within the first span of a new trace. */
   runJob(name: 'purge', job: () => Promise<JobOutcome>): Promise<JobOutcome>;
   /** Binds a callback to no trace: for work in the background that a request wakes. */
-  detach(callback: () => void): () => void;
+  detach<Arguments extends unknown[]>(callback: (...args: Arguments) => void): (...args: Arguments) => void;
 };
 
 /** The tracer of this process while tracing is on. */

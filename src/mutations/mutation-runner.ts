@@ -17,8 +17,8 @@ export type AuditedChange = Pick<AuditOutcome, 'targetIds' | 'before' | 'after'>
 };
 type MutationResult<Result> = AuditedChange & { readonly result: Result };
 
-/** Reports the commits of this server. */
-export type Commits = EventEmitter<{ commit: [] }>;
+/** Reports the commits of this server, with the operation in the audit log. */
+export type Commits = EventEmitter<{ commit: [operation: string] }>;
 export type Transaction = Prisma.TransactionClient;
 export type MutationRunner = ReturnType<typeof createMutationRunner>;
 
@@ -36,9 +36,9 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
 
     /**
      * Adds a listener that is called after each commit of a mutation of this process, and returns the function that
-     * removes it. The listener must return immediately, and must not throw.
+     * removes it. The listener receives the operation, must return immediately, and must not throw.
      */
-    onCommit(listener: () => void): () => void {
+    onCommit(listener: (operation: string) => void): () => void {
       commits.on('commit', listener);
       return () => commits.off('commit', listener);
     },
@@ -90,7 +90,7 @@ export function createMutationRunner(prisma: PrismaClient, log: Logger) {
         const result = await addWaitTime(call.summary, () =>
           waitForFirstCall(() => retryOnConflict(attempt)),
         );
-        commits.emit('commit');
+        commits.emit('commit', call.operation);
         reportOutcome(call, outcome);
         return result;
       } catch (error) {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '../../src/database/database.ts';
 import { createEventFeed, type EventFeed, type FeedPage } from '../../src/events/event-feed.ts';
+import type { EventFilter } from '../../src/events/event-filter.ts';
+import { eventTypeNames } from '../../src/events/event-types.ts';
 import { createFeedPoller } from '../../src/events/feed-poller.ts';
 import type { EventPosition } from '../../src/events/event-position.ts';
 import type { Event } from '../../src/events/event.ts';
@@ -21,6 +23,8 @@ beforeAll(async () => {
   );
   feed = createEventFeed(database.prisma);
 });
+
+const all: EventFilter = { types: new Set(eventTypeNames), groupIds: undefined };
 
 /** Reads all events after a position. */
 async function readAll(position: EventPosition): Promise<{ events: Event[]; position: EventPosition }> {
@@ -171,42 +175,43 @@ test('a position is lost once a database that has replaced the one of the positi
 });
 
 test('one read of the poller serves all listeners, and without listeners it reads nothing', async () => {
-  let commit = () => {};
+  let commit = (_operation: string) => {};
   const pages: FeedPage[] = [];
-  const read = async (position: EventPosition) => {
-    pages.push(await feed.read(position));
+  const read: EventFeed['read'] = async (...args) => {
+    pages.push(await feed.read(...args));
     return pages.at(-1)!;
   };
   const removed: string[] = [];
-  const onCommit = (listener: () => void) => {
+  const onCommit = (listener: typeof commit) => {
     commit = listener;
-    return () => removed.push('commit');
+    return () => void removed.push('commit');
   };
   const poller = createFeedPoller({ ...feed, read }, onCommit, await createLogger('silent', false));
   const notified: string[][] = [[], [], []];
   const listening = await Promise.all(
     notified.map((calls) =>
-      poller.listen({ onPage: () => calls.push('page'), onLost: () => calls.push('lost') }),
+      poller.listen({ filter: all, onPage: () => calls.push('page'), onLost: () => calls.push('lost') }),
     ),
   );
   const start = listening[0]!.position;
   expect(listening.map(({ position }) => position)).toStrictEqual([start, start, start]);
   const id = await app.createGroup();
-  commit();
+  commit('createGroup');
   await waitUntil(() => notified.every((calls) => calls.length > 0));
   expect(notified).toStrictEqual([['page'], ['page'], ['page']]);
-  const page = poller.findPage(start)!;
+  const page = poller.findPage(start, all.types)!;
   expect(page.events.map(({ type, groupIds }) => [type, groupIds])).toStrictEqual([['group.created', [id]]]);
   // The event was read once, and the same page is there for each listener.
   expect(pages.filter(({ events }) => events.length > 0)).toStrictEqual([page]);
   for (const { stop } of listening) stop();
   expect(removed).toStrictEqual(['commit']);
-  expect([poller.position, poller.findPage(start)]).toStrictEqual([undefined, undefined]);
+  expect([poller.position, poller.findPage(start, all.types)]).toStrictEqual([undefined, undefined]);
 });
 
 test('the poller stores its last ten pages only', async () => {
   const poller = createFeedPoller(feed, () => () => undefined, await createLogger('silent', false));
   const { position: start, stop } = await poller.listen({
+    filter: all,
     onPage: () => undefined,
     onLost: () => undefined,
   });
@@ -217,8 +222,31 @@ test('the poller stores its last ten pages only', async () => {
     await waitUntil(() => poller.position!.auditId > end.auditId);
     ends.push(poller.position!);
   }
-  expect(poller.findPage(start)).toBeUndefined();
-  expect(poller.findPage(ends[1]!)?.position).toStrictEqual(ends[2]);
-  expect(poller.findPage(ends[11]!)).toBeUndefined();
+  expect(poller.findPage(start, all.types)).toBeUndefined();
+  expect(poller.findPage(ends[1]!, all.types)?.position).toStrictEqual(ends[2]);
+  expect(poller.findPage(ends[11]!, all.types)).toBeUndefined();
+  stop();
+});
+
+test('the poller stores no page before which events are missed, which a stream that starts in it would not miss', async () => {
+  const addEvent = (daysAgo: number) =>
+    app.sql(
+      `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, after)
+       VALUES (now() - $1 * interval '1 day', 'a', 'api-key', '127.0.0.1', 'r', 'createGroup', ARRAY['1'], 'done', '{"id":1}')`,
+      [daysAgo],
+    );
+  await addEvent(20);
+  const poller = createFeedPoller(feed, () => () => undefined, await createLogger('silent', false));
+  const starts: EventPosition[] = [];
+  const { position: start, stop } = await poller.listen({
+    filter: { types: new Set(['group.deleted']), groupIds: undefined },
+    onPage: (after) => starts.push(after),
+    onLost: () => undefined,
+  });
+  await addEvent(10);
+  await addEvent(0);
+  await waitUntil(() => starts.length > 0);
+  expect(starts).toStrictEqual([start]);
+  expect(poller.findPage(start, new Set(['group.deleted']))).toBeUndefined();
   stop();
 });
