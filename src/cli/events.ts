@@ -38,7 +38,7 @@ Examples:
 }
 
 async function followEvents({ after, type, json }: EventsOptions): Promise<void> {
-  const { createEventFeed, requireNoneMissed } = await import('../events/event-feed.ts');
+  const { createEventFeed } = await import('../events/event-feed.ts');
   const { parseEventTypes } = await import('../events/parse-event-types.ts');
   const types = type?.length ? new Set(parseEventTypes(type, 'type')) : undefined;
   const format = json ? toJsonLine : toTextLine;
@@ -52,7 +52,6 @@ async function followEvents({ after, type, json }: EventsOptions): Promise<void>
     while (!stop.aborted) {
       const page = await read();
       if (page?.isLost) throw lostEvents();
-      if (page) requireNoneMissed(page);
       position = page?.position ?? position;
       await writeLines((page?.events ?? []).map(format), stop);
       if (!page?.hasMore)

@@ -155,17 +155,6 @@ export function createEventFeed(prisma: PrismaClient) {
   };
 }
 
-/** @throws AppError NOT_FOUND if events before a page are too old to be read */
-export function requireNoneMissed({ missed }: FeedPage): void {
-  if (!missed) return;
-  const [after, before] = [missed.after, missed.before].map((time) => time.toISOString());
-  throw new AppError(
-    'NOT_FOUND',
-    `Events between ${after} and ${before} are older than ${feedDays} days, or were dropped with their month ` +
-      '(AUDIT_RETENTION_DAYS). Read the groups again, and continue without after',
-  );
-}
-
 type AuditRow = FeedRow & { readonly id: bigint };
 type AuditPlace = { readonly id: bigint; readonly at: Date };
 type FeedRows = Pick<FeedPage, 'hasMore' | 'isLost' | 'missed'> & { readonly rows: readonly AuditRow[] };

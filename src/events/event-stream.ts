@@ -1,4 +1,4 @@
-import { requireNoneMissed, type FeedPage } from './event-feed.ts';
+import type { FeedPage } from './event-feed.ts';
 import type { EventFilter } from './event-filter.ts';
 import { isAfter, type EventPosition } from './event-position.ts';
 import type { Event } from './event.ts';
@@ -10,7 +10,7 @@ type StreamOptions = {
   readonly readFeed: (position: EventPosition, types: EventFilter['types']) => Promise<FeedPage>;
   /** Where to start; undefined: with the next event. */
   readonly after: EventPosition | undefined;
-  /** Events that do not match it may be returned, or not; a page without others does not wake up the stream. */
+  /** Events that match it are returned; others may be. A page without events that match does not wake up the stream. */
   readonly filter: EventFilter;
   /** Ends the stream. */
   readonly signal: AbortSignal;
@@ -26,8 +26,7 @@ export class LostEventsError extends Error {
 /**
  * Returns the events after a position, a page at a time, as they become readable: each of them once. A page may be
  * empty. The first page is empty, and comes when no event that is committed later can be missed. A stream stores no
- * pages, however slowly it is read.
- * @throws LostEventsError; AppError NOT_FOUND if the next events are too old to be read; SERVICE_UNAVAILABLE
+ * pages, however slowly it is read. @throws LostEventsError; AppError SERVICE_UNAVAILABLE
  */
 export async function* streamEvents({
   poller,
@@ -71,7 +70,6 @@ export async function* streamEvents({
       }
       const page = recentPage ?? (await readFeed(position, filter.types));
       if (page.isLost) throw new LostEventsError();
-      requireNoneMissed(page);
       const previous = position;
       if (isAfter(page.position, position)) position = page.position;
       yield page.events.filter((event) => isAfter(event.position, previous));

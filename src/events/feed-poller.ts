@@ -22,7 +22,7 @@ const maxRecentPages = 10;
 /** Is notified of the changes of the feed. Must not throw. */
 type FeedListener = {
   readonly filter: EventFilter;
-  /** A page from this position on may have events that match the filter; between the last one and it there are none. */
+  /** The page after this position has events that match the filter. Those between the last such page and it do not. */
   readonly onPage: (after: EventPosition) => void;
   /** The database has lost the position: see `FeedPage`. The listener is notified of no further pages. */
   readonly onLost: () => void;
@@ -97,12 +97,9 @@ export function createFeedPoller(feed: EventFeed, onCommit: MutationRunner['onCo
       const lagMs = Date.now() - Date.parse(oldest.timestamp);
       eventsRead.publish({ reader: 'subscriptions', count: page.events.length, lagMs });
     }
-    // Whether events are missed depends on the position from which a stream reads.
-    if (!page.missed) recent.push({ page, after, types });
+    recent.push({ page, after, types });
     if (recent.length > maxRecentPages) recent.shift();
-    // Also listeners to other types, which were added since the read began: they read these events themselves.
-    const notified = page.missed ? listeners.all() : listeners.find(page.events, types);
-    for (const listener of notified) listener.onPage(after);
+    for (const listener of listeners.find(page.events)) listener.onPage(after);
   };
 
   const nextDelay = ({ hasMore, isWaiting }: FeedPage) => {
@@ -120,9 +117,11 @@ export function createFeedPoller(feed: EventFeed, onCommit: MutationRunner['onCo
       const types = listeners.types();
       const page = await feed.read(after, types);
       isFailing = false;
+      // Otherwise it is read again, for the listeners to other types that were added since the read began.
+      const isComplete = includesAll(types, listeners.types());
       // It may have been stopped and started meanwhile.
-      if (position === after) deliver(page, after, types);
-      if (position !== undefined) schedule(nextDelay(page));
+      if (position === after && isComplete) deliver(page, after, types);
+      if (position !== undefined) schedule(isComplete ? nextDelay(page) : 0);
     } catch (error) {
       if (!isFailing) log.warn({ reason: (error as Error).message }, 'cannot read the events: retrying');
       isFailing = true;
@@ -159,9 +158,7 @@ export function createFeedPoller(feed: EventFeed, onCommit: MutationRunner['onCo
       const recentPage = recent.find(
         ({ page, after }) => isAfter(page.position, streamPosition) && !isAfter(after, streamPosition),
       );
-      return recentPage && [...types].every((type) => recentPage.types.has(type))
-        ? recentPage.page
-        : undefined;
+      return recentPage && includesAll(recentPage.types, types) ? recentPage.page : undefined;
     },
 
     /** The position up to which the feed has been read. */
@@ -175,4 +172,8 @@ export function createFeedPoller(feed: EventFeed, onCommit: MutationRunner['onCo
       stop();
     },
   };
+}
+
+function includesAll(types: ReadonlySet<EventType>, wanted: ReadonlySet<EventType>): boolean {
+  return [...wanted].every((type) => types.has(type));
 }

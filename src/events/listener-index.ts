@@ -12,7 +12,6 @@ export function createListenerIndex<Listener extends { readonly filter: EventFil
 
   return {
     count: () => listeners.size,
-    all: (): ReadonlySet<Listener> => listeners,
 
     add(listener: Listener): void {
       listeners.add(listener);
@@ -45,22 +44,20 @@ export function createListenerIndex<Listener extends { readonly filter: EventFil
 
     hasType: (type: EventType): boolean => byType.has(type),
 
-    /** Returns the listeners of which an event matches the filter, and those to types other than `readTypes`. */
-    find(events: readonly Event[], readTypes: ReadonlySet<EventType>): ReadonlySet<Listener> {
-      const groupIds = new Map<EventType, Set<number>>();
-      for (const event of events) {
-        const ofType = groupIds.get(event.type) ?? new Set();
-        groupIds.set(event.type, ofType);
-        for (const id of event.groupIds) ofType.add(id);
+    /** Returns the listeners whose filter matches one of the events. */
+    find(events: readonly Event[]): ReadonlySet<Listener> {
+      const groupIdsByType = new Map<EventType, Set<number>>();
+      for (const { type, groupIds } of events) {
+        const ids = groupIdsByType.get(type);
+        if (ids) for (const id of groupIds) ids.add(id);
+        else groupIdsByType.set(type, new Set(groupIds));
       }
       const matching = new Set<Listener>();
-      for (const [type, ofType] of byType) {
-        const ids = groupIds.get(type);
-        if (!readTypes.has(type)) for (const listener of ofType) matching.add(listener);
-        else if (ids)
-          for (const listener of ofType)
-            if (!listener.filter.groupIds || intersects(listener.filter.groupIds, ids))
-              matching.add(listener);
+      for (const [type, ids] of groupIdsByType) {
+        for (const listener of byType.get(type) ?? []) {
+          const wanted = listener.filter.groupIds;
+          if (!wanted || intersects(wanted, ids)) matching.add(listener);
+        }
       }
       return matching;
     },

@@ -4,8 +4,7 @@ import { subscribe, type Subscription } from '../support/subscription.ts';
 import { testKey, useTestApp } from '../support/test-app.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const query =
-  'subscription ($after: ID, $types: [EventType!]) { groupEvents(after: $after, types: $types) { id type data } }';
+const query = 'subscription ($after: ID) { groupEvents(after: $after) { id type data } }';
 const opened: Subscription[] = [];
 afterAll(() => {
   for (const subscription of opened) subscription.close();
@@ -111,39 +110,3 @@ test('a subscription ends with NOT_FOUND if the database has lost its last trans
   expect((await next.receive(1)).map(({ data }) => data.group.id)).toStrictEqual([id]);
   next.close();
 });
-
-test.each([
-  ['one of them', undefined],
-  ['none of them', ['SERVICE_GROUP_CREATED']],
-])(
-  'a subscription ends with NOT_FOUND and the times between, if events are too old to be read; its filter matches %s',
-  async (_what, types) => {
-    const addEvent = async (daysAgo: number): Promise<Date> => {
-      const [row] = await app.sql<{ at: Date }>(
-        `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, after)
-         VALUES (now() - $1 * interval '1 day', 'a', 'api-key', '127.0.0.1', 'r', 'createGroup', ARRAY['1'], 'done', '{"id":1}')
-         RETURNING at`,
-        [daysAgo],
-      );
-      return row!.at;
-    };
-    const start = await addEvent(20);
-    const subscription = await open({ types });
-    await addEvent(10);
-    const next = await addEvent(0);
-    await subscription.waitForEnd();
-    expect(subscription.results).toMatchObject([
-      {
-        errors: [
-          {
-            message: expect.stringContaining(
-              `Events between ${start.toISOString()} and ${next.toISOString()} are older than 7 days`,
-            ),
-            extensions: { code: 'NOT_FOUND' },
-          },
-        ],
-      },
-    ]);
-    expect(subscription.isComplete()).toBe(true);
-  },
-);
