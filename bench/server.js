@@ -14,7 +14,10 @@ export async function stopPeers() {
   await Promise.all([...running].map((server) => server.stop()));
 }
 
-/** Starts a peer, with its own Node if it has one, and waits until it accepts connections. Its log goes to a file, as in production. */
+/**
+ * Starts a peer, with its own Node if it has one, and waits until it accepts connections. Its log goes to a file, as in
+ * production.
+ */
 export async function startPeer(peer, databaseUrl) {
   const port = await findFreePort();
   const logFile = join(tmpdir(), `group-api-bench-${peer.name}.log`);

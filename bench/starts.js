@@ -1,5 +1,5 @@
-// node bench/starts.js [--base <main.js>] [--nodes <node>,<node>] [--turns 7]: measures starts on a running PostgreSQL, by
-// turns: of this build, of PostGraphile, and of another build, with each Node executable. Prints medians. Requires
+// node bench/starts.js [--base <main.js>] [--nodes <node>,<node>] [--turns 7]: measures starts on a running PostgreSQL,
+// by turns: of this build, of PostGraphile, and of another build, with each Node executable. Prints medians. Requires
 // `npm run build` and `npm --prefix bench ci`.
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';

@@ -65,7 +65,7 @@ subscription ($after: ID) { groupEvents(after: $after) { id type timestamp data 
 \`\`\`
 
 Events can be read for seven days; an \`AUDIT_RETENTION_DAYS\` below 7 shortens that. With an id that is older, or that the database does
-not have, the subscription ends with \`NOT_FOUND\`, and so does an open one whose next events have become too old to be read: read the groups
+not have, the subscription ends with \`NOT_FOUND\`: read the groups
 again with \`searchGroups\`, and subscribe without \`after\`. To miss nothing in between, subscribe first, and read the groups when the response
 has begun: it begins when no later event can be missed.
 

@@ -62,7 +62,7 @@ export function withRowDefaults(table: Table, row: RowJson): RowJson {
   return row;
 }
 
-/** What `new Date()` parses as ECMAScript specifies: it guesses at other texts. */
+/** What `new Date()` parses exactly, up to milliseconds; at other texts it guesses. */
 const isoPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$/;
 /** Offsets before about 1920 may have seconds: Asia/Tehran had +03:25:44. */
 const timestampPattern =

@@ -5,7 +5,7 @@ import type { Resolvers } from '../generated/graphql.ts';
 import { formatDeletedGroupCursor, parseDeletedGroupPage, type DeletedGroup } from '../groups/archive.ts';
 import { parseDeletion, parseReason } from '../group-deletion/delete-group.ts';
 import { findDeletionImpact } from '../group-deletion/deletion-impact.ts';
-import { parseGroupIds } from '../group-deletion/group-ids.ts';
+import { parseGroupIds } from '../group-deletion/parse-group-ids.ts';
 import { parseRestoration } from '../group-deletion/restore-group.ts';
 import { parseRetirement } from '../group-deletion/retire-group.ts';
 import { parseGroupChanges, parseGroupId, parseNewGroup, type Group } from '../groups/group.ts';

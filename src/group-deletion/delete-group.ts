@@ -10,7 +10,7 @@ import { moveActiveSubscribers, storeMovedSubscribers } from '../subscribers/mov
 import { createGroupCommit } from './group-commit.ts';
 import { runDeleteManyStatement } from './delete-many-statement.ts';
 import { runDeletionStatement, type DeletionResult } from './delete-statement.ts';
-import { blockedDeletion, deletionError } from './deletion-errors.ts';
+import { blockedDeletionError, deletionError } from './deletion-errors.ts';
 import { parseGroupRow, type Group } from '../groups/group.ts';
 import { lockGroups, requireOpenGroup } from '../groups/group-locks.ts';
 import { addRadiusAttributes } from '../groups/radius-attribute-statements.ts';
@@ -134,7 +134,7 @@ export function createGroupDeletion(prisma: PrismaClient, mutations: MutationRun
           call,
           requests,
           retentionDays,
-          (blocked) => blockedDeletion(blocked, requests.length),
+          (blocked) => blockedDeletionError(blocked, requests.length),
         );
         const isSelected = call.selectedDetails.radiusAttributes;
         return { ...change, result: isSelected ? await addRadiusAttributes(transaction, deleted) : deleted };

@@ -55,7 +55,7 @@ export class BlockedDeletionError extends AppError {
 }
 
 /** The error of a bulk delete: why its groups cannot be deleted, or that one of them stayed locked. */
-export function blockedDeletion(blocked: readonly BlockedDeletion[], groupCount: number): AppError {
+export function blockedDeletionError(blocked: readonly BlockedDeletion[], groupCount: number): AppError {
   if (blocked.some(({ outcome }) => outcome === null)) return lockTimeout();
   const [first, ...others] = blocked.map(({ id, outcome, ...result }): DeletionBlocker => {
     const { code, message, details } = deletionError(outcome!, result, { id, expectedVersion: null });

@@ -19,7 +19,7 @@ const maxSlowMs = 500;
 /** A batch waits for the clients of the last one for the average time, up to this limit, and not at all below 1 ms. */
 const maxGatherMs = 50;
 /**
- * Fewer concurrent deletes share one batch; of more, a batch has half: PostgreSQL executes one half while this process
+ * From this many concurrent deletes on, a batch has half of them: PostgreSQL executes one half while this process
  * responds to the other.
  */
 const minHalvedDeletes = 32;
@@ -83,10 +83,11 @@ export function createGroupCommit(
     }
   };
 
-  /** Runs the statement of a batch, and returns the function that passes its results on. */
+  /** Runs the statement of a batch, and returns the function that settles its requests. */
   const executeBatch = async (batch: PendingRequest[]): Promise<() => void> => {
     try {
       const results = await measureBatch(batch, 'joint', () => runBatch(prisma, batch, retentionDays));
+      // All of them are events of the same type.
       commits.emit('commit', batch[0]!.request.call.operation);
       return () => {
         for (const [index, result] of results.entries()) {
@@ -118,7 +119,9 @@ export function createGroupCommit(
       release();
       flush();
     }, slowMs);
-    void executeBatch(batch).then((passResultsOn) => {
+    void executeBatch(batch).then((settleBatch) => {
+      // Once the next batch has been sent, below: PostgreSQL executes it while this process writes the responses.
+      setImmediate(settleBatch);
       clearTimeout(slow);
       inFlight--;
       release();
@@ -127,13 +130,11 @@ export function createGroupCommit(
       averageMs += (elapsedMs - averageMs) / averagedStatements;
       gather(batch.length + pending.length);
       flush();
-      // Once the next batch has been sent: PostgreSQL executes it while this process writes the responses.
-      setImmediate(passResultsOn);
     });
   };
 
   // The clients of a batch usually send their next deletes soon after its responses: together with those that wait
-  // already they are one batch instead of two, which matters most if many servers share few cores.
+  // already they are one batch, or two equal ones, instead of several, which matters most if servers share few cores.
   const gather = (count: number) => {
     stopGathering();
     const waitMs = Math.min(averageMs, maxGatherMs);

@@ -121,10 +121,10 @@ function parseColumn(column: string, value: unknown): unknown {
     case 'updated_at':
     case 'retires_at':
       return parseTimestamp(value as string);
-    case 'retirement':
-      return camelCaseKeys(value);
-    default:
+    case 'details':
       return value;
+    default:
+      return camelCaseKeys(value);
   }
 }
 

@@ -3,7 +3,7 @@ const graphQLMediaTypes = ['application/json', 'application/graphql-response+jso
 
 export type GraphQLMediaType = (typeof graphQLMediaTypes)[number];
 
-/** The media type of a response. If the client accepts none, that of the error. */
+/** The media type of a response: `application/json` if the client accepts none, for the error. */
 export type MediaTypeChoice = { readonly mediaType: GraphQLMediaType; readonly isAcceptable: boolean };
 
 type MediaRange = {

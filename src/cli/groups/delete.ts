@@ -45,7 +45,7 @@ Examples:
 }
 
 async function deleteGroups(idArguments: string[], options: DeleteOptions): Promise<void> {
-  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
+  const { parseGroupIds } = await import('../../group-deletion/parse-group-ids.ts');
   const ids = parseGroupIds(idArguments.map(readNumber));
   const { parseDeletion } = await import('../../group-deletion/delete-group.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');

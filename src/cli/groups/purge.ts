@@ -28,7 +28,7 @@ Examples:
 }
 
 async function purgeGroups(idArguments: string[], { yes, json }: PurgeOptions): Promise<void> {
-  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
+  const { parseGroupIds } = await import('../../group-deletion/parse-group-ids.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
   const ids = parseGroupIds(idArguments.map(readNumber));
   const subject = ids.length === 1 ? `the deleted group ${ids[0]}` : `these ${ids.length} deleted groups`;

@@ -31,7 +31,7 @@ async function restoreGroups(
   idArguments: string[],
   { moveSubscribersBack = false, json }: { moveSubscribersBack?: boolean; json?: true },
 ): Promise<void> {
-  const { parseGroupIds } = await import('../../group-deletion/group-ids.ts');
+  const { parseGroupIds } = await import('../../group-deletion/parse-group-ids.ts');
   const { describeGroupResult } = await import('./describe-groups.ts');
   const ids = parseGroupIds(idArguments.map(readNumber));
   const { results, error } = await changeEach('groups restore', ids, (id, call, { groupRestoration }) =>

@@ -15,7 +15,10 @@ type RequestHeadSettings = {
   readonly trustsProxies: boolean;
 };
 
-/** Sets the headers of all responses, and rejects requests whose head violates HTTP. */
+/**
+ * Sets the headers of all responses, with `Allow` for OPTIONS, and rejects requests whose head violates HTTP. Warns
+ * once if a proxy seems to be in front of the server, and TRUST_PROXY is unset.
+ */
 export function checkRequestHeads(
   http: FastifyInstance,
   { headers, trustsProxies }: RequestHeadSettings,

@@ -37,6 +37,7 @@ export function summarizeRequests(
     done();
   });
   http.addHook('onResponse', (request, reply, done) => {
+    // Errors in the rest of the body get no second response.
     if (!request.raw.complete) markResponseSent(request.raw.socket);
     finish(request, reply);
     done();

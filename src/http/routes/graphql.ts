@@ -185,7 +185,7 @@ function createContext(
 ): Context {
   // Lazily: few requests need loaders, and creating them is a tenth of the work of a request without them.
   let loaders: Loaders | undefined;
-  const ofRequest: Omit<Context, keyof Repositories> = {
+  const requestFields: Omit<Context, keyof Repositories> = {
     isDefaultQuery,
     isKnownQuery: knownQuery !== undefined,
     scopes: request.principal!.scopes,
@@ -201,5 +201,5 @@ function createContext(
       reply.header('Idempotency-Replayed', 'true');
     },
   };
-  return Object.assign(Object.create(repositories) as Repositories, ofRequest);
+  return Object.assign(Object.create(repositories) as Repositories, requestFields);
 }

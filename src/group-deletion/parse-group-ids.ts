@@ -1,7 +1,7 @@
 import { badInput } from '../errors.ts';
 import { parseId } from '../validation/input-parsers.ts';
 
-/** The maximum number of groups that one call may delete. */
+/** The maximum number of groups of one call. */
 const maxIds = 1000;
 
 /** Parses the ids of a call for several groups. @throws AppError BAD_USER_INPUT */
