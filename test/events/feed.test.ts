@@ -227,26 +227,3 @@ test('the poller stores its last ten pages only', async () => {
   expect(poller.findPage(ends[11]!, all.types)).toBeUndefined();
   stop();
 });
-
-test('the poller stores no page before which events are missed, which a stream that starts in it would not miss', async () => {
-  const addEvent = (daysAgo: number) =>
-    app.sql(
-      `INSERT INTO audit_events (at, account, credential, address, request_id, operation, target_ids, outcome, after)
-       VALUES (now() - $1 * interval '1 day', 'a', 'api-key', '127.0.0.1', 'r', 'createGroup', ARRAY['1'], 'done', '{"id":1}')`,
-      [daysAgo],
-    );
-  await addEvent(20);
-  const poller = createFeedPoller(feed, () => () => undefined, await createLogger('silent', false));
-  const starts: EventPosition[] = [];
-  const { position: start, stop } = await poller.listen({
-    filter: { types: new Set(['group.deleted']), groupIds: undefined },
-    onPage: (after) => starts.push(after),
-    onLost: () => undefined,
-  });
-  await addEvent(10);
-  await addEvent(0);
-  await waitUntil(() => starts.length > 0);
-  expect(starts).toStrictEqual([start]);
-  expect(poller.findPage(start, new Set(['group.deleted']))).toBeUndefined();
-  stop();
-});
