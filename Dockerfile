@@ -25,4 +25,5 @@ EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
   CMD ["node", "-e", "const { TLS_CERT_FILE, PORT } = process.env; process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; fetch((TLS_CERT_FILE ? 'https' : 'http') + '://127.0.0.1:' + PORT + '/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Not npm, which would not forward Docker's signals to the server.
-CMD ["node", "dist/main.js"]
+# A larger young generation: docs/decisions/0105-young-generation.md
+CMD ["node", "--max-semi-space-size=64", "dist/main.js"]

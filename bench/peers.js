@@ -8,7 +8,12 @@ export const adminKey = 'a-key-for-the-bench-of-forty-characters-';
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const query = `mutation deleteGroup ($id: Int!) { deleteGroup (id: $id) { ${twelveFields} } }`;
 const plain = { path: '/graphql', headers: {}, query, resultPath: ['data', 'deleteGroup'], settings: {} };
-const asOurs = { headers: { 'X-APIKEY': adminKey }, settings: { ADMIN_API_KEY: adminKey } };
+const asOurs = {
+  headers: { 'X-APIKEY': adminKey },
+  settings: { ADMIN_API_KEY: adminKey },
+  // As `npm start` and the container.
+  nodeOptions: ['--max-semi-space-size=64'],
+};
 
 /** `isAudited`: archives and audits what it deletes. `isConstant`: deletes nothing. */
 export const peers = [

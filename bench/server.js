@@ -23,7 +23,7 @@ export async function startPeer(peer, databaseUrl) {
   const logFile = join(tmpdir(), `group-api-bench-${peer.name}.log`);
   const log = openSync(logFile, 'w');
   const startedAt = performance.now();
-  const child = spawn(peer.node ?? process.execPath, [peer.script], {
+  const child = spawn(peer.node ?? process.execPath, [...(peer.nodeOptions ?? []), peer.script], {
     cwd: tmpdir(),
     env: {
       PATH: process.env.PATH,
