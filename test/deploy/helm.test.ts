@@ -85,7 +85,9 @@ describeWithHelm('the Helm chart (skipped without unzip and `npm --prefix deploy
     ]);
     // The servers know nothing of the owner.
     expect(JSON.stringify(kind('Deployment'))).not.toContain('group-api-owner');
-    expect(readFileSync('Dockerfile', 'utf8')).toContain('CMD ["node", "--max-semi-space-size=64", "dist/main.js"]');
+    expect(readFileSync('Dockerfile', 'utf8')).toContain(
+      'CMD ["node", "--max-semi-space-size=64", "dist/main.js"]',
+    );
   });
 
   test('the servers have valid settings, also a large number; secrets come from Secrets only', async () => {
