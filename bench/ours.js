@@ -1,9 +1,9 @@
 // Measurements of group-api alone.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openBenchDatabase } from './database.js';
+import { send, untilSuccessful } from './graphql-request.js';
 import { median } from './median.js';
-import { adminKey, patient, peers } from './peers.js';
+import { patient, peers } from './peers.js';
 import { runCheckedLoad } from './run-load.js';
 import { startPeer, stopPeers } from './server.js';
 import { measureServers } from './servers.js';
@@ -56,29 +56,6 @@ async function measureOn(database, { plan, say }) {
     }
   }
   return { single, lists, search, processes, sizes, coldStart: await measureColdStart(database, say) };
-}
-
-async function send({ port }, query, variables) {
-  const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-APIKEY': adminKey },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = await response.json();
-  if (errors) throw new Error(JSON.stringify(errors));
-  return data;
-}
-
-/** Repeats a query until it succeeds: a server may listen before it is ready. */
-async function untilSuccessful(server, query) {
-  for (const deadline = performance.now() + 10_000; ;) {
-    try {
-      return await send(server, query);
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await sleep(5);
-    }
-  }
 }
 
 /** Measures `deleteGroups` with a thousand ids. */

@@ -6,8 +6,9 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openBenchDatabase } from './database.js';
+import { untilSuccessful } from './graphql-request.js';
 import { median } from './median.js';
-import { adminKey, patient, peers } from './peers.js';
+import { patient, peers } from './peers.js';
 import { startPeer, stopPeers } from './server.js';
 
 const { values: options } = parseArgs({
@@ -72,21 +73,6 @@ async function measureStart(side) {
   const idleMb = server.memoryMb();
   await server.stop();
   return { readyMs, firstResponseMs, cpuMs, idleMb };
-}
-
-/** Repeats a query until it succeeds: PostGraphile listens before its schema is built. */
-async function untilSuccessful({ port }, query) {
-  for (const deadline = performance.now() + 10_000; ;) {
-    const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'X-APIKEY': adminKey },
-      body: JSON.stringify({ query }),
-    });
-    const body = await response.text();
-    if (response.status === 200) return;
-    if (performance.now() > deadline) throw new Error(`${response.status} ${body}`);
-    await sleep(5);
-  }
 }
 
 function withName(url, name) {

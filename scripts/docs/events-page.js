@@ -65,9 +65,8 @@ subscription ($after: ID) { groupEvents(after: $after) { id type timestamp data 
 \`\`\`
 
 Events can be read for seven days; an \`AUDIT_RETENTION_DAYS\` below 7 shortens that. With an id that is older, or that the database does
-not have, the subscription ends with \`NOT_FOUND\`: read the groups
-again with \`searchGroups\`, and subscribe without \`after\`. To miss nothing in between, subscribe first, and read the groups when the response
-has begun: it begins when no later event can be missed.
+not have, the subscription ends with \`NOT_FOUND\`: read the groups again with \`searchGroups\`, and subscribe without \`after\`. To miss nothing in
+between, subscribe first, and read the groups when the response has begun: it begins when no later event can be missed.
 
 **After a restore or a failover.** A restored database continues its own events: what was restored is not sent again. If the database has lost
 its last changes (a restore to an earlier time, a failover with asynchronous replication), open subscriptions end with \`NOT_FOUND\`, and so

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openDatabase, type Database } from '../../src/database/database.ts';
-import { createEventFeed, type EventFeed, type FeedPage } from '../../src/events/event-feed.ts';
+import { expect, test } from '@jest/globals';
+import type { EventFeed, FeedPage } from '../../src/events/event-feed.ts';
 import type { EventFilter } from '../../src/events/event-filter.ts';
 import { eventTypeNames } from '../../src/events/event-types.ts';
 import { createFeedPoller } from '../../src/events/feed-poller.ts';
@@ -8,21 +7,10 @@ import type { EventPosition } from '../../src/events/event-position.ts';
 import type { Event } from '../../src/events/event.ts';
 import { createLogger } from '../../src/process/logger.ts';
 import { openSecondConnection } from '../support/second-connection.ts';
-import { useTestApp } from '../support/test-app.ts';
+import { useEventFeed } from '../support/event-feed.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-let database: Database;
-let feed: EventFeed;
-// Before the server, which drops the database.
-afterAll(() => database.close());
-const app = useTestApp();
-beforeAll(async () => {
-  database = await openDatabase(
-    { url: app.url, dataDir: '', poolSize: 2, hasPreparedStatements: true },
-    await createLogger('silent', false),
-  );
-  feed = createEventFeed(database.prisma);
-});
+const { app, feed } = useEventFeed();
 
 const all: EventFilter = { types: new Set(eventTypeNames), groupIds: undefined };
 

@@ -1,36 +1,25 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openDatabase, type Database } from '../../src/database/database.ts';
-import { createEventFeed, type EventFeed } from '../../src/events/event-feed.ts';
+import { afterAll, expect, test } from '@jest/globals';
+import type { EventFeed } from '../../src/events/event-feed.ts';
 import type { EventFilter } from '../../src/events/event-filter.ts';
 import { streamEvents } from '../../src/events/event-stream.ts';
 import { eventTypeNames } from '../../src/events/event-types.ts';
 import type { Event } from '../../src/events/event.ts';
 import { createFeedPoller, type FeedPoller } from '../../src/events/feed-poller.ts';
 import { createLogger } from '../../src/process/logger.ts';
+import { useEventFeed } from '../support/event-feed.ts';
 import { subscribe, type Subscription } from '../support/subscription.ts';
-import { useTestApp } from '../support/test-app.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 // Subscriptions to other events than those that are committed.
 
-let database: Database;
-let feed: EventFeed;
 const pollers: FeedPoller[] = [];
 const opened: Subscription[] = [];
-// Before the server, which drops the database.
-afterAll(async () => {
+// Before the connections and the server that they use.
+afterAll(() => {
   for (const subscription of opened) subscription.close();
   for (const poller of pollers) poller.close();
-  await database.close();
 });
-const app = useTestApp();
-beforeAll(async () => {
-  database = await openDatabase(
-    { url: app.url, dataDir: '', poolSize: 2, hasPreparedStatements: true },
-    await createLogger('silent', false),
-  );
-  feed = createEventFeed(database.prisma);
-});
+const { app, feed } = useEventFeed();
 
 const openPoller = async (changes: Partial<EventFeed> = {}): Promise<FeedPoller> => {
   const log = await createLogger('silent', false);
